@@ -1,0 +1,10 @@
+# The warnings that every target of this project is built with; third parties' headers are SYSTEM.
+add_library(mtlspop_warnings INTERFACE)
+if(MSVC)
+  target_compile_options(mtlspop_warnings INTERFACE /W4 /permissive-)
+else()
+  target_compile_options(mtlspop_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+endif()
+if(MTLSPOP_WARNINGS_AS_ERRORS)
+  target_compile_options(mtlspop_warnings INTERFACE $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
+endif()

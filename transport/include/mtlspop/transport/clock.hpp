@@ -1,0 +1,38 @@
+#pragma once
+
+/// @file
+/// Time and waiting, passed in so that tests of expiry and back-off run in milliseconds.
+
+#include <chrono>
+#include <memory>
+
+#include <gsl/pointers>
+
+#include "mtlspop/transport/context.hpp"
+
+namespace mtlspop {
+
+/// Where the library takes the time from and how it waits.
+///
+/// Thread safety: all members may be called from any thread at any time.
+class Clock {
+ public:
+  using SystemTime = std::chrono::system_clock::time_point;
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  virtual ~Clock() = default;
+
+  /// Wall clock time, for the validity of tokens and certificates.
+  virtual SystemTime Now() const = 0;
+  /// Monotonic time, for idle connections and measurements.
+  virtual SteadyTime SteadyNow() const = 0;
+  /// Returns after `duration`.
+  /// @throw Error `cancelled` or `deadline_exceeded` when `context` ends first; it throws at once where the context's
+  /// deadline would pass while waiting.
+  virtual void Sleep(std::chrono::nanoseconds duration, Context const& context) = 0;
+};
+
+/// The machine's own clocks. The same object on each call.
+gsl::not_null<std::shared_ptr<Clock>> SystemClock();
+
+}  // namespace mtlspop

@@ -1,0 +1,197 @@
+#pragma once
+
+/// @file
+/// How a request travels: one request, one certificate, one connection.
+///
+/// Use it when requests must carry a client certificate that belongs to the request and not to the client object: with
+/// several identities in one process, or with certificates that are renewed while the process runs. For plain requests any
+/// HTTP library does.
+///
+/// @code
+/// auto transport = mtlspop::MakeHttpTransport();
+/// mtlspop::Request request{"GET", mtlspop::Url::Parse("https://myvault.vault.azure.net/secrets/a?api-version=7.4")};
+/// request.Fields.Set("Authorization", token.AuthorizationHeader());
+/// auto response = transport->Send(request, token.Binding, mtlspop::Context{}.WithTimeout(std::chrono::seconds{10}));
+/// auto body = mtlspop::ReadToEnd(*response->Body, mtlspop::DefaultBufferedBodyBytes, {});
+/// @endcode
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gsl/pointers>
+
+#include "mtlspop/transport/binding_certificate.hpp"
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/request.hpp"
+#include "mtlspop/transport/response.hpp"
+#include "mtlspop/transport/secret.hpp"
+
+namespace mtlspop {
+
+enum class TlsVersion { Tls12, Tls13 };
+
+/// Which certificate authorities vouch for servers. Verification itself has no switch.
+struct TrustOptions {
+  /// Trust what the operating system trusts. Left out where `CaFile` or `CaPem` is given, unless this is set to true.
+  std::optional<bool> UseSystemStore;
+  /// A file of PEM certificates to trust; "" for none.
+  std::string CaFile;
+  /// PEM certificates to trust; "" for none.
+  std::string CaPem;
+  /// A file of PEM certificate revocation lists. Where given, every certificate of a server's chain must have a current
+  /// list from its issuer in it, and must not be on that list (RFC 5280 section 6.3).
+  std::string CrlFile;
+};
+
+/// TLS with one origin, where it differs from the rest.
+struct OriginTlsOptions {
+  /// "https://host:port" or "https://host".
+  std::string Origin;
+  /// The highest version for requests with a binding. TLS 1.3 is right only where the origin asks for the certificate in
+  /// the first handshake or by post-handshake authentication (RFC 8446 section 4.6.2).
+  TlsVersion MaximumBoundVersion = TlsVersion::Tls12;
+};
+
+struct TlsOptions {
+  TlsVersion MinimumVersion = TlsVersion::Tls12;
+  /// Requests with a binding use TLS 1.2 at most, except for these origins: neither the token service nor resources ask
+  /// for the certificate under TLS 1.3 yet, and a client that negotiates 1.3 is then never asked.
+  std::vector<OriginTlsOptions> Origins;
+  TrustOptions Trust;
+};
+
+/// Connects to another place than the URL says; names, certificates and headers stay as the URL has them.
+struct ConnectOverride {
+  /// "host:port" as in the URL; the host may begin with "*." for every name below it.
+  std::string From;
+  /// "host:port" where the connection goes instead.
+  std::string To;
+};
+
+/// The way out. A proxy sees the names of https hosts, never what is said to them, and never the binding certificate.
+struct ProxyOptions {
+  /// Read `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` as curl does (lower case first; `HTTP_PROXY` only in
+  /// lower case). Ignored where `Url` is given.
+  bool UseEnvironment = true;
+  /// "http://host:port" or "https://host:port"; "" for none.
+  std::string Url;
+  /// For Basic authentication to the proxy (RFC 7617); "" for none.
+  std::string UserName;
+  Secret Password;
+  /// Hosts that are reached directly, in the form of `NO_PROXY`.
+  std::string NoProxy;
+};
+
+struct PoolOptions {
+  /// Connections to one (origin, proxy, key id) at a time, in use and idle. A request that finds them all in use waits for
+  /// one until its context ends. At least 1.
+  std::size_t MaximumPerOrigin = 256;
+  /// Connections in all. At least 1. Idle ones are closed, least recently used first, to make room.
+  std::size_t MaximumTotal = 4096;
+  /// Idle ones are closed after this time.
+  std::chrono::milliseconds IdleTimeout{60'000};
+};
+
+/// What is accepted from the other side. Each violation is an error of its own code.
+struct TransportLimits {
+  /// Status line and header fields together, in bytes.
+  std::size_t HeaderBytes = 64 * 1024;
+  /// Number of header fields.
+  std::size_t HeaderCount = 256;
+  /// One line of the header, in bytes.
+  std::size_t LineBytes = 16 * 1024;
+  /// Extensions of one chunk, in bytes (RFC 9112 section 7.1.1).
+  std::size_t ChunkExtensionBytes = 1024;
+  /// What a buffered body may come to, in bytes, where a layer above buffers for its caller.
+  std::size_t BufferedBodyBytes = DefaultBufferedBodyBytes;
+  /// Informational (1xx) answers before the answer itself.
+  std::size_t InformationalResponses = 16;
+  /// Renegotiations and post-handshake authentications during one request.
+  std::size_t Renegotiations = 4;
+};
+
+/// Options of `MakeHttpTransport`. A default-constructed one is right for production.
+struct TransportOptions {
+  TlsOptions Tls;
+  ProxyOptions Proxy;
+  PoolOptions Pool;
+  TransportLimits Limits;
+  std::vector<ConnectOverride> ConnectOverrides;
+  /// Time to resolve, connect and shake hands, all together.
+  std::chrono::milliseconds ConnectTimeout{30'000};
+  /// How long `Request::ExpectContinue` waits for `100 Continue`.
+  std::chrono::milliseconds ContinueTimeout{1'000};
+  Logger Log;
+  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+};
+
+/// What the pool holds at a moment, for people on call.
+struct PoolStatistics {
+  /// Connections that wait for a request.
+  std::size_t Idle = 0;
+  /// Connections that have one.
+  std::size_t InUse = 0;
+  /// Requests that wait for a connection.
+  std::size_t Waiting = 0;
+  /// Bindings with a TLS context of their own.
+  std::size_t Bindings = 0;
+  /// Since the transport was made: connections opened, of these with a resumed TLS session, requests that reused a
+  /// connection, idle connections closed to make room, because of their age, because the other side had gone, because
+  /// their binding was retired.
+  std::uint64_t Opened = 0;
+  std::uint64_t Resumed = 0;
+  std::uint64_t Reused = 0;
+  std::uint64_t Evicted = 0;
+  std::uint64_t Expired = 0;
+  std::uint64_t FoundDead = 0;
+  std::uint64_t Retired = 0;
+};
+
+/// Sends requests. Implementations: OpenSSL, or SChannel on Windows (`MakeHttpTransport`); a test can write its own.
+///
+/// Thread safety: all members may be called from any thread at any time.
+class HttpTransport {
+ public:
+  virtual ~HttpTransport() = default;
+
+  /// Sends `request` and returns as soon as the answer's header is there.
+  ///
+  /// `binding` is the certificate that this request, and only this request, presents; null for none. A connection belongs
+  /// to one (origin, proxy, key id) for its whole life, so a request can only travel on one made for its own certificate.
+  /// The certificate is presented when the server asks: in the first handshake, in a renegotiation (TLS 1.2, RFC 5746) or
+  /// by post-handshake authentication (TLS 1.3, RFC 8446 section 4.6.2), whatever authorities the server names.
+  ///
+  /// Redirects are never followed. A request that met a pooled connection which turned out dead before any byte of an
+  /// answer came is sent once more on a new one, where its method is idempotent or nothing of it was sent, and its body
+  /// can be rewound.
+  ///
+  /// `context` bounds everything until the header is there; reading the body takes a context of its own. A cancellation
+  /// from another thread is noticed within 50 ms.
+  ///
+  /// @throw Error with the codes of error.hpp. Nothing of the connection is left behind.
+  virtual std::unique_ptr<Response> Send(
+      Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) = 0;
+
+  /// Says that no new request will come with this key id: idle connections made for it are closed now, those in use when
+  /// they are done, its TLS sessions are forgotten. A request that comes with it all the same is sent on a connection of
+  /// its own, which is closed afterwards.
+  virtual void RetireBinding(std::string_view keyId) = 0;
+
+  /// What the pool holds now.
+  virtual mtlspop::PoolStatistics PoolStatistics() const = 0;
+};
+
+/// A transport for this platform: OpenSSL, or SChannel on Windows.
+/// @throw Error `invalid_argument` for options that cannot be used, `trust_store_unusable` for files that cannot be read.
+gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options = {});
+
+}  // namespace mtlspop

@@ -1,0 +1,38 @@
+#pragma once
+
+/// @file
+/// Binding certificates whose key OpenSSL 3 can sign with: in memory, in a TPM or behind PKCS#11 through a provider.
+/// Not on Windows; see `mtlspop/transport/schannel.hpp` there.
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <gsl/pointers>
+#include <openssl/evp.h>
+
+#include "mtlspop/transport/binding_certificate.hpp"
+
+namespace mtlspop::openssl {
+
+/// A private key for OpenSSL. Takes a reference of its own on `key`.
+gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(gsl::not_null<EVP_PKEY*> key);
+
+/// The `EVP_PKEY` behind a handle. Borrowed: good for as long as `handle` lives.
+/// @throw Error `invalid_binding_certificate` where the handle was not made by `WrapPrivateKey`.
+gsl::not_null<EVP_PKEY*> GetPrivateKey(PrivateKeyHandle const& handle);
+
+/// A binding certificate from DER certificates, leaf first, and the leaf's private key.
+/// @throw Error `invalid_binding_certificate` where a certificate cannot be read, the key does not belong to the leaf, or
+/// the leaf may not be used for TLS client authentication (key usage, extended key usage; RFC 5280 section 4.2.1).
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
+    std::vector<BindingCertificate::Der> chain,
+    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,
+    KeyStrength strength);
+
+/// The same from PEM: one or more CERTIFICATE blocks, leaf first, and a PRIVATE KEY block, in one text or in two.
+/// @throw Error `invalid_binding_certificate`, also where the private key is encrypted or missing.
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
+    std::string_view certificates, std::string_view privateKey);
+
+}  // namespace mtlspop::openssl

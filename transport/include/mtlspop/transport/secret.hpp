@@ -1,0 +1,41 @@
+#pragma once
+
+/// @file
+/// A text that must not be seen: a token, an assertion, a password.
+
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace mtlspop {
+
+/// An immutable secret text. Copies share one buffer, which is overwritten when the last copy goes. Printing one prints
+/// `[redacted]`; the text is had by name only, with `Reveal()`.
+///
+/// Thread safety: as `std::shared_ptr<std::string const>`.
+class Secret final {
+ public:
+  /// The empty secret.
+  Secret() noexcept = default;
+  /// Takes `text` over; what is left in the caller's string is overwritten.
+  explicit Secret(std::string&& text);
+  /// Copies `text`.
+  explicit Secret(std::string_view text);
+
+  /// The text. The reference is good for as long as a copy of this secret lives.
+  std::string const& Reveal() const noexcept;
+  bool Empty() const noexcept { return Reveal().empty(); }
+
+  friend bool operator==(Secret const& left, Secret const& right) noexcept { return left.Reveal() == right.Reveal(); }
+  friend bool operator!=(Secret const& left, Secret const& right) noexcept { return !(left == right); }
+  friend std::ostream& operator<<(std::ostream& stream, Secret const& secret);
+
+ private:
+  std::shared_ptr<std::string const> text_;
+};
+
+/// Overwrites what `text` holds in a way the compiler does not leave out, its spare capacity included, and empties it.
+void Cleanse(std::string& text) noexcept;
+
+}  // namespace mtlspop

@@ -1,0 +1,68 @@
+#pragma once
+
+/// @file
+/// Absolute http and https URLs, as far as a client needs them (RFC 3986, RFC 9110 section 4.2).
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace mtlspop {
+
+/// Scheme, host and port: what a connection is made to (RFC 6454 section 4).
+struct Origin {
+  /// "http" or "https".
+  std::string Scheme;
+  /// Lower case; an IPv6 address without its brackets.
+  std::string Host;
+  /// 1 to 65535.
+  std::uint16_t Port = 0;
+
+  bool IsHttps() const noexcept { return Scheme == "https"; }
+  /// "https://host:port", the port always written.
+  std::string ToString() const;
+  /// "host:port" for a CONNECT request, brackets included.
+  std::string HostAndPort() const;
+
+  friend bool operator==(Origin const& left, Origin const& right) noexcept {
+    return left.Port == right.Port && left.Host == right.Host && left.Scheme == right.Scheme;
+  }
+  friend bool operator!=(Origin const& left, Origin const& right) noexcept { return !(left == right); }
+};
+
+/// An absolute URL. Immutable.
+class Url final {
+ public:
+  /// Reads an absolute http or https URL. A fragment is dropped: it never goes on the wire.
+  /// @throw Error `invalid_argument` for another scheme, user information ("user@"), a missing host, a port out of range,
+  /// a character that a URL cannot hold (control characters and spaces included), or a broken %-escape.
+  static Url Parse(std::string_view text);
+
+  Origin const& GetOrigin() const noexcept { return origin_; }
+  bool IsHttps() const noexcept { return origin_.IsHttps(); }
+  std::string const& Host() const noexcept { return origin_.Host; }
+  std::uint16_t Port() const noexcept { return origin_.Port; }
+  /// Path and query as they stand in a request line; begins with '/'.
+  std::string const& Target() const noexcept { return target_; }
+  /// Path alone, without the query.
+  std::string_view Path() const noexcept;
+  /// Query alone, without '?'; empty where there is none.
+  std::string_view Query() const noexcept;
+  /// The value of the Host header: the port only where it is not the scheme's own.
+  std::string const& HostHeader() const noexcept { return hostHeader_; }
+  std::string ToString() const;
+
+  /// A copy with `name=value` added to the query; both are %-encoded.
+  Url WithQueryParameter(std::string_view name, std::string_view value) const;
+
+ private:
+  Url() = default;
+  Origin origin_;
+  std::string target_;
+  std::string hostHeader_;
+};
+
+/// `text` with every byte outside RFC 3986's unreserved set written as %XX.
+std::string PercentEncode(std::string_view text);
+
+}  // namespace mtlspop
