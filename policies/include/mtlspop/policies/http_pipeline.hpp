@@ -1,0 +1,34 @@
+#pragma once
+
+/// @file
+/// A stack of policies over a transport.
+
+#include <memory>
+#include <vector>
+
+#include <gsl/pointers>
+
+#include "mtlspop/policies/http_policy.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+
+namespace mtlspop {
+
+/// Sends requests through its policies, first one first, and then through its transport with the binding that the policies
+/// left on the request.
+///
+/// Thread safety: one pipeline serves any number of threads.
+class HttpPipeline final {
+ public:
+  HttpPipeline(
+      std::vector<std::unique_ptr<HttpPolicy>> policies, gsl::not_null<std::shared_ptr<HttpTransport>> transport);
+  HttpPipeline(HttpPipeline const& other);
+  HttpPipeline& operator=(HttpPipeline const&) = delete;
+
+  /// @throw Error
+  std::unique_ptr<Response> Send(PipelineRequest& request, Context const& context) const;
+
+ private:
+  std::vector<std::unique_ptr<HttpPolicy>> policies_;
+};
+
+}  // namespace mtlspop
