@@ -1,0 +1,63 @@
+#include "mtlspop/transport/headers.hpp"
+
+#include <algorithm>
+
+namespace mtlspop {
+namespace {
+
+constexpr char ToLower(char character) noexcept {
+  return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
+}
+
+}  // namespace
+
+bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept {
+  return left.size() == right.size() && std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) {
+           return ToLower(a) == ToLower(b);
+         });
+}
+
+void Headers::Set(std::string_view name, std::string value) {
+  auto const sameName = [name](Field const& field) { return EqualsIgnoreCase(field.first, name); };
+  auto const first = std::find_if(fields_.begin(), fields_.end(), sameName);
+  if (first == fields_.end()) {
+    fields_.emplace_back(std::string{name}, std::move(value));
+    return;
+  }
+  first->second = std::move(value);
+  fields_.erase(std::remove_if(first + 1, fields_.end(), sameName), fields_.end());
+}
+
+bool Headers::Remove(std::string_view name) {
+  auto const end = std::remove_if(
+      fields_.begin(), fields_.end(), [name](Field const& field) { return EqualsIgnoreCase(field.first, name); });
+  bool const found = end != fields_.end();
+  fields_.erase(end, fields_.end());
+  return found;
+}
+
+std::string const* Headers::Find(std::string_view name) const noexcept {
+  for (auto const& field : fields_) {
+    if (EqualsIgnoreCase(field.first, name)) {
+      return &field.second;
+    }
+  }
+  return nullptr;
+}
+
+std::string_view Headers::Get(std::string_view name) const noexcept {
+  auto const* value = Find(name);
+  return value != nullptr ? std::string_view{*value} : std::string_view{};
+}
+
+std::vector<std::string_view> Headers::GetAll(std::string_view name) const {
+  std::vector<std::string_view> values;
+  for (auto const& field : fields_) {
+    if (EqualsIgnoreCase(field.first, name)) {
+      values.emplace_back(field.second);
+    }
+  }
+  return values;
+}
+
+}  // namespace mtlspop
