@@ -1,0 +1,20 @@
+#pragma once
+
+/// @file
+/// Binding keys from OpenSSL 3, for key providers of one's own. Not on Windows.
+
+#include <memory>
+
+#include <gsl/pointers>
+#include <openssl/evp.h>
+
+#include "mtlspop/credential/key_provider.hpp"
+
+namespace mtlspop::openssl {
+
+/// A binding key over any RSA key that OpenSSL can sign with: in memory, or in a token through a provider. Takes a
+/// reference of its own on `key`.
+/// @throw Error `key_unavailable` where the key is not RSA or has fewer than 2048 bits.
+gsl::not_null<std::shared_ptr<BindingKey const>> WrapBindingKey(gsl::not_null<EVP_PKEY*> key, KeyStrength strength);
+
+}  // namespace mtlspop::openssl

@@ -1,0 +1,82 @@
+#pragma once
+
+/// @file
+/// What this layer needs from the platform's cryptography. Declared once, defined twice: `src/openssl` and `src/windows`.
+/// Encodings that need no platform (base64, hexadecimal, DER) are in encoding.hpp and der.hpp.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gsl/pointers>
+#include <gsl/span>
+
+#include "mtlspop/credential/attestation_provider.hpp"
+#include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/transport/binding_certificate.hpp"
+#include "mtlspop/transport/secret.hpp"
+
+namespace mtlspop::crypto {
+
+using Bytes = std::vector<std::uint8_t>;
+using ByteView = gsl::span<std::uint8_t const>;
+
+/// SHA-256 of `data` (FIPS 180-4).
+/// @throw Error `system_failure`
+std::array<std::uint8_t, 32> Sha256(ByteView data);
+
+/// Fills `buffer` with bytes from the system's cryptographic random generator.
+/// @throw Error `system_failure`
+void FillRandom(gsl::span<std::uint8_t> buffer);
+
+/// What has to be known of an issued certificate before it is taken.
+struct CertificateFacts {
+  /// The SubjectPublicKeyInfo in DER, byte for byte (RFC 5280 section 4.1.2.7).
+  Bytes SubjectPublicKeyInfo;
+  std::chrono::system_clock::time_point NotBefore;
+  std::chrono::system_clock::time_point NotAfter;
+  /// Key usage absent or with digitalSignature; extended key usage absent or with clientAuth or anyExtendedKeyUsage
+  /// (RFC 5280 sections 4.2.1.3 and 4.2.1.12).
+  bool AllowsClientAuthentication = false;
+};
+
+/// Reads one certificate in DER; what follows it is an error. None where it cannot be read. Never throws because of the
+/// content.
+std::optional<CertificateFacts> ReadCertificate(ByteView der);
+
+/// Whether `signature` over `data` is good: RSASSA-PSS, SHA-256, MGF1 with SHA-256, salt 32 (RFC 8017 section 8.1). For
+/// probing keys that may have gone stale.
+bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView signature);
+
+/// A binding certificate as this platform's transport wants it.
+/// @throw Error `invalid_binding_certificate`
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
+    std::vector<BindingCertificate::Der> chain,
+    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,
+    KeyStrength strength);
+
+/// The key providers of this platform, strongest first: `MakeDefaultKeyProvider()` joins them.
+std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> PlatformKeyProviders();
+
+/// The attestation of this platform, null where there is none.
+std::shared_ptr<AttestationProvider> PlatformAttestationProvider();
+
+/// The certificate and key in a PKCS#12 or PEM text, already read from its file.
+/// @throw Error `client_certificate_unusable`
+gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
+    std::string const& content, Secret const& password, std::string const& nameForMessages);
+
+/// The certificate and key behind a URI of the platform's store: on OpenSSL whatever `OSSL_STORE_open` takes, for example
+/// `pkcs11:object=app`; on Windows `cert:/CurrentUser/My/{thumbprint}`.
+/// @throw Error `client_certificate_unusable`
+gsl::not_null<std::shared_ptr<BindingCertificate const>> LoadClientCertificateFromUri(
+    std::string const& uri, Secret const& password);
+
+/// The process's id: a child of fork() has another one.
+std::uint64_t ProcessId() noexcept;
+
+}  // namespace mtlspop::crypto
