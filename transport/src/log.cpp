@@ -1,0 +1,297 @@
+#include "mtlspop/transport/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+#include "mtlspop/transport/headers.hpp"
+
+namespace mtlspop {
+namespace {
+
+constexpr std::string_view Redacted = "[redacted]";
+
+/// From this length on, an unbroken run of base64 characters is taken for a secret. A key id has 43 and a hexadecimal
+/// SHA-256 thumbprint exactly 64 characters; neither is secret, and the shortest part of a JWT that could be is longer.
+constexpr std::size_t OpaqueRunLength = 65;
+/// A path is told from base64 by its short segments.
+constexpr std::size_t LongestPathSegment = 48;
+/// What follows an authorization scheme and is at least this long is a credential and not a word of a sentence.
+constexpr std::size_t ShortestCredential = 20;
+
+/// Header fields, JSON members, form fields and parameters whose value is secret.
+constexpr std::array<std::string_view, 13> SecretNames{
+    "proxy-authorization", "authorization", "access_token",  "refresh_token", "id_token", "client_assertion", "assertion",
+    "attestation_token",   "client_secret", "client_info", "password",      "passphrase", "csr"};
+
+bool IsWordCharacter(char character) noexcept {
+  return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+         (character >= '0' && character <= '9') || character == '_' || character == '-';
+}
+
+bool IsBase64Character(char character) noexcept {
+  return IsWordCharacter(character) || character == '+' || character == '/' || character == '=';
+}
+
+bool IsSpace(char character) noexcept { return character == ' ' || character == '\t'; }
+
+bool StartsWithIgnoreCase(std::string_view text, std::string_view start) noexcept {
+  return text.size() >= start.size() && EqualsIgnoreCase(text.substr(0, start.size()), start);
+}
+
+/// Whether a run of base64 characters is a path: short segments, none of the characters that base64 has and paths lack.
+bool LooksLikePath(std::string_view run) noexcept {
+  if (run.find('/') == std::string_view::npos || run.find_first_of("+=") != std::string_view::npos) {
+    return false;
+  }
+  std::size_t segment = 0;
+  for (char const character : run) {
+    segment = character == '/' ? 0 : segment + 1;
+    if (segment > LongestPathSegment) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// The recognizers below return how many characters at the beginning of `text` are secret, 0 for none.
+
+std::size_t PemLength(std::string_view text) noexcept {
+  constexpr std::string_view begin = "-----BEGIN ";
+  constexpr std::string_view end = "-----END ";
+  if (text.substr(0, begin.size()) != begin) {
+    return 0;
+  }
+  auto const last = text.find(end);
+  if (last == std::string_view::npos) {
+    return text.size();
+  }
+  auto const close = text.find("-----", last + end.size());
+  return close == std::string_view::npos ? text.size() : close + 5;
+}
+
+std::size_t JwtLength(std::string_view text) noexcept {
+  // A JOSE header begins with {" and so its base64url with eyJ (RFC 7515 section 3.3).
+  if (text.substr(0, 3) != "eyJ") {
+    return 0;
+  }
+  std::size_t length = 0;
+  while (length < text.size() && (IsBase64Character(text[length]) || text[length] == '.')) {
+    ++length;
+  }
+  return length >= 10 ? length : 0;
+}
+
+std::size_t OpaqueRunLengthAt(std::string_view text) noexcept {
+  std::size_t length = 0;
+  while (length < text.size() && IsBase64Character(text[length])) {
+    ++length;
+  }
+  return length >= OpaqueRunLength && !LooksLikePath(text.substr(0, length)) ? length : 0;
+}
+
+/// "Bearer abc...", "mtls_pop abc...", "Basic abc...": the length of the scheme and the spaces behind it, where a
+/// credential follows.
+std::size_t SchemeLength(std::string_view text) noexcept {
+  for (std::string_view const scheme : {"mtls_pop", "bearer", "basic", "pop"}) {
+    if (!StartsWithIgnoreCase(text, scheme)) {
+      continue;
+    }
+    auto position = scheme.size();
+    while (position < text.size() && IsSpace(text[position])) {
+      ++position;
+    }
+    auto end = position;
+    while (end < text.size() && (IsBase64Character(text[end]) || text[end] == '.' || text[end] == '~')) {
+      ++end;
+    }
+    if (position > scheme.size() && end - position >= ShortestCredential) {
+      return position;
+    }
+  }
+  return 0;
+}
+
+/// `name=value`, `"name":"value"`, `name: value`: the length of everything before the value.
+std::size_t SecretNameLength(std::string_view text) noexcept {
+  for (auto const name : SecretNames) {
+    if (!StartsWithIgnoreCase(text, name)) {
+      continue;
+    }
+    auto position = name.size();
+    auto const skip = [&](auto predicate) {
+      while (position < text.size() && predicate(text[position])) {
+        ++position;
+      }
+    };
+    skip([](char character) { return character == '"' || character == '\\' || IsSpace(character); });
+    if (position == text.size() || (text[position] != '=' && text[position] != ':')) {
+      continue;
+    }
+    ++position;
+    skip([](char character) { return character == '"' || character == '\\' || IsSpace(character); });
+    return position;
+  }
+  return 0;
+}
+
+std::size_t SecretValueLength(std::string_view text, bool wholeLine) noexcept {
+  auto const end = text.find_first_of(wholeLine ? "\r\n\"" : "&\",;}\\ \r\n\t");
+  return end == std::string_view::npos ? text.size() : end;
+}
+
+/// "://user:password@": the length of "user:password".
+std::size_t UserInfoLength(std::string_view text) noexcept {
+  auto const end = text.find_first_of("@/?# \"\r\n");
+  return end != std::string_view::npos && text[end] == '@' ? end : 0;
+}
+
+void AppendPrintable(char character, std::string& out) {
+  auto const byte = static_cast<unsigned char>(character);
+  if (byte >= 0x20 && byte != 0x7f) {
+    out += character;
+    return;
+  }
+  char escaped[5];
+  std::snprintf(escaped, sizeof escaped, "\\x%02X", byte);
+  out += escaped;
+}
+
+/// Copies what introduces a secret and redacts the secret. Returns how many characters of `text` were dealt with.
+std::size_t RedactIntroduced(std::string_view text, std::string& out) {
+  std::size_t introduction = SecretNameLength(text);
+  std::size_t secret = 0;
+  if (introduction != 0) {
+    bool const wholeLine = StartsWithIgnoreCase(text, "authorization") || StartsWithIgnoreCase(text, "proxy-auth");
+    secret = SecretValueLength(text.substr(introduction), wholeLine);
+  } else if ((introduction = SchemeLength(text)) != 0) {
+    secret = SecretValueLength(text.substr(introduction), false);
+  } else if (text.substr(0, 3) == "://") {
+    introduction = 3;
+    secret = UserInfoLength(text.substr(introduction));
+  }
+  if (secret == 0) {
+    return 0;
+  }
+  out.append(text.substr(0, introduction)).append(Redacted);
+  return introduction + secret;
+}
+
+}  // namespace
+
+std::string_view ToString(LogLevel level) noexcept {
+  switch (level) {
+    case LogLevel::Debug:
+      return "debug";
+    case LogLevel::Info:
+      return "info";
+    case LogLevel::Warning:
+      return "warning";
+    case LogLevel::Error:
+      break;
+  }
+  return "error";
+}
+
+std::string Redact(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  std::size_t position = 0;
+  // Inside a run that was found to be harmless, the run is not measured again at each of its characters.
+  std::size_t harmlessUntil = 0;
+  while (position < text.size()) {
+    auto const rest = text.substr(position);
+    bool const wordStart = position == 0 || !IsWordCharacter(text[position - 1]);
+    std::size_t used = PemLength(rest);
+    if (used == 0 && wordStart) {
+      used = JwtLength(rest);
+    }
+    if (used == 0 && position >= harmlessUntil && IsBase64Character(rest.front())) {
+      used = OpaqueRunLengthAt(rest);
+      if (used == 0) {
+        harmlessUntil = position + 1;
+        while (harmlessUntil < text.size() && IsBase64Character(text[harmlessUntil])) {
+          ++harmlessUntil;
+        }
+      }
+    }
+    if (used != 0) {
+      out += Redacted;
+    } else if (wordStart || rest.front() == ':') {
+      used = RedactIntroduced(rest, out);
+    }
+    if (used == 0) {
+      AppendPrintable(rest.front(), out);
+      used = 1;
+    }
+    position += used;
+  }
+  return out;
+}
+
+struct Logger::State {
+  Sink Write;
+  LogLevel Minimum;
+};
+
+Logger::Logger(Sink sink, LogLevel minimum)
+    : state_(sink ? std::make_shared<State const>(State{std::move(sink), minimum}) : nullptr) {}
+
+Logger Logger::FromEnvironment() {
+  char const* const name = std::getenv("MTLSPOP_LOG");
+  if (name == nullptr) {
+    return {};
+  }
+  for (auto const level : {LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error}) {
+    if (EqualsIgnoreCase(name, ToString(level))) {
+      auto const toStandardError = [](LogLevel at, std::string_view line) {
+        static std::mutex mutex;
+        std::lock_guard<std::mutex> const lock{mutex};
+        auto const label = ToString(at);
+        std::fprintf(
+            stderr,
+            "mtlspop %.*s %.*s\n",
+            static_cast<int>(label.size()),
+            label.data(),
+            static_cast<int>(line.size()),
+            line.data());
+      };
+      return Logger{toStandardError, level};
+    }
+  }
+  return {};
+}
+
+bool Logger::IsEnabled(LogLevel level) const noexcept { return state_ && level >= state_->Minimum; }
+
+void Logger::Write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) const {
+  if (!IsEnabled(level)) {
+    return;
+  }
+  try {
+    std::string line = Redact(event);
+    for (auto const& field : fields) {
+      auto const value = Redact(field.Value);
+      bool const quoted = value.empty() || value.find_first_of(" \"=") != std::string::npos;
+      line.append(" ").append(field.Name).append("=");
+      if (!quoted) {
+        line += value;
+        continue;
+      }
+      line += '"';
+      for (char const character : value) {
+        line.append(character == '"' || character == '\\' ? 1 : 0, '\\').append(1, character);
+      }
+      line += '"';
+    }
+    state_->Write(level, line);
+  } catch (...) {
+    // Logging never fails a request.
+    return;
+  }
+}
+
+}  // namespace mtlspop

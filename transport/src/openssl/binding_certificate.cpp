@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/openssl.hpp"
+#include "openssl/openssl_ptr.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+class OpenSslKeyHandle final : public PrivateKeyHandle {
+ public:
+  explicit OpenSslKeyHandle(EvpPkeyPtr key) noexcept : key_(std::move(key)) {}
+  EVP_PKEY* Key() const noexcept { return key_.get(); }
+
+ private:
+  EvpPkeyPtr key_;
+};
+
+[[noreturn]] void Refuse(std::string what, std::string action) {
+  ERR_clear_error();
+  ErrorDetails details{errors::InvalidBindingCertificate, std::move(what), std::move(action)};
+  details.NothingSent = true;
+  throw Error{std::move(details)};
+}
+
+X509Ptr ParseCertificate(BindingCertificate::Der const& der) {
+  auto const* position = der.data();
+  X509Ptr certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
+  if (!certificate || position != der.data() + der.size()) {
+    Refuse("A certificate of the chain is not a DER-encoded X.509 certificate", "Check where the certificate came from");
+  }
+  return certificate;
+}
+
+std::string Digest(BindingCertificate::Der const& der, EVP_MD const* algorithm, std::size_t length) {
+  std::string digest(length, '\0');
+  if (EVP_Digest(der.data(), der.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, algorithm, nullptr) != 1) {
+    Refuse("A digest over the certificate could not be computed", "Check that OpenSSL's default provider can be loaded");
+  }
+  return digest;
+}
+
+std::string Hex(std::string const& bytes) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string text;
+  for (char const character : bytes) {
+    auto const byte = static_cast<unsigned char>(character);
+    text += digits[byte >> 4U];
+    text += digits[byte & 15U];
+  }
+  return text;
+}
+
+/// RFC 4648 section 5, without padding.
+std::string Base64Url(std::string const& bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  auto const length = EVP_EncodeBlock(
+      reinterpret_cast<unsigned char*>(text.data()),
+      reinterpret_cast<unsigned char const*>(bytes.data()),
+      static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(length));
+  text.erase(std::find(text.begin(), text.end(), '='), text.end());
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+BindingCertificate::TimePoint ToTimePoint(ASN1_TIME const* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) {
+    Refuse("The validity of the certificate cannot be read", "Check where the certificate came from");
+  }
+  return std::chrono::system_clock::from_time_t(timegm(&parts));
+}
+
+std::string SubjectOf(X509* certificate) {
+  BioPtr const out{BIO_new(BIO_s_mem())};
+  if (!out || X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) < 0) {
+    Refuse("The subject of the certificate cannot be read", "Check where the certificate came from");
+  }
+  char* text = nullptr;
+  auto const length = BIO_get_mem_data(out.get(), &text);
+  return {text, static_cast<std::size_t>(length)};
+}
+
+/// RFC 5280 sections 4.2.1.3 and 4.2.1.12: an extension that is there must allow what the certificate is for.
+void CheckUsage(X509* certificate) {
+  if ((X509_get_extension_flags(certificate) & EXFLAG_INVALID) != 0) {
+    Refuse("The certificate holds an extension that cannot be read", "Check where the certificate came from");
+  }
+  if ((X509_get_key_usage(certificate) & KU_DIGITAL_SIGNATURE) == 0) {
+    Refuse(
+        "The certificate's key usage does not allow digital signatures",
+        "Use a certificate whose key usage, where it has one, holds digitalSignature");
+  }
+  if ((X509_get_extended_key_usage(certificate) & (XKU_SSL_CLIENT | XKU_ANYEKU)) == 0) {
+    Refuse(
+        "The certificate's extended key usage does not allow TLS client authentication",
+        "Use a certificate whose extended key usage, where it has one, holds clientAuth");
+  }
+}
+
+}  // namespace
+
+gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(gsl::not_null<EVP_PKEY*> key) {
+  EVP_PKEY_up_ref(key);
+  EvpPkeyPtr owned{key.get()};
+  return std::shared_ptr<PrivateKeyHandle const>{std::make_shared<OpenSslKeyHandle>(std::move(owned))};
+}
+
+gsl::not_null<EVP_PKEY*> GetPrivateKey(PrivateKeyHandle const& handle) {
+  auto const* own = dynamic_cast<OpenSslKeyHandle const*>(&handle);
+  if (own == nullptr) {
+    Refuse(
+        "The private key of the binding certificate is not one that OpenSSL can use",
+        "Make the handle with mtlspop::openssl::WrapPrivateKey");
+  }
+  return own->Key();
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
+    std::vector<BindingCertificate::Der> chain,
+    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,
+    KeyStrength strength) {
+  if (chain.empty()) {
+    Refuse("There is no certificate", "Pass the leaf certificate first, then the ones above it");
+  }
+  for (auto const& above : chain) {
+    ParseCertificate(above);
+  }
+  auto const leaf = ParseCertificate(chain.front());
+  CheckUsage(leaf.get());
+  if (X509_check_private_key(leaf.get(), GetPrivateKey(*key)) != 1) {
+    Refuse(
+        "The private key does not belong to the leaf certificate",
+        "Check that the leaf comes first, and that key and certificate are of the same generation");
+  }
+
+  BindingCertificate::Parts parts;
+  auto const sha256 = Digest(chain.front(), EVP_sha256(), 32);
+  parts.KeyId = Base64Url(sha256);
+  parts.Sha256Thumbprint = Hex(sha256);
+  parts.Sha1Thumbprint = Hex(Digest(chain.front(), EVP_sha1(), 20));
+  parts.Subject = SubjectOf(leaf.get());
+  parts.NotBefore = ToTimePoint(X509_get0_notBefore(leaf.get()));
+  parts.NotAfter = ToTimePoint(X509_get0_notAfter(leaf.get()));
+  parts.Chain = std::move(chain);
+  parts.Key = key.get();
+  parts.Strength = strength;
+  return std::shared_ptr<BindingCertificate const>{std::make_shared<BindingCertificate>(std::move(parts))};
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
+    std::string_view certificates, std::string_view privateKey) {
+  BioPtr const certificateText{BIO_new_mem_buf(certificates.data(), static_cast<int>(certificates.size()))};
+  std::vector<BindingCertificate::Der> chain;
+  while (X509Ptr const certificate{PEM_read_bio_X509(certificateText.get(), nullptr, nullptr, nullptr)}) {
+    BindingCertificate::Der der(static_cast<std::size_t>(i2d_X509(certificate.get(), nullptr)));
+    auto* out = der.data();
+    i2d_X509(certificate.get(), &out);
+    chain.push_back(std::move(der));
+  }
+  ERR_clear_error();
+
+  // A null password callback would ask on the terminal.
+  auto const noPassword = [](char*, int, int, void*) { return -1; };
+  BioPtr const keyText{BIO_new_mem_buf(privateKey.data(), static_cast<int>(privateKey.size()))};
+  EvpPkeyPtr const key{PEM_read_bio_PrivateKey(keyText.get(), nullptr, noPassword, nullptr)};
+  if (!key) {
+    Refuse(
+        "The PEM text holds no private key that can be read without a password",
+        "Give a PRIVATE KEY block; for an encrypted one use a PKCS#12 file and its password");
+  }
+  return MakeBindingCertificate(std::move(chain), WrapPrivateKey(key.get()), KeyStrength::Software);
+}
+
+}  // namespace mtlspop::openssl
