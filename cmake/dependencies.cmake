@@ -1,8 +1,25 @@
-# What the library is built on. Debian and vcpkg ship all of it; see vcpkg.json and CONTRIBUTING.md.
+# What the library is built on. Debian and vcpkg ship all of it but the Azure SDK (vcpkg alone); see vcpkg.json and
+# CONTRIBUTING.md. What an installed mtlspop needs of it is found again by mtlspopConfig.cmake.in.
 find_package(Threads REQUIRED)
 find_package(Microsoft.GSL CONFIG REQUIRED)
 find_package(nlohmann_json 3.9 CONFIG REQUIRED)
 if(NOT WIN32)
   find_package(OpenSSL 3.0 REQUIRED)
   find_package(Boost 1.74 REQUIRED) # Beast, headers alone
+endif()
+
+if(MTLSPOP_BUILD_CPPREST)
+  find_package(cpprestsdk CONFIG REQUIRED)
+endif()
+
+if(MTLSPOP_BUILD_AZURE)
+  find_package(azure-core-cpp 1.14 CONFIG QUIET)
+  if(NOT azure-core-cpp_FOUND)
+    message(STATUS "azure-core-cpp 1.14 or later not found: mtlspop::azure is left out")
+  endif()
+endif()
+
+if(MTLSPOP_BUILD_TESTS)
+  find_package(GTest CONFIG REQUIRED)
+  include(GoogleTest)
 endif()

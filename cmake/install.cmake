@@ -1,0 +1,49 @@
+# What `cmake --install` puts where, and the package that find_package(mtlspop) finds. Each adapter is a component with an
+# export file of its own, so that a consumer of one needs not the framework of the other.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mtlspop)
+
+function(mtlspop_install export target include_dir)
+  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION
+                                                                        ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  install(
+    TARGETS ${target}
+    EXPORT mtlspop-${export}
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(
+    DIRECTORY ${include_dir}/
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING
+    PATTERN "*.hpp")
+endfunction()
+
+set(exports core)
+foreach(layer transport credential policies)
+  if(TARGET mtlspop_${layer})
+    mtlspop_install(core mtlspop_${layer} ${PROJECT_SOURCE_DIR}/${layer}/include)
+  endif()
+endforeach()
+foreach(adapter cpprest azure)
+  if(TARGET mtlspop_${adapter})
+    mtlspop_install(${adapter} mtlspop_${adapter} ${PROJECT_SOURCE_DIR}/adapters/${adapter}/include)
+    list(APPEND exports ${adapter})
+  endif()
+endforeach()
+
+foreach(export ${exports})
+  install(
+    EXPORT mtlspop-${export}
+    FILE mtlspop-${export}-targets.cmake
+    NAMESPACE mtlspop::
+    DESTINATION ${package_dir})
+endforeach()
+
+configure_package_config_file(cmake/mtlspopConfig.cmake.in ${PROJECT_BINARY_DIR}/mtlspopConfig.cmake INSTALL_DESTINATION
+                              ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/mtlspopConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/mtlspopConfig.cmake ${PROJECT_BINARY_DIR}/mtlspopConfigVersion.cmake
+        DESTINATION ${package_dir})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,6 @@
+# Everything is built with the sanitizers that MTLSPOP_SANITIZE names, third parties' headers included, and stops at the
+# first finding.
+if(MTLSPOP_SANITIZE)
+  add_compile_options(-fsanitize=${MTLSPOP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${MTLSPOP_SANITIZE})
+endif()
