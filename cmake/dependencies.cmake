@@ -1,5 +1,9 @@
 # What the library is built on. Debian and vcpkg ship all of it but the Azure SDK (vcpkg alone); see vcpkg.json and
 # CONTRIBUTING.md. What an installed mtlspop needs of it is found again by mtlspopConfig.cmake.in.
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_FIND_USE_PACKAGE_REGISTRY OFF) # what is installed, not somebody's build folder
+endif()
+
 find_package(Threads REQUIRED)
 find_package(Microsoft.GSL CONFIG REQUIRED)
 find_package(nlohmann_json 3.9 CONFIG REQUIRED)
