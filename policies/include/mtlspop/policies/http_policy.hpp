@@ -19,6 +19,8 @@ struct PipelineRequest {
   mtlspop::Request Message;
   /// Null where the request is not bound. Set by the authorization policy, anew at each attempt.
   std::shared_ptr<BindingCertificate const> Binding;
+  /// Which attempt this is, from 1. Set by the retry policy.
+  int Attempt = 1;
 };
 
 class NextHttpPolicy;

@@ -1,0 +1,23 @@
+#pragma once
+
+/// @file
+/// What can go wrong on a request's way down, beside what the credential and the transport report.
+
+#include "mtlspop/transport/error.hpp"
+
+namespace mtlspop::errors {
+
+/// A request was to be authorized for a URL that is not https. No token was asked for and nothing was sent.
+inline constexpr ErrorCode AuthorizationRequiresHttps{"authorization_requires_https"};
+/// A bound token came without the certificate that it is bound to, or a request carries one without the other. Nothing
+/// was sent.
+inline constexpr ErrorCode BoundTokenWithoutBinding{"bound_token_without_binding"};
+/// The resource answered a bound request with a redirect, which is never followed.
+inline constexpr ErrorCode RedirectRefused{"redirect_refused"};
+/// The resource's challenge names a resource that the host called is not part of, or a token service that is no https URL.
+/// No token was asked for.
+inline constexpr ErrorCode ChallengeRejected{"challenge_rejected"};
+/// No scopes were given, and the resource did not say which ones it wants.
+inline constexpr ErrorCode ScopesUnknown{"scopes_unknown"};
+
+}  // namespace mtlspop::errors

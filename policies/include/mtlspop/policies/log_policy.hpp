@@ -1,0 +1,38 @@
+#pragma once
+
+/// @file
+/// A log line for each attempt.
+
+#include <memory>
+
+#include <gsl/pointers>
+
+#include "mtlspop/policies/http_policy.hpp"
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop {
+
+/// Writes one line for each attempt: method, host, path and the names of its query parameters, status or error code,
+/// duration, attempt, and how it travelled (key id, connection, TLS version). Never header fields, never the values of
+/// query parameters, never a body; and everything goes through `Redact()`.
+///
+/// It belongs below the policies that retry and authorize. The level is `Info`, and `Warning` for an error or a status of
+/// 400 and above.
+///
+/// Thread safety: one policy serves many requests at once.
+class LogPolicy final : public HttpPolicy {
+ public:
+  explicit LogPolicy(Logger log, gsl::not_null<std::shared_ptr<Clock>> time = SystemClock());
+
+  std::unique_ptr<Response> Send(
+      PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
+
+  std::unique_ptr<HttpPolicy> Clone() const override;
+
+ private:
+  Logger log_;
+  gsl::not_null<std::shared_ptr<Clock>> time_;
+};
+
+}  // namespace mtlspop

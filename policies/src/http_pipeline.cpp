@@ -1,0 +1,61 @@
+#include "mtlspop/policies/http_pipeline.hpp"
+
+#include <utility>
+
+#include "mtlspop/policies/errors.hpp"
+
+namespace mtlspop {
+namespace {
+
+constexpr std::string_view BoundScheme = "mtls_pop ";
+
+bool CarriesBoundToken(Request const& message) noexcept {
+  auto const value = message.Fields.Get("Authorization");
+  return value.size() > BoundScheme.size() && EqualsIgnoreCase(value.substr(0, BoundScheme.size()), BoundScheme);
+}
+
+class TransportPolicy final : public HttpPolicy {
+ public:
+  explicit TransportPolicy(gsl::not_null<std::shared_ptr<HttpTransport>> transport)
+      : transport_(std::move(transport)) {}
+
+  std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy, Context const& context) const override {
+    if (!request.Binding && CarriesBoundToken(request.Message)) {
+      throw Error{
+          {errors::BoundTokenWithoutBinding,
+           "the request to " + request.Message.Target.Host() + " carries a bound token without its certificate",
+           "Let the authorization policy set token and certificate together, and check that no other policy takes "
+           "PipelineRequest::Binding away"}};
+    }
+    return transport_->Send(request.Message, request.Binding, context);
+  }
+
+  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<TransportPolicy>(transport_); }
+
+ private:
+  gsl::not_null<std::shared_ptr<HttpTransport>> transport_;
+};
+
+}  // namespace
+
+std::unique_ptr<Response> NextHttpPolicy::Send(PipelineRequest& request, Context const& context) const {
+  Expects(index_ < policies_->size());
+  return (*policies_)[index_]->Send(request, NextHttpPolicy{index_ + 1, *policies_}, context);
+}
+
+HttpPipeline::HttpPipeline(
+    std::vector<std::unique_ptr<HttpPolicy>> policies, gsl::not_null<std::shared_ptr<HttpTransport>> transport)
+    : policies_(std::move(policies)) {
+  policies_.push_back(std::make_unique<TransportPolicy>(std::move(transport)));
+}
+
+HttpPipeline::HttpPipeline(HttpPipeline const& other) {
+  policies_.reserve(other.policies_.size());
+  for (auto const& policy : other.policies_) policies_.push_back(policy->Clone());
+}
+
+std::unique_ptr<Response> HttpPipeline::Send(PipelineRequest& request, Context const& context) const {
+  return NextHttpPolicy{0, policies_}.Send(request, context);
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+#include <vector>
+
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/url.hpp"
+
+namespace mtlspop {
+
+/// What is known of one origin whose scopes nobody gave.
+class LearnedOrigin final {
+ public:
+  /// Null until the origin has said what it wants.
+  std::shared_ptr<TokenRequest const> Get() const { return std::atomic_load(&request_); }
+  void Set(std::shared_ptr<TokenRequest const> request) { std::atomic_store(&request_, std::move(request)); }
+
+  /// Lets one caller ask the origin while the others wait for what it learns. Does not wait where the origin answers
+  /// without authorization.
+  /// @throw Error `cancelled` or `deadline_exceeded`
+  std::unique_lock<std::timed_mutex> LockForAsking(Context const& context);
+
+  /// The origin answered a request that carried no token.
+  void SetOpen() noexcept { open_ = true; }
+
+ private:
+  std::timed_mutex asking_;
+  std::atomic<bool> open_{false};
+  std::shared_ptr<TokenRequest const> request_;
+};
+
+/// The origins that one policy has met, at most `MaximumOrigins`.
+///
+/// Thread safety: all members may be called from any thread at any time.
+class LearnedScopes final {
+ public:
+  static constexpr std::size_t MaximumOrigins = 256;
+
+  /// What is known of `origin`; an empty entry, kept, for one not met before.
+  std::shared_ptr<LearnedOrigin> Of(Origin const& origin);
+
+ private:
+  using Entry = std::pair<Origin, std::shared_ptr<LearnedOrigin>>;
+  std::shared_ptr<LearnedOrigin> Find(Origin const& origin) const;
+
+  mutable std::shared_mutex mutex_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace mtlspop

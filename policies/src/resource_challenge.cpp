@@ -1,0 +1,140 @@
+#include "resource_challenge.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+
+#include "mtlspop/policies/errors.hpp"
+#include "mtlspop/transport/headers.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop {
+namespace {
+
+constexpr std::string_view DefaultScopeSuffix = "/.default";
+
+bool CarriesTokens(AuthenticationChallenge const& challenge) noexcept {
+  return EqualsIgnoreCase(challenge.Scheme, "Bearer") || EqualsIgnoreCase(challenge.Scheme, "mtls_pop") ||
+         EqualsIgnoreCase(challenge.Scheme, "PoP");
+}
+
+std::string FirstOf(AuthenticationChallenge const& challenge, std::initializer_list<std::string_view> names) {
+  for (auto const name : names) {
+    if (auto const* const value = challenge.Find(name); value != nullptr && !value->empty()) return *value;
+  }
+  return {};
+}
+
+[[noreturn]] void Reject(Url const& target, std::string_view what) {
+  throw Error{
+      {errors::ChallengeRejected,
+       target.Host() + " asked for a token " + Redact(what),
+       "Check that the URL is the resource's own and that nothing between rewrites its answers; where the resource really "
+       "takes tokens for another name, give the scopes in the options",
+       401}};
+}
+
+std::string ScopeOf(AuthenticationChallenge const& challenge) {
+  if (auto scope = FirstOf(challenge, {"scope"}); !scope.empty()) return scope;
+  auto scope = FirstOf(challenge, {"resource", "resource_id"});
+  if (scope.empty()) return scope;
+  while (!scope.empty() && scope.back() == '/') scope.pop_back();
+  return scope.append(DefaultScopeSuffix);
+}
+
+bool IsSameOrBelow(std::string_view host, std::string_view domain) noexcept {
+  if (host == domain) return true;
+  return host.size() > domain.size() && host[host.size() - domain.size() - 1] == '.' &&
+         host.substr(host.size() - domain.size()) == domain;
+}
+
+void RefuseForeignResource(std::string const& scope, Url const& target) {
+  std::optional<Url> resource;
+  try {
+    resource = Url::Parse(scope);
+  } catch (Error const&) {
+    Reject(target, "for a resource that is no URL: \"" + scope + '"');
+  }
+  auto const& domain = resource->Host();
+  auto const isDomain = domain.find('.') != std::string::npos || domain == target.Host();
+  if (!resource->IsHttps() || !isDomain || !IsSameOrBelow(target.Host(), domain)) {
+    Reject(target, "for another resource: \"" + scope + '"');
+  }
+}
+
+std::string TenantOf(AuthenticationChallenge const& challenge, Url const& target) {
+  auto const text = FirstOf(challenge, {"authorization", "authorization_uri"});
+  if (text.empty()) return {};
+  std::optional<Url> authority;
+  try {
+    authority = Url::Parse(text);
+  } catch (Error const&) {
+    Reject(target, "from a token service that is no URL: \"" + text + '"');
+  }
+  if (!authority->IsHttps()) Reject(target, "from a token service that is not https: \"" + text + '"');
+  auto const path = authority->Path().substr(1);
+  auto const tenant = path.substr(0, path.find('/'));
+  auto const isPlain = std::all_of(tenant.begin(), tenant.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.';
+  });
+  if (!isPlain) Reject(target, "from a tenant with a strange name: \"" + std::string{tenant} + '"');
+  if (tenant == "common" || tenant == "organizations" || tenant == "adfs") return {};
+  return std::string{tenant};
+}
+
+// RFC 4648 sections 4 and 5; "" for what is neither.
+std::string DecodeBase64(std::string_view text) {
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (char const c : text) {
+    constexpr std::string_view Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    auto const plain = c == '-' ? '+' : c == '_' ? '/' : c;
+    auto const value = Alphabet.find(plain);
+    if (value == std::string_view::npos) return {};
+    bits = (bits << 6U) | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      bytes.push_back(static_cast<char>((bits >> static_cast<unsigned>(count)) & 0xFFU));
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<AuthenticationChallenge> ReadChallenges(Response const& response) {
+  std::vector<AuthenticationChallenge> challenges;
+  for (auto const value : response.Fields.GetAll("WWW-Authenticate")) {
+    auto more = ParseWwwAuthenticate(value);
+    std::move(more.begin(), more.end(), std::back_inserter(challenges));
+  }
+  return challenges;
+}
+
+std::optional<ResourceChallenge> FindResourceChallenge(
+    std::vector<AuthenticationChallenge> const& challenges, Url const& target) {
+  for (auto const& challenge : challenges) {
+    if (!CarriesTokens(challenge)) continue;
+    auto scope = ScopeOf(challenge);
+    if (scope.empty()) continue;
+    RefuseForeignResource(scope, target);
+    return ResourceChallenge{std::move(scope), TenantOf(challenge, target)};
+  }
+  return std::nullopt;
+}
+
+std::string FindClaims(std::vector<AuthenticationChallenge> const& challenges) {
+  for (auto const& challenge : challenges) {
+    if (!CarriesTokens(challenge)) continue;
+    auto const* const error = challenge.Find("error");
+    auto const* const claims = challenge.Find("claims");
+    if (error != nullptr && claims != nullptr && *error == "insufficient_claims") return DecodeBase64(*claims);
+  }
+  return {};
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/response.hpp"
+
+namespace mtlspop {
+
+/// How much of an error's body is looked at.
+inline constexpr std::size_t PeekedBodyBytes = std::size_t{64} * 1024;
+
+/// The beginning of the body, at most `PeekedBodyBytes`, without taking it from whoever reads the answer next. A body that
+/// breaks off shows what came until then; its error reaches the next reader.
+std::string PeekBody(Response& response, Context const& context);
+
+/// Reads what is left of a small body so that its connection can be used again; leaves a large or unknown one alone.
+void DrainBody(Response& response, Context const& context) noexcept;
+
+}  // namespace mtlspop

@@ -1,0 +1,256 @@
+#include "mtlspop/policies/token_authorization_policy.hpp"
+
+#include <utility>
+
+#include "learned_scopes.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/policies/errors.hpp"
+#include "resource_challenge.hpp"
+#include "response_body.hpp"
+
+namespace mtlspop {
+namespace {
+
+constexpr char const* AuthorizationField = "Authorization";
+constexpr char const* BoundField = "x-ms-tokenboundauth";
+
+void TakeAuthorizationAway(PipelineRequest& request) {
+  request.Message.Fields.Remove(AuthorizationField);
+  request.Message.Fields.Remove(BoundField);
+  request.Binding = nullptr;
+}
+
+void Authorize(PipelineRequest& request, AccessToken const& token) {
+  TakeAuthorizationAway(request);
+  if (token.Type == TokenType::MtlsPop) {
+    if (!token.Binding) {
+      throw Error{
+          {errors::BoundTokenWithoutBinding,
+           "the credential returned a bound token for " + request.Message.Target.Host() + " without its certificate",
+           "This is a fault of the credential: a bound token must come with the certificate that it is bound to"}};
+    }
+    request.Message.Fields.Set(BoundField, "true");
+    request.Binding = token.Binding;
+  }
+  request.Message.Fields.Set(AuthorizationField, token.AuthorizationHeader());
+}
+
+void RefuseWithoutHttps(Url const& target) {
+  if (target.IsHttps()) return;
+  throw Error{
+      {errors::AuthorizationRequiresHttps,
+       "a token was to be sent to " + target.GetOrigin().ToString() + ", which is not https",
+       "Use an https URL: a token sent in the clear is open to everybody on the way"}};
+}
+
+void RefuseRedirect(PipelineRequest const& request, Response const& response) {
+  auto const status = response.StatusCode;
+  auto const isRedirect = (status >= 301 && status <= 303) || status == 307 || status == 308;
+  if (!request.Binding || !isRedirect || !response.Fields.Contains("Location")) return;
+  throw Error{
+      {errors::RedirectRefused,
+       request.Message.Target.Host() + " answered a bound request with a redirect",
+       "Use the URL that the service redirects to, if it is one you trust: a bound token and its certificate are never "
+       "taken elsewhere by an answer",
+       status}};
+}
+
+bool Contains(std::string_view text, std::string_view part) noexcept {
+  return text.find(part) != std::string_view::npos;
+}
+
+bool SaysBindingIsNoLongerGood(std::string_view body) noexcept {
+  return Contains(body, "CertificateValidationFailedTlsCertMismatch") || Contains(body, "AADSTS500181") ||
+         Contains(body, "AADSTS1000901");
+}
+
+void RefuseWhereBoundTokensAreUnknown(Url const& target, std::string_view body) {
+  if (!Contains(body, "MtlsClientPopTokenNotSupportedByResource") && !Contains(body, "AADSTS392196")) return;
+  throw Error{
+      {errors::ResourceDoesNotSupportBoundTokens,
+       target.Host() + " does not take certificate-bound tokens",
+       "Ask the resource's owners whether they support token binding, or use a credential with "
+       "TokenBinding::None for this resource",
+       401,
+       "MtlsClientPopTokenNotSupportedByResource"}};
+}
+
+bool CanBeSentAgain(PipelineRequest const& request) {
+  return !request.Message.Body || request.Message.Body->TryRewind();
+}
+
+// Whether a request may be sent without its token, to be told what token is wanted (RFC 9110 section 9.2.1).
+bool IsSafe(Request const& message) noexcept {
+  return !message.Body && (message.Method == "GET" || message.Method == "HEAD" || message.Method == "OPTIONS");
+}
+
+}  // namespace
+
+class TokenAuthorizationPolicy::State final {
+ public:
+  State(gsl::not_null<std::shared_ptr<TokenCredential>> credential, TokenAuthorizationOptions options)
+      : credential_(std::move(credential)), log_(std::move(options.Log)), learns_(options.Scopes.empty()) {
+    configured_->Scopes = std::move(options.Scopes);
+    configured_->TenantId = std::move(options.TenantId);
+    configured_->Binding = options.Binding;
+  }
+
+  std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const {
+    TakeAuthorizationAway(request);
+    RefuseWithoutHttps(request.Message.Target);
+    std::shared_ptr<TokenRequest const> wanted = configured_;
+    if (learns_) {
+      std::unique_ptr<Response> open;
+      wanted = AskWhatIsWanted(request, next, context, open);
+      if (open) return open;
+    }
+    auto response = SendAuthorized(request, next, context, *wanted);
+    if (response->StatusCode == 401) response = AnswerUnauthorized(request, next, context, *wanted, std::move(response));
+    RefuseRedirect(request, *response);
+    return response;
+  }
+
+ private:
+  // Sends without a token until the origin has said what it wants. Where it wants none, `open` is the answer.
+  std::shared_ptr<TokenRequest const> AskWhatIsWanted(
+      PipelineRequest& request, NextHttpPolicy next, Context const& context, std::unique_ptr<Response>& open) const {
+    auto const origin = learned_->Of(request.Message.Target.GetOrigin());
+    if (auto known = origin->Get()) return known;
+    auto const asking = origin->LockForAsking(context);
+    if (auto known = origin->Get()) return known;
+
+    auto const isSafe = IsSafe(request.Message);
+    PipelineRequest question{Request{"GET", request.Message.Target}, nullptr, request.Attempt};
+    question.Message.Fields = request.Message.Fields;
+    question.Message.Fields.Remove("Content-Type");
+    auto response = next.Send(isSafe ? request : question, context);
+    if (response->StatusCode != 401) {
+      auto const mayDoBetterLater = response->StatusCode == 429 || response->StatusCode >= 500;
+      if (!isSafe && !mayDoBetterLater) ThrowScopesUnknown(request.Message.Target, response->StatusCode);
+      if (response->StatusCode < 400) origin->SetOpen();
+      open = std::move(response);
+      return nullptr;
+    }
+    auto const challenge = FindResourceChallenge(ReadChallenges(*response), request.Message.Target);
+    if (!challenge) ThrowScopesUnknown(request.Message.Target, response->StatusCode);
+    DrainBody(*response, context);
+    auto wanted = Answering(*challenge);
+    origin->Set(wanted);
+    return wanted;
+  }
+
+  [[noreturn]] static void ThrowScopesUnknown(Url const& target, int status) {
+    throw Error{
+        {errors::ScopesUnknown,
+         target.Host() + " does not say what token it wants",
+         "Give the scopes in the options, for example \"https://vault.azure.net/.default\"",
+         status}};
+  }
+
+  std::shared_ptr<TokenRequest const> Answering(ResourceChallenge const& challenge) const {
+    auto wanted = std::make_shared<TokenRequest>(*configured_);
+    wanted->Scopes = {challenge.Scope};
+    if (wanted->TenantId.empty()) wanted->TenantId = challenge.TenantId;
+    return wanted;
+  }
+
+  std::unique_ptr<Response> SendAuthorized(
+      PipelineRequest& request, NextHttpPolicy next, Context const& context, TokenRequest const& wanted) const {
+    Authorize(request, credential_->GetToken(wanted, context));
+    try {
+      return next.Send(request, context);
+    } catch (Error const& error) {
+      if (error.Code() != errors::BindingCertificateRejected || !request.Binding || !CanBeSentAgain(request)) throw;
+    }
+    return SendWithNewBinding(request, next, context, wanted);
+  }
+
+  std::unique_ptr<Response> SendWithNewBinding(
+      PipelineRequest& request, NextHttpPolicy next, Context const& context, TokenRequest const& wanted) const {
+    auto renewed = wanted;
+    renewed.RejectedKeyId = request.Binding->KeyId();
+    log_.Write(
+        LogLevel::Warning,
+        "binding_replaced",
+        {{"host", request.Message.Target.Host()}, {"key_id", renewed.RejectedKeyId}});
+    Authorize(request, credential_->GetToken(renewed, context));
+    return next.Send(request, context);
+  }
+
+  // One more try where the answer says how; otherwise the answer itself.
+  std::unique_ptr<Response> AnswerUnauthorized(
+      PipelineRequest& request,
+      NextHttpPolicy next,
+      Context const& context,
+      TokenRequest const& used,
+      std::unique_ptr<Response> response) const {
+    auto const body = PeekBody(*response, context);
+    if (request.Binding) RefuseWhereBoundTokensAreUnknown(request.Message.Target, body);
+    LogMissingCertificate(request, *response, body);
+
+    auto const isBindingBad = request.Binding && SaysBindingIsNoLongerGood(body);
+    auto const better = isBindingBad ? std::optional{used} : BetterTokenRequest(request, *response, used);
+    if (!better || !CanBeSentAgain(request)) return response;
+    DrainBody(*response, context);
+    response = nullptr;
+    if (isBindingBad) return SendWithNewBinding(request, next, context, used);
+    Authorize(request, credential_->GetToken(*better, context));
+    return next.Send(request, context);
+  }
+
+  // What the challenge asks for, where that is something else than what was used.
+  std::optional<TokenRequest> BetterTokenRequest(
+      PipelineRequest const& request, Response const& response, TokenRequest const& used) const {
+    auto const challenges = ReadChallenges(response);
+    if (auto claims = FindClaims(challenges); !claims.empty()) {
+      auto better = used;
+      better.Claims = std::move(claims);
+      return better;
+    }
+    if (!learns_) return std::nullopt;
+    auto const challenge = FindResourceChallenge(challenges, request.Message.Target);
+    if (!challenge) return std::nullopt;
+    auto const wanted = Answering(*challenge);
+    if (wanted->Scopes == used.Scopes && wanted->TenantId == used.TenantId) return std::nullopt;
+    learned_->Of(request.Message.Target.GetOrigin())->Set(wanted);
+    return *wanted;
+  }
+
+  void LogMissingCertificate(PipelineRequest const& request, Response const& response, std::string_view body) const {
+    if (!request.Binding || !Contains(body, "MissingClientCertificate")) return;
+    log_.Write(
+        LogLevel::Error,
+        "client_certificate_did_not_arrive",
+        {{"host", request.Message.Target.Host()},
+         {"key_id", request.Binding->KeyId()},
+         {"connection", static_cast<std::int64_t>(response.Connection.Id)},
+         {"tls", response.Connection.TlsVersion},
+         {"hint", "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});
+  }
+
+  gsl::not_null<std::shared_ptr<TokenCredential>> credential_;
+  Logger log_;
+  bool learns_;
+  std::shared_ptr<TokenRequest> configured_ = std::make_shared<TokenRequest>();
+  std::unique_ptr<LearnedScopes> learned_ = std::make_unique<LearnedScopes>();
+};
+
+TokenAuthorizationPolicy::TokenAuthorizationPolicy(
+    gsl::not_null<std::shared_ptr<TokenCredential>> credential, TokenAuthorizationOptions options)
+    : state_(std::make_shared<State const>(std::move(credential), std::move(options))) {}
+
+TokenAuthorizationPolicy::TokenAuthorizationPolicy(std::shared_ptr<State const> state) noexcept
+    : state_(std::move(state)) {}
+
+TokenAuthorizationPolicy::~TokenAuthorizationPolicy() = default;
+
+std::unique_ptr<Response> TokenAuthorizationPolicy::Send(
+    PipelineRequest& request, NextHttpPolicy next, Context const& context) const {
+  return state_->Send(request, next, context);
+}
+
+std::unique_ptr<HttpPolicy> TokenAuthorizationPolicy::Clone() const {
+  return std::unique_ptr<HttpPolicy>{new TokenAuthorizationPolicy{state_}};
+}
+
+}  // namespace mtlspop
