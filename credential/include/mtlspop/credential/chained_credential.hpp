@@ -1,0 +1,43 @@
+#pragma once
+
+/// @file
+/// Several credentials, one after the other.
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <gsl/pointers>
+
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop {
+
+/// Asks its credentials in turn and stays with the first one that gave a token. The request goes to each unchanged, so that
+/// a binding that is required stays required.
+///
+/// Thread safety: all members may be called from any thread.
+class ChainedCredential final : public TokenCredential {
+ public:
+  using Sources = std::vector<gsl::not_null<std::shared_ptr<TokenCredential>>>;
+
+  /// @throw Error `invalid_argument` for no credential at all
+  explicit ChainedCredential(Sources sources, Logger log = {});
+
+  /// @throw Error `no_credential_worked` with the last failure nested; `cancelled` and `deadline_exceeded` at once
+  AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::string_view Name() const noexcept override { return "ChainedCredential"; }
+
+ private:
+  AccessToken TryAll(TokenRequest const& request, Context const& context);
+
+  Sources sources_;
+  Logger log_;
+  /// The one that worked; `sources_.size()` while none has.
+  std::atomic<std::size_t> chosen_;
+};
+
+}  // namespace mtlspop

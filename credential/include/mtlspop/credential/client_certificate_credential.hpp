@@ -1,0 +1,97 @@
+#pragma once
+
+/// @file
+/// Bound tokens for an application that has a certificate of its own. Works on every platform.
+///
+/// @code
+/// mtlspop::ClientCertificateCredentialOptions options;
+/// options.TenantId = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+/// options.ClientId = "11111111-2222-3333-4444-555555555555";
+/// options.CertificatePath = "/etc/app/client.pem";
+/// auto credential = std::make_shared<mtlspop::ClientCertificateCredential>(options);
+/// @endcode
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gsl/pointers>
+
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop {
+
+/// Where the token service is.
+struct AuthorityOptions {
+  /// The directory's id or domain. `common` and `organizations` are refused: a certificate belongs to one tenant.
+  std::string TenantId;
+  /// The authority as sign-in uses it; the mutual-TLS host follows from it: login.microsoftonline.com becomes
+  /// mtlsauth.microsoft.com, and so on for the sovereign clouds.
+  std::string AuthorityHost = "https://login.microsoftonline.com";
+  /// For example "westus3"; "" for the global endpoint.
+  std::string Region;
+};
+
+/// The URL of the mutual-TLS token endpoint.
+/// @throw Error `tenant_required` for no tenant, `common`, `organizations` and `consumers`; `invalid_argument` for an
+/// authority that is not https or not called login.something, and a region or tenant with other than letters, digits,
+/// hyphens and (tenant only) dots
+std::string MtlsTokenEndpoint(AuthorityOptions const& authority);
+
+/// Options of `ClientCertificateCredential`. Exactly one of the four sources of the certificate is given.
+struct ClientCertificateCredentialOptions : AuthorityOptions {
+  /// The application's id.
+  std::string ClientId;
+
+  /// A file with certificate chain and private key: PEM, or PKCS#12. A renewed file is picked up while the process runs.
+  std::string CertificatePath;
+  /// The same as a text.
+  Secret CertificateContent;
+  /// A URI of the platform's store. On OpenSSL whatever `OSSL_STORE_open` takes, for example "pkcs11:object=app"; on Windows
+  /// "cert:/CurrentUser/My/{thumbprint}".
+  std::string CertificateUri;
+  /// A certificate that is there already.
+  std::shared_ptr<BindingCertificate const> Certificate;
+  /// Opens a PKCS#12 file, an encrypted PEM key, or the store.
+  Secret Password;
+  /// How often the file or store is looked at, at the most. A call never waits for it.
+  std::chrono::seconds ReloadInterval{30};
+
+  /// Whether tokens have to be bound. `None`: bearer tokens, asked for over mutual TLS.
+  TokenBinding Binding = TokenBinding::Required;
+  /// For example "cp1".
+  std::vector<std::string> ClientCapabilities;
+
+  /// Null for `DefaultHttpTransport()`.
+  std::shared_ptr<HttpTransport> Transport;
+  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  Logger Log;
+};
+
+/// Tokens for an application, bound to the application's own certificate.
+///
+/// Thread safety: all members may be called from any thread. A call with a cached answer takes no lock.
+class ClientCertificateCredential final : public TokenCredential {
+ public:
+  /// Reads the certificate; sends nothing.
+  /// @throw Error `client_certificate_unusable`, `tenant_required`, `invalid_argument`
+  explicit ClientCertificateCredential(ClientCertificateCredentialOptions options);
+  /// Ends background work and waits for it.
+  ~ClientCertificateCredential() override;
+
+  /// @throw Error with the codes of errors.hpp, first of all `mtls_not_enabled_for_app`,
+  /// `resource_does_not_support_bound_tokens`, `binding_rejected`, `token_request_refused`
+  AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::string_view Name() const noexcept override { return "ClientCertificateCredential"; }
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mtlspop

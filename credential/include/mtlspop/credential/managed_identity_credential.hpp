@@ -1,0 +1,141 @@
+#pragma once
+
+/// @file
+/// Tokens for the managed identity of a virtual machine, bound to a certificate that the machine's instance metadata
+/// service (IMDS v2) issues.
+///
+/// @code
+/// mtlspop::ManagedIdentityCredentialOptions options;
+/// options.Binding = mtlspop::TokenBinding::Required;
+/// auto credential = std::make_shared<mtlspop::ManagedIdentityCredential>(options);
+///
+/// mtlspop::TokenRequest request;
+/// request.Scopes = {"https://vault.azure.net/.default"};
+/// auto token = credential->GetToken(request, mtlspop::Context{}.WithTimeout(std::chrono::seconds{30}));
+/// // Send token.AuthorizationHeader() over a connection that presents token.Binding, and over no other.
+/// @endcode
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gsl/pointers>
+
+#include "mtlspop/credential/attestation_provider.hpp"
+#include "mtlspop/credential/binding_store.hpp"
+#include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/credential/managed_identity_id.hpp"
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop {
+
+/// Gives the value of an environment variable, "" where it is not set.
+using EnvironmentReader = std::function<std::string(char const* name)>;
+
+/// The process's environment.
+std::string ReadEnvironment(char const* name);
+
+/// Options of `ManagedIdentityCredential`. A default-constructed one is the system-assigned identity with bearer tokens,
+/// unless the environment asks for more.
+///
+/// Environment variables, read once when the credential is made:
+/// - `AZURE_POD_IDENTITY_AUTHORITY_HOST`: where IMDS is, if `ImdsEndpoint` does not say.
+/// - `MSAL_ENABLE_MSI_V2` (`true` or `1`): `Preferred`, if `Binding` does not say.
+/// - `MSAL_MI_DISABLE_IMDS_V2` (`true` or `1`): no bound tokens; `Required` then fails.
+/// - `MSAL_MSI_V2_ATTESTATION_CACHE` (`0`): attests anew for every certificate.
+/// - `MSAL_MSI_V2_KEY_NAME`: the name of the key, for providers whose keys have names.
+struct ManagedIdentityCredentialOptions {
+  ManagedIdentityId Identity;
+
+  /// Whether tokens have to be bound. None set: `None`, or what the environment says.
+  std::optional<TokenBinding> Binding;
+  /// Bearer tokens are asked for over mutual TLS with the binding certificate instead of from IMDS v1. The token itself is
+  /// not bound then.
+  bool BearerOverMtls = false;
+  /// The key must be attested, or no certificate is asked for.
+  bool Attest = false;
+  /// No key weaker than this is tried. Which strengths the service issues certificates for is its own affair.
+  KeyStrength MinimumStrength = KeyStrength::None;
+  /// For example "cp1": what this application understands of claims challenges.
+  std::vector<std::string> ClientCapabilities;
+  /// "" for the identity's own tenant.
+  std::string TenantId;
+
+  /// "" for `AZURE_POD_IDENTITY_AUTHORITY_HOST`, or else "http://169.254.169.254".
+  std::string ImdsEndpoint;
+
+  /// Null for `MakeDefaultKeyProvider()`.
+  std::shared_ptr<KeyProvider> Keys;
+  /// Null for the platform's, where it has one.
+  std::shared_ptr<AttestationProvider> Attestation;
+  /// Null for a memory store of this credential's own.
+  std::shared_ptr<BindingStore> Store;
+  /// Null for `DefaultHttpTransport()`.
+  std::shared_ptr<HttpTransport> Transport;
+  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  Logger Log;
+  EnvironmentReader Environment = ReadEnvironment;
+};
+
+/// Tokens for a managed identity.
+///
+/// Tokens and certificates are cached and renewed in the background ahead of need, on threads that end when they have
+/// nothing to do and at the latest with the credential. Any number of concurrent calls for the same token cause one request.
+///
+/// Thread safety: all members may be called from any thread. A call with a cached answer takes no lock.
+class ManagedIdentityCredential final : public TokenCredential {
+ public:
+  /// Sends nothing.
+  /// @throw Error `invalid_argument` for an endpoint or identity that cannot be used
+  explicit ManagedIdentityCredential(ManagedIdentityCredentialOptions options = {});
+  /// Ends background work and waits for it.
+  ~ManagedIdentityCredential() override;
+
+  /// @throw Error with the codes of errors.hpp, first of all `mtls_pop_not_supported_in_imds_v1`,
+  /// `mtls_pop_requires_keyguard`, `minimum_strength_not_available`, `attestation_failed`, `imds_not_reachable`;
+  /// `invalid_argument` for other than one scope
+  AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::string_view Name() const noexcept override { return "ManagedIdentityCredential"; }
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Where managed identity tokens come from.
+enum class ManagedIdentitySource {
+  /// Nothing answered like IMDS.
+  None,
+  /// IMDS that issues bearer tokens only.
+  ImdsV1,
+  /// IMDS that issues binding certificates.
+  ImdsV2,
+};
+
+/// "none", "imds_v1", "imds_v2".
+std::string_view ToString(ManagedIdentitySource source) noexcept;
+
+/// What this machine can do.
+struct ManagedIdentityCapabilities {
+  ManagedIdentitySource Source = ManagedIdentitySource::None;
+  /// The best key that can be had here.
+  KeyStrength HighestStrength = KeyStrength::None;
+  /// Whether bound tokens can be asked for here. Whether they are granted only asking for one shows.
+  bool BindingSupported = false;
+  /// Why not, as a sentence for people; "" where it is supported.
+  std::string WhyNot;
+};
+
+/// Asks IMDS what it is. Gets no certificate and no token. Takes `Identity`, `MinimumStrength`, `ImdsEndpoint`, `Keys`,
+/// `Transport`, `Time`, `Log` and `Environment` of the options.
+/// @throw Error `cancelled`, `deadline_exceeded` when `context` ends; no IMDS is an answer and not an error
+ManagedIdentityCapabilities GetManagedIdentityCapabilities(
+    ManagedIdentityCredentialOptions const& options, Context const& context);
+
+}  // namespace mtlspop

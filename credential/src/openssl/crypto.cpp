@@ -1,0 +1,96 @@
+#include "../crypto.hpp"
+
+#include <ctime>
+#include <limits>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/openssl.hpp"
+#include "ossl.hpp"
+
+namespace mtlspop::crypto {
+namespace {
+
+std::optional<std::chrono::system_clock::time_point> ToTimePoint(ASN1_TIME const* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+  return std::chrono::system_clock::from_time_t(timegm(&parts));
+}
+
+bool AllowsClientAuthentication(X509* certificate) {
+  // X509_get_key_usage says UINT32_MAX, that is everything, where the extension is absent; likewise the other one.
+  if ((X509_get_key_usage(certificate) & KU_DIGITAL_SIGNATURE) == 0) return false;
+  return (X509_get_extended_key_usage(certificate) & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
+}
+
+}  // namespace
+
+std::array<std::uint8_t, 32> Sha256(ByteView data) {
+  std::array<std::uint8_t, 32> digest{};
+  unsigned int length = 0;
+  if (EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
+    throw ossl::Failure(errors::SystemFailure, "SHA-256 could not be computed");
+  }
+  return digest;
+}
+
+void FillRandom(gsl::span<std::uint8_t> buffer) {
+  if (RAND_bytes(buffer.data(), static_cast<int>(buffer.size())) != 1) {
+    throw ossl::Failure(errors::SystemFailure, "The random generator gave nothing");
+  }
+}
+
+std::optional<CertificateFacts> ReadCertificate(ByteView der) {
+  ERR_set_mark();
+  auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
+  auto const* position = der.data();
+  ossl::X509Ptr const certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
+  if (!certificate || position != der.data() + der.size()) return std::nullopt;
+
+  CertificateFacts facts;
+  auto const notBefore = ToTimePoint(X509_get0_notBefore(certificate.get()));
+  auto const notAfter = ToTimePoint(X509_get0_notAfter(certificate.get()));
+  std::uint8_t* publicKey = nullptr;
+  int const length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &publicKey);
+  auto const release = gsl::finally([&publicKey] { OPENSSL_free(publicKey); });
+  if (!notBefore || !notAfter || length <= 0) return std::nullopt;
+  facts.SubjectPublicKeyInfo.assign(publicKey, publicKey + length);
+  facts.NotBefore = *notBefore;
+  facts.NotAfter = *notAfter;
+  facts.AllowsClientAuthentication = AllowsClientAuthentication(certificate.get());
+  return facts;
+}
+
+bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView signature) {
+  ERR_set_mark();
+  auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
+  auto const* position = subjectPublicKeyInfo.data();
+  ossl::EvpPkeyPtr const key{d2i_PUBKEY(nullptr, &position, static_cast<long>(subjectPublicKeyInfo.size()))};
+  if (!key) return false;
+  ossl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
+  EVP_PKEY_CTX* options = nullptr;
+  return digest && EVP_DigestVerifyInit(digest.get(), &options, EVP_sha256(), nullptr, key.get()) == 1 &&
+         EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) == 1 &&
+         EVP_DigestVerify(digest.get(), signature.data(), signature.size(), data.data(), data.size()) == 1;
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
+    std::vector<BindingCertificate::Der> chain,
+    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,
+    KeyStrength strength) {
+  return openssl::MakeBindingCertificate(std::move(chain), std::move(key), strength);
+}
+
+std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> PlatformKeyProviders() { return {MakeSoftwareKeyProvider()}; }
+
+std::shared_ptr<AttestationProvider> PlatformAttestationProvider() { return nullptr; }
+
+std::uint64_t ProcessId() noexcept { return static_cast<std::uint64_t>(::getpid()); }
+
+}  // namespace mtlspop::crypto
