@@ -1,0 +1,187 @@
+#include "emulator.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "attestation_service.hpp"
+#include "connection.hpp"
+#include "connection_registry.hpp"
+#include "control_service.hpp"
+#include "digest.hpp"
+#include "faults.hpp"
+#include "imds_service.hpp"
+#include "key_vault_service.hpp"
+#include "listener.hpp"
+#include "storage_service.hpp"
+#include "tls_context.hpp"
+#include "token_service.hpp"
+#include "wire_log.hpp"
+
+namespace mtlspop_emulator {
+namespace {
+
+using nlohmann::json;
+
+// A folder of our own for the CA file, removed at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    auto pattern = (std::filesystem::temp_directory_path() / "mtlspop-emulator-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) {
+      throw std::runtime_error("cannot make a temporary folder");
+    }
+    _path = pattern;
+  }
+  TemporaryFolder(TemporaryFolder const&) = delete;
+  TemporaryFolder& operator=(TemporaryFolder const&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(_path, ignored);
+  }
+
+  std::string Write(std::string const& name, std::string const& content) const {
+    auto const path = (_path / name).string();
+    std::ofstream(path) << content;
+    return path;
+  }
+
+ private:
+  std::filesystem::path _path;
+};
+
+Options WithDefaultSecret(Options options) {
+  if (options.Secrets.empty()) {
+    options.Secrets["boundsecret"] = "bound-" + HexEncode(RandomBytes(8));
+  }
+  return options;
+}
+
+}  // namespace
+
+struct Emulator::Parts {
+  explicit Parts(Options options);
+  ~Parts();
+
+  std::string Authority(Listener const& listener) const;
+  std::string MakeStartupLine() const;
+
+  World Everything;
+  TemporaryFolder Folder;
+  std::string CaFile;
+  WireLog Log;
+  Faults Armed;
+  ConnectionRegistry Connections;
+  ImdsService Imds;
+  ControlService Control;
+  Front ImdsFront;
+  TokenService Sts;
+  KeyVaultService Vault;
+  StorageService Storage;
+  Front VaultFront;
+  AttestationService Attestation;
+  ClientCertificateGate Gate;
+  SslContextPtr StsTls;
+  SslContextPtr VaultTls;
+  SslContextPtr AttestationTls;
+  Common Shared;
+  Listener ImdsListener;
+  Listener StsListener;
+  Listener VaultListener;
+  Listener AttestationListener;
+  std::string Line;
+};
+
+Emulator::Parts::Parts(Options options)
+    : Everything(WithDefaultSecret(std::move(options))),
+      CaFile(Folder.Write("ca.pem", Everything.Authority.RootPem())),
+      Log(Everything.Settings.LogLimit),
+      Connections(Everything.Settings.MaximumConnections),
+      Imds(Everything),
+      Control(Everything, Log, Armed, Connections),
+      ImdsFront(ControlService::IsFor, Control, Imds),
+      Sts(Everything),
+      Vault(Everything),
+      Storage(Everything),
+      VaultFront(StorageService::IsFor, Storage, Vault),
+      Attestation(Everything),
+      Gate(Everything.Authority, Everything.People),
+      StsTls(MakeTokenServiceContext(Everything.Settings, Everything.Authority, Gate)),
+      VaultTls(MakeVaultContext(Everything.Settings, Everything.Authority)),
+      AttestationTls(MakeAttestationContext(Everything.Settings, Everything.Authority)),
+      Shared{Everything.Settings, Log, Everything.Counters, Armed, Connections},
+      ImdsListener(Everything.Settings.Bind, Everything.Settings.ImdsPort, {"imds", ImdsFront, nullptr}, Shared),
+      StsListener(Everything.Settings.Bind, Everything.Settings.StsPort, {"sts", Sts, StsTls.get()}, Shared),
+      VaultListener(
+          Everything.Settings.Bind, Everything.Settings.VaultPort, {"vault", VaultFront, VaultTls.get()}, Shared),
+      AttestationListener(
+          Everything.Settings.Bind,
+          Everything.Settings.AttestationPort,
+          {"attestation", Attestation, AttestationTls.get()},
+          Shared) {
+  Everything.Urls = {
+      "http://" + Authority(ImdsListener),
+      "https://" + Authority(StsListener),
+      "https://" + Authority(VaultListener),
+      "https://" + Authority(AttestationListener)};
+  Line = MakeStartupLine();
+  Control.SetStartupLine(Line);
+  for (auto* const listener : {&ImdsListener, &StsListener, &VaultListener, &AttestationListener}) {
+    listener->Start();
+  }
+}
+
+Emulator::Parts::~Parts() {
+  Armed.Stop();
+  for (auto* const listener : {&ImdsListener, &StsListener, &VaultListener, &AttestationListener}) {
+    listener->Stop();
+  }
+  Connections.Shutdown();
+}
+
+std::string Emulator::Parts::Authority(Listener const& listener) const {
+  auto const& address = Everything.Settings.Bind;
+  bool const v6 = address.find(':') != std::string::npos;
+  return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(listener.Port());
+}
+
+std::string Emulator::Parts::MakeStartupLine() const {
+  auto const& settings = Everything.Settings;
+  json identities = json::array();
+  for (auto const& identity : Everything.People.Identities()) {
+    identities.push_back(ToJson(identity));
+  }
+  json secrets = json::array();
+  for (auto const& [name, value] : settings.Secrets) {
+    secrets.push_back(name);
+  }
+  return JsonText(
+      {{"imds", Everything.Urls.Imds},
+       {"sts", Everything.Urls.Sts},
+       {"vault", Everything.Urls.Vault},
+       {"attestation", Everything.Urls.Attestation},
+       {"control", Everything.Urls.Imds},
+       {"ca_file", CaFile},
+       {"sts_host", settings.StsHost},
+       {"vault_host", settings.VaultHost},
+       {"blob_host", settings.BlobHost},
+       {"connect",
+        {{settings.StsHost + ":443", Authority(StsListener)},
+         {settings.VaultHost + ":443", Authority(VaultListener)},
+         {settings.BlobHost + ":443", Authority(VaultListener)}}},
+       {"identities", identities},
+       {"secrets", secrets},
+       {"pid", getpid()}});
+}
+
+Emulator::Emulator(Options options) : _parts(std::make_unique<Parts>(std::move(options))) {}
+
+Emulator::~Emulator() = default;
+
+std::string const& Emulator::StartupLine() const { return _parts->Line; }
+
+}  // namespace mtlspop_emulator

@@ -1,0 +1,68 @@
+// What the emulator saw, request by request. Never a token or a certificate request.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace mtlspop_emulator {
+
+struct LogEntry {
+  std::string_view Service;
+  std::string_view Method;
+  std::string_view Path;
+  std::string_view Query;
+  unsigned Status = 0;  // 0 where no answer was sent.
+  std::string_view KeyId;
+  std::string_view TokenKeyId;
+  std::string_view Scheme;
+  std::uint32_t Connection = 0;
+  std::string_view TlsVersion;
+  bool Resumed = false;
+  bool Mismatch = false;
+  std::string_view Error;
+  std::string_view ClientRequestId;
+};
+
+// Thread safe. Texts that recur are stored once, so that a long run fits in memory.
+class WireLog {
+ public:
+  explicit WireLog(std::size_t limit);
+
+  void Add(LogEntry const& entry);
+  void Clear();
+  // A JSON array of the entries numbered above `since`, of one service or of all.
+  std::string ToJson(std::uint64_t since, std::string const& service) const;
+
+ private:
+  using TextId = std::uint32_t;
+  struct Stored {
+    std::uint64_t Number;
+    std::int64_t TimeMs;
+    std::string ClientRequestId;
+    TextId Service, Method, Path, Query, KeyId, TokenKeyId, Scheme, TlsVersion, Error;
+    std::uint32_t Connection;
+    std::uint16_t Status;
+    bool Resumed;
+    bool Mismatch;
+  };
+
+  TextId Intern(std::string_view text);
+  void AppendJson(std::string& out, Stored const& entry) const;
+  void AppendText(std::string& out, char const* name, TextId text) const;
+
+  mutable std::mutex _mutex;
+  std::size_t const _limit;
+  std::uint64_t _last = 0;
+  std::deque<Stored> _entries;
+  std::deque<std::string> _texts;
+  std::vector<std::string> _textsAsJson;
+  std::unordered_map<std::string_view, TextId> _textIds;
+};
+
+}  // namespace mtlspop_emulator
