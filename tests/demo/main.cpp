@@ -1,0 +1,161 @@
+// The whole road once: the emulator, an application that reads a secret with a bound token, and a thief who has the
+// token.
+
+#include <algorithm>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "child_process.hpp"
+#include "emulator.hpp"
+#include "failure.hpp"
+#include "mtlspop/credential/managed_identity_credential.hpp"
+#include "narrator.hpp"
+#include "thief.hpp"
+
+namespace demo {
+namespace {
+
+constexpr char const* SecretName = "boundsecret";
+
+std::string RandomText() {
+  std::random_device source;
+  std::uniform_int_distribution<int> letter{'a', 'z'};
+  std::string text(16, ' ');
+  std::generate(text.begin(), text.end(), [&] { return static_cast<char>(letter(source)); });
+  return text;
+}
+
+// Runs the sample and returns the value it read.
+std::string RunApplication(Emulator const& emulator, Narrator& narrator) {
+  Command command{{MTLSPOP_SAMPLE_PROGRAM, emulator.VaultUrl(), SecretName}, emulator.Environment()};
+  command.Environment.emplace_back("MTLSPOP_LOG", "info");
+  ChildProcess application{command};
+  std::string value;
+  application.ReadLines(
+      [&](Stream stream, std::string_view line) {
+        constexpr std::string_view prefix = "secret: ";
+        if (stream == Stream::Error) {
+          narrator.ApplicationLine(line);
+        } else if (line.substr(0, prefix.size()) == prefix) {
+          value = line.substr(prefix.size());
+          narrator.Step("the application has the secret");
+        }
+        return true;
+      },
+      ChildProcess::Clock::now() + std::chrono::minutes{1});
+  int const code = application.Wait();
+  if (code != 0) {
+    throw Failure{
+        "the application ended with code " + std::to_string(code),
+        "Its own words are above; they say what failed and what to do"};
+  }
+  return value;
+}
+
+// The request that brought the secret, as the emulator saw it.
+SeenRequest FindVaultRequest(Emulator& emulator) {
+  auto const log = emulator.Log();
+  auto const found = std::find_if(
+      log.rbegin(), log.rend(), [](SeenRequest const& seen) { return seen.Service == "vault" && seen.Status == 200; });
+  if (found == log.rend()) {
+    throw Failure{
+        "the application has a secret, but the vault did not answer any request with 200",
+        "The application must have read another vault: check its connect overrides"};
+  }
+  return *found;
+}
+
+void CheckBinding(SeenRequest const& seen) {
+  if (seen.TokenType != "mtls_pop") {
+    throw Failure{
+        "the application was served with a token of type \"" + seen.TokenType + "\" and not mtls_pop",
+        "Look at why the credential did not ask for a bound token, or the handler did not send it as one"};
+  }
+  if (seen.KeyId.empty() || seen.KeyId != seen.TokenKeyId) {
+    throw Failure{
+        "the certificate of the connection (" + seen.KeyId + ") is not the one in the token (" + seen.TokenKeyId + ")",
+        "Look at how the transport picks a connection for a binding"};
+  }
+}
+
+std::string Steal(Emulator& emulator) {
+  auto const tokens = emulator.TokensGiven();
+  if (tokens.empty()) {
+    throw Failure{"the emulator has no record of a token", "Start it with --record-secrets"};
+  }
+  return tokens.back();
+}
+
+std::shared_ptr<mtlspop::BindingCertificate const> GetOtherCertificate(
+    Emulator const& emulator, std::shared_ptr<mtlspop::HttpTransport> transport) {
+  mtlspop::ManagedIdentityCredentialOptions options;
+  options.Identity = mtlspop::ManagedIdentityId::FromClientId(emulator.OtherIdentity());
+  options.Binding = mtlspop::TokenBinding::Required;
+  options.ImdsEndpoint = emulator.ImdsEndpoint();
+  options.Transport = std::move(transport);
+  mtlspop::ManagedIdentityCredential credential{options};
+  mtlspop::TokenRequest request;
+  request.Scopes = {"https://vault.azure.net/.default"};
+  return credential.GetToken(request, mtlspop::Context{}.WithTimeout(std::chrono::seconds{30})).Binding;
+}
+
+void ExpectRefusal(Answer const& answer, std::string const& how, std::string const& code) {
+  if (answer.Status != 401 || (!code.empty() && answer.Code != code)) {
+    throw Failure{
+        "the stolen token " + how + " was answered " + std::to_string(answer.Status) + " " + answer.Code +
+            " and not 401 " + code,
+        "The vault does not enforce the binding: look at the emulator's log, GET /emulator/log"};
+  }
+}
+
+void Run() {
+  Narrator narrator;
+  auto const secret = RandomText();
+  narrator.Begin("The stage: an emulator of IMDS, the token service and Key Vault");
+  Emulator emulator{MTLSPOP_EMULATOR_PROGRAM, SecretName, secret};
+  narrator.Step("emulator up; a random secret is in " + emulator.VaultUrl());
+
+  narrator.Begin("The application: samples/keyvault_secret, a cpprestsdk client with one handler added");
+  auto const value = RunApplication(emulator, narrator);
+  if (value != secret) {
+    throw Failure{
+        "the application read \"" + value + "\" and not what is in the vault", "Look at how the body is read"};
+  }
+  auto const seen = FindVaultRequest(emulator);
+  CheckBinding(seen);
+
+  narrator.Begin("The thief: has the application's token, but not its key");
+  auto const token = Steal(emulator);
+  auto const transport = mtlspop::MakeHttpTransport(emulator.TransportOptions());
+  Thief const thief{transport, emulator.VaultUrl() + "/secrets/" + SecretName + "?api-version=7.4", token};
+  auto const bare = thief.Try(nullptr);
+  narrator.Step("sent the token without a certificate");
+  ExpectRefusal(bare, "without a certificate", "MissingClientCertificate");
+  auto const other = GetOtherCertificate(emulator, transport);
+  narrator.Step("got a certificate of another identity, " + other->KeyId());
+  auto const disguised = thief.Try(other);
+  narrator.Step("sent the token with that certificate");
+  ExpectRefusal(disguised, "with another identity's certificate", "");
+
+  std::cout << "\ntoken_type: " << seen.TokenType << "\nbinding: x5t#S256 matches cnf\nsecret: " << value
+            << "\nreplay_without_certificate: " << bare.Status << ' ' << bare.Code
+            << "\nreplay_with_other_certificate: " << disguised.Status << std::endl;
+}
+
+}  // namespace
+}  // namespace demo
+
+int main() {
+  try {
+    demo::Run();
+    return 0;
+  } catch (mtlspop::Error const& error) {
+    std::cerr << "demo failed: " << mtlspop::DescribeWithCauses(error) << '\n';
+  } catch (std::exception const& error) {
+    std::cerr << "demo failed: " << error.what() << '\n';
+  }
+  return 1;
+}

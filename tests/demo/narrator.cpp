@@ -1,0 +1,86 @@
+#include "narrator.hpp"
+
+#include <cstdio>
+#include <map>
+#include <utility>
+
+namespace demo {
+namespace {
+
+constexpr std::string_view LogPrefix = "mtlspop ";
+
+using Fields = std::map<std::string, std::string, std::less<>>;
+
+struct LogLine {
+  std::string_view Event;
+  Fields Values;
+};
+
+std::string_view TakeWord(std::string_view& text, char end) {
+  auto const length = text.find(end);
+  auto const word = text.substr(0, length);
+  text.remove_prefix(length == std::string_view::npos ? text.size() : length + 1);
+  return word;
+}
+
+std::string TakeValue(std::string_view& text) {
+  if (text.empty() || text.front() != '"') return std::string{TakeWord(text, ' ')};
+  std::string value;
+  text.remove_prefix(1);
+  while (!text.empty() && text.front() != '"') {
+    if (text.front() == '\\') text.remove_prefix(1);
+    value += text.front();
+    text.remove_prefix(1);
+  }
+  text.remove_prefix(text.size() < 2 ? text.size() : 2);
+  return value;
+}
+
+// "mtlspop LEVEL EVENT name=value name="other value""
+LogLine Parse(std::string_view line) {
+  line.remove_prefix(LogPrefix.size());
+  TakeWord(line, ' ');
+  LogLine parsed{TakeWord(line, ' '), {}};
+  while (!line.empty()) {
+    auto const name = TakeWord(line, '=');
+    parsed.Values.emplace(name, TakeValue(line));
+  }
+  return parsed;
+}
+
+std::string Describe(LogLine const& line) {
+  std::string text{line.Event};
+  for (auto const& [name, value] : line.Values) {
+    if (!value.empty()) text.append(" ").append(name).append("=").append(value);
+  }
+  return text;
+}
+
+}  // namespace
+
+void Narrator::Begin(std::string_view what) {
+  last_ = Clock::now();
+  std::printf("\n%.*s\n", static_cast<int>(what.size()), what.data());
+  std::fflush(stdout);
+}
+
+void Narrator::Step(std::string_view what) {
+  auto const now = Clock::now();
+  Print(now - last_, what);
+  last_ = now;
+}
+
+void Narrator::ApplicationLine(std::string_view line) {
+  if (line.substr(0, LogPrefix.size()) == LogPrefix) {
+    Step(Describe(Parse(line)));
+  } else {
+    Step("the application says: " + std::string{line});
+  }
+}
+
+void Narrator::Print(std::chrono::duration<double, std::milli> duration, std::string_view what) const {
+  std::printf("  %8.1f ms  %.*s\n", duration.count(), static_cast<int>(what.size()), what.data());
+  std::fflush(stdout);
+}
+
+}  // namespace demo
