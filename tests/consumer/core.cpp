@@ -7,15 +7,18 @@
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "mtlspop/transport/environment.hpp"
 
+// Nobody listens on the port that the request goes to, and the library has to say so.
 int main() {
   auto const credential = std::make_shared<mtlspop::ManagedIdentityCredential>();
-  auto const pipeline = mtlspop::MakeBoundPipeline(credential, mtlspop::DefaultHttpTransport());
-  mtlspop::PipelineRequest request{{"GET", mtlspop::Url::Parse("http://vault.example/secrets/a")}, nullptr};
+  mtlspop::BoundPipelineOptions options;
+  options.Retry.MaximumRetries = 0;
+  auto const pipeline = mtlspop::MakeBoundPipeline(credential, mtlspop::DefaultHttpTransport(), options);
+  mtlspop::PipelineRequest request{{"GET", mtlspop::Url::Parse("http://127.0.0.1:1/secrets/a")}, nullptr};
   try {
     pipeline.Send(request, {});
   } catch (mtlspop::Error const& error) {
     std::cout << error.what() << '\n';
-    return error.Details().NothingSent ? 0 : 1;
+    return error.Code() == mtlspop::errors::ConnectFailed ? 0 : 1;
   }
   return 1;
 }
