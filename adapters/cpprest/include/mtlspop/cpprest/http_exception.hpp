@@ -1,0 +1,41 @@
+#pragma once
+
+/// @file
+/// What a cpprestsdk application sees when a request fails.
+
+#include <string>
+
+#include <cpprest/http_msg.h>
+
+#include "mtlspop/transport/error.hpp"
+
+namespace mtlspop::cpprest {
+
+/// An `Error` of this library in the shape that a cpprestsdk application already catches. `what()` is the error's whole
+/// text, with what to do about it; `error_code()` compares equal to a condition of `std::errc`:
+///
+/// | condition | codes of this library |
+/// |---|---|
+/// | `timed_out` | `deadline_exceeded` |
+/// | `host_unreachable` | `name_resolution_failed`, `connect_failed`, `proxy_failed` |
+/// | `connection_aborted` | `connection_lost`, `connection_lost_during_binding` |
+/// | `protocol_error` | TLS handshakes that fail |
+/// | `bad_message` | answers that cannot be read |
+/// | `invalid_argument` | `invalid_argument` |
+/// | `permission_denied` | everything about tokens, and what is refused for the sake of them |
+///
+/// A request cancelled through its token fails with cpprestsdk's own exception and `operation_canceled`.
+///
+/// Thread safety: immutable.
+class HttpException final : public web::http::http_exception {
+ public:
+  explicit HttpException(Error const& error);
+
+  ErrorCode Code() const noexcept { return details_.Code; }
+  ErrorDetails const& Details() const noexcept { return details_; }
+
+ private:
+  ErrorDetails details_;
+};
+
+}  // namespace mtlspop::cpprest

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+
+#include <cpprest/http_msg.h>
+
+#include "istream_body.hpp"
+#include "mtlspop/transport/request.hpp"
+#include "mtlspop/transport/response.hpp"
+
+namespace mtlspop::cpprest {
+
+/// A request in the transport's terms, with its body where it has one.
+struct TranslatedRequest {
+  mtlspop::Request Message;
+  std::shared_ptr<IstreamBody> Body;
+};
+
+/// `acceptCompressed` asks for a compressed answer as `http_client_config::set_request_compressed_response` does.
+/// @throw Error `invalid_argument` for a URI or method that cannot be sent.
+TranslatedRequest Translate(
+    web::http::http_request const& request,
+    bool acceptCompressed,
+    std::size_t chunkSize,
+    std::shared_ptr<TransferObserver> const& observer,
+    pplx::scheduler_ptr const& scheduler);
+
+/// Status, reason and header fields of `response`; no body yet.
+web::http::http_response TranslateHead(Response const& response);
+
+/// Whether an answer with this status to this method has no body (RFC 9112 section 6.3).
+bool IsWithoutBody(web::http::method const& method, Response const& response);
+
+}  // namespace mtlspop::cpprest
