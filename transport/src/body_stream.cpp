@@ -49,8 +49,9 @@ std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& cont
     if (text.size() > limit) {
       throw tooLarge();
     }
-    room = length && *length > text.size() ? static_cast<std::size_t>(std::min<std::uint64_t>(*length - text.size(), step))
-                                           : (length ? 1 : step);
+    room = length && *length > text.size()
+               ? static_cast<std::size_t>(std::min<std::uint64_t>(*length - text.size(), step))
+               : (length ? 1 : step);
   }
 }
 

@@ -18,8 +18,7 @@ class MachineClock final : public Clock {
     auto const end = std::chrono::steady_clock::now() + duration;
     if (context.Deadline() < end) {
       throw Error{ErrorDetails{
-          errors::DeadlineExceeded,
-          "The deadline would pass while waiting for the next attempt",
+          errors::DeadlineExceeded, "The deadline would pass while waiting for the next attempt",
           "Allow more time for the operation, or look at the cause of the earlier attempts"}};
     }
     std::mutex mutex;

@@ -19,8 +19,8 @@ constexpr std::chrono::milliseconds ProbeInterval{20};
 
 }  // namespace
 
-/// One registered callback. It sits in the lists of every cancellable context above it; whichever is cancelled first runs
-/// it.
+/// One registered callback. It sits in the lists of every cancellable context above it; whichever is cancelled first
+/// runs it.
 struct CancellationRegistration::Entry {
   explicit Entry(std::function<void()> callback) : Callback(std::move(callback)) {}
 
@@ -137,14 +137,12 @@ std::optional<std::chrono::milliseconds> Context::PollInterval() const noexcept 
 void Context::ThrowIfEnded(char const* what) const {
   if (IsCancelled()) {
     throw Error{ErrorDetails{
-        errors::Cancelled,
-        std::string{what} + " was cancelled by the caller",
+        errors::Cancelled, std::string{what} + " was cancelled by the caller",
         "Nothing has to be done if the cancellation was meant"}};
   }
   if (IsExpired()) {
     ErrorDetails details{
-        errors::DeadlineExceeded,
-        std::string{what} + " took longer than the caller's deadline allows",
+        errors::DeadlineExceeded, std::string{what} + " took longer than the caller's deadline allows",
         "Check whether the other side is slow or out of reach, or allow more time"};
     details.Transient = true;
     throw Error{std::move(details)};

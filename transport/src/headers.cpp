@@ -12,9 +12,8 @@ constexpr char ToLower(char character) noexcept {
 }  // namespace
 
 bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept {
-  return left.size() == right.size() && std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) {
-           return ToLower(a) == ToLower(b);
-         });
+  return left.size() == right.size() &&
+         std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) { return ToLower(a) == ToLower(b); });
 }
 
 void Headers::Set(std::string_view name, std::string value) {

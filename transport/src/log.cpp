@@ -24,8 +24,19 @@ constexpr std::size_t ShortestCredential = 20;
 
 /// Header fields, JSON members, form fields and parameters whose value is secret.
 constexpr std::array<std::string_view, 13> SecretNames{
-    "proxy-authorization", "authorization", "access_token",  "refresh_token", "id_token", "client_assertion", "assertion",
-    "attestation_token",   "client_secret", "client_info", "password",      "passphrase", "csr"};
+    "proxy-authorization",
+    "authorization",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "client_assertion",
+    "assertion",
+    "attestation_token",
+    "client_secret",
+    "client_info",
+    "password",
+    "passphrase",
+    "csr"};
 
 bool IsWordCharacter(char character) noexcept {
   return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
@@ -252,11 +263,7 @@ Logger Logger::FromEnvironment() {
         std::lock_guard<std::mutex> const lock{mutex};
         auto const label = ToString(at);
         std::fprintf(
-            stderr,
-            "mtlspop %.*s %.*s\n",
-            static_cast<int>(label.size()),
-            label.data(),
-            static_cast<int>(line.size()),
+            stderr, "mtlspop %.*s %.*s\n", static_cast<int>(label.size()), label.data(), static_cast<int>(line.size()),
             line.data());
       };
       return Logger{toStandardError, level};

@@ -6,10 +6,10 @@
 namespace mtlspop {
 
 void Cleanse(std::string& text) noexcept {
-  // A short string lives inside its object and a long one in its own storage: growing to the capacity reaches both without
-  // a reallocation, and the volatile writes may not be left out.
+  // A short string lives inside its object and a long one in its own storage: growing to the capacity reaches both
+  // without a reallocation, and the volatile writes may not be left out.
   text.resize(text.capacity());
-  volatile char* byte = text.data();
+  char volatile* byte = text.data();
   for (std::size_t left = text.size(); left != 0; --left) {
     *byte++ = 0;
   }

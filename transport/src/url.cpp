@@ -10,8 +10,7 @@ namespace {
 
 [[noreturn]] void Refuse(std::string const& why) {
   ErrorDetails details{
-      errors::InvalidArgument,
-      "The URL cannot be used: " + why,
+      errors::InvalidArgument, "The URL cannot be used: " + why,
       "Give an absolute URL of the form https://host[:port]/path[?query]"};
   details.NothingSent = true;
   throw Error{std::move(details)};
@@ -33,8 +32,8 @@ constexpr bool IsUnreserved(char character) noexcept {
          character == '~';
 }
 
-/// Printable ASCII but for those that RFC 3986 never allows. Square brackets, the bar and the caret do occur in queries of
-/// real services and do no harm there.
+/// Printable ASCII but for those that RFC 3986 never allows. Square brackets, the bar and the caret do occur in queries
+/// of real services and do no harm there.
 constexpr bool IsTargetCharacter(char character) noexcept {
   return character > ' ' && character < 0x7f && character != '"' && character != '<' && character != '>' &&
          character != '\\' && character != '`' && character != '{' && character != '}';
@@ -120,8 +119,8 @@ Url Url::Parse(std::string_view text) {
   if (hostEnd == std::string_view::npos) {
     Refuse("its IPv6 address has no closing bracket");
   }
-  url.origin_.Host = bracketed ? ParseHost(authority.substr(1, hostEnd - 1), true)
-                               : ParseHost(authority.substr(0, hostEnd), false);
+  url.origin_.Host =
+      bracketed ? ParseHost(authority.substr(1, hostEnd - 1), true) : ParseHost(authority.substr(0, hostEnd), false);
   auto const afterHost = authority.substr(bracketed ? hostEnd + 1 : hostEnd);
   std::uint16_t const standardPort = url.origin_.IsHttps() ? 443 : 80;
   if (!afterHost.empty() && afterHost.front() != ':') {

@@ -11,8 +11,8 @@
 
 namespace mtlspop {
 
-/// Waits, `lock` being held on entry and on return, until `ready()` is true, `until` has come, or `context` is cancelled or
-/// expired. Returns what `ready()` last said.
+/// Waits, `lock` being held on entry and on return, until `ready()` is true, `until` has come, or `context` is
+/// cancelled or expired. Returns what `ready()` last said.
 template <class Ready>
 bool WaitUntil(
     std::unique_lock<std::mutex>& lock,

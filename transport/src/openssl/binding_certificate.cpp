@@ -36,15 +36,18 @@ X509Ptr ParseCertificate(BindingCertificate::Der const& der) {
   auto const* position = der.data();
   X509Ptr certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
   if (!certificate || position != der.data() + der.size()) {
-    Refuse("A certificate of the chain is not a DER-encoded X.509 certificate", "Check where the certificate came from");
+    Refuse(
+        "A certificate of the chain is not a DER-encoded X.509 certificate", "Check where the certificate came from");
   }
   return certificate;
 }
 
 std::string Digest(BindingCertificate::Der const& der, EVP_MD const* algorithm, std::size_t length) {
   std::string digest(length, '\0');
-  if (EVP_Digest(der.data(), der.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, algorithm, nullptr) != 1) {
-    Refuse("A digest over the certificate could not be computed", "Check that OpenSSL's default provider can be loaded");
+  if (EVP_Digest(
+          der.data(), der.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, algorithm, nullptr) != 1) {
+    Refuse(
+        "A digest over the certificate could not be computed", "Check that OpenSSL's default provider can be loaded");
   }
   return digest;
 }
@@ -64,8 +67,7 @@ std::string Hex(std::string const& bytes) {
 std::string Base64Url(std::string const& bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
   auto const length = EVP_EncodeBlock(
-      reinterpret_cast<unsigned char*>(text.data()),
-      reinterpret_cast<unsigned char const*>(bytes.data()),
+      reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<unsigned char const*>(bytes.data()),
       static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(length));
   text.erase(std::find(text.begin(), text.end(), '='), text.end());

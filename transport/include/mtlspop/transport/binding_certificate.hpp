@@ -29,8 +29,8 @@ enum class KeyStrength {
 /// "none", "software", "hardware", "keyguard".
 std::string_view ToString(KeyStrength strength) noexcept;
 
-/// The handle on a private key, as the platform's TLS library wants it. Opaque here; `mtlspop/transport/openssl.hpp` and
-/// `mtlspop/transport/schannel.hpp` make and read it.
+/// The handle on a private key, as the platform's TLS library wants it. Opaque here; `mtlspop/transport/openssl.hpp`
+/// and `mtlspop/transport/schannel.hpp` make and read it.
 class PrivateKeyHandle {
  public:
   virtual ~PrivateKeyHandle() = default;

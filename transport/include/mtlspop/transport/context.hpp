@@ -20,8 +20,8 @@
 
 namespace mtlspop {
 
-/// Keeps a callback registered with a `Context` for as long as it lives. After its destructor has returned, the callback
-/// is not running and will not run. It must not be destroyed by its own callback.
+/// Keeps a callback registered with a `Context` for as long as it lives. After its destructor has returned, the
+/// callback is not running and will not run. It must not be destroyed by its own callback.
 class CancellationRegistration final {
  public:
   CancellationRegistration() noexcept;
@@ -53,8 +53,8 @@ class Context final {
   Context WithTimeout(Clock::duration timeout) const;
   /// A child on which `Cancel()` can be called.
   Context WithCancellation() const;
-  /// A child that counts as cancelled from when `isCancelled` first returns true. For frameworks that can only be asked:
-  /// whoever waits asks every `PollInterval()`. `isCancelled` is called from any thread and must not throw.
+  /// A child that counts as cancelled from when `isCancelled` first returns true. For frameworks that can only be
+  /// asked: whoever waits asks every `PollInterval()`. `isCancelled` is called from any thread and must not throw.
   Context WithCancellationProbe(std::function<bool()> isCancelled) const;
 
   /// Cancels this context and its children, and runs the callbacks registered with them on this thread.

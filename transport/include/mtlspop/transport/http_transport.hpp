@@ -4,8 +4,8 @@
 /// How a request travels: one request, one certificate, one connection.
 ///
 /// Use it when requests must carry a client certificate that belongs to the request and not to the client object: with
-/// several identities in one process, or with certificates that are renewed while the process runs. For plain requests any
-/// HTTP library does.
+/// several identities in one process, or with certificates that are renewed while the process runs. For plain requests
+/// any HTTP library does.
 ///
 /// @code
 /// auto transport = mtlspop::MakeHttpTransport();
@@ -56,8 +56,8 @@ struct TrustOptions {
 struct OriginTlsOptions {
   /// "https://host:port" or "https://host".
   std::string Origin;
-  /// The highest version for requests with a binding. TLS 1.3 is right only where the origin asks for the certificate in
-  /// the first handshake or by post-handshake authentication (RFC 8446 section 4.6.2).
+  /// The highest version for requests with a binding. TLS 1.3 is right only where the origin asks for the certificate
+  /// in the first handshake or by post-handshake authentication (RFC 8446 section 4.6.2).
   TlsVersion MaximumBoundVersion = TlsVersion::Tls12;
 };
 
@@ -92,8 +92,8 @@ struct ProxyOptions {
 };
 
 struct PoolOptions {
-  /// Connections to one (origin, proxy, key id) at a time, in use and idle. A request that finds them all in use waits for
-  /// one until its context ends. At least 1.
+  /// Connections to one (origin, proxy, key id) at a time, in use and idle. A request that finds them all in use waits
+  /// for one until its context ends. At least 1.
   std::size_t MaximumPerOrigin = 256;
   /// Connections in all. At least 1. Idle ones are closed, least recently used first, to make room.
   std::size_t MaximumTotal = 4096;
@@ -165,10 +165,11 @@ class HttpTransport {
 
   /// Sends `request` and returns as soon as the answer's header is there.
   ///
-  /// `binding` is the certificate that this request, and only this request, presents; null for none. A connection belongs
-  /// to one (origin, proxy, key id) for its whole life, so a request can only travel on one made for its own certificate.
-  /// The certificate is presented when the server asks: in the first handshake, in a renegotiation (TLS 1.2, RFC 5746) or
-  /// by post-handshake authentication (TLS 1.3, RFC 8446 section 4.6.2), whatever authorities the server names.
+  /// `binding` is the certificate that this request, and only this request, presents; null for none. A connection
+  /// belongs to one (origin, proxy, key id) for its whole life, so a request can only travel on one made for its own
+  /// certificate. The certificate is presented when the server asks: in the first handshake, in a renegotiation
+  /// (TLS 1.2, RFC 5746) or by post-handshake authentication (TLS 1.3, RFC 8446 section 4.6.2), whatever authorities
+  /// the server names.
   ///
   /// Redirects are never followed. A request that met a pooled connection which turned out dead before any byte of an
   /// answer came is sent once more on a new one, where its method is idempotent or nothing of it was sent, and its body
@@ -181,9 +182,9 @@ class HttpTransport {
   virtual std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) = 0;
 
-  /// Says that no new request will come with this key id: idle connections made for it are closed now, those in use when
-  /// they are done, its TLS sessions are forgotten. A request that comes with it all the same is sent on a connection of
-  /// its own, which is closed afterwards.
+  /// Says that no new request will come with this key id: idle connections made for it are closed now, those in use
+  /// when they are done, its TLS sessions are forgotten. A request that comes with it all the same is sent on a
+  /// connection of its own, which is closed afterwards.
   virtual void RetireBinding(std::string_view keyId) = 0;
 
   /// What the pool holds now.
@@ -191,7 +192,8 @@ class HttpTransport {
 };
 
 /// A transport for this platform: OpenSSL, or SChannel on Windows.
-/// @throw Error `invalid_argument` for options that cannot be used, `trust_store_unusable` for files that cannot be read.
+/// @throw Error `invalid_argument` for options that cannot be used, `trust_store_unusable` for files that cannot be
+/// read.
 gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options = {});
 
 }  // namespace mtlspop

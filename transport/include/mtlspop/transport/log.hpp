@@ -17,8 +17,8 @@ enum class LogLevel { Debug, Info, Warning, Error };
 /// "debug", "info", "warning", "error".
 std::string_view ToString(LogLevel level) noexcept;
 
-/// `text` without anything that looks like a secret: JWTs and their parts, long base64 and base64url runs, PEM blocks, the
-/// values of authorization headers and of the members and form fields that carry tokens, assertions, passwords and
+/// `text` without anything that looks like a secret: JWTs and their parts, long base64 and base64url runs, PEM blocks,
+/// the values of authorization headers and of the members and form fields that carry tokens, assertions, passwords and
 /// certificate requests, the user part of URLs. Control characters are written as `\xNN`, so that a log line stays one
 /// line. What was taken out is shown as `[redacted]`.
 std::string Redact(std::string_view text);
@@ -35,8 +35,8 @@ struct LogField {
   std::string Value;
 };
 
-/// Writes lines of the form `event name=value name="other value"` to a sink. Every value goes through `Redact()`; there is
-/// no other way to the sink.
+/// Writes lines of the form `event name=value name="other value"` to a sink. Every value goes through `Redact()`; there
+/// is no other way to the sink.
 ///
 /// Thread safety: all members may be called from any thread; so is the sink.
 class Logger final {
@@ -45,7 +45,8 @@ class Logger final {
 
   /// Writes nothing.
   Logger() noexcept = default;
-  /// Writes lines of `minimum` and above to `sink`. An exception from the sink is dropped: logging never fails a request.
+  /// Writes lines of `minimum` and above to `sink`. An exception from the sink is dropped: logging never fails a
+  /// request.
   Logger(Sink sink, LogLevel minimum);
   /// To stderr, from the level that the environment variable `MTLSPOP_LOG` names on; nothing where it is not set.
   static Logger FromEnvironment();

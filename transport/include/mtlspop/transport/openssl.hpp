@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include <gsl/pointers>
 #include <openssl/evp.h>
+#include <gsl/pointers>
 
 #include "mtlspop/transport/binding_certificate.hpp"
 
@@ -23,8 +23,8 @@ gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(gsl::not_n
 gsl::not_null<EVP_PKEY*> GetPrivateKey(PrivateKeyHandle const& handle);
 
 /// A binding certificate from DER certificates, leaf first, and the leaf's private key.
-/// @throw Error `invalid_binding_certificate` where a certificate cannot be read, the key does not belong to the leaf, or
-/// the leaf may not be used for TLS client authentication (key usage, extended key usage; RFC 5280 section 4.2.1).
+/// @throw Error `invalid_binding_certificate` where a certificate cannot be read, the key does not belong to the leaf,
+/// or the leaf may not be used for TLS client authentication (key usage, extended key usage; RFC 5280 section 4.2.1).
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
     std::vector<BindingCertificate::Der> chain,
     gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,

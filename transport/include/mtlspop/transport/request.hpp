@@ -12,8 +12,8 @@
 
 namespace mtlspop {
 
-/// One HTTP request. The certificate it travels with is not in here: it is an argument of `HttpTransport::Send`, because
-/// it belongs to the attempt, not to the message.
+/// One HTTP request. The certificate it travels with is not in here: it is an argument of `HttpTransport::Send`,
+/// because it belongs to the attempt, not to the message.
 ///
 /// `Host`, `Content-Length`, `Transfer-Encoding` and `Connection` are the transport's own and refused in `Fields`, with
 /// one exception: `Host` may be set to a value of the caller's.
@@ -31,8 +31,8 @@ struct Request {
   /// Sends `Expect: 100-continue` and holds the body back until the server says so, answers, or
   /// `TransportOptions::ContinueTimeout` has passed (RFC 9110 section 10.1.1).
   bool ExpectContinue = false;
-  /// Goes straight to the host whatever the proxy options say. For the instance metadata service, which a proxy must never
-  /// see.
+  /// Goes straight to the host whatever the proxy options say. For the instance metadata service, which a proxy must
+  /// never see.
   bool NeverProxied = false;
 
   /// Sets a body from memory.

@@ -34,8 +34,8 @@ struct Origin {
 class Url final {
  public:
   /// Reads an absolute http or https URL. A fragment is dropped: it never goes on the wire.
-  /// @throw Error `invalid_argument` for another scheme, user information ("user@"), a missing host, a port out of range,
-  /// a character that a URL cannot hold (control characters and spaces included), or a broken %-escape.
+  /// @throw Error `invalid_argument` for another scheme, user information ("user@"), a missing host, a port out of
+  /// range, a character that a URL cannot hold (control characters and spaces included), or a broken %-escape.
   static Url Parse(std::string_view text);
 
   Origin const& GetOrigin() const noexcept { return origin_; }

@@ -1,0 +1,97 @@
+#include "openssl/connection.hpp"
+
+#include <array>
+#include <utility>
+
+namespace mtlspop::openssl {
+
+Connection::Connection(Descriptor socket, std::string host)
+    : socket_(std::move(socket)), host_(std::move(host)), plain_(socket_.Get()), top_(&plain_) {}
+
+Connection::~Connection() = default;
+
+void Connection::StartTls(std::shared_ptr<TlsContext> context, TlsChannel::Options options, Waiter& waiter) {
+  host_ = options.Host;
+  outerTls_ = std::move(tls_);
+  tls_ = std::make_unique<TlsChannel>(std::move(context), *top_, std::move(options));
+  top_ = tls_.get();
+  for (;;) {
+    auto const status = tls_->TryHandshake();
+    if (status == IoStatus::Done) {
+      break;
+    }
+    if (status != IoStatus::WantRead && status != IoStatus::WantWrite) {
+      auto details = Describe(status, "the TLS handshake");
+      details.NothingSent = true;
+      throw Error{std::move(details)};
+    }
+    Wait(status, waiter);
+  }
+  // What OpenSSL wrote last may still be here, and the other side may wait for it.
+  Flush(waiter);
+  info_.TlsVersion = tls_->Version();
+  info_.Resumed = tls_->IsResumed();
+}
+
+void Connection::Wait(IoStatus status, Waiter& waiter, Context::TimePoint until) {
+  auto const events = (status == IoStatus::WantWrite ? POLLOUT : POLLIN) | (top_->HasUnsentBytes() ? POLLOUT : 0);
+  pollfd socket{socket_.Get(), static_cast<short>(events), 0};
+  waiter.Wait(gsl::span<pollfd>{&socket, 1}, until);
+  if ((socket.revents & POLLOUT) != 0 && top_->HasUnsentBytes()) {
+    top_->TryFlush();
+  }
+}
+
+bool Connection::WaitOrInput(IoStatus status, Waiter& waiter) {
+  auto const events = POLLIN | (status == IoStatus::WantWrite || top_->HasUnsentBytes() ? POLLOUT : 0);
+  return (waiter.Wait(socket_.Get(), static_cast<short>(events)) & (POLLIN | POLLHUP | POLLERR)) != 0;
+}
+
+void Connection::Flush(Waiter& waiter) {
+  while (top_->HasUnsentBytes()) {
+    auto const status = top_->TryFlush();
+    if (status == IoStatus::WantRead || status == IoStatus::WantWrite) {
+      Wait(status, waiter);
+    } else if (status != IoStatus::Done) {
+      throw Error{Describe(status, "sending")};
+    }
+  }
+}
+
+ErrorDetails Connection::Describe(IoStatus status, std::string const& doing) const {
+  if (status == IoStatus::Failed) {
+    return top_->Failure();
+  }
+  ErrorDetails details{
+      errors::ConnectionLost, "The connection to " + host_ + " was lost during " + doing,
+      "Try again; where it happens each time, look at the server's log and at what stands between"};
+  details.Transient = true;
+  return details;
+}
+
+bool Connection::IsUsable() {
+  if (!input_.Empty()) {
+    return false;
+  }
+  auto const state = LookAtIdle(socket_);
+  if (state != IdleState::HasInput) {
+    return state == IdleState::Quiet;
+  }
+  // Data that nobody asked for makes the connection unusable; handshake messages do not.
+  std::array<std::uint8_t, 1> byte{};
+  return tls_ != nullptr && top_->TryRead(byte).Status == IoStatus::WantRead;
+}
+
+void Connection::BeginRequest() noexcept {
+  if (tls_) {
+    tls_->BeginRequest();
+  }
+}
+
+void Connection::Close() noexcept {
+  if (!disowned_) {
+    top_->Close();
+  }
+}
+
+}  // namespace mtlspop::openssl

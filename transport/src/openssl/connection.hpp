@@ -1,0 +1,70 @@
+#pragma once
+
+/// @file
+/// One connection, made for one (origin, proxy, key id) and never used for another.
+
+#include <memory>
+#include <string>
+
+#include "mtlspop/transport/response.hpp"
+#include "openssl/input_buffer.hpp"
+#include "openssl/socket.hpp"
+#include "openssl/tls_channel.hpp"
+#include "openssl/waiter.hpp"
+
+namespace mtlspop::openssl {
+
+/// Thread safety: one thread at a time; the pool hands it over.
+class Connection final {
+ public:
+  /// Takes a connected socket.
+  Connection(Descriptor socket, std::string host);
+  ~Connection();
+
+  /// Puts TLS over what is there and shakes hands.
+  /// @throw Error
+  void StartTls(std::shared_ptr<TlsContext> context, TlsChannel::Options options, Waiter& waiter);
+
+  IoResult TryRead(gsl::span<std::uint8_t> buffer) { return top_->TryRead(buffer); }
+  IoResult TryWrite(gsl::span<std::uint8_t const> bytes) { return top_->TryWrite(bytes); }
+  /// Waits for what `status` says is wanted, and for room to write where bytes are left unsent.
+  void Wait(IoStatus status, Waiter& waiter, Context::TimePoint until = Context::TimePoint::max());
+  /// The same, or input in any case. Returns whether there is input.
+  bool WaitOrInput(IoStatus status, Waiter& waiter);
+  /// Pushes out all that is left unsent.
+  void Flush(Waiter& waiter);
+
+  /// What stands for a failed `IoStatus`, as an error.
+  /// @param doing what was being done, for the text
+  ErrorDetails Describe(IoStatus status, std::string const& doing) const;
+
+  /// Looks, without a round trip, whether an idle connection can take another request. Handshake messages that came in
+  /// meanwhile (session tickets, a request to renegotiate) are dealt with.
+  bool IsUsable();
+  void BeginRequest() noexcept;
+  /// Ends the connection in the regular way, as far as that goes without waiting.
+  void Close() noexcept;
+  /// For a connection that belongs to another process: its descriptor is closed without a word to the other side.
+  void Disown() noexcept {
+    disowned_ = true;
+    socket_ = Descriptor{};
+  }
+
+  InputBuffer& Input() noexcept { return input_; }
+  ConnectionInfo& Info() noexcept { return info_; }
+  std::string const& Host() const noexcept { return host_; }
+  Descriptor const& Socket() const noexcept { return socket_; }
+
+ private:
+  Descriptor socket_;
+  std::string host_;
+  SocketChannel plain_;
+  std::unique_ptr<TlsChannel> outerTls_;
+  std::unique_ptr<TlsChannel> tls_;
+  Channel* top_;
+  InputBuffer input_;
+  ConnectionInfo info_;
+  bool disowned_ = false;
+};
+
+}  // namespace mtlspop::openssl

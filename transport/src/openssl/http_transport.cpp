@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <utility>
+
+#include "mtlspop/transport/http_transport.hpp"
+#include "openssl/fork_generation.hpp"
+#include "openssl/http1_exchange.hpp"
+#include "openssl/route.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+/// What belongs to one process and is made anew in a forked child.
+struct ProcessState {
+  explicit ProcessState(TransportOptions const& options)
+      : Generation(ForkGeneration()),
+        Contexts(options.Tls),
+        Pool(std::make_shared<ConnectionPool>(options.Pool, options.Time)) {}
+
+  std::uint64_t const Generation;
+  TlsContexts Contexts;
+  std::shared_ptr<ConnectionPool> Pool;
+};
+
+class OpenSslHttpTransport final : public HttpTransport {
+ public:
+  explicit OpenSslHttpTransport(TransportOptions options)
+      : options_(std::move(options)), routes_(options_), state_(new ProcessState{options_}) {}
+
+  ~OpenSslHttpTransport() override {
+    std::unique_ptr<ProcessState> const state{state_.load()};
+    if (state->Generation != ForkGeneration()) {
+      state->Pool->Disown();
+    }
+  }
+
+  OpenSslHttpTransport(OpenSslHttpTransport const&) = delete;
+  OpenSslHttpTransport& operator=(OpenSslHttpTransport const&) = delete;
+
+  std::unique_ptr<Response> Send(
+      Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
+
+  void RetireBinding(std::string_view keyId) override {
+    auto& state = State();
+    state.Pool->Retire(std::string{keyId});
+    state.Contexts.Forget(std::string{keyId});
+  }
+
+  mtlspop::PoolStatistics PoolStatistics() const override {
+    auto& state = State();
+    auto statistics = state.Pool->Statistics();
+    statistics.Bindings = state.Contexts.Count();
+    return statistics;
+  }
+
+ private:
+  ProcessState& State() const;
+  std::unique_ptr<Connection> Open(
+      Route const& route, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) const;
+  void LogOpened(Connection& connection, Route const& route) const;
+
+  TransportOptions const options_;
+  RouteTable const routes_;
+  mutable std::atomic<ProcessState*> state_;
+};
+
+/// This process's state. In a child the parent's is let go of, not destroyed: its locks may be held for ever.
+ProcessState& OpenSslHttpTransport::State() const {
+  auto* state = state_.load(std::memory_order_acquire);
+  if (state->Generation == ForkGeneration()) {
+    return *state;
+  }
+  auto own = std::make_unique<ProcessState>(options_);
+  if (state_.compare_exchange_strong(state, own.get(), std::memory_order_acq_rel)) {
+    state->Pool->Disown();
+    state = own.release();
+  }
+  return *state;
+}
+
+bool CanBeRepeated(Request& request, Http1Exchange const& exchange) {
+  return exchange.ConnectionWasLost() && exchange.NothingReceived() &&
+         (exchange.NothingSent() || IsIdempotent(request.Method)) && (!request.Body || request.Body->TryRewind());
+}
+
+std::unique_ptr<Response> OpenSslHttpTransport::Send(
+    Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
+  CheckRequest(request);
+  if (binding && !request.Target.IsHttps()) {
+    ErrorDetails details{
+        errors::BindingRequiresHttps,
+        "A request with a binding certificate was to go to " + request.Target.GetOrigin().ToString() +
+            ", which is not https",
+        "Use the https URL of the resource; a bound token has no meaning without TLS"};
+    details.NothingSent = true;
+    throw Error{std::move(details)};
+  }
+  context.ThrowIfEnded("The request");
+  auto& state = State();
+  auto const route = routes_.For(request, binding != nullptr);
+  PoolKey const key{
+      request.Target.GetOrigin(), route.ProxyText(), binding ? std::string_view{binding->KeyId()} : std::string_view{}};
+  for (bool again = false;; again = true) {
+    auto slot = state.Pool->Acquire(key, again, context);
+    bool const reused = slot.HasConnection();
+    if (!reused) {
+      slot.Set(Open(route, binding, context));
+      LogOpened(slot.Get(), route);
+    }
+    Waiter waiter{context, "The request"};
+    Http1Exchange exchange{request, options_, binding != nullptr, waiter};
+    try {
+      return exchange.Run(std::move(slot), route.Form());
+    } catch (Error const&) {
+      if (again || !reused || !CanBeRepeated(request, exchange)) {
+        throw;
+      }
+    }
+    options_.Log.Write(LogLevel::Debug, "transport.repeat", {{"host", request.Target.Host()}});
+  }
+}
+
+std::unique_ptr<Connection> OpenSslHttpTransport::Open(
+    Route const& route, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) const {
+  auto& state = State();
+  auto const limited = context.WithTimeout(options_.ConnectTimeout);
+  try {
+    Waiter waiter{limited, "Connecting"};
+    auto connection = route.Connect(state.Contexts, options_.Limits, waiter);
+    if (route.UsesTls()) {
+      bool const keep = !binding || !state.Pool->IsRetired(binding->KeyId());
+      waiter.Describe("The TLS handshake");
+      connection->StartTls(state.Contexts.For(binding, keep), route.Tls(), waiter);
+    }
+    connection->Info().KeyId = binding ? binding->KeyId() : std::string{};
+    return connection;
+  } catch (Error const& error) {
+    auto details = error.Details();
+    details.NothingSent = true;
+    if (error.Code() == errors::DeadlineExceeded && !context.IsExpired()) {
+      details.What = "No connection to " + route.Name() + " was ready within " +
+                     std::to_string(options_.ConnectTimeout.count()) + " ms";
+      details.Action = "Check that the host is up and reachable, or raise TransportOptions::ConnectTimeout";
+    }
+    throw Error{std::move(details)};
+  }
+}
+
+void OpenSslHttpTransport::LogOpened(Connection& connection, Route const& route) const {
+  if (!options_.Log.IsEnabled(LogLevel::Debug)) {
+    return;
+  }
+  auto const& info = connection.Info();
+  options_.Log.Write(
+      LogLevel::Debug, "transport.connected",
+      {{"to", route.Name()},
+       {"connection", static_cast<std::int64_t>(info.Id)},
+       {"tls", info.TlsVersion},
+       {"resumed", info.Resumed ? "yes" : "no"},
+       {"key_id", info.KeyId}});
+}
+
+void CheckOptions(TransportOptions const& options) {
+  auto const refuse = [](std::string what, std::string action) {
+    throw Error{ErrorDetails{errors::InvalidArgument, std::move(what), std::move(action)}};
+  };
+  if (options.Pool.MaximumPerOrigin == 0 || options.Pool.MaximumTotal == 0) {
+    refuse("PoolOptions allows no connection", "Set MaximumPerOrigin and MaximumTotal to 1 or more");
+  }
+  if (options.ConnectTimeout.count() <= 0) {
+    refuse("TransportOptions::ConnectTimeout is not a time", "Set it to more than 0 ms");
+  }
+  auto const& limits = options.Limits;
+  if (limits.HeaderBytes == 0 || limits.HeaderCount == 0 || limits.LineBytes == 0) {
+    refuse("TransportLimits allows no answer", "Set HeaderBytes, HeaderCount and LineBytes to 1 or more");
+  }
+}
+
+}  // namespace
+}  // namespace mtlspop::openssl
+
+namespace mtlspop {
+
+gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options) {
+  openssl::CheckOptions(options);
+  return std::shared_ptr<HttpTransport>{std::make_shared<openssl::OpenSslHttpTransport>(std::move(options))};
+}
+
+}  // namespace mtlspop

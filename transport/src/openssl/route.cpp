@@ -1,0 +1,187 @@
+#include "openssl/route.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "openssl/dial.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+[[noreturn]] void ThrowProxy(
+    ErrorCode code, Proxy const& proxy, std::string const& what, std::string action, int status = 0) {
+  ErrorDetails details{code, "The proxy " + proxy.Address.HostAndPort() + " " + what, std::move(action)};
+  details.NothingSent = true;
+  details.HttpStatus = status;
+  throw Error{std::move(details)};
+}
+
+void WriteAll(Connection& connection, std::string const& text, Waiter& waiter) {
+  gsl::span<std::uint8_t const> bytes{reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
+  while (!bytes.empty()) {
+    auto const result = connection.TryWrite(bytes);
+    if (result.Status == IoStatus::Done) {
+      bytes = bytes.subspan(result.Count);
+    } else if (result.Status == IoStatus::WantRead || result.Status == IoStatus::WantWrite) {
+      connection.Wait(result.Status, waiter);
+    } else {
+      throw Error{connection.Describe(result.Status, "asking the proxy for a tunnel")};
+    }
+  }
+  connection.Flush(waiter);
+}
+
+/// The status of the proxy's answer. Its header is taken off the connection.
+int ReadTunnelAnswer(Connection& connection, TransportLimits const& limits, Waiter& waiter) {
+  // The answer to CONNECT has no body when it is a success, and nobody reads it otherwise (RFC 9110 section 9.3.6).
+  Http1Parser parser{limits, "HEAD"};
+  for (;;) {
+    auto& input = connection.Input();
+    // Nothing of the origin's can be among these bytes: a TLS server waits for the client to speak first.
+    auto const result = connection.TryRead(input.Room(1024));
+    if (result.Status == IoStatus::Done) {
+      input.Added(result.Count);
+      if (auto const used = parser.ParseHead(input.Unused())) {
+        input.Consume(used);
+        return parser.StatusCode();
+      }
+    } else if (result.Status == IoStatus::WantRead || result.Status == IoStatus::WantWrite) {
+      connection.Wait(result.Status, waiter);
+    } else {
+      auto const gone = result.Status == IoStatus::Closed ? IoStatus::Lost : result.Status;
+      throw Error{connection.Describe(gone, "waiting for the proxy's tunnel")};
+    }
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Connection> Route::Connect(TlsContexts& contexts, TransportLimits const& limits, Waiter& waiter) const {
+  if (proxy_ == nullptr) {
+    return std::make_unique<Connection>(Dial(host_, port_, waiter), origin_->Host);
+  }
+  auto const& address = proxy_->Address;
+  auto connection = std::make_unique<Connection>(Dial(address.Host, address.Port, waiter), address.Host);
+  try {
+    if (address.IsHttps()) {
+      // Never with a binding: the certificate is for the origin.
+      connection->StartTls(
+          contexts.For(nullptr, true), {address.ToString(), address.Host, TlsVersion::Tls13, limits.Renegotiations},
+          waiter);
+    }
+    if (UsesTls()) {
+      OpenTunnel(*connection, limits, waiter);
+    }
+  } catch (Error const& error) {
+    bool const own = error.Code() == errors::Cancelled || error.Code() == errors::DeadlineExceeded ||
+                     error.Code() == errors::ProxyFailed || error.Code() == errors::ProxyAuthenticationRequired;
+    if (own) {
+      throw;
+    }
+    ThrowProxy(errors::ProxyFailed, *proxy_, "did not open the way: " + error.Details().What, error.Details().Action);
+  }
+  return connection;
+}
+
+void Route::OpenTunnel(Connection& connection, TransportLimits const& limits, Waiter& waiter) const {
+  auto const target = origin_->HostAndPort();
+  std::string head = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
+  if (!proxy_->Authorization.Empty()) {
+    head += "Proxy-Authorization: " + proxy_->Authorization.Reveal() + "\r\n";
+  }
+  head += "\r\n";
+  waiter.Describe("Opening the proxy's tunnel");
+  WriteAll(connection, head, waiter);
+  Cleanse(head);
+  int const status = ReadTunnelAnswer(connection, limits, waiter);
+  if (status == 407) {
+    ThrowProxy(
+        errors::ProxyAuthenticationRequired, *proxy_,
+        proxy_->Authorization.Empty() ? "wants credentials" : "refuses the credentials",
+        "Give a user name and a password for it, in ProxyOptions or in the proxy's URL; Basic is the one scheme "
+        "supported",
+        status);
+  }
+  if (status / 100 != 2) {
+    ThrowProxy(
+        errors::ProxyFailed, *proxy_, "refuses a tunnel to " + target + " with status " + std::to_string(status),
+        "Check the proxy's rules, or put the host on NO_PROXY", status);
+  }
+  if (!connection.Input().Empty()) {
+    ThrowProxy(
+        errors::ProxyFailed, *proxy_, "sent bytes of its own into the tunnel",
+        "Look at the proxy; it does not do what a tunnel has to do (RFC 9110 section 9.3.6)");
+  }
+}
+
+TlsChannel::Options Route::Tls() const {
+  return {origin_->ToString(), origin_->Host, maximumVersion_, renegotiations_};
+}
+
+RequestForm Route::Form() const noexcept {
+  bool const forwarded = proxy_ != nullptr && !UsesTls();
+  return {forwarded, forwarded ? &proxy_->Authorization : nullptr};
+}
+
+RouteTable::Place RouteTable::ParsePlace(std::string_view text, char const* option) {
+  try {
+    auto const origin = Url::Parse("https://" + std::string{text}).GetOrigin();
+    return {origin.Host, origin.Port};
+  } catch (Error const& error) {
+    throw Error{ErrorDetails{
+        errors::InvalidArgument, std::string{option} + " cannot be used: " + error.Details().What,
+        "Give host:port, an IPv6 address in brackets"}};
+  }
+}
+
+RouteTable::RouteTable(TransportOptions const& options)
+    : proxies_(options.Proxy, [](char const* name) -> char const* { return std::getenv(name); }),
+      minimumVersion_(options.Tls.MinimumVersion),
+      renegotiations_(options.Limits.Renegotiations) {
+  for (auto const& entry : options.ConnectOverrides) {
+    std::string_view from{entry.From};
+    bool const below = from.substr(0, 2) == "*.";
+    overrides_.push_back(
+        {ParsePlace(from.substr(below ? 2 : 0), "ConnectOverride::From"), below,
+         ParsePlace(entry.To, "ConnectOverride::To")});
+  }
+  for (auto const& entry : options.Tls.Origins) {
+    boundVersions_.emplace_back(Url::Parse(entry.Origin).GetOrigin(), entry.MaximumBoundVersion);
+  }
+}
+
+RouteTable::Override const* RouteTable::OverrideFor(Origin const& origin) const noexcept {
+  auto const found = std::find_if(overrides_.begin(), overrides_.end(), [&](Override const& entry) {
+    auto const& from = entry.From.Host;
+    if (entry.From.Port != origin.Port) {
+      return false;
+    }
+    if (!entry.Below) {
+      return origin.Host == from;
+    }
+    auto const size = origin.Host.size();
+    return size > from.size() + 1 && origin.Host[size - from.size() - 1] == '.' &&
+           origin.Host.compare(size - from.size(), from.size(), from) == 0;
+  });
+  return found == overrides_.end() ? nullptr : &*found;
+}
+
+Route RouteTable::For(Request const& request, bool bound) const {
+  auto const& origin = request.Target.GetOrigin();
+  auto version = TlsVersion::Tls13;
+  if (bound) {
+    auto const found = std::find_if(
+        boundVersions_.begin(), boundVersions_.end(), [&](auto const& entry) { return entry.first == origin; });
+    version = std::max(found == boundVersions_.end() ? TlsVersion::Tls12 : found->second, minimumVersion_);
+  }
+  auto const* const entry = OverrideFor(origin);
+  auto const* const proxy = entry != nullptr || request.NeverProxied ? nullptr : proxies_.For(origin);
+  Route route{
+      origin, entry != nullptr ? entry->To.Host : origin.Host, entry != nullptr ? entry->To.Port : origin.Port, proxy,
+      version};
+  route.renegotiations_ = renegotiations_;
+  return route;
+}
+
+}  // namespace mtlspop::openssl

@@ -1,0 +1,55 @@
+#pragma once
+
+/// @file
+/// A non-blocking TCP socket.
+
+#include <sys/socket.h>
+
+#include "openssl/channel.hpp"
+
+namespace mtlspop::openssl {
+
+/// Owns a file descriptor.
+class Descriptor final {
+ public:
+  Descriptor() noexcept = default;
+  explicit Descriptor(int descriptor) noexcept : descriptor_(descriptor) {}
+  Descriptor(Descriptor&& other) noexcept : descriptor_(other.Release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor();
+
+  int Get() const noexcept { return descriptor_; }
+  bool IsOpen() const noexcept { return descriptor_ >= 0; }
+  int Release() noexcept;
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// Starts a connection without waiting. The result is closed where the system refused at once.
+Descriptor StartConnect(sockaddr const* address, socklen_t length);
+
+/// How a connection attempt ended, 0 for success, otherwise an errno value.
+int ConnectResult(Descriptor const& socket) noexcept;
+
+/// What a look at an idle connection shows, without a round trip and without taking anything off it.
+enum class IdleState { Quiet, HasInput, Dead };
+IdleState LookAtIdle(Descriptor const& socket) noexcept;
+
+class SocketChannel final : public Channel {
+ public:
+  /// Borrows the descriptor.
+  explicit SocketChannel(int descriptor) noexcept : descriptor_(descriptor) {}
+
+  IoResult TryRead(gsl::span<std::uint8_t> buffer) override;
+  IoResult TryWrite(gsl::span<std::uint8_t const> bytes) override;
+  IoStatus TryFlush() override { return IoStatus::Done; }
+  bool HasUnsentBytes() const noexcept override { return false; }
+  void Close() noexcept override {}
+  ErrorDetails Failure() const override;
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace mtlspop::openssl

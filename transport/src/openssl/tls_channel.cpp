@@ -1,0 +1,304 @@
+#include "openssl/tls_channel.hpp"
+
+#include <utility>
+
+#include <arpa/inet.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "openssl/tls_error.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+/// How much a peer may send after the first handshake without a byte of data among it: room for a renegotiation with
+/// long chains and a few dozen session tickets, no room for an endless stream of handshake messages.
+constexpr std::size_t MaximumBytesWithoutData = 512 * 1024;
+
+bool IsAddressLiteral(std::string const& host) {
+  unsigned char address[16];
+  return ::inet_pton(AF_INET, host.c_str(), address) == 1 || ::inet_pton(AF_INET6, host.c_str(), address) == 1;
+}
+
+}  // namespace
+
+TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Options options)
+    : context_(std::move(context)), below_(below), options_(std::move(options)), ssl_(SSL_new(context_->Get())) {
+  BioPtr bio{Method() != nullptr ? BIO_new(Method()) : nullptr};
+  if (!ssl_ || !bio) {
+    ERR_clear_error();
+    throw Error{ErrorDetails{
+        errors::SystemFailure, "OpenSSL could not make a TLS connection object", "Check the process's memory"}};
+  }
+  BIO_set_data(bio.get(), this);
+  BIO_set_init(bio.get(), 1);
+  auto* const ssl = ssl_.get();
+  auto* const released = bio.release();
+  SSL_set_bio(ssl, released, released);
+  SSL_set_app_data(ssl, this);
+  SSL_set_connect_state(ssl);
+  SSL_set_max_proto_version(ssl, options_.MaximumVersion == TlsVersion::Tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+  if (IsAddressLiteral(options_.Host)) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), options_.Host.c_str());
+  } else {
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // A name with a final dot is the same name, but neither SNI nor certificates have it (RFC 6066 section 3).
+    if (options_.Host.back() == '.') {
+      options_.Host.pop_back();
+    }
+    SSL_set1_host(ssl, options_.Host.c_str());
+    SSL_set_tlsext_host_name(ssl, options_.Host.c_str());
+  }
+  if (auto const session = context_->TakeSession(options_.Peer)) {
+    SSL_set_session(ssl, session.get());
+  }
+}
+
+TlsChannel::~TlsChannel() {
+  if (!broken_ && handshakeDone_) {
+    // Without this OpenSSL would mark the session as not resumable.
+    SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  }
+}
+
+void TlsChannel::InstallCallbacks(SSL_CTX* context) {
+  SSL_CTX_set_cert_cb(context, &TlsChannel::OnCertificateRequest, nullptr);
+  SSL_CTX_set_client_cert_cb(context, &TlsChannel::OnCertificateUnusable);
+  SSL_CTX_set_info_callback(context, &TlsChannel::OnHandshake);
+  SSL_CTX_sess_set_new_cb(context, &TlsChannel::OnSession);
+}
+
+BIO_METHOD* TlsChannel::Method() {
+  // Never freed: connections may outlive static destruction.
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mtlspop channel");
+    if (made != nullptr) {
+      BIO_meth_set_write_ex(made, &TlsChannel::OnBioWrite);
+      BIO_meth_set_read_ex(made, &TlsChannel::OnBioRead);
+      BIO_meth_set_ctrl(made, &TlsChannel::OnBioControl);
+    }
+    return made;
+  }();
+  return method;
+}
+
+TlsChannel& TlsChannel::Of(SSL const* ssl) noexcept { return *static_cast<TlsChannel*>(SSL_get_app_data(ssl)); }
+
+int TlsChannel::OnBioWrite(BIO* bio, char const* bytes, std::size_t length, std::size_t* written) {
+  auto& self = *static_cast<TlsChannel*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  *written = 0;
+  if (self.abort_ != Abort::None) {
+    return 0;
+  }
+  auto const* const begin = reinterpret_cast<std::uint8_t const*>(bytes);
+  std::size_t sent = 0;
+  while (self.unsent_.empty() && sent < length) {
+    auto const result = self.below_.TryWrite({begin + sent, length - sent});
+    self.lastBelow_ = result.Status;
+    if (result.Status == IoStatus::WantWrite || result.Status == IoStatus::WantRead) {
+      break;
+    }
+    if (result.Status != IoStatus::Done) {
+      return 0;
+    }
+    sent += result.Count;
+  }
+  self.unsent_.insert(self.unsent_.end(), begin + sent, begin + length);
+  *written = length;
+  return 1;
+}
+
+int TlsChannel::OnBioRead(BIO* bio, char* buffer, std::size_t length, std::size_t* read) {
+  auto& self = *static_cast<TlsChannel*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  *read = 0;
+  if (self.abort_ != Abort::None) {
+    return 0;
+  }
+  auto const result = self.below_.TryRead({reinterpret_cast<std::uint8_t*>(buffer), length});
+  self.lastBelow_ = result.Status;
+  switch (result.Status) {
+    case IoStatus::Done:
+      *read = result.Count;
+      self.bytesWithoutData_ += self.handshakeDone_ ? result.Count : 0;
+      if (self.bytesWithoutData_ > MaximumBytesWithoutData) {
+        self.abort_ = Abort::TooMuchHandshake;
+      }
+      return 1;
+    case IoStatus::WantRead:
+    case IoStatus::WantWrite:
+      BIO_set_retry_read(bio);
+      return 0;
+    case IoStatus::Closed:
+      self.belowClosed_ = true;
+      return 0;
+    case IoStatus::Lost:
+    case IoStatus::Failed:
+      break;
+  }
+  return 0;
+}
+
+long TlsChannel::OnBioControl(BIO* bio, int command, long /*number*/, void* /*pointer*/) {
+  auto const& self = *static_cast<TlsChannel*>(BIO_get_data(bio));
+  switch (command) {
+    case BIO_CTRL_FLUSH:
+      return 1;
+    case BIO_CTRL_EOF:
+      return self.belowClosed_ ? 1 : 0;
+    default:
+      return 0;
+  }
+}
+
+int TlsChannel::OnCertificateRequest(SSL* ssl, void* /*argument*/) {
+  auto& self = Of(ssl);
+  ++self.certificateRequests_;
+  if (self.handshakeDone_ && SSL_version(ssl) >= TLS1_3_VERSION) {
+    self.CountRenegotiation();
+  }
+  return 1;
+}
+
+int TlsChannel::OnCertificateUnusable(SSL* ssl, X509** /*certificate*/, EVP_PKEY** /*key*/) {
+  // OpenSSL comes here only when it finds no certificate that it could send. Without a binding that is as it should be;
+  // with one, going on would mean to leave the certificate out in silence.
+  auto& self = Of(ssl);
+  if (self.context_->IsBound()) {
+    self.abort_ = Abort::CertificateUnusable;
+  }
+  return 0;
+}
+
+void TlsChannel::OnHandshake(SSL const* ssl, int where, int /*result*/) {
+  auto& self = Of(ssl);
+  if ((where & SSL_CB_HANDSHAKE_START) != 0 && self.handshakeDone_ && SSL_version(ssl) < TLS1_3_VERSION) {
+    self.CountRenegotiation();
+  }
+}
+
+void TlsChannel::CountRenegotiation() noexcept {
+  if (++renegotiations_ > options_.MaximumRenegotiations) {
+    abort_ = Abort::TooManyRenegotiations;
+  }
+}
+
+int TlsChannel::OnSession(SSL* ssl, SSL_SESSION* session) {
+  auto& self = Of(ssl);
+  self.context_->KeepSession(self.options_.Peer, SslSessionPtr{session});
+  return 1;  // the reference is ours now
+}
+
+IoStatus TlsChannel::TryHandshake() {
+  lastBelow_ = IoStatus::Done;
+  ERR_clear_error();
+  int const result = SSL_do_handshake(ssl_.get());
+  if (result == 1) {
+    handshakeDone_ = true;
+    return IoStatus::Done;
+  }
+  return Judge(result);
+}
+
+IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
+  if (broken_) {
+    return {IoStatus::Failed};
+  }
+  TryFlush();
+  lastBelow_ = IoStatus::Done;
+  ERR_clear_error();
+  std::size_t count = 0;
+  int const result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &count);
+  if (result == 1) {
+    bytesWithoutData_ = 0;
+    return {IoStatus::Done, count};
+  }
+  return {Judge(result)};
+}
+
+IoResult TlsChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
+  if (broken_) {
+    return {IoStatus::Failed};
+  }
+  auto const flushed = TryFlush();
+  if (flushed != IoStatus::Done) {
+    return {flushed};
+  }
+  lastBelow_ = IoStatus::Done;
+  ERR_clear_error();
+  std::size_t count = 0;
+  int const result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count);
+  return result == 1 ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};
+}
+
+IoStatus TlsChannel::TryFlush() {
+  std::size_t sent = 0;
+  IoStatus status = IoStatus::Done;
+  while (sent < unsent_.size()) {
+    auto const result = below_.TryWrite({unsent_.data() + sent, unsent_.size() - sent});
+    if (result.Status != IoStatus::Done) {
+      status = result.Status;
+      break;
+    }
+    sent += result.Count;
+  }
+  if (sent != 0) {
+    unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
+  }
+  return status == IoStatus::Done ? below_.TryFlush() : status;
+}
+
+void TlsChannel::Close() noexcept {
+  if (broken_ || !handshakeDone_ || SSL_in_init(ssl_.get()) == 1) {
+    return;
+  }
+  ERR_clear_error();
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+  below_.Close();
+}
+
+IoStatus TlsChannel::Judge(int result) {
+  int const reason = SSL_get_error(ssl_.get(), result);
+  bool const waits = reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
+  if (abort_ == Abort::None && waits) {
+    return lastBelow_ == IoStatus::WantWrite ? IoStatus::WantWrite : IoStatus::WantRead;
+  }
+  if (abort_ == Abort::None && reason == SSL_ERROR_ZERO_RETURN) {
+    return IoStatus::Closed;
+  }
+  broken_ = true;
+  if (abort_ != Abort::None) {
+    failure_ = DescribeAbort();
+    ERR_clear_error();
+    return IoStatus::Failed;
+  }
+  bool const gone = belowClosed_ || lastBelow_ == IoStatus::Lost;
+  if (gone && SSL_get_verify_result(ssl_.get()) == X509_V_OK) {
+    ERR_clear_error();
+    return IoStatus::Lost;
+  }
+  if (lastBelow_ == IoStatus::Failed) {
+    failure_ = below_.Failure();
+    ERR_clear_error();
+    return IoStatus::Failed;
+  }
+  failure_ = DescribeTlsFailure(ssl_.get(), options_.Host, context_->IsBound(), certificateRequests_ != 0);
+  return IoStatus::Failed;
+}
+
+ErrorDetails TlsChannel::DescribeAbort() const {
+  if (abort_ == Abort::CertificateUnusable) {
+    return {
+        errors::PrivateKeyUnusable,
+        options_.Host + " accepts no signature that the key of the binding certificate can make",
+        "Check the server's signature algorithms against the key's; RSA keys need 2048 bits or more"};
+  }
+  return {
+      errors::RenegotiationLimitExceeded, options_.Host + " renegotiates without end",
+      "Look at the server's TLS configuration; if it really needs this many, raise TransportLimits::Renegotiations"};
+}
+
+}  // namespace mtlspop::openssl

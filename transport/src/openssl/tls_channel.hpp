@@ -1,0 +1,94 @@
+#pragma once
+
+/// @file
+/// TLS over another channel.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mtlspop/transport/http_transport.hpp"
+#include "openssl/channel.hpp"
+#include "openssl/openssl_ptr.hpp"
+#include "openssl/tls_context.hpp"
+
+namespace mtlspop::openssl {
+
+/// One TLS connection. OpenSSL reads from and writes to the channel below through a BIO of ours that never refuses a
+/// write: what the channel does not take is kept and flushed later. So a renegotiation that falls into the middle of a
+/// request body can answer at once, and no half-written record ever stands in the way of a handshake message.
+class TlsChannel final : public Channel {
+ public:
+  struct Options {
+    /// The origin, as text: under this name sessions are kept.
+    std::string Peer;
+    /// The name or address that the server's certificate must be for.
+    std::string Host;
+    TlsVersion MaximumVersion = TlsVersion::Tls13;
+    std::size_t MaximumRenegotiations = 0;
+  };
+
+  /// Borrows `below`.
+  /// @throw Error `system_failure`
+  TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Options options);
+  ~TlsChannel() override;
+
+  /// Registers with a new SSL_CTX what this class wants to hear of.
+  static void InstallCallbacks(SSL_CTX* context);
+
+  /// `Done` when the first handshake is complete.
+  IoStatus TryHandshake();
+
+  IoResult TryRead(gsl::span<std::uint8_t> buffer) override;
+  IoResult TryWrite(gsl::span<std::uint8_t const> bytes) override;
+  IoStatus TryFlush() override;
+  bool HasUnsentBytes() const noexcept override { return !unsent_.empty() || below_.HasUnsentBytes(); }
+  void Close() noexcept override;
+  ErrorDetails Failure() const override { return failure_; }
+
+  bool IsResumed() const noexcept { return SSL_session_reused(ssl_.get()) == 1; }
+  char const* Version() const noexcept { return SSL_get_version(ssl_.get()); }
+  /// How often the server has asked for the client certificate.
+  std::size_t CertificateRequests() const noexcept { return certificateRequests_; }
+  /// Forgets the renegotiations of earlier requests.
+  void BeginRequest() noexcept { renegotiations_ = 0; }
+  /// No session of this connection is kept any more.
+  void ForgetSession() noexcept { context_->ForgetSessions(); }
+
+ private:
+  enum class Abort { None, TooManyRenegotiations, CertificateUnusable, TooMuchHandshake };
+
+  static BIO_METHOD* Method();
+  static TlsChannel& Of(SSL const* ssl) noexcept;
+  static int OnBioWrite(BIO* bio, char const* bytes, std::size_t length, std::size_t* written);
+  static int OnBioRead(BIO* bio, char* buffer, std::size_t length, std::size_t* read);
+  static long OnBioControl(BIO* bio, int command, long number, void* pointer);
+  static int OnCertificateRequest(SSL* ssl, void* argument);
+  static int OnCertificateUnusable(SSL* ssl, X509** certificate, EVP_PKEY** key);
+  static void OnHandshake(SSL const* ssl, int where, int result);
+  static int OnSession(SSL* ssl, SSL_SESSION* session);
+
+  void CountRenegotiation() noexcept;
+  IoStatus Judge(int result);
+  ErrorDetails Describe() const;
+  ErrorDetails DescribeAbort() const;
+
+  std::shared_ptr<TlsContext> context_;
+  Channel& below_;
+  Options options_;
+  std::vector<std::uint8_t> unsent_;
+  IoStatus lastBelow_ = IoStatus::Done;
+  bool belowClosed_ = false;
+  bool broken_ = false;
+  bool handshakeDone_ = false;
+  Abort abort_ = Abort::None;
+  std::size_t certificateRequests_ = 0;
+  std::size_t renegotiations_ = 0;
+  std::size_t bytesWithoutData_ = 0;
+  ErrorDetails failure_{errors::TlsHandshakeFailed, "", ""};
+  /// Last, so that it goes first: its destruction calls the BIO.
+  SslPtr ssl_;
+};
+
+}  // namespace mtlspop::openssl

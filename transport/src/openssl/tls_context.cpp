@@ -1,0 +1,163 @@
+#include "openssl/tls_context.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <openssl/err.h>
+
+#include "mtlspop/transport/openssl.hpp"
+#include "openssl/tls_channel.hpp"
+#include "openssl/trust_store.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+/// Sessions kept for one peer: TLS 1.3 servers send one or two with each connection, and each is used once.
+constexpr std::size_t MaximumSessionsPerPeer = 32;
+/// Peers with sessions in one context. Beyond it new peers are not resumed.
+constexpr std::size_t MaximumPeers = 1024;
+/// Contexts kept, in use or not. Beyond it the least recently used one is built again when it is next needed.
+constexpr std::size_t MaximumContexts = 1024;
+
+[[noreturn]] void Refuse(ErrorCode code, std::string what, std::string action) {
+  ERR_clear_error();
+  throw Error{ErrorDetails{code, std::move(what), std::move(action)}};
+}
+
+}  // namespace
+
+TlsContext::TlsContext(X509_STORE* trust, TlsVersion minimum, std::shared_ptr<BindingCertificate const> binding)
+    : binding_(std::move(binding)), context_(SSL_CTX_new(TLS_client_method())) {
+  if (!context_) {
+    Refuse(
+        errors::SystemFailure, "OpenSSL could not make a TLS context",
+        "Check OpenSSL's installation and configuration");
+  }
+  auto* const context = context_.get();
+  SSL_CTX_set_min_proto_version(context, minimum == TlsVersion::Tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  SSL_CTX_set1_cert_store(context, trust);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  // RELEASE_BUFFERS keeps idle connections small. One read call for a whole record, or several, instead of two for
+  // each.
+  SSL_CTX_set_mode(
+      context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                   SSL_MODE_NO_AUTO_CHAIN);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION);
+  // HTTP/2 forbids renegotiation (RFC 9113 section 9.2.1).
+  static constexpr unsigned char protocols[] = "\x08http/1.1";
+  SSL_CTX_set_alpn_protos(context, protocols, sizeof protocols - 1);
+  TlsChannel::InstallCallbacks(context);
+  if (binding_) {
+    UseBinding();
+  }
+}
+
+void TlsContext::UseBinding() {
+  auto* const context = context_.get();
+  bool usable = true;
+  bool leaf = true;
+  for (auto const& der : binding_->Chain()) {
+    auto const* position = der.data();
+    X509Ptr const certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
+    usable = usable && certificate &&
+             (leaf ? SSL_CTX_use_certificate(context, certificate.get())
+                   : SSL_CTX_add1_chain_cert(context, certificate.get())) == 1;
+    leaf = false;
+  }
+  if (!usable || SSL_CTX_use_PrivateKey(context, GetPrivateKey(binding_->Key())) != 1) {
+    Refuse(
+        errors::InvalidBindingCertificate, "OpenSSL refuses the binding certificate with key id " + binding_->KeyId(),
+        "Check that its key is an RSA key of 2048 bits or more, or an elliptic-curve key, and belongs to the "
+        "certificate");
+  }
+  // Announced to servers that speak TLS 1.3, or they may not ask after the handshake (RFC 8446 section 4.2.6).
+  SSL_CTX_set_post_handshake_auth(context, 1);
+}
+
+SslSessionPtr TlsContext::TakeSession(std::string const& peer) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto const found = sessions_.find(peer);
+  if (found == sessions_.end()) {
+    return nullptr;
+  }
+  auto& kept = found->second;
+  while (!kept.empty()) {
+    auto& newest = kept.back();
+    bool const once = SSL_SESSION_get_protocol_version(newest.get()) >= TLS1_3_VERSION;
+    bool const resumable = SSL_SESSION_is_resumable(newest.get()) == 1;
+    if (resumable && !once) {
+      SSL_SESSION_up_ref(newest.get());
+      return SslSessionPtr{newest.get()};
+    }
+    SslSessionPtr session = std::move(newest);
+    kept.pop_back();
+    if (resumable) {
+      return session;
+    }
+  }
+  return nullptr;
+}
+
+void TlsContext::KeepSession(std::string const& peer, SslSessionPtr session) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  if (forgetful_ || (sessions_.size() >= MaximumPeers && sessions_.count(peer) == 0)) {
+    return;
+  }
+  auto& kept = sessions_[peer];
+  if (SSL_SESSION_get_protocol_version(session.get()) < TLS1_3_VERSION) {
+    kept.clear();
+  }
+  kept.push_back(std::move(session));
+  if (kept.size() > MaximumSessionsPerPeer) {
+    kept.pop_front();
+  }
+}
+
+void TlsContext::ForgetSessions() noexcept {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  forgetful_ = true;
+  sessions_.clear();
+}
+
+TlsContexts::TlsContexts(TlsOptions const& options)
+    : minimum_(options.MinimumVersion), trust_(MakeTrustStore(options.Trust)) {}
+
+std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate const> const& binding, bool keep) {
+  std::string const keyId = binding ? binding->KeyId() : std::string{};
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto const found = contexts_.find(keyId);
+  if (found != contexts_.end()) {
+    found->second.LastUse = ++uses_;
+    return found->second.Context;
+  }
+  auto context = std::make_shared<TlsContext>(trust_.get(), minimum_, binding);
+  if (!keep) {
+    context->ForgetSessions();
+    return context;
+  }
+  if (contexts_.size() >= MaximumContexts) {
+    contexts_.erase(std::min_element(contexts_.begin(), contexts_.end(), [](auto const& left, auto const& right) {
+      return left.second.LastUse < right.second.LastUse;
+    }));
+  }
+  contexts_[keyId] = Entry{context, ++uses_};
+  return context;
+}
+
+void TlsContexts::Forget(std::string const& keyId) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto const found = contexts_.find(keyId);
+  if (found != contexts_.end()) {
+    found->second.Context->ForgetSessions();
+    contexts_.erase(found);
+  }
+}
+
+std::size_t TlsContexts::Count() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return contexts_.size() - contexts_.count({});
+}
+
+}  // namespace mtlspop::openssl

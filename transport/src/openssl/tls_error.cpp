@@ -1,0 +1,110 @@
+#include "openssl/tls_error.hpp"
+
+#include <cstring>
+#include <vector>
+
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
+#include <openssl/x509_vfy.h>
+
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+struct QueueEntry {
+  unsigned long Code;
+  std::string Function;
+};
+
+/// The oldest entry is the cause, the ones behind it say where it went through.
+std::vector<QueueEntry> TakeQueue() {
+  std::vector<QueueEntry> queue;
+  char const* function = nullptr;
+  while (auto const code = ERR_get_error_all(nullptr, nullptr, &function, nullptr, nullptr)) {
+    queue.push_back({code, function != nullptr ? function : ""});
+  }
+  return queue;
+}
+
+std::string ReasonText(std::vector<QueueEntry> const& queue) {
+  for (auto const& entry : queue) {
+    if (char const* const reason = ERR_reason_error_string(entry.Code)) {
+      return Redact(reason);
+    }
+  }
+  return "no reason given";
+}
+
+bool HasSslReason(std::vector<QueueEntry> const& queue, std::initializer_list<int> reasons) {
+  for (auto const& entry : queue) {
+    if (ERR_GET_LIB(entry.Code) != ERR_LIB_SSL) {
+      continue;
+    }
+    for (int const reason : reasons) {
+      if (ERR_GET_REASON(entry.Code) == reason) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// Whether it was our signature over the handshake that could not be made (TLS 1.2 and 1.3 CertificateVerify).
+bool IsSigningFailure(std::vector<QueueEntry> const& queue) {
+  for (auto const& entry : queue) {
+    if (entry.Function == "tls_construct_cert_verify") {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Alerts by which a server says that it does not like the client's certificate (RFC 8446 section 6.2).
+bool IsCertificateAlert(std::vector<QueueEntry> const& queue) {
+  return HasSslReason(
+      queue, {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+              SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
+              SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_TLSV1_ALERT_ACCESS_DENIED,
+              SSL_R_TLSV1_ALERT_DECRYPT_ERROR, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED});
+}
+
+}  // namespace
+
+ErrorDetails DescribeTlsFailure(SSL const* ssl, std::string const& host, bool bound, bool asked) {
+  auto const queue = TakeQueue();
+  auto const verified = SSL_get_verify_result(ssl);
+  if (verified != X509_V_OK) {
+    return {
+        errors::ServerCertificateRejected,
+        "The certificate of " + host + " was refused: " + X509_verify_cert_error_string(verified),
+        "Check the host name, the server's certificate and chain, this machine's clock, and which authorities are "
+        "trusted (TransportOptions::Tls.Trust)"};
+  }
+  if (IsSigningFailure(queue)) {
+    return {
+        errors::PrivateKeyUnusable,
+        "The private key of the binding certificate could not sign the handshake with " + host + ": " +
+            ReasonText(queue),
+        "The key may have gone with a reboot or with its device; a new binding certificate has to be issued"};
+  }
+  bool const handshakeAlert = HasSslReason(queue, {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE});
+  if (IsCertificateAlert(queue) || (handshakeAlert && asked)) {
+    if (bound) {
+      return {
+          errors::BindingCertificateRejected,
+          host + " refused the binding certificate during the TLS handshake: " + ReasonText(queue),
+          "Check that the certificate has not expired and that the server trusts its issuer; a new one may have to be "
+          "issued"};
+    }
+    return {
+        errors::TlsHandshakeFailed,
+        host + " asks for a client certificate and the request carries none: " + ReasonText(queue),
+        "Send the request with a bound token and its binding certificate"};
+  }
+  return {
+      errors::TlsHandshakeFailed, "TLS with " + host + " failed: " + ReasonText(queue),
+      "Check that the port speaks TLS 1.2 or 1.3 and that nothing on the way interferes"};
+}
+
+}  // namespace mtlspop::openssl

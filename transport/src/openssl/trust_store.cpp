@@ -1,0 +1,77 @@
+#include "openssl/trust_store.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+namespace mtlspop::openssl {
+namespace {
+
+[[noreturn]] void Refuse(std::string what, std::string action) {
+  ERR_clear_error();
+  throw Error{ErrorDetails{errors::TrustStoreUnusable, std::move(what), std::move(action)}};
+}
+
+/// Reads every object of one kind from PEM and hands it to the store. Returns how many there were.
+template <class Ptr, class Read, class Add>
+int AddAll(BIO* text, Read read, Add add) {
+  int count = 0;
+  while (Ptr const object{read(text, nullptr, nullptr, nullptr)}) {
+    if (add(object.get()) != 1) {
+      break;
+    }
+    ++count;
+  }
+  ERR_clear_error();
+  return count;
+}
+
+void AddAuthorities(X509_STORE* store, BIO* text, std::string const& source) {
+  auto const add = [store](X509* authority) { return X509_STORE_add_cert(store, authority); };
+  if (text == nullptr || AddAll<X509Ptr>(text, PEM_read_bio_X509, add) == 0) {
+    Refuse(
+        "No certificate authority could be read from " + source,
+        "Check that it is there, readable, and holds CERTIFICATE blocks in PEM form");
+  }
+}
+
+void AddRevocationLists(X509_STORE* store, std::string const& file) {
+  BioPtr const text{BIO_new_file(file.c_str(), "r")};
+  auto const add = [store](X509_CRL* list) { return X509_STORE_add_crl(store, list); };
+  if (!text || AddAll<X509CrlPtr>(text.get(), PEM_read_bio_X509_CRL, add) == 0) {
+    Refuse(
+        "No certificate revocation list could be read from the file " + file + " (TrustOptions::CrlFile)",
+        "Check that it is there, readable, and holds X509 CRL blocks in PEM form");
+  }
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+}
+
+}  // namespace
+
+X509StorePtr MakeTrustStore(TrustOptions const& options) {
+  X509StorePtr store{X509_STORE_new()};
+  if (!store) {
+    Refuse("OpenSSL could not make a trust store", "Check the process's memory");
+  }
+  bool const own = !options.CaFile.empty() || !options.CaPem.empty();
+  if (options.UseSystemStore.value_or(!own) && X509_STORE_set_default_paths(store.get()) != 1) {
+    Refuse(
+        "The system's trust store could not be opened",
+        "Install the system's certificate authorities (on Debian: ca-certificates), or set TrustOptions::CaFile");
+  }
+  if (!options.CaFile.empty()) {
+    BioPtr const text{BIO_new_file(options.CaFile.c_str(), "r")};
+    AddAuthorities(store.get(), text.get(), "the file " + options.CaFile + " (TrustOptions::CaFile)");
+  }
+  if (!options.CaPem.empty()) {
+    BioPtr const text{BIO_new_mem_buf(options.CaPem.data(), static_cast<int>(options.CaPem.size()))};
+    AddAuthorities(store.get(), text.get(), "TrustOptions::CaPem");
+  }
+  if (!options.CrlFile.empty()) {
+    AddRevocationLists(store.get(), options.CrlFile);
+  }
+  ERR_clear_error();
+  return store;
+}
+
+}  // namespace mtlspop::openssl

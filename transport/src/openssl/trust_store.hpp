@@ -1,0 +1,14 @@
+#pragma once
+
+/// @file
+/// The certificate authorities that vouch for servers, read once and shared by all connections.
+
+#include "mtlspop/transport/http_transport.hpp"
+#include "openssl/openssl_ptr.hpp"
+
+namespace mtlspop::openssl {
+
+/// @throw Error `trust_store_unusable`
+X509StorePtr MakeTrustStore(TrustOptions const& options);
+
+}  // namespace mtlspop::openssl

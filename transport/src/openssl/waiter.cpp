@@ -1,0 +1,113 @@
+#include "openssl/waiter.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <limits>
+#include <system_error>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "mtlspop/transport/error.hpp"
+#include "openssl/fork_generation.hpp"
+#include "openssl/socket.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+/// Happy eyeballs wait for a few attempts at once; everything else for one socket.
+constexpr std::size_t MaximumSockets = 15;
+
+/// The descriptor by which other threads wake this one. Made anew in a forked child, where the inherited one would wake
+/// the parent.
+int ThreadWakeDescriptor() {
+  struct Wake {
+    Descriptor Event;
+    std::uint64_t Generation = 0;
+  };
+  thread_local Wake wake;
+  if (!wake.Event.IsOpen() || wake.Generation != ForkGeneration()) {
+    wake.Event = Descriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    wake.Generation = ForkGeneration();
+  }
+  return wake.Event.Get();
+}
+
+[[noreturn]] void ThrowSystemFailure(char const* call) {
+  throw Error{ErrorDetails{
+      errors::SystemFailure, std::string{call} + " failed: " + std::system_category().message(errno),
+      "Check the process's limits, above all the number of open files"}};
+}
+
+int ToTimeout(Context::TimePoint until) {
+  if (until == Context::TimePoint::max()) {
+    return -1;
+  }
+  auto const left = std::chrono::ceil<std::chrono::milliseconds>(until - Context::Clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
+}
+
+}  // namespace
+
+bool Waiter::Wait(gsl::span<pollfd> sockets, Context::TimePoint until) {
+  if (context_.CanBeCancelled() && !registration_) {
+    wakeDescriptor_ = ThreadWakeDescriptor();
+    if (wakeDescriptor_ < 0) {
+      ThrowSystemFailure("eventfd");
+    }
+    registration_ = context_.OnCancelled([descriptor = wakeDescriptor_] {
+      std::uint64_t const one = 1;
+      // A full counter wakes the thread as well.
+      static_cast<void>(!::write(descriptor, &one, sizeof one));
+    });
+  }
+  auto const end = std::min(until, context_.Deadline());
+  for (;;) {
+    context_.ThrowIfEnded(what_);
+    if (Poll(sockets, end) > 0) {
+      return true;
+    }
+    if (Context::Clock::now() >= until) {
+      context_.ThrowIfEnded(what_);
+      return false;
+    }
+  }
+}
+
+int Waiter::Poll(gsl::span<pollfd> sockets, Context::TimePoint until) {
+  std::array<pollfd, MaximumSockets + 1> polled;
+  auto const count = std::min(sockets.size(), MaximumSockets);
+  std::copy_n(sockets.begin(), count, polled.begin());
+  auto total = static_cast<nfds_t>(count);
+  if (registration_) {
+    polled[total++] = pollfd{wakeDescriptor_, POLLIN, 0};
+  }
+  if (auto const probe = context_.PollInterval()) {
+    until = std::min(until, Context::Clock::now() + *probe);
+  }
+  int ready = ::poll(polled.data(), total, ToTimeout(until));
+  if (ready < 0) {
+    if (errno != EINTR) {
+      ThrowSystemFailure("poll");
+    }
+    ready = 0;
+  }
+  std::copy_n(polled.begin(), count, sockets.begin());
+  if (registration_ && ready > 0 && polled[count].revents != 0) {
+    // The context says whether this was its cancellation; what an earlier one left behind is taken off here.
+    std::uint64_t value = 0;
+    static_cast<void>(!::read(wakeDescriptor_, &value, sizeof value));
+    --ready;
+  }
+  return ready;
+}
+
+short Waiter::Wait(int descriptor, short events) {
+  pollfd socket{descriptor, events, 0};
+  Wait(gsl::span<pollfd>{&socket, 1});
+  return socket.revents;
+}
+
+}  // namespace mtlspop::openssl

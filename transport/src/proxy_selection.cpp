@@ -1,0 +1,218 @@
+#include "proxy_selection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include <boost/asio/ip/address.hpp>
+
+namespace mtlspop {
+namespace {
+
+std::string Base64(std::string_view bytes) {
+  static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  unsigned group = 0;
+  unsigned bits = 0;
+  for (char const character : bytes) {
+    group = group << 8U | static_cast<unsigned char>(character);
+    for (bits += 8; bits >= 6; bits -= 6) {
+      text += alphabet[group >> (bits - 6) & 63U];
+    }
+  }
+  if (bits != 0) {
+    text += alphabet[group << (6 - bits) & 63U];
+  }
+  text.append((4 - text.size() % 4) % 4, '=');
+  return text;
+}
+
+std::string PercentDecode(std::string_view text) {
+  auto const digit = [](char character) -> int {
+    if (character >= '0' && character <= '9') {
+      return character - '0';
+    }
+    char const lower = static_cast<char>(character | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  };
+  std::string decoded;
+  for (std::size_t index = 0; index < text.size(); ++index) {
+    if (text[index] == '%' && index + 2 < text.size() && digit(text[index + 1]) >= 0 && digit(text[index + 2]) >= 0) {
+      decoded += static_cast<char>(digit(text[index + 1]) * 16 + digit(text[index + 2]));
+      index += 2;
+    } else {
+      decoded += text[index];
+    }
+  }
+  return decoded;
+}
+
+Secret BasicAuthorization(std::string_view user, std::string_view password) {
+  if (user.empty()) {
+    return {};
+  }
+  std::string plain = std::string{user} + ":" + std::string{password};
+  Secret header{"Basic " + Base64(plain)};
+  Cleanse(plain);
+  return header;
+}
+
+/// "[scheme://][user[:password]@]host[:port][/]". Without a scheme it is http, without a port 1080, as with curl.
+Proxy ParseProxy(std::string_view text, char const* source) {
+  auto const refuse = [source](std::string const& why) {
+    return Error{ErrorDetails{
+        errors::InvalidArgument, std::string{"The proxy given in "} + source + " cannot be used: " + why,
+        "Give http://host:port or https://host:port"}};
+  };
+  auto const separator = text.find("://");
+  std::string const scheme{separator == std::string_view::npos ? "http" : text.substr(0, separator)};
+  auto rest = separator == std::string_view::npos ? text : text.substr(separator + 3);
+  if (!EqualsIgnoreCase(scheme, "http") && !EqualsIgnoreCase(scheme, "https")) {
+    throw refuse("only http and https proxies are supported");
+  }
+  Proxy proxy;
+  auto const at = rest.rfind('@');
+  if (at != std::string_view::npos) {
+    auto const user = rest.substr(0, at);
+    auto const colon = std::min(user.find(':'), user.size());
+    proxy.Authorization = BasicAuthorization(
+        PercentDecode(user.substr(0, colon)), PercentDecode(user.substr(std::min(colon + 1, user.size()))));
+    rest = rest.substr(at + 1);
+  }
+  rest = rest.substr(0, rest.find('/'));
+  auto const bracket = rest.rfind(']');
+  auto const colon = rest.rfind(':');
+  bool const hasPort = colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  try {
+    proxy.Address = Url::Parse(scheme + "://" + std::string{rest} + (hasPort ? "" : ":1080")).GetOrigin();
+  } catch (Error const& error) {
+    throw refuse(error.Details().What);
+  }
+  return proxy;
+}
+
+/// The first of `names` that is set and not empty.
+std::optional<Proxy> FromEnvironment(
+    ProxySelection::Environment const& environment, std::initializer_list<char const*> names) {
+  for (char const* const name : names) {
+    char const* const value = environment(name);
+    if (value != nullptr) {
+      return *value == '\0' ? std::nullopt : std::make_optional(ParseProxy(value, name));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<boost::asio::ip::address> ParseAddress(std::string_view text) {
+  if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
+    text = text.substr(1, text.size() - 2);
+  }
+  boost::system::error_code failure;
+  auto const address = boost::asio::ip::make_address(std::string{text}, failure);
+  return failure ? std::nullopt : std::make_optional(address);
+}
+
+bool HasPrefix(gsl::span<unsigned char const> address, gsl::span<unsigned char const> network, std::size_t bits) {
+  if (address.size() != network.size() || bits > address.size() * 8) {
+    return false;
+  }
+  for (std::size_t bit = 0; bit < bits; ++bit) {
+    unsigned const mask = 0x80U >> bit % 8;
+    if ((address[bit / 8] & mask) != (network[bit / 8] & mask)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool IsInNetwork(boost::asio::ip::address const& address, std::string_view entry) {
+  auto const slash = entry.find('/');
+  auto const network = ParseAddress(entry.substr(0, slash));
+  if (!network || network->is_v4() != address.is_v4()) {
+    return false;
+  }
+  std::size_t bits = address.is_v4() ? 32 : 128;
+  if (slash != std::string_view::npos) {
+    auto const digits = entry.substr(slash + 1);
+    bool const number =
+        !digits.empty() && digits.size() <= 3 &&
+        std::all_of(digits.begin(), digits.end(), [](char digit) { return digit >= '0' && digit <= '9'; });
+    if (!number) {
+      return false;
+    }
+    bits = static_cast<std::size_t>(std::stoul(std::string{digits}));
+  }
+  if (address.is_v4()) {
+    return HasPrefix(address.to_v4().to_bytes(), network->to_v4().to_bytes(), bits);
+  }
+  return HasPrefix(address.to_v6().to_bytes(), network->to_v6().to_bytes(), bits);
+}
+
+bool IsNameBelow(std::string_view host, std::string_view entry) {
+  while (!entry.empty() && entry.front() == '.') {
+    entry.remove_prefix(1);
+  }
+  while (!entry.empty() && entry.back() == '.') {
+    entry.remove_suffix(1);
+  }
+  while (!host.empty() && host.back() == '.') {
+    host.remove_suffix(1);
+  }
+  if (entry.empty() || host.size() < entry.size() ||
+      !EqualsIgnoreCase(host.substr(host.size() - entry.size()), entry)) {
+    return false;
+  }
+  return host.size() == entry.size() || host[host.size() - entry.size() - 1] == '.';
+}
+
+}  // namespace
+
+std::vector<std::string> SplitNoProxy(std::string_view text) {
+  static constexpr std::string_view separators = ", \t";
+  std::vector<std::string> list;
+  for (std::size_t begin = text.find_first_not_of(separators); begin != std::string_view::npos;) {
+    auto const end = std::min(text.find_first_of(separators, begin), text.size());
+    list.emplace_back(text.substr(begin, end - begin));
+    begin = text.find_first_not_of(separators, end);
+  }
+  return list;
+}
+
+bool IsDirect(std::vector<std::string> const& list, std::string_view host) {
+  auto const address = ParseAddress(host);
+  return std::any_of(list.begin(), list.end(), [&](std::string const& entry) {
+    return entry == "*" || (address ? IsInNetwork(*address, entry) : IsNameBelow(host, entry));
+  });
+}
+
+ProxySelection::ProxySelection(ProxyOptions const& options, Environment const& environment)
+    : direct_(SplitNoProxy(options.NoProxy)) {
+  if (!options.Url.empty()) {
+    forHttps_ = ParseProxy(options.Url, "ProxyOptions::Url");
+    if (!options.UserName.empty()) {
+      forHttps_->Authorization = BasicAuthorization(options.UserName, options.Password.Reveal());
+    }
+    forHttp_ = forHttps_;
+    return;
+  }
+  if (!options.UseEnvironment) {
+    return;
+  }
+  // HTTP_PROXY in upper case is not read: in a CGI program it is a header that the client sends (CVE-2016-5385).
+  forHttps_ = FromEnvironment(environment, {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+  forHttp_ = FromEnvironment(environment, {"http_proxy", "all_proxy", "ALL_PROXY"});
+  for (char const* const name : {"no_proxy", "NO_PROXY"}) {
+    if (char const* const value = environment(name)) {
+      auto const more = SplitNoProxy(value);
+      direct_.insert(direct_.end(), more.begin(), more.end());
+      break;
+    }
+  }
+}
+
+Proxy const* ProxySelection::For(Origin const& origin) const noexcept {
+  auto const& proxy = origin.IsHttps() ? forHttps_ : forHttp_;
+  return proxy && !IsDirect(direct_, origin.Host) ? &*proxy : nullptr;
+}
+
+}  // namespace mtlspop

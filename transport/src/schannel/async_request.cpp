@@ -1,0 +1,361 @@
+#include "schannel/async_request.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mtlspop/transport/error.hpp"
+#include "schannel/wide_text.hpp"
+#include "wait.hpp"
+
+namespace mtlspop::schannel {
+namespace {
+
+constexpr std::size_t PieceBytes = 64 * 1024;
+
+Error TimedOutConnecting(std::string const& host) {
+  ErrorDetails details{
+      errors::DeadlineExceeded,
+      host + ": no connection could be made within TransportOptions::ConnectTimeout",
+      "Check that the service is up and that a firewall or proxy on the way lets the connection through"};
+  details.NothingSent = true;
+  details.Transient = true;
+  return Error{std::move(details)};
+}
+
+}  // namespace
+
+std::shared_ptr<AsyncRequest> AsyncRequest::Open(
+    std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check) {
+  auto request = std::make_shared<AsyncRequest>(std::move(session), target, std::move(check));
+  request->OpenHandles(target);
+  return request;
+}
+
+AsyncRequest::AsyncRequest(std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check)
+    : session_(std::move(session)), check_(std::move(check)), host_(target.NameForErrors) {}
+
+AsyncRequest::~AsyncRequest() {
+  if (connect_ != nullptr) {
+    Functions().CloseHandle(connect_);
+  }
+}
+
+void AsyncRequest::OpenHandles(RequestTarget const& target) {
+  bool const isAddress6 = target.Host.find(':') != std::string::npos;
+  auto const host = Widen(isAddress6 ? "[" + target.Host + "]" : target.Host);
+  connect_ = Functions().Connect(session_->Handle(), host.c_str(), target.Port);
+  if (connect_ == nullptr) {
+    Fail(Functions().LastError());
+  }
+  // The URL is sent as it stands: it is escaped already.
+  DWORD const flags = (target.IsHttps ? WINHTTP_FLAG_SECURE : 0U) | WINHTTP_FLAG_ESCAPE_DISABLE |
+                      WINHTTP_FLAG_ESCAPE_DISABLE_QUERY;
+  request_ = Functions().OpenRequest(connect_, Widen(target.Method).c_str(), Widen(target.Path).c_str(), flags);
+  if (request_ == nullptr) {
+    Fail(Functions().LastError());
+  }
+  auto context = reinterpret_cast<DWORD_PTR>(this);
+  bool const isSet = Functions().SetOption(request_, WINHTTP_OPTION_CONTEXT_VALUE, &context, sizeof context) &&
+                     Functions().SetStatusCallback(request_, &AsyncRequest::OnStatus);
+  if (!isSet) {
+    Fail(Functions().LastError());
+  }
+  self_ = shared_from_this();
+}
+
+void AsyncRequest::SetOption(DWORD option, void* value, DWORD bytes) {
+  if (!TrySetOption(option, value, bytes)) {
+    Fail(Functions().LastError());
+  }
+}
+
+bool AsyncRequest::TrySetOption(DWORD option, void* value, DWORD bytes) {
+  return Functions().SetOption(request_, option, value, bytes);
+}
+
+bool AsyncRequest::QueryOption(DWORD option, void* value, DWORD* bytes) const {
+  return Functions().QueryOption(request_, option, value, bytes);
+}
+
+void AsyncRequest::SetTimeouts(int connect, int transfer) {
+  if (!Functions().SetTimeouts(request_, 0, connect, transfer, transfer)) {
+    Fail(Functions().LastError());
+  }
+  auto untilAnswer = transfer == 0 ? static_cast<DWORD>(-1) : static_cast<DWORD>(transfer);
+  SetOption(WINHTTP_OPTION_RECEIVE_RESPONSE_TIMEOUT, &untilAnswer, sizeof untilAnswer);
+}
+
+void AsyncRequest::SetProxyCredentials(std::wstring const& userName, std::wstring const& password) {
+  if (!Functions().SetProxyCredentials(request_, userName.c_str(), password.c_str())) {
+    Fail(Functions().LastError());
+  }
+}
+
+void AsyncRequest::AddHeaders(std::wstring const& fields) {
+  if (!fields.empty() && !Functions().AddRequestHeaders(request_, fields.c_str(), WINHTTP_ADDREQ_FLAG_ADD)) {
+    Fail(Functions().LastError());
+  }
+}
+
+void AsyncRequest::Send(DWORD totalLength, std::chrono::milliseconds connectTimeout, Context const& context) {
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    isNewConnection_ = false;
+    wasSending_ = false;
+    connectingSince_.reset();
+  }
+  Begin();
+  if (!Functions().SendRequest(request_, totalLength, reinterpret_cast<DWORD_PTR>(this))) {
+    Fail(Functions().LastError());
+  }
+  WaitForConnection(connectTimeout, context);
+  WaitForCompletion("Sending the request", context);
+}
+
+void AsyncRequest::Write(gsl::span<std::uint8_t const> piece, Context const& context) {
+  outgoing_.assign(piece.begin(), piece.end());
+  Step("Sending the request", context, [this] {
+    return Functions().WriteData(request_, outgoing_.data(), static_cast<DWORD>(outgoing_.size()));
+  });
+}
+
+bool AsyncRequest::Receive(Context const& context) {
+  try {
+    Step("Waiting for the answer", context, [this] { return Functions().ReceiveResponse(request_); });
+  } catch (Error const&) {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    if (error_ == ERROR_WINHTTP_RESEND_REQUEST && request_ != nullptr) {
+      return false;
+    }
+    throw;
+  }
+  std::lock_guard<std::mutex> const lock{mutex_};
+  hasAnswer_ = true;
+  return true;
+}
+
+std::wstring AsyncRequest::ResponseHeader() {
+  DWORD bytes = 0;
+  Functions().QueryHeaders(request_, WINHTTP_QUERY_RAW_HEADERS_CRLF, nullptr, &bytes);
+  std::wstring text(bytes / sizeof(wchar_t) + 1, L'\0');
+  bytes = static_cast<DWORD>(text.size() * sizeof(wchar_t));
+  if (!Functions().QueryHeaders(request_, WINHTTP_QUERY_RAW_HEADERS_CRLF, text.data(), &bytes)) {
+    Fail(Functions().LastError());
+  }
+  text.resize(bytes / sizeof(wchar_t));
+  return text;
+}
+
+gsl::span<std::uint8_t const> AsyncRequest::Read(Context const& context) {
+  Step("Reading the answer", context, [this] { return Functions().QueryDataAvailable(request_); });
+  auto const available = [this] {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return static_cast<std::size_t>(count_);
+  }();
+  if (available == 0) {
+    return {};
+  }
+  incoming_.resize(std::min(available, PieceBytes));
+  Step("Reading the answer", context, [this] {
+    return Functions().ReadData(request_, incoming_.data(), static_cast<DWORD>(incoming_.size()));
+  });
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return gsl::span<std::uint8_t const>{incoming_}.first(std::min<std::size_t>(count_, incoming_.size()));
+}
+
+void AsyncRequest::Close() noexcept {
+  HINTERNET handle = nullptr;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    handle = std::exchange(request_, nullptr);
+  }
+  if (handle != nullptr) {
+    Functions().CloseHandle(handle);
+  }
+}
+
+RequestProgress AsyncRequest::Progress() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  RequestProgress progress;
+  progress.Host = host_;
+  progress.IsBound = session_->Binding() != nullptr;
+  progress.WasSending = wasSending_;
+  progress.HasAnswer = hasAnswer_;
+  progress.SecureFailure = secureFailure_;
+  return progress;
+}
+
+bool AsyncRequest::IsOnReusedConnection() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return wasSending_ && !isNewConnection_;
+}
+
+void AsyncRequest::Begin() {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  isDone_ = false;
+  error_ = 0;
+  count_ = 0;
+}
+
+/// No lock is held while WinHTTP is called: it may answer on this very thread, before it returns.
+template <class Start>
+void AsyncRequest::Step(char const* what, Context const& context, Start const& start) {
+  Begin();
+  if (!start()) {
+    Fail(Functions().LastError());
+  }
+  WaitForCompletion(what, context);
+}
+
+void AsyncRequest::WaitForConnection(std::chrono::milliseconds timeout, Context const& context) {
+  std::unique_lock<std::mutex> lock{mutex_};
+  auto const isThere = [this] { return isDone_ || wasSending_; };
+  // The time for connecting runs from when WinHTTP begins to: before, the request waits for a connection of the pool.
+  WaitUntil(lock, changed_, Context::TimePoint::max(), context, [&] { return isThere() || connectingSince_; });
+  if (isThere() || !connectingSince_) {
+    return;
+  }
+  bool const isInTime = WaitUntil(lock, changed_, *connectingSince_ + timeout, context, isThere);
+  lock.unlock();
+  if (!isInTime && !context.IsCancelled() && !context.IsExpired()) {
+    Close();
+    throw TimedOutConnecting(host_);
+  }
+}
+
+void AsyncRequest::WaitForCompletion(char const* what, Context const& context) {
+  std::unique_lock<std::mutex> lock{mutex_};
+  if (!WaitUntil(lock, changed_, Context::TimePoint::max(), context, [this] { return isDone_; })) {
+    lock.unlock();
+    Close();
+    context.ThrowIfEnded(what);
+  }
+  if (refusal_) {
+    auto const refusal = refusal_;
+    lock.unlock();
+    Close();
+    std::rethrow_exception(refusal);
+  }
+  if (error_ != 0) {
+    auto const error = error_;
+    lock.unlock();
+    Fail(error);
+  }
+}
+
+void AsyncRequest::Fail(DWORD code) {
+  if (code != ERROR_WINHTTP_RESEND_REQUEST) {
+    Close();
+  }
+  throw TranslateWinHttpError(code, Progress());
+}
+
+void CALLBACK AsyncRequest::OnStatus(HINTERNET, DWORD_PTR context, DWORD status, void* info, DWORD bytes) {
+  auto* const self = reinterpret_cast<AsyncRequest*>(context);
+  if (self != nullptr) {
+    self->OnEvent(status, info, bytes);
+  }
+}
+
+void AsyncRequest::OnEvent(DWORD status, void* info, DWORD bytes) {
+  switch (status) {
+    case WINHTTP_CALLBACK_STATUS_RESOLVING_NAME:
+    case WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER:
+      return OnConnecting();
+    case WINHTTP_CALLBACK_STATUS_CONNECTED_TO_SERVER: {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      isNewConnection_ = true;
+      return;
+    }
+    case WINHTTP_CALLBACK_STATUS_SECURE_FAILURE: {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      secureFailure_ = info == nullptr ? 0 : *static_cast<DWORD const*>(info);
+      return;
+    }
+    case WINHTTP_CALLBACK_STATUS_SENDING_REQUEST:
+      return OnSending();
+    case WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE:
+    case WINHTTP_CALLBACK_STATUS_WRITE_COMPLETE:
+    case WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE:
+      return Complete(0, 0);
+    case WINHTTP_CALLBACK_STATUS_DATA_AVAILABLE:
+      return Complete(0, *static_cast<DWORD const*>(info));
+    case WINHTTP_CALLBACK_STATUS_READ_COMPLETE:
+      return Complete(0, bytes);
+    case WINHTTP_CALLBACK_STATUS_REQUEST_ERROR:
+      return Complete(static_cast<WINHTTP_ASYNC_RESULT const*>(info)->dwError, 0);
+    case WINHTTP_CALLBACK_STATUS_HANDLE_CLOSING:
+      return OnClosed();
+    default:
+      return;
+  }
+}
+
+void AsyncRequest::OnConnecting() {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  if (!connectingSince_) {
+    connectingSince_ = Context::Clock::now();
+    changed_.notify_all();
+  }
+}
+
+/// TLS stands, or the connection did already. WinHTTP sends the request when this returns, unless the handle is closed.
+void AsyncRequest::OnSending() {
+  try {
+    check_(View());
+  } catch (...) {
+    {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      refusal_ = std::current_exception();
+    }
+    Close();
+    return Complete(ERROR_WINHTTP_OPERATION_CANCELLED, 0);
+  }
+  std::lock_guard<std::mutex> const lock{mutex_};
+  wasSending_ = true;
+  changed_.notify_all();
+}
+
+ConnectionView AsyncRequest::View() const {
+  // With the lock, so that the handle is not closed, and its number given to another request, between the questions.
+  std::lock_guard<std::mutex> const lock{mutex_};
+  ConnectionView view;
+  view.IsNew = isNewConnection_;
+  if (request_ == nullptr) {
+    return view;
+  }
+  WINHTTP_CONNECTION_INFO info{};
+  info.cbSize = sizeof info;
+  DWORD bytes = sizeof info;
+  if (Functions().QueryOption(request_, WINHTTP_OPTION_CONNECTION_INFO, &info, &bytes)) {
+    auto const* const local = reinterpret_cast<char const*>(&info.LocalAddress);
+    view.LocalEndpoint.assign(local, sizeof info.LocalAddress);
+  }
+  PCCERT_CONTEXT server = nullptr;
+  bytes = sizeof server;
+  if (Functions().QueryOption(request_, WINHTTP_OPTION_SERVER_CERT_CONTEXT, &server, &bytes)) {
+    view.Server.reset(server);
+  }
+  return view;
+}
+
+void AsyncRequest::Complete(DWORD error, DWORD count) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  if (!isDone_) {
+    isDone_ = true;
+    error_ = error;
+    count_ = count;
+    changed_.notify_all();
+  }
+}
+
+void AsyncRequest::OnClosed() {
+  std::shared_ptr<AsyncRequest> self;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    self = std::move(self_);
+  }
+  Complete(ERROR_WINHTTP_OPERATION_CANCELLED, 0);
+}
+
+}  // namespace mtlspop::schannel

@@ -1,0 +1,146 @@
+#pragma once
+
+/// @file
+/// One asynchronous WinHTTP request, as a sequence of steps that a thread waits for.
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gsl/span>
+
+#include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/schannel.hpp"
+#include "mtlspop/transport/url.hpp"
+#include "schannel/session.hpp"
+#include "schannel/winhttp_error.hpp"
+
+namespace mtlspop::schannel {
+
+/// The connection that a request is about to be sent on.
+struct ConnectionView {
+  /// Whether it was made for this very request.
+  bool IsNew = false;
+  /// Address and port on this side, as opaque bytes; empty where WinHTTP does not say.
+  std::string LocalEndpoint;
+  /// The server's certificate; null for plain http, or where WinHTTP does not say.
+  CertificateContextPtr Server;
+};
+
+/// Looks at the connection when TLS stands and before the first byte of the request is sent. Throwing stops the request:
+/// not a byte of it is sent, the connection is closed, and the waiting thread gets the exception. Called on a thread of
+/// WinHTTP's.
+using ConnectionCheck = std::function<void(ConnectionView const&)>;
+
+/// Where a request goes, as WinHTTP wants it.
+struct RequestTarget {
+  /// What is connected to.
+  std::string Host;
+  std::uint16_t Port = 0;
+  bool IsHttps = false;
+  std::string Method;
+  /// Path and query.
+  std::string Path;
+  /// The host of the URL, for error texts.
+  std::string NameForErrors;
+};
+
+/// A request handle with everything that WinHTTP may still touch after the request was given up: it keeps itself alive
+/// until WinHTTP has said that the handle is closed.
+///
+/// A step that fails, or whose context ends, closes the request; it is of no use then.
+///
+/// Thread safety: one thread at a time.
+class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
+ public:
+  /// @throw Error
+  static std::shared_ptr<AsyncRequest> Open(
+      std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check);
+  explicit AsyncRequest(std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check);
+  ~AsyncRequest();
+  AsyncRequest(AsyncRequest const&) = delete;
+  AsyncRequest& operator=(AsyncRequest const&) = delete;
+
+  /// @throw Error `system_failure`
+  void SetOption(DWORD option, void* value, DWORD bytes);
+  /// The same where the option is not known to every Windows. Returns whether it was taken.
+  bool TrySetOption(DWORD option, void* value, DWORD bytes);
+  void SetTimeouts(int connect, int transfer);
+  void SetProxyCredentials(std::wstring const& userName, std::wstring const& password);
+  /// `fields` is "Name: value\r\n" for each.
+  /// @throw Error `invalid_argument`
+  void AddHeaders(std::wstring const& fields);
+
+  /// Connects, where there is no connection, and sends the header. `connectTimeout` bounds name resolution, connection
+  /// and handshake together.
+  void Send(DWORD totalLength, std::chrono::milliseconds connectTimeout, Context const& context);
+  /// Sends a piece of the body.
+  void Write(gsl::span<std::uint8_t const> piece, Context const& context);
+  /// Waits for the header of the answer. Returns false where WinHTTP asks for the request to be sent once more, on this
+  /// same object (ERROR_WINHTTP_RESEND_REQUEST).
+  bool Receive(Context const& context);
+  /// Status line and header fields, separated by CR LF.
+  std::wstring ResponseHeader();
+  /// A piece of the answer's body, empty at its end. Good until the next call.
+  gsl::span<std::uint8_t const> Read(Context const& context);
+
+  /// Ends the request: its connection goes back to the pool where the answer was read to its end, and is closed otherwise.
+  void Close() noexcept;
+
+  RequestProgress Progress() const;
+  /// Whether the connection it was sent on was there before.
+  bool IsOnReusedConnection() const;
+  WinHttpFunctions& Functions() const noexcept { return session_->Functions(); }
+  /// As WinHttpQueryOption.
+  bool QueryOption(DWORD option, void* value, DWORD* bytes) const;
+
+ private:
+  static void CALLBACK OnStatus(HINTERNET handle, DWORD_PTR context, DWORD status, void* info, DWORD bytes);
+  void OnEvent(DWORD status, void* info, DWORD bytes);
+  void OnConnecting();
+  void OnSending();
+  void OnClosed();
+  ConnectionView View() const;
+  void Complete(DWORD error, DWORD count);
+
+  void OpenHandles(RequestTarget const& target);
+  void Begin();
+  template <class Start>
+  void Step(char const* what, Context const& context, Start const& start);
+  void WaitForConnection(std::chrono::milliseconds timeout, Context const& context);
+  void WaitForCompletion(char const* what, Context const& context);
+  [[noreturn]] void Fail(DWORD code);
+
+  std::shared_ptr<Session const> session_;
+  ConnectionCheck check_;
+  std::string host_;
+  HINTERNET connect_ = nullptr;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  HINTERNET request_ = nullptr;
+  bool isDone_ = false;
+  DWORD error_ = 0;
+  DWORD count_ = 0;
+  std::optional<Context::TimePoint> connectingSince_;
+  bool isNewConnection_ = false;
+  bool wasSending_ = false;
+  bool hasAnswer_ = false;
+  DWORD secureFailure_ = 0;
+  std::exception_ptr refusal_;
+  /// Holds this object until WinHTTP has let go of it.
+  std::shared_ptr<AsyncRequest> self_;
+
+  /// WinHTTP may read and write here for as long as the handle is not closed.
+  std::vector<std::uint8_t> outgoing_;
+  std::vector<std::uint8_t> incoming_;
+};
+
+}  // namespace mtlspop::schannel

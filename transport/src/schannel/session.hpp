@@ -1,0 +1,61 @@
+#pragma once
+
+/// @file
+/// One WinHTTP session per binding: WinHTTP pools connections per session and does not know whose certificate they carry.
+
+#include <memory>
+#include <string>
+
+#include "mtlspop/transport/binding_certificate.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+#include "schannel/winhttp_functions.hpp"
+
+namespace mtlspop::schannel {
+
+/// Which requests share a session, and with it its connections.
+struct SessionKey {
+  /// Key id of the binding, "" for none.
+  std::string KeyId;
+  TlsVersion MinimumTls = TlsVersion::Tls12;
+  TlsVersion MaximumTls = TlsVersion::Tls12;
+  /// "host:port", "" for none.
+  std::string Proxy;
+  /// Where `Proxy` is empty: whether the machine's own proxy settings hold.
+  bool UsesSystemProxy = false;
+
+  /// The same for equal keys and for no others.
+  std::string ToString() const;
+};
+
+/// A session handle, closed when its last request is done.
+///
+/// Thread safety: immutable.
+class Session final {
+ public:
+  /// @throw Error `system_failure` where WinHTTP gives no session, or cannot keep to the TLS versions asked for
+  Session(
+      std::shared_ptr<WinHttpFunctions> functions,
+      SessionKey key,
+      std::shared_ptr<BindingCertificate const> binding,
+      PoolOptions const& pool);
+  ~Session();
+  Session(Session const&) = delete;
+  Session& operator=(Session const&) = delete;
+
+  WinHttpFunctions& Functions() const noexcept { return *functions_; }
+  HINTERNET Handle() const noexcept { return handle_; }
+  /// Null for none. Kept here, since a connection of this session may ask its key to sign at any time.
+  std::shared_ptr<BindingCertificate const> const& Binding() const noexcept { return binding_; }
+  SessionKey const& Key() const noexcept { return key_; }
+
+ private:
+  void SetTlsVersions();
+  [[noreturn]] void Fail(char const* what) const;
+
+  std::shared_ptr<WinHttpFunctions> functions_;
+  SessionKey key_;
+  std::shared_ptr<BindingCertificate const> binding_;
+  HINTERNET handle_ = nullptr;
+};
+
+}  // namespace mtlspop::schannel
