@@ -1,0 +1,74 @@
+#include "mtlspop/policies/log_policy.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fakes.hpp"
+#include "support/error_code_of.hpp"
+#include "support/manual_clock.hpp"
+
+namespace mtlspop {
+namespace {
+
+using namespace mtlspop::test;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class LogPolicyTest : public testing::Test {
+ protected:
+  void Send(PipelineRequest request) {
+    std::vector<std::unique_ptr<HttpPolicy>> policies;
+    policies.push_back(std::make_unique<LogPolicy>(
+        Logger{[this](LogLevel level, std::string_view line) { lines_ += std::string{ToString(level)} + ' ' + std::string{line}; },
+               LogLevel::Debug},
+        clock_));
+    HttpPipeline{std::move(policies), transport_}.Send(request, {});
+  }
+
+  static PipelineRequest MakeRequest() {
+    PipelineRequest request{
+        {"GET", Url::Parse("https://a.example/secrets/name?sig=hidden-value&api-version=7.4")}, MakeNamedBinding("key-1")};
+    request.Message.Fields.Set("Authorization", "mtls_pop eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2lnbmF0dXJl");
+    request.Attempt = 2;
+    return request;
+  }
+
+  std::shared_ptr<ScriptedTransport> transport_ = std::make_shared<ScriptedTransport>();
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::string lines_;
+};
+
+TEST_F(LogPolicyTest, SaysHowARequestTravelled) {
+  transport_->Then([this](auto const&) {
+    clock_->Advance(std::chrono::milliseconds{12});
+    auto response = MakeResponse(200);
+    response->Connection.Id = 7;
+    response->Connection.KeyId = "key-1";
+    response->Connection.TlsVersion = "TLSv1.2";
+    response->Connection.Reused = true;
+    return response;
+  });
+  Send(MakeRequest());
+  for (auto const* const part :
+       {"info request", "method=GET", "host=a.example", "path=/secrets/name", "query=sig,api-version", "status=200",
+        "duration_ms=12", "attempt=2", "key_id=key-1", "connection=7", "reused=yes", "tls=TLSv1.2"}) {
+    EXPECT_THAT(lines_, HasSubstr(part));
+  }
+  EXPECT_THAT(lines_, AllOf(Not(HasSubstr("hidden-value")), Not(HasSubstr("eyJ")), Not(HasSubstr("mtls_pop"))));
+}
+
+TEST_F(LogPolicyTest, NamesTheErrorAndLetsItPass) {
+  transport_->ThenThrow(Error{{errors::ConnectFailed, "no connection", "check"}});
+  EXPECT_EQ(ErrorCodeOf([&] { Send(MakeRequest()); }), errors::ConnectFailed.Name());
+  EXPECT_THAT(lines_, AllOf(HasSubstr("warning request_failed"), HasSubstr("error=connect_failed")));
+}
+
+TEST_F(LogPolicyTest, WarnsOfARefusal) {
+  transport_->ThenAnswer(403);
+  Send(MakeRequest());
+  EXPECT_THAT(lines_, HasSubstr("warning request "));
+}
+
+}  // namespace
+}  // namespace mtlspop
