@@ -19,6 +19,7 @@ constexpr std::string_view Redacted = "[redacted]";
 constexpr std::size_t OpaqueRunLength = 65;
 /// A path is told from base64 by its short segments.
 constexpr std::size_t LongestPathSegment = 48;
+constexpr std::size_t LongestMixedSegment = 20;
 /// What follows an authorization scheme and is at least this long is a credential and not a word of a sentence.
 constexpr std::size_t ShortestCredential = 20;
 
@@ -53,17 +54,28 @@ bool StartsWithIgnoreCase(std::string_view text, std::string_view start) noexcep
   return text.size() >= start.size() && EqualsIgnoreCase(text.substr(0, start.size()), start);
 }
 
-/// Whether a run of base64 characters is a path: short segments, none of the characters that base64 has and paths lack.
-bool LooksLikePath(std::string_view run) noexcept {
-  if (run.find('/') == std::string_view::npos || run.find_first_of("+=") != std::string_view::npos) {
+/// Whether a piece of a path mixes capitals, small letters and digits over a length that names do not have.
+bool LooksRandom(std::string_view segment) noexcept {
+  auto const holds = [segment](char first, char last) {
+    return std::any_of(
+        segment.begin(), segment.end(), [&](char character) { return character >= first && character <= last; });
+  };
+  return segment.size() > LongestMixedSegment && holds('a', 'z') && holds('A', 'Z') && holds('0', '9');
+}
+
+/// Whether a run of base64 characters is a path: it begins as one, has short segments, and none of the characters that
+/// base64 has and paths lack.
+bool LooksLikePath(std::string_view run, char before) noexcept {
+  bool const begins = run.front() == '/' || before == '.' || before == ':';
+  if (!begins || run.find('/') == std::string_view::npos || run.find_first_of("+=") != std::string_view::npos) {
     return false;
   }
-  std::size_t segment = 0;
-  for (char const character : run) {
-    segment = character == '/' ? 0 : segment + 1;
-    if (segment > LongestPathSegment) {
+  while (!run.empty()) {
+    auto const segment = run.substr(0, run.find('/'));
+    if (segment.size() > LongestPathSegment || LooksRandom(segment)) {
       return false;
     }
+    run.remove_prefix(std::min(segment.size() + 1, run.size()));
   }
   return true;
 }
@@ -96,12 +108,12 @@ std::size_t JwtLength(std::string_view text) noexcept {
   return length >= 10 ? length : 0;
 }
 
-std::size_t OpaqueRunLengthAt(std::string_view text) noexcept {
+std::size_t OpaqueRunLengthAt(std::string_view text, char before) noexcept {
   std::size_t length = 0;
   while (length < text.size() && IsBase64Character(text[length])) {
     ++length;
   }
-  return length >= OpaqueRunLength && !LooksLikePath(text.substr(0, length)) ? length : 0;
+  return length >= OpaqueRunLength && !LooksLikePath(text.substr(0, length), before) ? length : 0;
 }
 
 /// "Bearer abc...", "mtls_pop abc...", "Basic abc...": the length of the scheme and the spaces behind it, where a
@@ -126,38 +138,81 @@ std::size_t SchemeLength(std::string_view text) noexcept {
   return 0;
 }
 
-/// `name=value`, `"name":"value"`, `name: value`: the length of everything before the value.
-std::size_t SecretNameLength(std::string_view text) noexcept {
+bool IsSecretName(std::string_view name) noexcept {
+  return std::any_of(SecretNames.begin(), SecretNames.end(), [name](std::string_view secret) {
+    return EqualsIgnoreCase(name, secret);
+  });
+}
+
+/// What stands before and around a secret value.
+struct Introduction {
+  /// Everything before the value, the opening quote included; 0 where there is no secret.
+  std::size_t Length = 0;
+  /// What ends the value: `"`, `'`, `\"`, or nothing where it is not quoted.
+  std::string_view Quote;
+  /// A header field, whose value goes on to the end of the line.
+  bool WholeLine = false;
+};
+
+/// The quote at the beginning of `text`, as it is or escaped.
+std::string_view QuoteAt(std::string_view text) noexcept {
+  for (std::string_view const quote : {"\\\"", "\"", "'"}) {
+    if (text.substr(0, quote.size()) == quote) {
+      return quote;
+    }
+  }
+  return {};
+}
+
+std::size_t SkipSpaces(std::string_view text, std::size_t position) noexcept {
+  while (position < text.size() && IsSpace(text[position])) {
+    ++position;
+  }
+  return position;
+}
+
+/// `name=value`, `"name":"value"`, `name: value`.
+Introduction IntroductionAt(std::string_view text) noexcept {
   for (auto const name : SecretNames) {
     if (!StartsWithIgnoreCase(text, name)) {
       continue;
     }
     auto position = name.size();
-    auto const skip = [&](auto predicate) {
-      while (position < text.size() && predicate(text[position])) {
-        ++position;
-      }
-    };
-    skip([](char character) { return character == '"' || character == '\\' || IsSpace(character); });
+    position = SkipSpaces(text, position + QuoteAt(text.substr(position)).size());
     if (position == text.size() || (text[position] != '=' && text[position] != ':')) {
       continue;
     }
-    ++position;
-    skip([](char character) { return character == '"' || character == '\\' || IsSpace(character); });
-    return position;
+    position = SkipSpaces(text, position + 1);
+    auto const quote = QuoteAt(text.substr(position));
+    return {position + quote.size(), quote, name == "authorization" || name == "proxy-authorization"};
   }
-  return 0;
+  return {};
 }
 
-std::size_t SecretValueLength(std::string_view text, bool wholeLine) noexcept {
-  auto const end = text.find_first_of(wholeLine ? "\r\n\"" : "&\",;}\\ \r\n\t");
-  return end == std::string_view::npos ? text.size() : end;
+/// The length of a value up to the quote that ends it; a quote behind a backslash does not.
+std::size_t QuotedLength(std::string_view text, std::string_view quote) noexcept {
+  for (std::size_t position = 0; position < text.size(); ++position) {
+    if (text.substr(position, quote.size()) == quote) {
+      return position;
+    }
+    position += text[position] == '\\' ? 1 : 0;
+  }
+  return text.size();
+}
+
+std::size_t SecretValueLength(std::string_view text, Introduction const& introduction) noexcept {
+  if (!introduction.Quote.empty()) {
+    return QuotedLength(text, introduction.Quote);
+  }
+  auto const end = text.find_first_of(introduction.WholeLine ? "\r\n" : "&\",;}\\ \r\n\t");
+  return std::min(end, text.size());
 }
 
 /// "://user:password@": the length of "user:password".
 std::size_t UserInfoLength(std::string_view text) noexcept {
-  auto const end = text.find_first_of("@/?# \"\r\n");
-  return end != std::string_view::npos && text[end] == '@' ? end : 0;
+  auto const authority = text.substr(0, text.find_first_of("/?# \"\r\n\t"));
+  auto const at = authority.rfind('@');
+  return at == std::string_view::npos ? 0 : at;
 }
 
 void AppendPrintable(char character, std::string& out) {
@@ -173,22 +228,22 @@ void AppendPrintable(char character, std::string& out) {
 
 /// Copies what introduces a secret and redacts the secret. Returns how many characters of `text` were dealt with.
 std::size_t RedactIntroduced(std::string_view text, std::string& out) {
-  std::size_t introduction = SecretNameLength(text);
+  auto introduction = IntroductionAt(text);
+  if (introduction.Length == 0) {
+    introduction.Length = SchemeLength(text);
+  }
   std::size_t secret = 0;
-  if (introduction != 0) {
-    bool const wholeLine = StartsWithIgnoreCase(text, "authorization") || StartsWithIgnoreCase(text, "proxy-auth");
-    secret = SecretValueLength(text.substr(introduction), wholeLine);
-  } else if ((introduction = SchemeLength(text)) != 0) {
-    secret = SecretValueLength(text.substr(introduction), false);
+  if (introduction.Length != 0) {
+    secret = SecretValueLength(text.substr(introduction.Length), introduction);
   } else if (text.substr(0, 3) == "://") {
-    introduction = 3;
-    secret = UserInfoLength(text.substr(introduction));
+    introduction.Length = 3;
+    secret = UserInfoLength(text.substr(3));
   }
   if (secret == 0) {
     return 0;
   }
-  out.append(text.substr(0, introduction)).append(Redacted);
-  return introduction + secret;
+  out.append(text.substr(0, introduction.Length)).append(Redacted);
+  return introduction.Length + secret;
 }
 
 }  // namespace
@@ -221,7 +276,7 @@ std::string Redact(std::string_view text) {
       used = JwtLength(rest);
     }
     if (used == 0 && position >= harmlessUntil && IsBase64Character(rest.front())) {
-      used = OpaqueRunLengthAt(rest);
+      used = OpaqueRunLengthAt(rest, position == 0 ? ' ' : text[position - 1]);
       if (used == 0) {
         harmlessUntil = position + 1;
         while (harmlessUntil < text.size() && IsBase64Character(text[harmlessUntil])) {
@@ -281,7 +336,7 @@ void Logger::Write(LogLevel level, std::string_view event, std::initializer_list
   try {
     std::string line = Redact(event);
     for (auto const& field : fields) {
-      auto const value = Redact(field.Value);
+      auto const value = IsSecretName(field.Name) ? std::string{Redacted} : Redact(field.Value);
       bool const quoted = value.empty() || value.find_first_of(" \"=") != std::string::npos;
       line.append(" ").append(field.Name).append("=");
       if (!quoted) {

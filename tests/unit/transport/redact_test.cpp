@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
         Leak{"?access_token=opaque", "opaque"},
         Leak{"password=hunter2", "hunter2"},
         Leak{"Password: hunter2", "hunter2"},
-        Leak{"{\"password\":\"pass word; with, signs\"}", "word"},
+        Leak{"{\"password\":\"pass word; with, signs\"}", "word;"},
         Leak{"{\"password\":\"quote\\\"hunter2\"}", "hunter2"}));
 
 INSTANTIATE_TEST_SUITE_P(
