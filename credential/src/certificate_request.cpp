@@ -18,10 +18,9 @@ Bytes Subject(CertificateRequestSubject const& subject) {
   Bytes const commonName = ObjectIdentifier({2, 5, 4, 3});
   Bytes const domainComponent = ObjectIdentifier({0, 9, 2342, 19200300, 100, 1, 25});
   return Encode(
-      Tag::Sequence,
-      {RelativeName(commonName, Encode(Tag::Utf8String, subject.ClientId)),
-       // RFC 4519 section 2.4: a domainComponent is an IA5String.
-       RelativeName(domainComponent, Encode(Tag::Ia5String, subject.TenantId))});
+      Tag::Sequence, {RelativeName(commonName, Encode(Tag::Utf8String, subject.ClientId)),
+                      // RFC 4519 section 2.4: a domainComponent is an IA5String.
+                      RelativeName(domainComponent, Encode(Tag::Ia5String, subject.TenantId))});
 }
 
 Bytes Attributes(std::string const& cuIdJson) {
@@ -37,8 +36,7 @@ Bytes PssAlgorithm() {
   Bytes const mgf1 = Encode(Tag::Sequence, {ObjectIdentifier({1, 2, 840, 113549, 1, 1, 8}), sha256});
   Bytes const parameters = Encode(
       Tag::Sequence,
-      {Encode(Tag::Context0, {sha256}), Encode(Tag::Context1, {mgf1}),
-       Encode(Tag::Context2, {der::SmallInteger(32)})});
+      {Encode(Tag::Context0, {sha256}), Encode(Tag::Context1, {mgf1}), Encode(Tag::Context2, {der::SmallInteger(32)})});
   return Encode(Tag::Sequence, {ObjectIdentifier({1, 2, 840, 113549, 1, 1, 10}), parameters});
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// What this layer needs from the platform's cryptography. Declared once, defined twice: `src/openssl` and `src/windows`.
-/// Encodings that need no platform (base64, hexadecimal, DER) are in encoding.hpp and der.hpp.
+/// What this layer needs from the platform's cryptography. Declared once, defined twice: `src/openssl` and
+/// `src/windows`. Encodings that need no platform (base64, hexadecimal, DER) are in encoding.hpp and der.hpp.
 
 #include <array>
 #include <chrono>
@@ -70,8 +70,8 @@ std::shared_ptr<AttestationProvider> PlatformAttestationProvider();
 gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
     std::string const& content, Secret const& password, std::string const& nameForMessages);
 
-/// The certificate and key behind a URI of the platform's store: on OpenSSL whatever `OSSL_STORE_open` takes, for example
-/// `pkcs11:object=app`; on Windows `cert:/CurrentUser/My/{thumbprint}`.
+/// The certificate and key behind a URI of the platform's store: on OpenSSL whatever `OSSL_STORE_open` takes, for
+/// example `pkcs11:object=app`; on Windows `cert:/CurrentUser/My/{thumbprint}`.
 /// @throw Error `client_certificate_unusable`
 gsl::not_null<std::shared_ptr<BindingCertificate const>> LoadClientCertificateFromUri(
     std::string const& uri, Secret const& password);

@@ -11,9 +11,9 @@ std::string TakeReason() {
 
 Error Failure(ErrorCode code, std::string const& what) {
   return Error{
-      {code,
-       what + " (OpenSSL: " + TakeReason() + ")",
-       "Check that OpenSSL 3 is installed whole and that its configuration (openssl.cnf, FIPS provider) allows RSA with "
+      {code, what + " (OpenSSL: " + TakeReason() + ")",
+       "Check that OpenSSL 3 is installed whole and that its configuration (openssl.cnf, FIPS provider) allows RSA "
+       "with "
        "PSS and SHA-256"}};
 }
 

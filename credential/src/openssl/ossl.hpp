@@ -6,13 +6,13 @@
 #include <memory>
 #include <string>
 
-#include <gsl/util>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pkcs12.h>
 #include <openssl/store.h>
 #include <openssl/x509.h>
+#include <gsl/util>
 
 #include "mtlspop/transport/error.hpp"
 

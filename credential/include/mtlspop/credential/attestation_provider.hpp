@@ -22,15 +22,16 @@ struct AttestationRequest {
   std::shared_ptr<BindingKey const> Key;
 };
 
-/// Turns a key into a JWT of an attestation service. The credential caches the JWT and makes one call at a time per key,
-/// so an implementation need not.
+/// Turns a key into a JWT of an attestation service. The credential caches the JWT and makes one call at a time per
+/// key, so an implementation need not.
 ///
 /// Thread safety: all members may be called from any thread at any time.
 class AttestationProvider {
  public:
   virtual ~AttestationProvider() = default;
 
-  /// Whether there is any point in calling `Attest` on this machine. Must be quick: it is asked before anything is sent.
+  /// Whether there is any point in calling `Attest` on this machine. Must be quick: it is asked before anything is
+  /// sent.
   virtual bool IsAvailable() const noexcept { return true; }
 
   /// The JWT.

@@ -3,8 +3,9 @@
 /// @file
 /// Where binding certificates rest between two uses.
 ///
-/// The default keeps them in memory, which is right for most services: a new certificate costs two requests. A file store
-/// spares these at each start of a short-lived process; it is opt-in, because the private key then lies on the disk.
+/// The default keeps them in memory, which is right for most services: a new certificate costs two requests. A file
+/// store spares these at each start of a short-lived process; it is opt-in, because the private key then lies on the
+/// disk.
 
 #include <chrono>
 #include <memory>
@@ -41,7 +42,8 @@ struct StoredBinding {
   std::chrono::system_clock::time_point IssuedOn;
 };
 
-/// Keeps bindings by name. A store that fails never makes a credential fail: what it throws becomes a warning in the log.
+/// Keeps bindings by name. A store that fails never makes a credential fail: what it throws becomes a warning in the
+/// log.
 ///
 /// One store can serve any number of credentials; those that ask for the same identity in the same way then share one
 /// binding.
@@ -57,8 +59,8 @@ class BindingStore {
 
   virtual ~BindingStore() = default;
 
-  /// Waits until nobody else holds the lock of that name. Null where it could not be had in a reasonable time: the caller
-  /// goes on without it.
+  /// Waits until nobody else holds the lock of that name. Null where it could not be had in a reasonable time: the
+  /// caller goes on without it.
   virtual std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) = 0;
   /// The binding of that name, none where there is none that can be used.
   virtual std::optional<StoredBinding> Load(std::string_view name) = 0;
@@ -73,17 +75,17 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeMemoryBindingStore();
 
 /// Options of `MakeFileBindingStore`.
 struct FileBindingStoreOptions {
-  /// The folder. Made with mode 0700 where it does not exist; refused where it belongs to another user, or group or others
-  /// may enter it.
+  /// The folder. Made with mode 0700 where it does not exist; refused where it belongs to another user, or group or
+  /// others may enter it.
   std::string Folder;
   Logger Log;
   gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
 };
 
 /// Keeps bindings, private keys included, in files of mode 0600: written to a new file that then takes the old one's
-/// place, locked between processes with `flock`. A file is read only if it belongs to this user and nobody else may read
-/// it, its key belongs to its certificate, a signing probe succeeds, and the certificate still lives. Whatever else is
-/// found is set aside under a name that ends in `.damaged`, with a warning.
+/// place, locked between processes with `flock`. A file is read only if it belongs to this user and nobody else may
+/// read it, its key belongs to its certificate, a signing probe succeeds, and the certificate still lives. Whatever
+/// else is found is set aside under a name that ends in `.damaged`, with a warning.
 ///
 /// Keys that cannot be taken out of where they are (in a TPM, for example) are not kept.
 /// @throw Error `invalid_argument` on Windows, where keys rest in the system's own store and need no file.

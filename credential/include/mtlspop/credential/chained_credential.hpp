@@ -16,8 +16,8 @@
 
 namespace mtlspop {
 
-/// Asks its credentials in turn and stays with the first one that gave a token. The request goes to each unchanged, so that
-/// a binding that is required stays required.
+/// Asks its credentials in turn and stays with the first one that gave a token. The request goes to each unchanged, so
+/// that a binding that is required stays required.
 ///
 /// Thread safety: all members may be called from any thread.
 class ChainedCredential final : public TokenCredential {

@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// Federated identity in two legs, bound all the way: a bound token of another credential is the assertion with which an
-/// application asks for its own.
+/// Federated identity in two legs, bound all the way: a bound token of another credential is the assertion with which
+/// an application asks for its own.
 
 #include <memory>
 #include <string>

@@ -48,12 +48,13 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   /// The application's id.
   std::string ClientId;
 
-  /// A file with certificate chain and private key: PEM, or PKCS#12. A renewed file is picked up while the process runs.
+  /// A file with certificate chain and private key: PEM, or PKCS#12. A renewed file is picked up while the process
+  /// runs.
   std::string CertificatePath;
   /// The same as a text.
   Secret CertificateContent;
-  /// A URI of the platform's store. On OpenSSL whatever `OSSL_STORE_open` takes, for example "pkcs11:object=app"; on Windows
-  /// "cert:/CurrentUser/My/{thumbprint}".
+  /// A URI of the platform's store. On OpenSSL whatever `OSSL_STORE_open` takes, for example "pkcs11:object=app"; on
+  /// Windows "cert:/CurrentUser/My/{thumbprint}".
   std::string CertificateUri;
   /// A certificate that is there already.
   std::shared_ptr<BindingCertificate const> Certificate;

@@ -39,7 +39,8 @@ class BindingKey {
 
   virtual KeyStrength Strength() const noexcept = 0;
 
-  /// The public key as SubjectPublicKeyInfo in DER: algorithm rsaEncryption with NULL parameters (RFC 3279 section 2.3.1).
+  /// The public key as SubjectPublicKeyInfo in DER: algorithm rsaEncryption with NULL parameters (RFC 3279
+  /// section 2.3.1).
   virtual std::vector<std::uint8_t> const& SubjectPublicKeyInfo() const noexcept = 0;
 
   /// Signs `data` with RSASSA-PSS: SHA-256, MGF1 with SHA-256, 32 bytes of salt (RFC 8017 section 8.1).
@@ -54,8 +55,8 @@ class BindingKey {
 struct KeyRequest {
   /// Nothing weaker may be returned.
   KeyStrength MinimumStrength = KeyStrength::None;
-  /// The name of a key that lives longer than the process; "" for the provider's own. Providers whose keys have no names
-  /// ignore it.
+  /// The name of a key that lives longer than the process; "" for the provider's own. Providers whose keys have no
+  /// names ignore it.
   std::string Name{};
   /// Do not open an existing key: the last one was refused, or is to be replaced.
   bool ForceNew = false;
@@ -68,8 +69,8 @@ class KeyProvider {
  public:
   virtual ~KeyProvider() = default;
 
-  /// The best that this provider can do on this machine; `KeyStrength::None` where it can do nothing. Must be quick: it is
-  /// asked before anything is sent.
+  /// The best that this provider can do on this machine; `KeyStrength::None` where it can do nothing. Must be quick: it
+  /// is asked before anything is sent.
   virtual KeyStrength HighestStrength() const noexcept = 0;
 
   /// @throw Error `minimum_strength_not_available`, `key_unavailable`
@@ -80,8 +81,8 @@ class KeyProvider {
 /// RSA-2048 keys in the process's memory, a new one at each call. They are gone when the process ends.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider();
 
-/// Asks `providers` in turn, and takes the first one that can do what is wanted. One that fails is passed over as long as
-/// a later one meets the minimum strength.
+/// Asks `providers` in turn, and takes the first one that can do what is wanted. One that fails is passed over as long
+/// as a later one meets the minimum strength.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyProviderChain(
     std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> providers);
 

@@ -41,8 +41,8 @@ using EnvironmentReader = std::function<std::string(char const* name)>;
 /// The process's environment.
 std::string ReadEnvironment(char const* name);
 
-/// Options of `ManagedIdentityCredential`. A default-constructed one is the system-assigned identity with bearer tokens,
-/// unless the environment asks for more.
+/// Options of `ManagedIdentityCredential`. A default-constructed one is the system-assigned identity with bearer
+/// tokens, unless the environment asks for more.
 ///
 /// Environment variables, read once when the credential is made:
 /// - `AZURE_POD_IDENTITY_AUTHORITY_HOST`: where IMDS is, if `ImdsEndpoint` does not say.
@@ -55,8 +55,8 @@ struct ManagedIdentityCredentialOptions {
 
   /// Whether tokens have to be bound. None set: `None`, or what the environment says.
   std::optional<TokenBinding> Binding;
-  /// Bearer tokens are asked for over mutual TLS with the binding certificate instead of from IMDS v1. The token itself is
-  /// not bound then.
+  /// Bearer tokens are asked for over mutual TLS with the binding certificate instead of from IMDS v1. The token itself
+  /// is not bound then.
   bool BearerOverMtls = false;
   /// The key must be attested, or no certificate is asked for.
   bool Attest = false;
@@ -86,7 +86,8 @@ struct ManagedIdentityCredentialOptions {
 /// Tokens for a managed identity.
 ///
 /// Tokens and certificates are cached and renewed in the background ahead of need, on threads that end when they have
-/// nothing to do and at the latest with the credential. Any number of concurrent calls for the same token cause one request.
+/// nothing to do and at the latest with the credential. Any number of concurrent calls for the same token cause one
+/// request.
 ///
 /// Thread safety: all members may be called from any thread. A call with a cached answer takes no lock.
 class ManagedIdentityCredential final : public TokenCredential {

@@ -19,7 +19,8 @@ class ManagedIdentityId final {
   /// @throw Error `invalid_argument` for an empty or overlong name or one with control characters; so do the two below.
   static ManagedIdentityId FromClientId(std::string clientId);
   static ManagedIdentityId FromObjectId(std::string objectId);
-  /// For example "/subscriptions/.../resourceGroups/.../providers/Microsoft.ManagedIdentity/userAssignedIdentities/app".
+  /// For example
+  /// "/subscriptions/.../resourceGroups/.../providers/Microsoft.ManagedIdentity/userAssignedIdentities/app".
   static ManagedIdentityId FromResourceId(std::string resourceId);
 
   Kind GetKind() const noexcept { return kind_; }

@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include <gsl/pointers>
 #include <openssl/evp.h>
+#include <gsl/pointers>
 
 #include "mtlspop/credential/key_provider.hpp"
 

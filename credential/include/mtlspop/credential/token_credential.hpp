@@ -36,8 +36,8 @@ struct TokenRequest {
   std::optional<TokenBinding> Binding;
   /// Do not answer from a cache.
   bool ForceRefresh = false;
-  /// The binding of this key id was refused by the other side: it is dropped from every cache and not used again. "" for
-  /// none.
+  /// The binding of this key id was refused by the other side: it is dropped from every cache and not used again. ""
+  /// for none.
   std::string RejectedKeyId;
 };
 
@@ -46,8 +46,8 @@ class TokenCredential {
  public:
   virtual ~TokenCredential() = default;
 
-  /// @throw Error, with the codes of errors.hpp and of mtlspop/transport/error.hpp. A call whose `context` ends leaves at
-  /// once and does not disturb others that wait for the same token.
+  /// @throw Error, with the codes of errors.hpp and of mtlspop/transport/error.hpp. A call whose `context` ends leaves
+  /// at once and does not disturb others that wait for the same token.
   virtual AccessToken GetToken(TokenRequest const& request, Context const& context) = 0;
 
   /// For logs: the name of the kind of credential, for example "ManagedIdentityCredential".

@@ -1,0 +1,347 @@
+#include "binding_source.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <gsl/util>
+
+#include "certificate_request.hpp"
+#include "crypto.hpp"
+#include "encoding.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "token_cache.hpp"
+
+namespace mtlspop {
+namespace {
+
+using std::chrono::system_clock;
+
+constexpr auto Never = std::numeric_limits<system_clock::rep>::max();
+/// Clocks of issuer and machine differ.
+constexpr std::chrono::minutes ClockSkew{5};
+
+[[noreturn]] void Refuse(std::string what, std::string const& correlationId) {
+  ErrorDetails details{
+      errors::IssuedCertificateRejected, std::move(what),
+      "It is not used. Check the machine's clock, and that nothing stands between it and the metadata service; if "
+      "neither "
+      "explains it, report the correlation id to the service's owners"};
+  details.CorrelationId = correlationId;
+  throw Error{std::move(details)};
+}
+
+/// The contract, section 3: the key that was sent, and usable for TLS client authentication.
+void CheckCertificate(
+    IssuedCredential const& issued,
+    BindingKey const& key,
+    system_clock::time_point now,
+    std::string const& correlationId) {
+  auto const facts = crypto::ReadCertificate(issued.Certificate);
+  if (!facts) Refuse("The issued certificate cannot be read", correlationId);
+  if (facts->SubjectPublicKeyInfo != key.SubjectPublicKeyInfo()) {
+    Refuse("The issued certificate is for another key than the one that was sent", correlationId);
+  }
+  if (!facts->AllowsClientAuthentication) {
+    Refuse("The issued certificate is not for TLS client authentication", correlationId);
+  }
+  if (now + ClockSkew < facts->NotBefore || now >= facts->NotAfter) {
+    Refuse("The issued certificate is not valid now", correlationId);
+  }
+}
+
+system_clock::time_point RotationTime(StoredBinding const& binding) noexcept {
+  return RotateOn(binding.IssuedOn, binding.Certificate->NotAfter());
+}
+
+void CheckEndpoints(IssuedCredential const& issued, std::string const& correlationId) {
+  for (auto const& endpoint : {issued.MtlsEndpoint, issued.TokenEndpoint}) {
+    bool good = false;
+    try {
+      good = endpoint.empty() || Url::Parse(endpoint).IsHttps();
+    } catch (Error const&) {
+      good = false;
+    }
+    if (good) continue;
+    ErrorDetails details{
+        errors::ImdsResponseMalformed, "The instance metadata service named a token endpoint that is no https URL",
+        "Check that nothing stands between this machine and the metadata service"};
+    details.CorrelationId = correlationId;
+    throw Error{std::move(details)};
+  }
+}
+
+Error StrengthNotAvailable(KeyStrength wanted, KeyStrength best) {
+  return Error{
+      {errors::MinimumStrengthNotAvailable,
+       "No key of strength " + std::string{ToString(wanted)} + " or better can be had on this machine; the best is " +
+           std::string{ToString(best)},
+       "Lower the minimum strength in the credential's options, or run where stronger keys exist (a Trusted Launch "
+       "virtual "
+       "machine with Windows for KeyGuard)"}};
+}
+
+/// A key that is made while something else is done.
+class KeyInTheMaking final {
+ public:
+  KeyInTheMaking(KeyProvider& keys, KeyRequest const& request, Context const& context)
+      : thread_([this, &keys, request, context] { Make(keys, request, context); }) {}
+  ~KeyInTheMaking() {
+    if (thread_.joinable()) thread_.join();
+  }
+  KeyInTheMaking(KeyInTheMaking const&) = delete;
+  KeyInTheMaking& operator=(KeyInTheMaking const&) = delete;
+
+  std::shared_ptr<BindingKey const> Take() {
+    thread_.join();
+    if (failure_) failure_->Throw();
+    return key_;
+  }
+
+ private:
+  void Make(KeyProvider& keys, KeyRequest const& request, Context const& context) noexcept {
+    try {
+      key_ = keys.GetOrCreateKey(request, context);
+    } catch (...) {
+      failure_ = Failure::Current();
+    }
+  }
+
+  std::shared_ptr<BindingKey const> key_;
+  std::optional<Failure> failure_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+system_clock::time_point RotateOn(system_clock::time_point issuedOn, system_clock::time_point notAfter) noexcept {
+  return notAfter - std::min<system_clock::duration>(std::chrono::hours{24}, (notAfter - issuedOn) / 2);
+}
+
+BindingSource::BindingSource(Options options, ImdsClient imds)
+    : options_(std::move(options)), imds_(std::move(imds)), rotateOn_(Never) {}
+
+std::shared_ptr<StoredBinding const> BindingSource::Get(std::string const& correlationId, Context const& context) {
+  Binding current;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    current = current_;
+  }
+  if (current && IsUsable(*current, options_.Time->Now())) return current;
+  try {
+    return JoinOrMake(Purpose::Use, correlationId, context);
+  } catch (Error const&) {
+    // Close to its end, but nothing better can be had.
+    if (current && current->Certificate->IsValidAt(options_.Time->Now())) return current;
+    throw;
+  }
+}
+
+bool BindingSource::RotationIsDue(TimePoint now) noexcept {
+  auto const time = now.time_since_epoch().count();
+  auto due = rotateOn_.load(std::memory_order_relaxed);
+  if (time < due) return false;
+  // Whoever takes it moves the next try away, so that a failing service is not asked at each call.
+  constexpr system_clock::duration longest = std::chrono::minutes{5};
+  constexpr system_clock::duration shortest = std::chrono::milliseconds{500};
+  auto const delay = std::clamp((now - TimePoint{system_clock::duration{due}}) / 2, shortest, longest);
+  return rotateOn_.compare_exchange_strong(due, time + delay.count(), std::memory_order_relaxed);
+}
+
+void BindingSource::Rotate(std::string const& correlationId, Context const& context) {
+  JoinOrMake(Purpose::Rotation, correlationId, context);
+}
+
+void BindingSource::CheckKeys() const {
+  auto const best = options_.Keys->HighestStrength();
+  if (best < options_.MinimumStrength || best == KeyStrength::None) {
+    throw StrengthNotAvailable(std::max(options_.MinimumStrength, KeyStrength::Software), best);
+  }
+  if (options_.Attestation && !options_.Attestation->IsAvailable()) throw AttestationNotAvailable();
+}
+
+std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
+    Purpose purpose, std::string const& correlationId, Context const& context) {
+  std::shared_ptr<Flight<Binding>> flight;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    auto const now = options_.Time->Now();
+    if (purpose == Purpose::Use && current_ && IsUsable(*current_, now)) return current_;
+    // Somebody else was quicker.
+    if (purpose == Purpose::Rotation && (!current_ || now < RotationTime(*current_))) return current_;
+    if (flight_) {
+      flight = flight_;
+    } else {
+      flight_ = std::make_shared<Flight<Binding>>();
+    }
+  }
+  if (flight) return flight->Wait(context, "Waiting for the binding certificate");
+
+  auto const land = [this] {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return std::exchange(flight_, nullptr);
+  };
+  try {
+    auto binding = LoadOrIssue(correlationId, context);
+    Adopt(binding);
+    land()->Complete(binding);
+    return binding;
+  } catch (...) {
+    auto failure = Failure::Current();
+    land()->Fail(failure);
+    failure.Throw();
+  }
+}
+
+std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
+    std::string const& correlationId, Context const& context) {
+  CheckKeys();
+  auto const lock = [&]() -> std::unique_ptr<BindingStore::Lock> {
+    try {
+      return options_.Store->Acquire(options_.StoreName, context);
+    } catch (std::exception const& exception) {
+      options_.Log.Write(LogLevel::Warning, "binding_store_lock_failed", {{"what", exception.what()}});
+      return nullptr;
+    }
+  }();
+  context.ThrowIfEnded("Waiting for the binding store");
+  std::string currentKeyId;
+  {
+    std::lock_guard<std::mutex> const guard{mutex_};
+    if (current_) currentKeyId = current_->Certificate->KeyId();
+  }
+  if (auto loaded = Load(currentKeyId)) return loaded;
+  auto issued = Issue(correlationId, context);
+  Save(*issued);
+  return issued;
+}
+
+std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& currentKeyId) {
+  try {
+    auto loaded = options_.Store->Load(options_.StoreName);
+    if (!loaded || !loaded->Certificate) return nullptr;
+    auto const& certificate = *loaded->Certificate;
+    auto const now = options_.Time->Now();
+    bool const good = certificate.KeyId() != currentKeyId && !options_.IsRejected(certificate.KeyId()) &&
+                      loaded->Attested == (options_.Attestation != nullptr) &&
+                      certificate.Strength() >= options_.MinimumStrength && certificate.IsValidAt(now) &&
+                      now < RotationTime(*loaded);
+    if (!good) return nullptr;
+    options_.Log.Write(LogLevel::Info, "binding_loaded", {{"key_id", certificate.KeyId()}});
+    return std::make_shared<StoredBinding const>(std::move(*loaded));
+  } catch (std::exception const& exception) {
+    options_.Log.Write(LogLevel::Warning, "binding_store_load_failed", {{"what", exception.what()}});
+    return nullptr;
+  }
+}
+
+std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& correlationId, Context const& context) {
+  if (auto key = ReusableKey()) {
+    try {
+      return IssueFor(std::move(key), imds_.GetPlatformMetadata(correlationId, context), correlationId, context);
+    } catch (Error const& error) {
+      // A key that was made for one boot of the machine, for example.
+      if (error.Code() != errors::PrivateKeyUnusable) throw;
+      options_.Log.Write(LogLevel::Warning, "binding_key_replaced", {{"reason", error.what()}});
+    }
+  }
+  bool const forceNew = [this] {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return needsNewKey_ || current_;
+  }();
+  KeyInTheMaking making{*options_.Keys, {options_.MinimumStrength, options_.KeyName, forceNew}, context};
+  auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
+  auto key = making.Take();
+  if (key->Strength() < options_.MinimumStrength) throw StrengthNotAvailable(options_.MinimumStrength, key->Strength());
+  return IssueFor(std::move(key), metadata, correlationId, context);
+}
+
+std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
+    std::shared_ptr<BindingKey const> key,
+    PlatformMetadata const& metadata,
+    std::string const& correlationId,
+    Context const& context) {
+  CredentialRequest request;
+  request.Strength = key->Strength();
+  if (options_.Attestation) {
+    request.AttestationToken =
+        options_.Attestation->Attest({metadata.AttestationEndpoint, metadata.ClientId, key}, context);
+  }
+  request.Csr = Secret{
+      encoding::ToBase64(MakeCertificateRequest({metadata.ClientId, metadata.TenantId, metadata.CuIdJson}, *key))};
+  auto issued = imds_.IssueCredential(request, correlationId, context);
+
+  auto const now = options_.Time->Now();
+  CheckCertificate(issued, *key, now, correlationId);
+  CheckEndpoints(issued, correlationId);
+  auto binding = std::make_shared<StoredBinding>();
+  binding->Certificate =
+      crypto::MakeBindingCertificate({std::move(issued.Certificate)}, key->Handle(), key->Strength());
+  binding->Key = std::move(key);
+  binding->MtlsEndpoint = std::move(issued.MtlsEndpoint);
+  binding->TokenEndpoint = std::move(issued.TokenEndpoint);
+  binding->ClientId = std::move(issued.ClientId);
+  binding->TenantId = std::move(issued.TenantId);
+  binding->Attested = options_.Attestation != nullptr;
+  binding->IssuedOn = now;
+  options_.Log.Write(
+      LogLevel::Info, "binding_issued",
+      {{"key_id", binding->Certificate->KeyId()},
+       {"strength", ToString(binding->Certificate->Strength())},
+       {"attested", binding->Attested ? "true" : "false"},
+       {"lives_seconds",
+        std::chrono::duration_cast<std::chrono::seconds>(binding->Certificate->NotAfter() - now).count()},
+       {"correlation_id", correlationId}});
+  return binding;
+}
+
+std::shared_ptr<BindingKey const> BindingSource::ReusableKey() {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return current_ && !needsNewKey_ ? current_->Key : nullptr;
+}
+
+void BindingSource::Save(StoredBinding const& binding) {
+  try {
+    options_.Store->Save(options_.StoreName, binding);
+  } catch (std::exception const& exception) {
+    options_.Log.Write(LogLevel::Warning, "binding_store_save_failed", {{"what", exception.what()}});
+  }
+}
+
+void BindingSource::Adopt(Binding const& binding) {
+  std::string retired;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    if (current_) retired = current_->Certificate->KeyId();
+    current_ = binding;
+    needsNewKey_ = false;
+    rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
+  }
+  options_.OnRenewed(binding->Certificate->KeyId(), retired);
+}
+
+void BindingSource::Drop(std::string_view keyId) {
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    if (current_ && current_->Certificate->KeyId() == keyId) {
+      current_ = nullptr;
+      needsNewKey_ = true;
+      rotateOn_.store(Never);
+    }
+  }
+  try {
+    options_.Store->Remove(options_.StoreName, keyId);
+  } catch (std::exception const& exception) {
+    options_.Log.Write(LogLevel::Warning, "binding_store_remove_failed", {{"what", exception.what()}});
+  }
+}
+
+bool BindingSource::IsUsable(StoredBinding const& binding, TimePoint now) const {
+  auto const end = binding.Certificate->NotAfter();
+  return now < end - UsableMargin(end - binding.IssuedOn);
+}
+
+}  // namespace mtlspop

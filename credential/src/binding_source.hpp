@@ -1,0 +1,100 @@
+#pragma once
+
+/// @file
+/// The current binding of a managed identity.
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include <gsl/pointers>
+
+#include "attestation_cache.hpp"
+#include "flight.hpp"
+#include "imds_client.hpp"
+#include "mtlspop/credential/binding_store.hpp"
+#include "mtlspop/credential/key_provider.hpp"
+
+namespace mtlspop {
+
+/// Keeps one binding, makes the next one ahead of need, and makes one at a time.
+///
+/// Thread safety: all members may be called from any thread. `RotationIsDue` takes no lock.
+class BindingSource final {
+ public:
+  using TimePoint = std::chrono::system_clock::time_point;
+
+  struct Options {
+    gsl::not_null<std::shared_ptr<KeyProvider>> Keys;
+    /// Null where the key is not attested.
+    std::shared_ptr<AttestationCache> Attestation;
+    gsl::not_null<std::shared_ptr<BindingStore>> Store;
+    /// Of the binding in the store.
+    std::string StoreName;
+    KeyStrength MinimumStrength = KeyStrength::None;
+    /// "" for the provider's own.
+    std::string KeyName;
+    gsl::not_null<std::shared_ptr<Clock>> Time;
+    Logger Log;
+    /// Whether a binding of this key id was refused by the other side.
+    std::function<bool(std::string_view keyId)> IsRejected;
+    /// There is a new binding. `retired` is the key id of the one before it, "" where there was none.
+    std::function<void(std::string const& keyId, std::string const& retired)> OnRenewed;
+  };
+  BindingSource(Options options, ImdsClient imds);
+
+  /// A binding that lives. `context` is that of the work, not of a caller who may leave.
+  /// @throw Error what keys, attestation and IMDS throw; `issued_certificate_rejected`
+  std::shared_ptr<StoredBinding const> Get(std::string const& correlationId, Context const& context);
+
+  /// Whether the next binding should be made now. Says yes to one caller, and again after a while.
+  bool RotationIsDue(TimePoint now) noexcept;
+  /// Makes the next binding while the current one stays in use.
+  /// @throw Error as `Get`
+  void Rotate(std::string const& correlationId, Context const& context);
+
+  /// The binding was refused: it is not given out again, and the next one has a new key.
+  void Drop(std::string_view keyId);
+
+  /// Throws the errors that are known before anything is sent.
+  /// @throw Error `minimum_strength_not_available`, `attestation_failed`
+  void CheckKeys() const;
+
+ private:
+  using Binding = std::shared_ptr<StoredBinding const>;
+  enum class Purpose { Use, Rotation };
+
+  Binding JoinOrMake(Purpose purpose, std::string const& correlationId, Context const& context);
+  Binding LoadOrIssue(std::string const& correlationId, Context const& context);
+  Binding Load(std::string const& currentKeyId);
+  Binding Issue(std::string const& correlationId, Context const& context);
+  Binding IssueFor(
+      std::shared_ptr<BindingKey const> key,
+      PlatformMetadata const& metadata,
+      std::string const& correlationId,
+      Context const& context);
+  std::shared_ptr<BindingKey const> ReusableKey();
+  void Save(StoredBinding const& binding);
+  void Adopt(Binding const& binding);
+  bool IsUsable(StoredBinding const& binding, TimePoint now) const;
+
+  Options options_;
+  ImdsClient imds_;
+  std::mutex mutex_;
+  Binding current_;
+  std::shared_ptr<Flight<Binding>> flight_;
+  bool needsNewKey_ = false;
+  /// Ticks of the system clock; the largest number where there is no binding.
+  std::atomic<std::chrono::system_clock::rep> rotateOn_;
+};
+
+/// When the next certificate should be had: when less than 24 hours or less than half of its life remain, whichever is
+/// the shorter time.
+std::chrono::system_clock::time_point RotateOn(
+    std::chrono::system_clock::time_point issuedOn, std::chrono::system_clock::time_point notAfter) noexcept;
+
+}  // namespace mtlspop

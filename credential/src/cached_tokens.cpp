@@ -1,0 +1,224 @@
+#include "cached_tokens.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "crypto.hpp"
+
+namespace mtlspop {
+namespace {
+
+constexpr char const* GettingAToken = "Getting a token";
+/// How long a request may take in all, with all retries: IMDS may answer 410 for 70 seconds, twice.
+constexpr std::chrono::minutes FetchTimeout{5};
+constexpr std::size_t MostRejected = 64;
+
+/// Claims go first, since they alone may hold any character.
+std::string FlightKey(TokenRequest const& request, TokenRoute route) {
+  std::string key = request.Claims;
+  key.append(1, '\0').append(std::to_string(static_cast<int>(route))).append(1, '\0').append(request.TenantId);
+  for (auto const& scope : request.Scopes) key.append(1, '\0').append(scope);
+  return key;
+}
+
+bool EndedByCaller(Error const& error, Context const& context) noexcept {
+  return error.Code() == errors::Cancelled || context.IsCancelled() || context.IsExpired();
+}
+
+}  // namespace
+
+CachedTokens::CachedTokens(
+    std::string_view owner, gsl::not_null<std::shared_ptr<Clock>> clock, Logger log, Fetch fetch, OnUnused onUnused)
+    : owner_(owner),
+      clock_(std::move(clock)),
+      log_(std::move(log)),
+      fetch_(std::move(fetch)),
+      onUnused_(std::move(onUnused)),
+      processId_(crypto::ProcessId()) {}
+
+AccessToken CachedTokens::Get(TokenRequest const& request, TokenRoute route, Context const& context) {
+  if (!request.ForceRefresh && request.Claims.empty()) {
+    AccessToken token;
+    switch (cache_.Find(request, route, clock_->Now(), token)) {
+      case Freshness::Fresh:
+        return token;
+      case Freshness::RefreshDue:
+        StartRefresh(request, route);
+        return token;
+      case Freshness::Stale:
+        return GetInsteadOf(std::move(token), request, route, context);
+      case Freshness::StaleAndTried:
+        if (!FindFlight(request, route)) return token;
+        return GetInsteadOf(std::move(token), request, route, context);
+      case Freshness::None:
+        break;
+    }
+  }
+  context.ThrowIfEnded(GettingAToken);
+  return JoinFlight(request, route, false)->Wait(context, GettingAToken);
+}
+
+bool CachedTokens::TryGet(TokenRequest const& request, TokenRoute route, AccessToken& token) {
+  if (request.ForceRefresh || !request.Claims.empty()) return false;
+  switch (cache_.Find(request, route, clock_->Now(), token)) {
+    case Freshness::RefreshDue:
+      StartRefresh(request, route);
+      return true;
+    case Freshness::Fresh:
+    case Freshness::StaleAndTried:
+      return true;
+    case Freshness::Stale:
+    case Freshness::None:
+      break;
+  }
+  return false;
+}
+
+void CachedTokens::StartRefresh(TokenRequest const& request, TokenRoute route) {
+  try {
+    JoinFlight(request, route, true);
+  } catch (Error const& exception) {
+    // No thread or memory to be had just now. The token is good; a later call tries again.
+    log_.Write(
+        LogLevel::Warning, "background_refresh_not_started", {{"credential", owner_}, {"what", exception.what()}});
+  }
+}
+
+AccessToken CachedTokens::GetInsteadOf(
+    AccessToken stale, TokenRequest const& request, TokenRoute route, Context const& context) {
+  context.ThrowIfEnded(GettingAToken);
+  try {
+    return JoinFlight(request, route, false)->Wait(context, GettingAToken);
+  } catch (Error const& error) {
+    if (EndedByCaller(error, context)) throw;
+    auto const now = clock_->Now();
+    bool const lives = now < stale.ExpiresOn && (!stale.Binding || stale.Binding->IsValidAt(now));
+    if (!lives || (stale.Binding && IsRejected(stale.Binding->KeyId()))) throw;
+    log_.Write(
+        LogLevel::Warning, "token_served_close_to_expiry",
+        {{"credential", owner_}, {"reason", error.Code().Name()}, {"error", error.what()}});
+    return stale;
+  }
+}
+
+std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::FindFlight(
+    TokenRequest const& request, TokenRoute route) const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  ForgetParentsFlights();
+  auto const found = flights_.find(FlightKey(request, route));
+  return found == flights_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::JoinFlight(
+    TokenRequest const& request, TokenRoute route, bool isRefresh) {
+  auto key = FlightKey(request, route);
+  std::lock_guard<std::mutex> const lock{mutex_};
+  ForgetParentsFlights();
+  auto& flight = flights_[key];
+  if (flight) return flight;
+  flight = std::make_shared<TokenFlight>();
+  auto const started = flight;
+  try {
+    worker_.Run([this, key, request, route, isRefresh, started](Context const& context) {
+      Fly(key, request, route, isRefresh, started, context.WithTimeout(FetchTimeout));
+    });
+  } catch (std::exception const& exception) {
+    flights_.erase(key);
+    throw Error{
+        {errors::SystemFailure, std::string{"No thread could be had to get a token: "} + exception.what(),
+         "Raise the process's limits of threads and memory"}};
+  }
+  return started;
+}
+
+void CachedTokens::Fly(
+    std::string const& key,
+    TokenRequest const& request,
+    TokenRoute route,
+    bool isRefresh,
+    std::shared_ptr<TokenFlight> const& flight,
+    Context const& context) {
+  try {
+    auto token = FetchUsable(request, route, isRefresh, context);
+    if (token.Type == TokenType::Bearer || !IsRejected(token.Binding->KeyId())) {
+      cache_.Put(request, route, token, clock_->Now());
+    }
+    Land(key, flight);
+    flight->Complete(std::move(token));
+    ReportUnused();
+  } catch (...) {
+    auto failure = Failure::Current();
+    cache_.NoteFailedRefresh(request, route, clock_->Now());
+    Land(key, flight);
+    if (isRefresh && failure.Outermost().Code != errors::Cancelled) {
+      auto const& details = failure.Outermost();
+      log_.Write(
+          LogLevel::Warning, "background_refresh_failed",
+          {{"credential", owner_},
+           {"reason", details.Code.Name()},
+           {"what", details.What},
+           {"correlation_id", details.CorrelationId}});
+    }
+    flight->Fail(std::move(failure));
+  }
+}
+
+AccessToken CachedTokens::FetchUsable(
+    TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context) {
+  auto token = fetch_(request, route, isRefresh, context);
+  // Somebody may have found the binding refused while the token was under way.
+  if (!token.Binding || !IsRejected(token.Binding->KeyId())) return token;
+  return fetch_(request, route, isRefresh, context);
+}
+
+void CachedTokens::Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto const found = flights_.find(key);
+  if (found != flights_.end() && found->second == flight) flights_.erase(found);
+}
+
+void CachedTokens::Reject(std::string const& keyId) {
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    if (std::find(rejected_.begin(), rejected_.end(), keyId) == rejected_.end()) rejected_.push_back(keyId);
+    if (rejected_.size() > MostRejected) rejected_.erase(rejected_.begin());
+    retiring_.erase(std::remove(retiring_.begin(), retiring_.end(), keyId), retiring_.end());
+  }
+  cache_.DropBinding(keyId);
+  onUnused_(keyId);
+}
+
+bool CachedTokens::IsRejected(std::string_view keyId) const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return std::find(rejected_.begin(), rejected_.end(), keyId) != rejected_.end();
+}
+
+void CachedTokens::Renew(std::string const& keyId, std::string const& retired) {
+  if (!retired.empty()) {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    retiring_.push_back(retired);
+  }
+  cache_.PreferBinding(keyId, clock_->Now());
+  ReportUnused();
+}
+
+void CachedTokens::ReportUnused() {
+  std::vector<std::string> unused;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    auto const firstUnused =
+        std::stable_partition(retiring_.begin(), retiring_.end(), [this](auto const& id) { return cache_.Holds(id); });
+    unused.assign(firstUnused, retiring_.end());
+    retiring_.erase(firstUnused, retiring_.end());
+  }
+  for (auto const& keyId : unused) onUnused_(keyId);
+}
+
+void CachedTokens::ForgetParentsFlights() const {
+  auto const processId = crypto::ProcessId();
+  if (processId == processId_) return;
+  processId_ = processId;
+  flights_.clear();
+}
+
+}  // namespace mtlspop

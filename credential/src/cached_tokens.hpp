@@ -1,0 +1,97 @@
+#pragma once
+
+/// @file
+/// Tokens from the cache, and one request for each that is not there.
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gsl/pointers>
+
+#include "flight.hpp"
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/log.hpp"
+#include "token_cache.hpp"
+#include "worker.hpp"
+
+namespace mtlspop {
+
+/// Gives out tokens: from the cache where it can, else by `Fetch`, which runs once for any number of callers and on a
+/// thread that is none of theirs.
+///
+/// Thread safety: all members may be called from any thread.
+class CachedTokens final {
+ public:
+  /// Gets a token from the service. `isRefresh` says that nobody waits for it.
+  /// @throw Error
+  using Fetch =
+      std::function<AccessToken(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context)>;
+  /// Is told that no token in the cache is bound to this key id any more, once that was asked for.
+  using OnUnused = std::function<void(std::string const& keyId)>;
+
+  CachedTokens(
+      std::string_view owner, gsl::not_null<std::shared_ptr<Clock>> clock, Logger log, Fetch fetch, OnUnused onUnused);
+
+  /// @throw Error what `Fetch` throws; `cancelled` and `deadline_exceeded` when `context` ends
+  AccessToken Get(TokenRequest const& request, TokenRoute route, Context const& context);
+  /// Looks into the cache alone and refreshes in the background what is due. False where there is none fit to be used.
+  bool TryGet(TokenRequest const& request, TokenRoute route, AccessToken& token);
+  /// Forgets a token.
+  void Remove(TokenRequest const& request, TokenRoute route) { cache_.Remove(request, route); }
+
+  /// The binding was refused: forgets its tokens, and keeps none that comes later.
+  void Reject(std::string const& keyId);
+  bool IsRejected(std::string_view keyId) const;
+  /// The credential has a new binding: tokens bound to others are refreshed in the background, and `OnUnused` is called
+  /// for `retired` when the last one has gone.
+  void Renew(std::string const& keyId, std::string const& retired);
+
+  /// Runs something in the background.
+  void RunInBackground(Worker::Job job) { worker_.Run(std::move(job)); }
+
+ private:
+  using TokenFlight = Flight<AccessToken>;
+
+  void StartRefresh(TokenRequest const& request, TokenRoute route);
+  AccessToken GetInsteadOf(AccessToken stale, TokenRequest const& request, TokenRoute route, Context const& context);
+  std::shared_ptr<TokenFlight> FindFlight(TokenRequest const& request, TokenRoute route) const;
+  std::shared_ptr<TokenFlight> JoinFlight(TokenRequest const& request, TokenRoute route, bool isRefresh);
+  void Fly(
+      std::string const& key,
+      TokenRequest const& request,
+      TokenRoute route,
+      bool isRefresh,
+      std::shared_ptr<TokenFlight> const& flight,
+      Context const& context);
+  AccessToken FetchUsable(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
+  void Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight);
+  void ReportUnused();
+  void ForgetParentsFlights() const;
+
+  std::string owner_;
+  gsl::not_null<std::shared_ptr<Clock>> clock_;
+  Logger log_;
+  Fetch fetch_;
+  OnUnused onUnused_;
+  TokenCache cache_;
+
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, std::shared_ptr<TokenFlight>> flights_;
+  mutable std::uint64_t processId_;
+  /// The last few.
+  std::vector<std::string> rejected_;
+  /// Replaced, but tokens in the cache are still bound to them.
+  std::vector<std::string> retiring_;
+
+  /// Last, so that it ends first: jobs use all of the above.
+  Worker worker_;
+};
+
+}  // namespace mtlspop

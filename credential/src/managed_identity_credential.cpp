@@ -1,0 +1,293 @@
+#include "mtlspop/credential/managed_identity_credential.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "binding_source.hpp"
+#include "cached_tokens.hpp"
+#include "crypto.hpp"
+#include "encoding.hpp"
+#include "managed_identity_settings.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/environment.hpp"
+#include "token_service.hpp"
+
+namespace mtlspop {
+namespace {
+
+ServiceClient MakeClient(ManagedIdentityCredentialOptions const& options) {
+  auto transport = options.Transport ? options.Transport : DefaultHttpTransport().get();
+  return ServiceClient{gsl::make_not_null(std::move(transport)), options.Time, options.Log};
+}
+
+std::shared_ptr<AttestationCache> MakeAttestation(
+    ManagedIdentityCredentialOptions const& options, ManagedIdentitySettings const& settings) {
+  auto provider = options.Attestation ? options.Attestation : crypto::PlatformAttestationProvider();
+  if (!options.Attest || !provider) return nullptr;
+  return std::make_shared<AttestationCache>(AttestationCache::Options{
+      gsl::make_not_null(std::move(provider)), options.Time, options.Log, settings.KeepsAttestations});
+}
+
+/// How soon binding is tried again after a failure that may go by itself.
+constexpr std::chrono::minutes FallbackRetry{5};
+
+/// Whether a bearer token is taken instead of a bound one that is merely preferred. What the caller insisted on is not
+/// given up.
+bool MayFallBack(Error const& error, Context const& context) noexcept {
+  auto const code = error.Code();
+  return code != errors::Cancelled && code != errors::InvalidArgument && code != errors::AttestationFailed &&
+         !context.IsCancelled() && !context.IsExpired();
+}
+
+/// Whether trying again soon could give a bound token.
+bool IsPassing(ErrorCode code) noexcept {
+  return code != errors::MtlsPopNotSupportedInImdsV1 && code != errors::MtlsPopRequiresKeyGuard &&
+         code != errors::MtlsPopDisabled && code != errors::MinimumStrengthNotAvailable &&
+         code != errors::ResourceDoesNotSupportBoundTokens;
+}
+
+}  // namespace
+
+std::string ReadEnvironment(char const* name) {
+  char const* const value = std::getenv(name);
+  return value == nullptr ? std::string{} : std::string{value};
+}
+
+class ManagedIdentityCredential::Impl {
+ public:
+  explicit Impl(ManagedIdentityCredentialOptions options);
+
+  AccessToken GetToken(TokenRequest const& request, Context const& context);
+
+ private:
+  TokenBinding EffectiveBinding(TokenRequest const& request) const;
+  void Check(TokenRequest const& request, TokenBinding binding) const;
+  void RotateIfDue();
+  AccessToken GetPreferred(TokenRequest const& request, Context const& context);
+  AccessToken Fetch(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
+  AccessToken FetchOverMtls(TokenRequest const& request, TokenRoute route, Context const& context);
+  AccessToken FetchFallback(TokenRequest const& request, bool isRefresh, Context const& context);
+  AccessToken FetchBearer(TokenRequest const& request, Context const& context);
+  AccessToken RequestWith(
+      StoredBinding const& binding,
+      TokenRequest const& request,
+      TokenRoute route,
+      std::string const& correlationId,
+      Context const& context) const;
+  BindingSource::Options MakeBindingOptions();
+  void Reject(std::string const& keyId);
+
+  ManagedIdentityCredentialOptions options_;
+  ManagedIdentitySettings settings_;
+  ServiceClient client_;
+  ImdsClient imds_;
+  std::shared_ptr<AttestationCache> attestation_;
+  BindingSource bindings_;
+  /// Whether the last reason to fall back was one that may go by itself.
+  std::atomic<bool> fallbackIsPassing_{false};
+  /// Last, so that it ends first: its jobs use all of the above.
+  CachedTokens tokens_;
+};
+
+ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
+    : options_(std::move(options)),
+      settings_(ReadSettings(options_)),
+      client_(MakeClient(options_)),
+      imds_({settings_.ImdsEndpoint, options_.Identity}, client_),
+      attestation_(MakeAttestation(options_, settings_)),
+      bindings_(MakeBindingOptions(), imds_),
+      tokens_(
+          "ManagedIdentityCredential",
+          options_.Time,
+          options_.Log,
+          [this](auto const& request, auto route, bool isRefresh, auto const& context) {
+            return Fetch(request, route, isRefresh, context);
+          },
+          [this](std::string const& keyId) { client_.Transport().RetireBinding(keyId); }) {}
+
+BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
+  auto keys = options_.Keys ? gsl::make_not_null(options_.Keys) : MakeDefaultKeyProvider();
+  auto store = options_.Store ? gsl::make_not_null(options_.Store) : MakeMemoryBindingStore();
+  std::string const name = settings_.ImdsEndpoint + " " + options_.Identity.ToString() +
+                           (options_.Attest ? " attested " : " ") + std::string{ToString(options_.MinimumStrength)};
+  return {
+      std::move(keys),
+      attestation_,
+      std::move(store),
+      name,
+      options_.MinimumStrength,
+      settings_.KeyName,
+      options_.Time,
+      options_.Log,
+      [this](std::string_view keyId) { return tokens_.IsRejected(keyId); },
+      [this](std::string const& keyId, std::string const& retired) { tokens_.Renew(keyId, retired); }};
+}
+
+TokenBinding ManagedIdentityCredential::Impl::EffectiveBinding(TokenRequest const& request) const {
+  return std::max(settings_.Binding, request.Binding.value_or(TokenBinding::None));
+}
+
+void ManagedIdentityCredential::Impl::Check(TokenRequest const& request, TokenBinding binding) const {
+  if (request.Scopes.size() != 1 || request.Scopes.front().empty()) {
+    throw Error{
+        {errors::InvalidArgument,
+         "A managed identity's token is for exactly one scope, and the request has another number",
+         "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
+  }
+  bool const hasKey = binding != TokenBinding::None || options_.BearerOverMtls;
+  if (options_.Attest && !hasKey) {
+    throw Error{
+        {errors::AttestationRequiresPop, "Attestation was asked for together with plain bearer tokens",
+         "Set the token binding to \"required\" or \"preferred\" as well, or do not ask for attestation"}};
+  }
+  if (options_.Attest && (!attestation_ || !attestation_->IsAvailable())) throw AttestationNotAvailable();
+}
+
+AccessToken ManagedIdentityCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
+  if (!request.RejectedKeyId.empty()) Reject(request.RejectedKeyId);
+  auto const binding = EffectiveBinding(request);
+  Check(request, binding);
+  RotateIfDue();
+  if (binding == TokenBinding::Required) return tokens_.Get(request, TokenRoute::Bound, context);
+  if (binding == TokenBinding::Preferred) return GetPreferred(request, context);
+  return tokens_.Get(request, options_.BearerOverMtls ? TokenRoute::MtlsBearer : TokenRoute::ImdsBearer, context);
+}
+
+AccessToken ManagedIdentityCredential::Impl::GetPreferred(TokenRequest const& request, Context const& context) {
+  AccessToken token;
+  if (tokens_.TryGet(request, TokenRoute::Fallback, token)) {
+    if (token.Type == TokenType::Bearer) return token;
+    // A refresh of the fallback met a service that binds again.
+    tokens_.Remove(request, TokenRoute::Fallback);
+  }
+  try {
+    return tokens_.Get(request, TokenRoute::Bound, context);
+  } catch (Error const& error) {
+    if (!MayFallBack(error, context)) throw;
+    options_.Log.Write(
+        LogLevel::Warning, "fallback_to_bearer",
+        {{"reason", error.Code().Name()},
+         {"what", error.Details().What},
+         {"correlation_id", error.Details().CorrelationId}});
+    fallbackIsPassing_ = IsPassing(error.Code());
+  }
+  return tokens_.Get(request, TokenRoute::Fallback, context);
+}
+
+void ManagedIdentityCredential::Impl::RotateIfDue() {
+  if (!bindings_.RotationIsDue(options_.Time->Now())) return;
+  tokens_.RunInBackground([this](Context const& context) {
+    std::string const correlationId = encoding::NewUuid();
+    try {
+      bindings_.Rotate(correlationId, context);
+    } catch (Error const& error) {
+      if (error.Code() == errors::Cancelled) return;
+      options_.Log.Write(
+          LogLevel::Warning, "rotation_failed",
+          {{"reason", error.Code().Name()}, {"what", error.Details().What}, {"correlation_id", correlationId}});
+    }
+  });
+}
+
+AccessToken ManagedIdentityCredential::Impl::Fetch(
+    TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context) {
+  switch (route) {
+    case TokenRoute::Bound:
+    case TokenRoute::MtlsBearer:
+      return FetchOverMtls(request, route, context);
+    case TokenRoute::Fallback:
+      return FetchFallback(request, isRefresh, context);
+    case TokenRoute::ImdsBearer:
+      break;
+  }
+  return FetchBearer(request, context);
+}
+
+AccessToken ManagedIdentityCredential::Impl::FetchBearer(TokenRequest const& request, Context const& context) {
+  return imds_.GetBearerToken(request.Scopes.front(), encoding::NewUuid(), context);
+}
+
+AccessToken ManagedIdentityCredential::Impl::FetchFallback(
+    TokenRequest const& request, bool isRefresh, Context const& context) {
+  if (isRefresh) {
+    try {
+      return tokens_.Get(request, TokenRoute::Bound, context);
+    } catch (Error const& error) {
+      if (!MayFallBack(error, context)) throw;
+    }
+  }
+  auto token = FetchBearer(request, context);
+  token.Source = TokenSource::Fallback;
+  if (fallbackIsPassing_) token.RefreshOn = std::min(token.RefreshOn, options_.Time->Now() + FallbackRetry);
+  return token;
+}
+
+AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
+    TokenRequest const& request, TokenRoute route, Context const& context) {
+  if (settings_.BindingDisabled) {
+    throw Error{
+        {errors::MtlsPopDisabled,
+         "Binding certificates are turned off by the environment variable MSAL_MI_DISABLE_IMDS_V2",
+         "Unset the variable, or do not ask for bound tokens and bearer tokens over mutual TLS"}};
+  }
+  std::string const correlationId = encoding::NewUuid();
+  auto binding = bindings_.Get(correlationId, context);
+  try {
+    return RequestWith(*binding, request, route, correlationId, context);
+  } catch (Error const& error) {
+    if (error.Code() != errors::BindingRejected) throw;
+    options_.Log.Write(
+        LogLevel::Warning, "binding_rejected",
+        {{"key_id", binding->Certificate->KeyId()},
+         {"service_error", error.Details().ServiceErrorCode},
+         {"correlation_id", correlationId}});
+    Reject(binding->Certificate->KeyId());
+  }
+  // Once, with a new certificate for a new key.
+  binding = bindings_.Get(correlationId, context);
+  return RequestWith(*binding, request, route, correlationId, context);
+}
+
+AccessToken ManagedIdentityCredential::Impl::RequestWith(
+    StoredBinding const& binding,
+    TokenRequest const& request,
+    TokenRoute route,
+    std::string const& correlationId,
+    Context const& context) const {
+  auto const& tenant = request.TenantId.empty() ? options_.TenantId : request.TenantId;
+  bool const isOwnTenant = tenant.empty() || tenant == binding.TenantId;
+  TokenServiceRequest message;
+  message.Endpoint =
+      isOwnTenant && !binding.TokenEndpoint.empty()
+          ? binding.TokenEndpoint
+          : binding.MtlsEndpoint + "/" + PercentEncode(isOwnTenant ? binding.TenantId : tenant) + "/oauth2/v2.0/token";
+  message.ClientId = binding.ClientId;
+  message.Scope = request.Scopes.front();
+  message.Claims = request.Claims;
+  message.ClientCapabilities = options_.ClientCapabilities;
+  message.IsBound = route == TokenRoute::Bound;
+  message.Certificate = binding.Certificate;
+  message.CorrelationId = correlationId;
+  auto token = RequestToken(client_, message, context);
+  token.Attested = binding.Attested && token.Binding != nullptr;
+  return token;
+}
+
+void ManagedIdentityCredential::Impl::Reject(std::string const& keyId) {
+  bindings_.Drop(keyId);
+  tokens_.Reject(keyId);
+}
+
+ManagedIdentityCredential::ManagedIdentityCredential(ManagedIdentityCredentialOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+
+ManagedIdentityCredential::~ManagedIdentityCredential() = default;
+
+AccessToken ManagedIdentityCredential::GetToken(TokenRequest const& request, Context const& context) {
+  return impl_->GetToken(request, context);
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,30 @@
+#include "managed_identity_settings.hpp"
+
+#include "mtlspop/transport/headers.hpp"
+
+namespace mtlspop {
+namespace {
+
+constexpr char const* DefaultImdsEndpoint = "http://169.254.169.254";
+
+bool IsTrue(std::string const& value) { return value == "1" || EqualsIgnoreCase(value, "true"); }
+
+}  // namespace
+
+ManagedIdentitySettings ReadSettings(ManagedIdentityCredentialOptions const& options) {
+  auto const read = [&options](char const* name) {
+    return options.Environment ? options.Environment(name) : std::string{};
+  };
+  ManagedIdentitySettings settings;
+  settings.ImdsEndpoint = options.ImdsEndpoint;
+  if (settings.ImdsEndpoint.empty()) settings.ImdsEndpoint = read("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+  if (settings.ImdsEndpoint.empty()) settings.ImdsEndpoint = DefaultImdsEndpoint;
+  auto const byDefault = IsTrue(read("MSAL_ENABLE_MSI_V2")) ? TokenBinding::Preferred : TokenBinding::None;
+  settings.Binding = options.Binding.value_or(byDefault);
+  settings.BindingDisabled = IsTrue(read("MSAL_MI_DISABLE_IMDS_V2"));
+  settings.KeepsAttestations = read("MSAL_MSI_V2_ATTESTATION_CACHE") != "0";
+  settings.KeyName = read("MSAL_MSI_V2_KEY_NAME");
+  return settings;
+}
+
+}  // namespace mtlspop

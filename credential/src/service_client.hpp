@@ -1,0 +1,97 @@
+#pragma once
+
+/// @file
+/// Requests to the metadata service and the token service, with their retries.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <gsl/pointers>
+
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop {
+
+/// A request as data, so that it can be sent more than once.
+struct ServiceRequest {
+  /// For logs, for example "issue_credential".
+  char const* Name;
+  std::string Method;
+  Url Target;
+  Headers Fields;
+  /// "" for none.
+  Secret Body;
+  /// Null for none.
+  std::shared_ptr<BindingCertificate const> Binding;
+  bool NeverProxied = false;
+  std::string CorrelationId;
+  /// For one attempt, answer included.
+  std::chrono::seconds Timeout{30};
+};
+
+/// An answer, whole.
+struct ServiceResponse {
+  ServiceResponse() = default;
+  ServiceResponse(ServiceResponse&&) noexcept = default;
+  ServiceResponse& operator=(ServiceResponse&&) noexcept = default;
+  /// Overwrites the body, which may hold a token.
+  ~ServiceResponse() { Cleanse(Body); }
+
+  int StatusCode = 0;
+  Headers Fields;
+  std::string Body;
+  /// How many times the request was sent.
+  int Attempts = 0;
+};
+
+/// What came of one attempt. Exactly one of the two is there.
+struct AttemptResult {
+  ServiceResponse const* Response = nullptr;
+  Error const* Failure = nullptr;
+};
+
+/// How long to wait before the next attempt, none for no further one. `attempt` counts from 1 and is the one that
+/// ended.
+using RetryRule = std::function<std::optional<std::chrono::seconds>(int attempt, AttemptResult const& result)>;
+
+/// 404, 408, 429, 5xx: three retries after 1, 2 and 4 seconds. 410: seven, every ten seconds. Nothing else.
+std::optional<std::chrono::seconds> ImdsRetry(int attempt, AttemptResult const& result);
+/// The same without 404: "is IMDS there?"
+std::optional<std::chrono::seconds> ImdsProbeRetry(int attempt, AttemptResult const& result);
+/// 5xx and timeouts: one retry after a second, unless the service says itself when to come back (Retry-After).
+std::optional<std::chrono::seconds> TokenServiceRetry(int attempt, AttemptResult const& result);
+
+/// Sends requests and buffers their answers.
+///
+/// Thread safety: all members may be called from any thread.
+class ServiceClient final {
+ public:
+  ServiceClient(
+      gsl::not_null<std::shared_ptr<HttpTransport>> transport, gsl::not_null<std::shared_ptr<Clock>> clock, Logger log)
+      : transport_(std::move(transport)), clock_(std::move(clock)), log_(std::move(log)) {}
+
+  /// Sends until the rule wants no further attempt; then gives the last answer, or throws the last failure.
+  /// @throw Error what the transport throws; `cancelled` and `deadline_exceeded` when `context` ends
+  ServiceResponse Send(ServiceRequest const& request, RetryRule const& rule, Context const& context) const;
+
+  HttpTransport& Transport() const noexcept { return *transport_; }
+  Clock& Time() const noexcept { return *clock_; }
+  Logger const& Log() const noexcept { return log_; }
+
+ private:
+  ServiceResponse SendOnce(ServiceRequest const& request, Context const& context) const;
+
+  gsl::not_null<std::shared_ptr<HttpTransport>> transport_;
+  gsl::not_null<std::shared_ptr<Clock>> clock_;
+  Logger log_;
+};
+
+/// `details` with what is known of a request: correlation id, attempts, status.
+ErrorDetails WithRequest(ErrorDetails details, ServiceRequest const& request, ServiceResponse const& response);
+
+}  // namespace mtlspop

@@ -1,0 +1,93 @@
+#pragma once
+
+/// @file
+/// Tokens with their bindings, ready to be given out.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtlspop/credential/access_token.hpp"
+#include "mtlspop/credential/token_credential.hpp"
+#include "published.hpp"
+
+namespace mtlspop {
+
+/// By which road a token comes.
+enum class TokenRoute {
+  /// Bound, over mutual TLS.
+  Bound,
+  /// Bearer, over mutual TLS.
+  MtlsBearer,
+  /// Bearer, from IMDS v1.
+  ImdsBearer,
+  /// Bearer, because a bound one was preferred and could not be had.
+  Fallback,
+};
+
+/// What the cache knows of a token that was asked for.
+enum class Freshness {
+  /// There is none that could be used.
+  None,
+  /// Give it out.
+  Fresh,
+  /// Give it out and get a new one meanwhile. Said to one caller only, and again after a while.
+  RefreshDue,
+  /// Too close to its end: get a new one first, and give this one out only if that fails.
+  Stale,
+  /// The same, and a new one could not be had a moment ago.
+  StaleAndTried,
+};
+
+/// The tokens of one credential, by tenant, scopes and route. A token is never without the binding it is bound to.
+///
+/// `Find` takes no lock and allocates nothing. Each group of threads (see published.hpp) has copies of its own, whose
+/// reference counts no other group touches.
+///
+/// Thread safety: all members may be called from any thread.
+class TokenCache final {
+ public:
+  using TimePoint = AccessToken::TimePoint;
+
+  TokenCache();
+
+  /// Looks the token up and copies it to `token`, unless the answer is `None`.
+  Freshness Find(TokenRequest const& request, TokenRoute route, TimePoint now, AccessToken& token) const;
+
+  /// Puts a token that was obtained at `now` in the place of the one before it. Expired ones go.
+  void Put(TokenRequest const& request, TokenRoute route, AccessToken const& token, TimePoint now);
+  /// Forgets a token.
+  void Remove(TokenRequest const& request, TokenRoute route);
+  /// Says that a new token could not be had, so that the old one is given out for a while without trying.
+  void NoteFailedRefresh(TokenRequest const& request, TokenRoute route, TimePoint now);
+
+  /// Forgets all tokens bound to this key id.
+  void DropBinding(std::string_view keyId);
+  /// Makes all tokens bound to other key ids than this one due for a refresh.
+  void PreferBinding(std::string_view keyId, TimePoint now);
+  /// Whether a token is bound to this key id.
+  bool Holds(std::string_view keyId) const;
+
+ private:
+  struct Entry;
+  using Entries = std::vector<std::shared_ptr<Entry const>>;
+
+  static Entry const* FindEntry(
+      Entries const& entries, TokenRequest const& request, TokenRoute route, std::size_t hash);
+  void Publish(Entries entries);
+
+  mutable std::mutex writing_;
+  /// By hash.
+  Published<Entries> entries_;
+};
+
+/// How long before its end a token or certificate of the given life is no longer used if a new one can be had: five
+/// minutes, or a quarter of a life that is shorter than ten minutes.
+std::chrono::system_clock::duration UsableMargin(std::chrono::system_clock::duration life) noexcept;
+
+}  // namespace mtlspop

@@ -1,0 +1,262 @@
+#include "token_service.hpp"
+
+#include <exception>
+
+#include "json.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/verify_binding.hpp"
+#include "token_times.hpp"
+
+namespace mtlspop {
+namespace {
+
+void AppendField(std::string& form, std::string_view name, std::string_view value) {
+  if (!form.empty()) form += '&';
+  form.append(name).append(1, '=').append(PercentEncode(value));
+}
+
+Secret MakeForm(TokenServiceRequest const& request) {
+  std::string form;
+  AppendField(form, "grant_type", "client_credentials");
+  AppendField(form, "client_id", request.ClientId);
+  AppendField(form, "scope", ToScope(request.Scope));
+  if (request.IsBound) AppendField(form, "token_type", ToString(TokenType::MtlsPop));
+  if (!request.ClientAssertion.Empty()) {
+    AppendField(form, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-pop");
+    AppendField(form, "client_assertion", request.ClientAssertion.Reveal());
+  }
+  auto const claims = MergeClaims(request.Claims, request.ClientCapabilities);
+  if (!claims.empty()) AppendField(form, "claims", claims);
+  return Secret{std::move(form)};
+}
+
+ServiceRequest MakeRequest(TokenServiceRequest const& request) {
+  ServiceRequest message{"request_token",     "POST", Url::Parse(request.Endpoint), {}, MakeForm(request),
+                         request.Certificate, false,  request.CorrelationId};
+  message.Fields.Set("Content-Type", "application/x-www-form-urlencoded");
+  message.Fields.Set("Accept", "application/json");
+  message.Fields.Set("client-request-id", request.CorrelationId);
+  message.Fields.Set("return-client-request-id", "true");
+  return message;
+}
+
+/// What the service says of a failure.
+struct Refusal {
+  /// For example "invalid_client".
+  std::string Error;
+  /// For example "AADSTS392196"; "" where it gave none.
+  std::string Code;
+  /// For people; shortened and without secrets.
+  std::string Text;
+};
+
+std::string FindAadCode(std::string const& description) {
+  constexpr std::string_view prefix = "AADSTS";
+  auto const start = description.find(prefix);
+  if (start == std::string::npos) return "";
+  auto const end = description.find_first_not_of("0123456789", start + prefix.size());
+  auto code = description.substr(start, end == std::string::npos ? std::string::npos : end - start);
+  return code.size() > prefix.size() ? code : "";
+}
+
+Refusal ReadRefusal(ServiceResponse const& response) {
+  Refusal refusal;
+  auto const object = json::ParseObject(response.Body);
+  if (!object) return refusal;
+  refusal.Error = Redact(json::FindString(*object, "error").value_or("").substr(0, 100));
+  auto const description = json::FindString(*object, "error_description").value_or("");
+  refusal.Code = FindAadCode(description);
+  if (refusal.Code.empty()) {
+    auto const codes = object->find("error_codes");
+    if (codes != object->end() && codes->is_array() && !codes->empty() && codes->front().is_number_unsigned()) {
+      refusal.Code = "AADSTS" + std::to_string(codes->front().get<std::uint64_t>());
+    }
+  }
+  refusal.Text = Redact(description.substr(0, std::min<std::size_t>(description.find_first_of("\r\n"), 400)));
+  return refusal;
+}
+
+std::string Describe(ServiceResponse const& response, Refusal const& refusal) {
+  std::string text = "status " + std::to_string(response.StatusCode);
+  if (!refusal.Error.empty()) text += ", " + refusal.Error;
+  if (!refusal.Text.empty()) text += ", " + refusal.Text;
+  while (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
+}
+
+ErrorDetails BindingRejected(std::string what) {
+  return {
+      errors::BindingRejected, std::move(what),
+      "The certificate is made anew once by itself. If this goes on, check that the identity still exists and is "
+      "assigned to "
+      "this machine, that the app trusts this certificate, that the clock is right, and that nothing on the way ends "
+      "TLS"};
+}
+
+bool IsAboutBinding(Refusal const& refusal) {
+  return refusal.Code == "AADSTS1000901" || refusal.Code == "AADSTS500181" || refusal.Error == "invalid_client" ||
+         refusal.Text.find("CertificateValidationFailedTlsCertMismatch") != std::string::npos;
+}
+
+bool IsAboutResource(Refusal const& refusal) {
+  return refusal.Code == "AADSTS392196" || refusal.Error == "MtlsClientPopTokenNotSupportedByResource" ||
+         refusal.Text.find("MtlsClientPopTokenNotSupportedByResource") != std::string::npos;
+}
+
+ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal) {
+  std::string const said = Describe(response, refusal);
+  if (IsAboutResource(refusal)) {
+    return {
+        errors::ResourceDoesNotSupportBoundTokens, "The resource cannot take bound tokens (" + said + ")",
+        "Ask for a bearer token for this resource (token binding \"none\" or \"preferred\"), or ask the resource's "
+        "owners to "
+        "enable token binding"};
+  }
+  if (refusal.Code == "AADSTS51000") {
+    return {
+        errors::MtlsNotEnabledForApp, "The app may not authenticate with a certificate over mutual TLS (" + said + ")",
+        "Have mutual-TLS client authentication enabled for the app registration or tenant; trying again does not help"};
+  }
+  if (IsAboutBinding(refusal))
+    return BindingRejected("The token service refused the binding certificate (" + said + ")");
+  if (response.StatusCode >= 500 || response.StatusCode == 429 || response.StatusCode == 408) {
+    return {
+        errors::TokenServiceUnavailable, "The token service could not answer (" + said + ")",
+        "Try again later; if the answer carried Retry-After, not before that"};
+  }
+  return {
+      errors::TokenRequestRefused, "The token service refused the request (" + said + ")",
+      "Look the AADSTS code up in the token service's documentation; check client id, tenant, scope and the identity's "
+      "permissions"};
+}
+
+[[noreturn]] void ThrowRefused(ServiceRequest const& message, ServiceResponse const& response) {
+  auto const refusal = ReadRefusal(response);
+  auto details = WithRequest(ToDetails(response, refusal), message, response);
+  details.ServiceErrorCode = refusal.Code;
+  details.Transient = details.Code == errors::TokenServiceUnavailable;
+  throw Error{std::move(details)};
+}
+
+ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message, Context const& context) {
+  int attempts = 0;
+  auto const rule = [&attempts](int attempt, AttemptResult const& result) {
+    attempts = attempt;
+    return TokenServiceRetry(attempt, result);
+  };
+  try {
+    return client.Send(message, rule, context);
+  } catch (Error const& error) {
+    auto const code = error.Code();
+    if (code == errors::Cancelled || context.IsExpired()) throw;
+    auto details =
+        code == errors::BindingCertificateRejected || code == errors::PrivateKeyUnusable
+            ? BindingRejected("TLS with the token service failed on the binding certificate")
+            : ErrorDetails{
+                  errors::TokenServiceUnavailable,
+                  "The token service at " + message.Target.GetOrigin().ToString() + " could not be asked",
+                  "See the cause; check DNS, firewall and proxy for that host, and that nothing on the way ends TLS, "
+                  "since the binding certificate must reach the service"};
+    details.CorrelationId = message.CorrelationId;
+    details.Attempts = attempts;
+    details.Transient = error.Details().Transient;
+    std::throw_with_nested(Error{std::move(details)});
+  }
+}
+
+[[noreturn]] void ThrowMalformed(ServiceRequest const& message, ServiceResponse const& response, char const* what) {
+  throw Error{WithRequest(
+      {errors::TokenResponseMalformed, std::string{"The token service's answer "} + what,
+       "Check that the token endpoint is the right one and that nothing on the way answers for it; if so, report the "
+       "correlation id to the service's owners"},
+      message, response)};
+}
+
+void RequireTokenType(
+    nlohmann::json const& answer, bool isBound, ServiceRequest const& message, ServiceResponse const& response) {
+  auto const wanted = ToString(isBound ? TokenType::MtlsPop : TokenType::Bearer);
+  auto const type = json::FindString(answer, "token_type").value_or("");
+  if (EqualsIgnoreCase(type, wanted)) return;
+  throw Error{WithRequest(
+      {errors::TokenTypeMismatch,
+       "A token of type " + std::string{wanted} + " was asked for, and one of type \"" + Redact(type.substr(0, 40)) +
+           "\" came",
+       "The token is thrown away. Check that token binding is enabled for tenant and resource, and report the "
+       "correlation id "
+       "to the service's owners"},
+      message, response)};
+}
+
+void RequireBinding(
+    Secret const& token,
+    TokenServiceRequest const& request,
+    ServiceRequest const& message,
+    ServiceResponse const& response) {
+  try {
+    VerifyBinding(token, *request.Certificate);
+  } catch (Error const& error) {
+    throw Error{WithRequest(error.Details(), message, response)};
+  }
+}
+
+}  // namespace
+
+AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const& request, Context const& context) {
+  auto const message = MakeRequest(request);
+  auto const response = Send(client, message, context);
+  if (response.StatusCode != 200) ThrowRefused(message, response);
+  auto answer = json::ParseObject(response.Body);
+  if (!answer) ThrowMalformed(message, response, "is no JSON object");
+  RequireTokenType(*answer, request.IsBound, message, response);
+  auto const now = client.Time().Now();
+  auto const expiresOn = ReadExpiry(*answer, now);
+  if (!expiresOn) ThrowMalformed(message, response, "does not say when the token expires");
+  if (!json::FindString(*answer, "access_token")) ThrowMalformed(message, response, "holds no token");
+
+  AccessToken token;
+  token.Token = Secret{std::move((*answer)["access_token"].get_ref<std::string&>())};
+  token.ExpiresOn = *expiresOn;
+  token.RefreshOn = ReadRefresh(*answer, now, *expiresOn);
+  token.CorrelationId = std::make_shared<std::string const>(request.CorrelationId);
+  if (request.IsBound) {
+    RequireBinding(token.Token, request, message, response);
+    token.Type = TokenType::MtlsPop;
+    token.Binding = request.Certificate;
+  }
+  client.Log().Write(
+      LogLevel::Info, "token_obtained",
+      {{"type", ToString(token.Type)},
+       {"key_id", request.Certificate->KeyId()},
+       {"lives_seconds", std::chrono::duration_cast<std::chrono::seconds>(*expiresOn - now).count()},
+       {"correlation_id", request.CorrelationId}});
+  return token;
+}
+
+std::string ToScope(std::string const& scopeOrResource) {
+  constexpr std::string_view suffix = "/.default";
+  auto const& text = scopeOrResource;
+  if (text.size() > suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0) return text;
+  auto const end = text.find_last_not_of('/');
+  return text.substr(0, end == std::string::npos ? 0 : end + 1).append(suffix);
+}
+
+std::string MergeClaims(std::string const& claims, std::vector<std::string> const& capabilities) {
+  nlohmann::json merged = nlohmann::json::object();
+  if (!claims.empty()) {
+    auto parsed = json::ParseObject(claims);
+    if (!parsed) {
+      throw Error{
+          {errors::InvalidArgument, "The claims are no JSON object",
+           "Pass the claims of the challenge decoded from base64, unchanged"}};
+    }
+    merged = std::move(*parsed);
+  }
+  if (!capabilities.empty()) {
+    auto& accessToken = merged["access_token"];
+    if (!accessToken.is_object()) accessToken = nlohmann::json::object();
+    accessToken["xms_cc"] = {{"values", capabilities}};
+  }
+  return merged.empty() ? "" : json::ToText(merged);
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,35 @@
+#include "token_times.hpp"
+
+#include <algorithm>
+
+#include "token_cache.hpp"
+
+namespace mtlspop {
+
+using std::chrono::seconds;
+using std::chrono::system_clock;
+
+std::optional<system_clock::time_point> ReadExpiry(nlohmann::json const& answer, system_clock::time_point now) {
+  // Longer lives than a year are somebody's mistake, and so large numbers must not overflow.
+  constexpr std::int64_t longest = 366 * 24 * 3600;
+  if (auto const life = json::FindInteger(answer, "expires_in"); life && *life > 0) {
+    return now + seconds{std::min(*life, longest)};
+  }
+  if (auto const end = json::FindInteger(answer, "expires_on"); end && *end > 0) {
+    return std::min(
+        system_clock::time_point{seconds{std::min<std::int64_t>(*end, 9'000'000'000)}}, now + seconds{longest});
+  }
+  return std::nullopt;
+}
+
+system_clock::time_point ReadRefresh(
+    nlohmann::json const& answer, system_clock::time_point now, system_clock::time_point expiresOn) {
+  auto const life = expiresOn - now;
+  if (auto const wait = json::FindInteger(answer, "refresh_in"); wait && *wait > 0) {
+    return std::min(now + seconds{std::min<std::int64_t>(*wait, 366 * 24 * 3600)}, expiresOn);
+  }
+  if (life >= std::chrono::hours{2}) return now + life / 2;
+  return expiresOn - 2 * UsableMargin(life);
+}
+
+}  // namespace mtlspop

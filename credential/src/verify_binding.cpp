@@ -1,0 +1,36 @@
+#include "mtlspop/credential/verify_binding.hpp"
+
+#include "jwt.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop {
+
+void VerifyBinding(Secret const& token, BindingCertificate const& certificate) {
+  auto const claims = ReadJwt(token.Reveal());
+  if (!claims) {
+    throw Error{
+        {errors::TokenMalformed,
+         "The token is not a JWT of three parts with a JSON payload, so its binding cannot be seen",
+         "Check that the resource issues its tokens as JWTs; a token that is opaque or encrypted cannot be used "
+         "bound"}};
+  }
+  if (!claims->BoundKeyId) {
+    throw Error{
+        {errors::TokenBindingMismatch,
+         "The token names no certificate that it is bound to (no cnf claim with x5t#S256)",
+         "The token service answered a request for a bound token with another one: check that token binding is enabled "
+         "for "
+         "the tenant and resource, and report the correlation id to its owners"}};
+  }
+  if (*claims->BoundKeyId != certificate.KeyId()) {
+    throw Error{
+        {errors::TokenBindingMismatch,
+         "The token is bound to the certificate " + Redact(*claims->BoundKeyId) + " and not to " + certificate.KeyId(),
+         "Token and certificate are of different generations: ask for a new token, and use only the certificate that "
+         "came "
+         "with it"}};
+  }
+}
+
+}  // namespace mtlspop
