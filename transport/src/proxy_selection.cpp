@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include <boost/asio/ip/address.hpp>
+#include "ip_address.hpp"
 
 namespace mtlspop {
 namespace {
@@ -103,15 +103,6 @@ std::optional<Proxy> FromEnvironment(
   return std::nullopt;
 }
 
-std::optional<boost::asio::ip::address> ParseAddress(std::string_view text) {
-  if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
-    text = text.substr(1, text.size() - 2);
-  }
-  boost::system::error_code failure;
-  auto const address = boost::asio::ip::make_address(std::string{text}, failure);
-  return failure ? std::nullopt : std::make_optional(address);
-}
-
 bool HasPrefix(gsl::span<unsigned char const> address, gsl::span<unsigned char const> network, std::size_t bits) {
   if (address.size() != network.size() || bits > address.size() * 8) {
     return false;
@@ -125,13 +116,13 @@ bool HasPrefix(gsl::span<unsigned char const> address, gsl::span<unsigned char c
   return true;
 }
 
-bool IsInNetwork(boost::asio::ip::address const& address, std::string_view entry) {
+bool IsInNetwork(gsl::span<std::uint8_t const> address, std::string_view entry) {
   auto const slash = entry.find('/');
-  auto const network = ParseAddress(entry.substr(0, slash));
-  if (!network || network->is_v4() != address.is_v4()) {
+  auto const network = ParseIpAddress(entry.substr(0, slash));
+  if (!network) {
     return false;
   }
-  std::size_t bits = address.is_v4() ? 32 : 128;
+  std::size_t bits = address.size() * 8;
   if (slash != std::string_view::npos) {
     auto const digits = entry.substr(slash + 1);
     bool const number =
@@ -142,10 +133,7 @@ bool IsInNetwork(boost::asio::ip::address const& address, std::string_view entry
     }
     bits = static_cast<std::size_t>(std::stoul(std::string{digits}));
   }
-  if (address.is_v4()) {
-    return HasPrefix(address.to_v4().to_bytes(), network->to_v4().to_bytes(), bits);
-  }
-  return HasPrefix(address.to_v6().to_bytes(), network->to_v6().to_bytes(), bits);
+  return HasPrefix(address, *network, bits);
 }
 
 bool IsNameBelow(std::string_view host, std::string_view entry) {
@@ -179,7 +167,7 @@ std::vector<std::string> SplitNoProxy(std::string_view text) {
 }
 
 bool IsDirect(std::vector<std::string> const& list, std::string_view host) {
-  auto const address = ParseAddress(host);
+  auto const address = ParseIpAddress(host);
   return std::any_of(list.begin(), list.end(), [&](std::string const& entry) {
     return entry == "*" || (address ? IsInNetwork(*address, entry) : IsNameBelow(host, entry));
   });

@@ -21,9 +21,6 @@ struct RequestForm {
   Secret const* ProxyAuthorization = nullptr;
 };
 
-/// @throw Error `invalid_argument` for a request that cannot be put on the wire as one, and only one, request
-void CheckRequest(Request const& request);
-
 /// Sends a request and receives the header of its answer. Sending and receiving overlap: a server may renegotiate, or
 /// answer, in the middle of a request body.
 ///

@@ -7,6 +7,7 @@
 #include "openssl/fork_generation.hpp"
 #include "openssl/http1_exchange.hpp"
 #include "openssl/route.hpp"
+#include "request_rules.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -86,16 +87,7 @@ bool CanBeRepeated(Request& request, Http1Exchange const& exchange) {
 
 std::unique_ptr<Response> OpenSslHttpTransport::Send(
     Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
-  CheckRequest(request);
-  if (binding && !request.Target.IsHttps()) {
-    ErrorDetails details{
-        errors::BindingRequiresHttps,
-        "A request with a binding certificate was to go to " + request.Target.GetOrigin().ToString() +
-            ", which is not https",
-        "Use the https URL of the resource; a bound token has no meaning without TLS"};
-    details.NothingSent = true;
-    throw Error{std::move(details)};
-  }
+  CheckRequest(request, binding != nullptr);
   context.ThrowIfEnded("The request");
   auto& state = State();
   auto const route = routes_.For(request, binding != nullptr);
@@ -161,29 +153,13 @@ void OpenSslHttpTransport::LogOpened(Connection& connection, Route const& route)
        {"key_id", info.KeyId}});
 }
 
-void CheckOptions(TransportOptions const& options) {
-  auto const refuse = [](std::string what, std::string action) {
-    throw Error{ErrorDetails{errors::InvalidArgument, std::move(what), std::move(action)}};
-  };
-  if (options.Pool.MaximumPerOrigin == 0 || options.Pool.MaximumTotal == 0) {
-    refuse("PoolOptions allows no connection", "Set MaximumPerOrigin and MaximumTotal to 1 or more");
-  }
-  if (options.ConnectTimeout.count() <= 0) {
-    refuse("TransportOptions::ConnectTimeout is not a time", "Set it to more than 0 ms");
-  }
-  auto const& limits = options.Limits;
-  if (limits.HeaderBytes == 0 || limits.HeaderCount == 0 || limits.LineBytes == 0) {
-    refuse("TransportLimits allows no answer", "Set HeaderBytes, HeaderCount and LineBytes to 1 or more");
-  }
-}
-
 }  // namespace
 }  // namespace mtlspop::openssl
 
 namespace mtlspop {
 
 gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options) {
-  openssl::CheckOptions(options);
+  CheckOptions(options);
   return std::shared_ptr<HttpTransport>{std::make_shared<openssl::OpenSslHttpTransport>(std::move(options))};
 }
 

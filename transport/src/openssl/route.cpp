@@ -1,6 +1,5 @@
 #include "openssl/route.hpp"
 
-#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -124,62 +123,16 @@ RequestForm Route::Form() const noexcept {
   return {forwarded, forwarded ? &proxy_->Authorization : nullptr};
 }
 
-RouteTable::Place RouteTable::ParsePlace(std::string_view text, char const* option) {
-  try {
-    auto const origin = Url::Parse("https://" + std::string{text}).GetOrigin();
-    return {origin.Host, origin.Port};
-  } catch (Error const& error) {
-    throw Error{ErrorDetails{
-        errors::InvalidArgument, std::string{option} + " cannot be used: " + error.Details().What,
-        "Give host:port, an IPv6 address in brackets"}};
-  }
-}
-
 RouteTable::RouteTable(TransportOptions const& options)
-    : proxies_(options.Proxy, [](char const* name) -> char const* { return std::getenv(name); }),
-      minimumVersion_(options.Tls.MinimumVersion),
-      renegotiations_(options.Limits.Renegotiations) {
-  for (auto const& entry : options.ConnectOverrides) {
-    std::string_view from{entry.From};
-    bool const below = from.substr(0, 2) == "*.";
-    overrides_.push_back(
-        {ParsePlace(from.substr(below ? 2 : 0), "ConnectOverride::From"), below,
-         ParsePlace(entry.To, "ConnectOverride::To")});
-  }
-  for (auto const& entry : options.Tls.Origins) {
-    boundVersions_.emplace_back(Url::Parse(entry.Origin).GetOrigin(), entry.MaximumBoundVersion);
-  }
-}
-
-RouteTable::Override const* RouteTable::OverrideFor(Origin const& origin) const noexcept {
-  auto const found = std::find_if(overrides_.begin(), overrides_.end(), [&](Override const& entry) {
-    auto const& from = entry.From.Host;
-    if (entry.From.Port != origin.Port) {
-      return false;
-    }
-    if (!entry.Below) {
-      return origin.Host == from;
-    }
-    auto const size = origin.Host.size();
-    return size > from.size() + 1 && origin.Host[size - from.size() - 1] == '.' &&
-           origin.Host.compare(size - from.size(), from.size(), from) == 0;
-  });
-  return found == overrides_.end() ? nullptr : &*found;
-}
+    : destinations_(options),
+      proxies_(options.Proxy, [](char const* name) -> char const* { return std::getenv(name); }),
+      renegotiations_(options.Limits.Renegotiations) {}
 
 Route RouteTable::For(Request const& request, bool bound) const {
   auto const& origin = request.Target.GetOrigin();
-  auto version = TlsVersion::Tls13;
-  if (bound) {
-    auto const found = std::find_if(
-        boundVersions_.begin(), boundVersions_.end(), [&](auto const& entry) { return entry.first == origin; });
-    version = std::max(found == boundVersions_.end() ? TlsVersion::Tls12 : found->second, minimumVersion_);
-  }
-  auto const* const entry = OverrideFor(origin);
-  auto const* const proxy = entry != nullptr || request.NeverProxied ? nullptr : proxies_.For(origin);
-  Route route{
-      origin, entry != nullptr ? entry->To.Host : origin.Host, entry != nullptr ? entry->To.Port : origin.Port, proxy,
-      version};
+  auto destination = destinations_.For(origin, bound);
+  auto const* const proxy = destination.IsOverridden || request.NeverProxied ? nullptr : proxies_.For(origin);
+  Route route{origin, std::move(destination.Host), destination.Port, proxy, destination.MaximumVersion};
   route.renegotiations_ = renegotiations_;
   return route;
 }

@@ -4,11 +4,9 @@
 /// The way from here to an origin: directly, to another place by an override, or through a proxy.
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <unordered_map>
-#include <vector>
 
+#include "destination.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection.hpp"
 #include "openssl/http1_exchange.hpp"
@@ -57,23 +55,8 @@ class RouteTable final {
   Route For(Request const& request, bool bound) const;
 
  private:
-  struct Place {
-    std::string Host;
-    std::uint16_t Port = 0;
-  };
-  struct Override {
-    Place From;
-    bool Below = false;
-    Place To;
-  };
-
-  static Place ParsePlace(std::string_view text, char const* option);
-  Override const* OverrideFor(Origin const& origin) const noexcept;
-
-  std::vector<Override> overrides_;
+  DestinationTable destinations_;
   ProxySelection proxies_;
-  std::vector<std::pair<Origin, TlsVersion>> boundVersions_;
-  TlsVersion minimumVersion_;
   std::size_t renegotiations_;
 };
 

@@ -1,0 +1,63 @@
+#include "destination.hpp"
+
+#include <algorithm>
+
+namespace mtlspop {
+
+DestinationTable::Place DestinationTable::ParsePlace(std::string_view text, char const* option) {
+  try {
+    auto const origin = Url::Parse("https://" + std::string{text}).GetOrigin();
+    return {origin.Host, origin.Port};
+  } catch (Error const& error) {
+    throw Error{ErrorDetails{
+        errors::InvalidArgument, std::string{option} + " cannot be used: " + error.Details().What,
+        "Give host:port, an IPv6 address in brackets"}};
+  }
+}
+
+DestinationTable::DestinationTable(TransportOptions const& options) : minimumVersion_(options.Tls.MinimumVersion) {
+  for (auto const& entry : options.ConnectOverrides) {
+    std::string_view from{entry.From};
+    bool const below = from.substr(0, 2) == "*.";
+    overrides_.push_back(
+        {ParsePlace(from.substr(below ? 2 : 0), "ConnectOverride::From"), below,
+         ParsePlace(entry.To, "ConnectOverride::To")});
+  }
+  for (auto const& entry : options.Tls.Origins) {
+    boundVersions_.emplace_back(Url::Parse(entry.Origin).GetOrigin(), entry.MaximumBoundVersion);
+  }
+}
+
+DestinationTable::Override const* DestinationTable::OverrideFor(Origin const& origin) const noexcept {
+  auto const found = std::find_if(overrides_.begin(), overrides_.end(), [&](Override const& entry) {
+    auto const& from = entry.From.Host;
+    if (entry.From.Port != origin.Port) {
+      return false;
+    }
+    if (!entry.Below) {
+      return origin.Host == from;
+    }
+    auto const size = origin.Host.size();
+    return size > from.size() + 1 && origin.Host[size - from.size() - 1] == '.' &&
+           origin.Host.compare(size - from.size(), from.size(), from) == 0;
+  });
+  return found == overrides_.end() ? nullptr : &*found;
+}
+
+Destination DestinationTable::For(Origin const& origin, bool isBound) const {
+  Destination destination{origin.Host, origin.Port};
+  if (isBound) {
+    auto const found = std::find_if(
+        boundVersions_.begin(), boundVersions_.end(), [&](auto const& entry) { return entry.first == origin; });
+    destination.MaximumVersion =
+        std::max(found == boundVersions_.end() ? TlsVersion::Tls12 : found->second, minimumVersion_);
+  }
+  if (auto const* const entry = OverrideFor(origin)) {
+    destination.Host = entry->To.Host;
+    destination.Port = entry->To.Port;
+    destination.IsOverridden = true;
+  }
+  return destination;
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,18 @@
+#pragma once
+
+/// @file
+/// What every transport checks before it does anything.
+
+#include "mtlspop/transport/http_transport.hpp"
+
+namespace mtlspop {
+
+/// That `request` can be sent, and may be sent with a binding certificate where it `isBound`.
+/// @throw Error `invalid_argument`, `binding_requires_https`
+void CheckRequest(Request const& request, bool isBound);
+
+/// That `options` can be used.
+/// @throw Error `invalid_argument`
+void CheckOptions(TransportOptions const& options);
+
+}  // namespace mtlspop
