@@ -24,11 +24,11 @@ Error TimedOutConnecting(std::string const& host) {
 
 }  // namespace
 
-std::shared_ptr<AsyncRequest> AsyncRequest::Open(
+AsyncRequest::Ptr AsyncRequest::Open(
     std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check) {
   auto request = std::make_shared<AsyncRequest>(std::move(session), target, std::move(check));
   request->OpenHandles(target);
-  return request;
+  return Ptr{request.get(), Closer{request}};
 }
 
 AsyncRequest::AsyncRequest(std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check)

@@ -16,11 +16,11 @@
 
 #include <gsl/span>
 
-#include "mtlspop/transport/context.hpp"
-#include "mtlspop/transport/schannel.hpp"
-#include "mtlspop/transport/url.hpp"
 #include "schannel/session.hpp"
 #include "schannel/winhttp_error.hpp"
+
+#include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/schannel.hpp"
 
 namespace mtlspop::schannel {
 
@@ -60,9 +60,16 @@ struct RequestTarget {
 /// Thread safety: one thread at a time.
 class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
  public:
+  /// Closes the request when it is destroyed.
+  struct Closer {
+    std::shared_ptr<AsyncRequest> Request;
+    void operator()(AsyncRequest* request) const noexcept { request->Close(); }
+  };
+  /// The one owner of a request.
+  using Ptr = std::unique_ptr<AsyncRequest, Closer>;
+
   /// @throw Error
-  static std::shared_ptr<AsyncRequest> Open(
-      std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check);
+  static Ptr Open(std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check);
   explicit AsyncRequest(std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check);
   ~AsyncRequest();
   AsyncRequest(AsyncRequest const&) = delete;
@@ -91,7 +98,7 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   /// A piece of the answer's body, empty at its end. Good until the next call.
   gsl::span<std::uint8_t const> Read(Context const& context);
 
-  /// Ends the request: its connection goes back to the pool where the answer was read to its end, and is closed otherwise.
+  /// Ends the request, once: its connection goes back to the pool where the answer was read to its end, and is closed otherwise.
   void Close() noexcept;
 
   RequestProgress Progress() const;

@@ -4,8 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include <winsock2.h>
-
 #include <winhttp.h>
 
 #include "schannel/system_error.hpp"

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include <winsock2.h>
+
 #include <windows.h>
 
 #include "mtlspop/transport/error.hpp"

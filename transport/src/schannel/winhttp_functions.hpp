@@ -6,6 +6,9 @@
 
 #include <memory>
 
+#include <winsock2.h>
+#include <ws2def.h>
+
 #include <windows.h>
 
 #include <winhttp.h>

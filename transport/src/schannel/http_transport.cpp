@@ -1,0 +1,384 @@
+#include "schannel/http_transport.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "destination.hpp"
+#include "proxy_selection.hpp"
+#include "request_rules.hpp"
+#include "schannel/async_request.hpp"
+#include "schannel/connection_ledger.hpp"
+#include "schannel/proxy_credentials.hpp"
+#include "schannel/request_body.hpp"
+#include "schannel/response_body.hpp"
+#include "schannel/response_header.hpp"
+#include "schannel/server_trust.hpp"
+#include "schannel/session_pool.hpp"
+#include "schannel/wide_text.hpp"
+
+// Newer than the cross compiler's headers; the numbers are those of the Windows SDK's winhttp.h.
+#ifndef WINHTTP_OPTION_RESOLUTION_HOSTNAME
+#define WINHTTP_OPTION_RESOLUTION_HOSTNAME 165
+#endif
+#ifndef WINHTTP_OPTION_SECURITY_INFO
+#define WINHTTP_OPTION_SECURITY_INFO 151
+#endif
+
+namespace mtlspop::schannel {
+namespace {
+
+/// How often a request is taken to another connection where WinHTTP offers one of another session.
+constexpr int ForeignConnections = 64;
+
+/// WinHTTP offered a connection that was not made for the request's session.
+struct ForeignConnection {};
+
+/// What one attempt needs to know, put together once for a request.
+struct Plan {
+  Destination Where;
+  SessionKey Key;
+  std::optional<ProxyCredentials> Credentials;
+};
+
+/// Hosts that no proxy is used for, not even the one of the machine's settings.
+std::vector<std::string> DirectHosts(ProxyOptions const& options) {
+  auto list = SplitNoProxy(options.NoProxy);
+  for (char const* const name : {"no_proxy", "NO_PROXY"}) {
+    if (char const* const value = std::getenv(name); value != nullptr && options.UseEnvironment) {
+      auto const more = SplitNoProxy(value);
+      list.insert(list.end(), more.begin(), more.end());
+      break;
+    }
+  }
+  return list;
+}
+
+class WinHttpTransport final : public HttpTransport {
+ public:
+  WinHttpTransport(TransportOptions options, std::shared_ptr<WinHttpFunctions> functions)
+      : options_(std::move(options)),
+        destinations_(options_),
+        proxies_(options_.Proxy, [](char const* name) -> char const* { return std::getenv(name); }),
+        direct_(DirectHosts(options_.Proxy)),
+        trust_(std::make_shared<ServerTrust const>(options_.Tls.Trust)),
+        ledger_(std::make_shared<ConnectionLedger>()),
+        sessions_(std::move(functions), options_.Pool, options_.Time) {}
+
+  std::unique_ptr<Response> Send(
+      Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
+  void RetireBinding(std::string_view keyId) override { sessions_.Retire(keyId); }
+  mtlspop::PoolStatistics PoolStatistics() const override;
+
+ private:
+  Plan MakePlan(Request const& request, BindingCertificate const* binding) const;
+  AsyncRequest::Ptr Open(
+      Request const& request, Plan const& plan, std::shared_ptr<BindingCertificate const> const& binding,
+      std::shared_ptr<std::uint64_t> const& connection);
+  ConnectionCheck MakeCheck(Request const& request, Plan const& plan, std::shared_ptr<std::uint64_t> connection) const;
+  void Configure(AsyncRequest& sending, Request const& request, Plan const& plan) const;
+  void SetCertificate(AsyncRequest& sending, BindingCertificate const* binding) const;
+  void SetSecurityFlags(AsyncRequest& sending, Plan const& plan, bool resolvesElsewhere) const;
+  void SetTimeouts(AsyncRequest& sending, Context const& context) const;
+  std::unique_ptr<Response> Exchange(
+      AsyncRequest& sending, Request& request, Plan const& plan, Context const& context) const;
+  std::unique_ptr<Response> Finish(
+      AsyncRequest::Ptr sending, std::unique_ptr<Response> response, Request const& request, Plan const& plan,
+      std::uint64_t connection) const;
+
+  TransportOptions const options_;
+  DestinationTable const destinations_;
+  ProxySelection const proxies_;
+  std::vector<std::string> const direct_;
+  std::shared_ptr<ServerTrust const> const trust_;
+  std::shared_ptr<ConnectionLedger> const ledger_;
+  SessionPool sessions_;
+};
+
+bool IsLost(Error const& error) {
+  return error.Code() == errors::ConnectionLost || error.Code() == errors::ConnectionLostDuringBinding;
+}
+
+bool Rewinds(Request const& request) { return !request.Body || request.Body->TryRewind(); }
+
+/// "TLSv1.2" or "TLSv1.3" where this Windows says it (Windows 10 2004 and later): the first member of what it answers is
+/// SecPkgContext_ConnectionInfo, whose first member is the protocol.
+std::string TlsVersionOf(AsyncRequest const& sending) {
+  std::vector<DWORD> info(512);
+  auto bytes = static_cast<DWORD>(info.size() * sizeof(DWORD));
+  if (!sending.QueryOption(WINHTTP_OPTION_SECURITY_INFO, info.data(), &bytes)) {
+    return {};
+  }
+  constexpr DWORD tls12 = 0x800;
+  constexpr DWORD tls13 = 0x2000;
+  return info.front() == tls13 ? "TLSv1.3" : info.front() == tls12 ? "TLSv1.2" : "";
+}
+
+std::optional<std::uint64_t> ContentLength(Response const& response, std::string const& method) {
+  if (method == "HEAD" || response.StatusCode == 204 || response.StatusCode == 304) {
+    return 0;
+  }
+  auto const* const text = response.Fields.Find("content-length");
+  if (text == nullptr || response.Fields.Contains("transfer-encoding") ||
+      text->find_first_not_of("0123456789") != std::string::npos || text->empty() || text->size() > 19) {
+    return std::nullopt;
+  }
+  return std::stoull(*text);
+}
+
+std::unique_ptr<Response> WinHttpTransport::Send(
+    Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
+  CheckRequest(request, binding != nullptr);
+  context.ThrowIfEnded("The request");
+  auto const plan = MakePlan(request, binding.get());
+  auto const connection = std::make_shared<std::uint64_t>(0);
+  bool again = false;
+  for (int foreign = 0; foreign < ForeignConnections;) {
+    auto sending = Open(request, plan, binding, connection);
+    try {
+      auto response = Exchange(*sending, request, plan, context);
+      return Finish(std::move(sending), std::move(response), request, plan, *connection);
+    } catch (ForeignConnection const&) {
+      ++foreign;
+      options_.Log.Write(LogLevel::Warning, "transport.foreign_connection", {{"host", request.Target.Host()}});
+    } catch (Error const& error) {
+      auto const progress = sending->Progress();
+      bool const mayRepeat = !again && IsLost(error) && sending->IsOnReusedConnection() && !progress.HasAnswer &&
+                             (error.Details().NothingSent || IsIdempotent(request.Method)) && Rewinds(request);
+      if (!mayRepeat) {
+        throw;
+      }
+      again = true;
+      options_.Log.Write(LogLevel::Debug, "transport.repeat", {{"host", request.Target.Host()}});
+    }
+  }
+  ErrorDetails details{
+      errors::SystemFailure,
+      request.Target.Host() + ": WinHTTP offers only connections that were made for other certificates",
+      "This should not happen; report it together with this text"};
+  details.NothingSent = true;
+  throw Error{std::move(details)};
+}
+
+Plan WinHttpTransport::MakePlan(Request const& request, BindingCertificate const* binding) const {
+  auto const& origin = request.Target.GetOrigin();
+  Plan plan{destinations_.For(origin, binding != nullptr), {}, {}};
+  plan.Key.KeyId = binding != nullptr ? binding->KeyId() : std::string{};
+  plan.Key.MinimumTls = options_.Tls.MinimumVersion;
+  plan.Key.MaximumTls = plan.Where.MaximumVersion;
+  if (plan.Where.IsOverridden || request.NeverProxied) {
+    return plan;
+  }
+  if (auto const* const proxy = proxies_.For(origin)) {
+    if (proxy->Address.IsHttps()) {
+      throw Error{ErrorDetails{
+          errors::InvalidArgument,
+          "The proxy " + proxy->Address.HostAndPort() + " is to be reached by https, which WinHTTP cannot do",
+          "Give http://host:port; what is said to https hosts stays encrypted all the same"}};
+    }
+    plan.Key.Proxy = proxy->Address.HostAndPort();
+    plan.Credentials = ReadProxyCredentials(proxy->Authorization);
+  } else {
+    plan.Key.UsesSystemProxy =
+        options_.Proxy.UseEnvironment && options_.Proxy.Url.empty() && !IsDirect(direct_, origin.Host);
+  }
+  return plan;
+}
+
+AsyncRequest::Ptr WinHttpTransport::Open(
+    Request const& request, Plan const& plan, std::shared_ptr<BindingCertificate const> const& binding,
+    std::shared_ptr<std::uint64_t> const& connection) {
+  RequestTarget target;
+  target.Host = request.Target.Host();
+  target.Port = plan.Where.Port;
+  target.IsHttps = request.Target.IsHttps();
+  target.Method = request.Method;
+  target.Path = request.Target.Target();
+  target.NameForErrors = request.Target.Host();
+  auto const session = sessions_.Acquire(plan.Key, binding);
+  auto const check = MakeCheck(request, plan, connection);
+  auto sending = AsyncRequest::Open(session, target, check);
+  bool resolvesElsewhere = true;
+  if (plan.Where.IsOverridden && plan.Where.Host != target.Host) {
+    auto elsewhere = Widen(plan.Where.Host);
+    resolvesElsewhere = sending->TrySetOption(
+        WINHTTP_OPTION_RESOLUTION_HOSTNAME, elsewhere.data(),
+        static_cast<DWORD>((elsewhere.size() + 1) * sizeof(wchar_t)));
+    if (!resolvesElsewhere) {
+      // Before Windows 10 21H1: the name of the other place goes into the handshake, the name of the URL is verified.
+      target.Host = plan.Where.Host;
+      sending = AsyncRequest::Open(session, target, check);
+    }
+  }
+  Configure(*sending, request, plan);
+  if (request.Target.IsHttps()) {
+    SetCertificate(*sending, binding.get());
+    SetSecurityFlags(*sending, plan, resolvesElsewhere);
+  }
+  return sending;
+}
+
+/// Runs on a thread of WinHTTP's, when TLS stands and before the first byte of the request.
+ConnectionCheck WinHttpTransport::MakeCheck(
+    Request const& request, Plan const& plan, std::shared_ptr<std::uint64_t> connection) const {
+  bool const verifies = request.Target.IsHttps() && (trust_->HasOwnRules() || plan.Where.IsOverridden);
+  return [trust = trust_, ledger = ledger_, log = options_.Log, verifies, host = request.Target.Host(),
+          owner = plan.Key.ToString(), keyId = plan.Key.KeyId, connection = std::move(connection)](ConnectionView const& view) {
+    if (!view.IsNew && !view.LocalEndpoint.empty()) {
+      auto const number = ledger->Find(view.LocalEndpoint, owner);
+      if (!number) {
+        throw ForeignConnection{};
+      }
+      *connection = *number;
+    }
+    if (verifies) {
+      if (!view.Server) {
+        throw Error{ErrorDetails{
+            errors::ServerCertificateRejected, host + ": Windows does not say which certificate the server has",
+            "This should not happen; report it together with this text"}};
+      }
+      trust->Verify(view.Server.get(), host);
+    }
+    if (view.IsNew) {
+      *connection = ledger->Opened(view.LocalEndpoint, owner);
+      log.Write(
+          LogLevel::Debug, "transport.connected",
+          {{"to", host}, {"connection", static_cast<std::int64_t>(*connection)}, {"key_id", keyId}});
+    }
+  };
+}
+
+void WinHttpTransport::Configure(AsyncRequest& sending, Request const& request, Plan const& plan) const {
+  // Proxy credentials are given to WinHTTP, which uses them for the proxy alone; nothing else is ever automatic.
+  DWORD disabled = WINHTTP_DISABLE_COOKIES | WINHTTP_DISABLE_REDIRECTS |
+                   (plan.Credentials ? 0U : static_cast<DWORD>(WINHTTP_DISABLE_AUTHENTICATION));
+  if (options_.Pool.IdleTimeout.count() == 0) {
+    disabled |= WINHTTP_DISABLE_KEEP_ALIVE;
+  }
+  sending.SetOption(WINHTTP_OPTION_DISABLE_FEATURE, &disabled, sizeof disabled);
+  DWORD noDefaultCredentials = WINHTTP_AUTOLOGON_SECURITY_LEVEL_HIGH;
+  sending.SetOption(WINHTTP_OPTION_AUTOLOGON_POLICY, &noDefaultCredentials, sizeof noDefaultCredentials);
+  auto headerBytes =
+      static_cast<DWORD>(std::min<std::size_t>(options_.Limits.HeaderBytes, std::numeric_limits<DWORD>::max()));
+  sending.TrySetOption(WINHTTP_OPTION_MAX_RESPONSE_HEADER_SIZE, &headerBytes, sizeof headerBytes);
+
+  std::wstring fields;
+  bool const namesHost = request.Fields.Contains("host");
+  if (!namesHost && plan.Where.IsOverridden) {
+    fields += L"Host: " + WidenBytes(request.Target.HostHeader()) + L"\r\n";
+  }
+  for (auto const& [name, value] : request.Fields) {
+    fields += WidenBytes(name) + L": " + WidenBytes(value) + L"\r\n";
+  }
+  fields += RequestBodyFields(request);
+  sending.AddHeaders(fields);
+}
+
+void WinHttpTransport::SetCertificate(AsyncRequest& sending, BindingCertificate const* binding) const {
+  if (binding == nullptr) {
+    // Without this, WinHTTP refuses servers that merely offer to take a certificate.
+    sending.SetOption(WINHTTP_OPTION_CLIENT_CERT_CONTEXT, WINHTTP_NO_CLIENT_CERT_CONTEXT, 0);
+    return;
+  }
+  auto const context = MakeCertificateContext(*binding);
+  sending.SetOption(
+      WINHTTP_OPTION_CLIENT_CERT_CONTEXT, const_cast<CERT_CONTEXT*>(context.get()), sizeof(CERT_CONTEXT));
+}
+
+/// WinHTTP verifies as always, but for the questions that `ServerTrust::Verify` answers in its place, in full and before
+/// a byte is sent.
+void WinHttpTransport::SetSecurityFlags(AsyncRequest& sending, Plan const& plan, bool resolvesElsewhere) const {
+  DWORD answeredHere = trust_->HasOwnRoots() ? SECURITY_FLAG_IGNORE_UNKNOWN_CA : 0U;
+  if (plan.Where.IsOverridden && !resolvesElsewhere) {
+    answeredHere |= SECURITY_FLAG_IGNORE_CERT_CN_INVALID;
+  }
+  if (answeredHere != 0) {
+    sending.SetOption(WINHTTP_OPTION_SECURITY_FLAGS, &answeredHere, sizeof answeredHere);
+  }
+}
+
+void WinHttpTransport::SetTimeouts(AsyncRequest& sending, Context const& context) const {
+  constexpr std::int64_t longest = std::numeric_limits<int>::max();
+  std::int64_t transfer = 0;
+  if (context.Deadline() != Context::TimePoint::max()) {
+    // A little later than the deadline, which is watched here: a request that was given up must not stay for ever.
+    auto const left = std::chrono::duration_cast<std::chrono::milliseconds>(context.Deadline() - Context::Clock::now());
+    transfer = std::clamp<std::int64_t>(left.count() + 1000, 1, longest);
+  }
+  auto const connect = std::clamp<std::int64_t>(options_.ConnectTimeout.count(), 1, longest);
+  sending.SetTimeouts(static_cast<int>(connect), static_cast<int>(transfer));
+}
+
+/// Sends the request and receives the header of its answer.
+std::unique_ptr<Response> WinHttpTransport::Exchange(
+    AsyncRequest& sending, Request& request, Plan const& plan, Context const& context) const {
+  SetTimeouts(sending, context);
+  bool hasGivenCredentials = false;
+  for (std::size_t resends = 0; resends <= options_.Limits.Renegotiations; ++resends) {
+    sending.Send(RequestTotalLength(request), options_.ConnectTimeout, context);
+    SendRequestBody(sending, request, context);
+    bool const wantsResend = !sending.Receive(context);
+    if (!wantsResend) {
+      auto response = std::make_unique<Response>();
+      ParseResponseHeader(sending.ResponseHeader(), options_.Limits, *response);
+      if (response->StatusCode != 407 || plan.Key.Proxy.empty()) {
+        return response;
+      }
+      if (!plan.Credentials || hasGivenCredentials) {
+        ThrowProxyAuthenticationRequired(plan.Key.Proxy, plan.Credentials.has_value());
+      }
+      sending.SetProxyCredentials(plan.Credentials->UserName, plan.Credentials->Password);
+      hasGivenCredentials = true;
+    }
+    if (!Rewinds(request)) {
+      break;
+    }
+  }
+  throw TranslateWinHttpError(ERROR_WINHTTP_RESEND_REQUEST, sending.Progress());
+}
+
+std::unique_ptr<Response> WinHttpTransport::Finish(
+    AsyncRequest::Ptr sending, std::unique_ptr<Response> response, Request const& request, Plan const& plan,
+    std::uint64_t connection) const {
+  auto& info = response->Connection;
+  info.Id = connection;
+  info.Reused = sending->IsOnReusedConnection();
+  info.KeyId = plan.Key.KeyId;
+  info.TlsVersion = request.Target.IsHttps() ? TlsVersionOf(*sending) : std::string{};
+  if (info.Reused) {
+    ledger_->CountReuse();
+  }
+  auto const length = ContentLength(*response, request.Method);
+  response->Body = std::make_unique<ResponseBody>(std::move(sending), length);
+  return response;
+}
+
+mtlspop::PoolStatistics WinHttpTransport::PoolStatistics() const {
+  mtlspop::PoolStatistics statistics;
+  statistics.Bindings = sessions_.Bindings();
+  statistics.Opened = ledger_->OpenedSoFar();
+  statistics.Reused = ledger_->ReusedSoFar();
+  statistics.Retired = sessions_.RetiredSoFar();
+  return statistics;
+}
+
+}  // namespace
+
+gsl::not_null<std::shared_ptr<HttpTransport>> MakeWinHttpTransport(
+    TransportOptions options, std::shared_ptr<WinHttpFunctions> functions) {
+  CheckOptions(options);
+  return std::shared_ptr<HttpTransport>{std::make_shared<WinHttpTransport>(std::move(options), std::move(functions))};
+}
+
+}  // namespace mtlspop::schannel
+
+namespace mtlspop {
+
+gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options) {
+  return schannel::MakeWinHttpTransport(std::move(options), schannel::SystemWinHttp());
+}
+
+}  // namespace mtlspop
