@@ -194,6 +194,9 @@ void Channel::End() {
   }
   if (_ssl && _usable) {
     SSL_shutdown(_ssl.get());
+  } else if (_ssl) {
+    // Else OpenSSL forgets the session of a client that left without ceremony, and it could not be resumed.
+    SSL_set_shutdown(_ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   }
   ERR_clear_error();
   shutdown(_socket, SHUT_RDWR);

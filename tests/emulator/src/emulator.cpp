@@ -128,6 +128,8 @@ Emulator::Parts::Parts(Options options)
       "https://" + Authority(StsListener),
       "https://" + Authority(VaultListener),
       "https://" + Authority(AttestationListener)};
+  // So that the first token takes no longer than the others.
+  Everything.StsKey.WaitUntilMade();
   Line = MakeStartupLine();
   Control.SetStartupLine(Line);
   for (auto* const listener : {&ImdsListener, &StsListener, &VaultListener, &AttestationListener}) {

@@ -56,17 +56,21 @@ bool VerifyBytes(EVP_PKEY* key, std::string_view text, std::string_view signatur
 
 }  // namespace
 
-TokenKey::TokenKey() : _key(EVP_RSA_gen(2048)) {
-  if (!_key) {
+TokenKey::TokenKey() : _made(std::async(std::launch::async, Make)) {}
+
+TokenKey::Made TokenKey::Make() {
+  KeyPtr key(EVP_RSA_gen(2048));
+  if (!key) {
     throw std::runtime_error("cannot make an RSA key");
   }
-  _keyId = Base64UrlEncode(Sha256(PublicKeyDer(_key.get())).substr(0, 20));
+  auto id = Base64UrlEncode(Sha256(PublicKeyDer(key.get())).substr(0, 20));
+  return {std::move(key), std::move(id)};
 }
 
 std::string TokenKey::Sign(json const& claims) const {
-  json const header = {{"typ", "JWT"}, {"alg", "RS256"}, {"kid", _keyId}, {"x5t", _keyId}};
+  json const header = {{"typ", "JWT"}, {"alg", "RS256"}, {"kid", _made.get().Id}, {"x5t", _made.get().Id}};
   std::string token = Base64UrlEncode(JsonText(header)) + "." + Base64UrlEncode(JsonText(claims));
-  token += "." + Base64UrlEncode(SignBytes(_key.get(), token));
+  token += "." + Base64UrlEncode(SignBytes(_made.get().Key.get(), token));
   return token;
 }
 
@@ -83,16 +87,16 @@ std::optional<json> TokenKey::Verify(std::string_view token) const {
     return std::nullopt;
   }
   auto const header = ParseJsonObject(*headerText);
-  if (!header || StringClaim(*header, "alg") != "RS256" || StringClaim(*header, "kid") != _keyId ||
-      !VerifyBytes(_key.get(), token.substr(0, last), *signature)) {
+  if (!header || StringClaim(*header, "alg") != "RS256" || StringClaim(*header, "kid") != _made.get().Id ||
+      !VerifyBytes(_made.get().Key.get(), token.substr(0, last), *signature)) {
     return std::nullopt;
   }
   return ParseJsonObject(*claimsText);
 }
 
 json TokenKey::KeySet() const {
-  auto key = JsonWebKey(_key.get());
-  key["kid"] = _keyId;
+  auto key = JsonWebKey(_made.get().Key.get());
+  key["kid"] = _made.get().Id;
   key["use"] = "sig";
   key["alg"] = "RS256";
   return {{"keys", json::array({key})}};

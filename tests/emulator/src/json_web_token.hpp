@@ -1,6 +1,7 @@
 // RS256 JSON web tokens (RFC 7515, RFC 7519): signing and checking.
 #pragma once
 
+#include <future>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -13,7 +14,9 @@ namespace mtlspop_emulator {
 // A signing key of one issuer. Thread safe.
 class TokenKey {
  public:
+  // Starts to make the key in the background; whoever needs it first waits for it.
   TokenKey();
+  void WaitUntilMade() const { _made.wait(); }
 
   std::string Sign(nlohmann::json const& claims) const;
 
@@ -24,8 +27,13 @@ class TokenKey {
   nlohmann::json KeySet() const;
 
  private:
-  KeyPtr _key;
-  std::string _keyId;
+  struct Made {
+    KeyPtr Key;
+    std::string Id;
+  };
+  static Made Make();
+
+  std::shared_future<Made> _made;
 };
 
 // RSA public key as a JSON web key.

@@ -1,0 +1,156 @@
+#include "test_certificates.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+
+namespace emulator_test {
+namespace {
+
+unsigned char const* Bytes(std::string const& text) { return reinterpret_cast<unsigned char const*>(text.data()); }
+
+void AddName(X509_NAME* name, int nid, std::string const& value) {
+  X509_NAME_add_entry_by_NID(
+      name, nid, V_ASN1_UTF8STRING, Bytes(value), static_cast<int>(value.size()), -1, 0);
+}
+
+template <typename T, typename ToDer>
+std::string DerOf(T* object, ToDer toDer) {
+  unsigned char* bytes = nullptr;
+  int const size = toDer(object, &bytes);
+  std::string der(reinterpret_cast<char const*>(bytes), static_cast<std::size_t>(size));
+  OPENSSL_free(bytes);
+  return der;
+}
+
+void Sign(X509_REQ* request, EVP_PKEY* key, RequestShape const& shape) {
+  DigestContextPtr const context(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* settings = nullptr;
+  bool const rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
+  EVP_DigestSignInit(context.get(), &settings, EVP_get_digestbyname(shape.Digest), nullptr, key);
+  if (rsa && shape.Pss) {
+    EVP_PKEY_CTX_set_rsa_padding(settings, RSA_PKCS1_PSS_PADDING);
+    EVP_PKEY_CTX_set_rsa_mgf1_md(settings, EVP_get_digestbyname(shape.MaskDigest));
+    EVP_PKEY_CTX_set_rsa_pss_saltlen(settings, shape.Salt);
+  }
+  X509_REQ_sign_ctx(request, context.get());
+}
+
+}  // namespace
+
+KeyPtr MakeRsaKey(unsigned bits) { return KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{bits})); }
+
+KeyPtr MakeEcKey() { return KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")); }
+
+KeyPtr MakePssKey() {
+  std::unique_ptr<EVP_PKEY_CTX, OpenSslFree<EVP_PKEY_CTX_free>> const context(
+      EVP_PKEY_CTX_new_from_name(nullptr, "RSA-PSS", nullptr));
+  EVP_PKEY_keygen_init(context.get());
+  EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), 2048);
+  EVP_PKEY* key = nullptr;
+  EVP_PKEY_generate(context.get(), &key);
+  return KeyPtr(key);
+}
+
+std::string MakeRequest(EVP_PKEY* key, RequestShape const& shape) {
+  CertificateRequestPtr const request(X509_REQ_new());
+  X509_REQ_set_version(request.get(), shape.Version);
+  auto* const subject = X509_REQ_get_subject_name(request.get());
+  if (shape.DomainFirst) {
+    AddName(subject, NID_domainComponent, shape.DomainComponent);
+  }
+  AddName(subject, NID_commonName, shape.CommonName);
+  if (!shape.DomainFirst) {
+    AddName(subject, NID_domainComponent, shape.DomainComponent);
+  }
+  if (!shape.ExtraName.empty()) {
+    AddName(subject, NID_organizationName, shape.ExtraName);
+  }
+  X509_REQ_set_pubkey(request.get(), key);
+  for (int i = 0; i < shape.Attributes; ++i) {
+    // A second attribute is another one, not a second value.
+    auto const oid = i == 0 ? shape.AttributeOid : shape.AttributeOid + ".1";
+    X509_REQ_add1_attr_by_txt(
+        request.get(), oid.c_str(), shape.AttributeType, Bytes(shape.CuId), static_cast<int>(shape.CuId.size()));
+  }
+  Sign(request.get(), key, shape);
+  auto der = DerOf(request.get(), i2d_X509_REQ);
+  if (shape.SpoilSignature) {
+    der.back() = static_cast<char>(der.back() ^ 1);
+  }
+  return ToBase64(der);
+}
+
+Credentials MakeSelfSigned(std::string const& commonName) {
+  Credentials made;
+  made.Key = MakeRsaKey();
+  made.Certificate.reset(X509_new());
+  auto* const certificate = made.Certificate.get();
+  X509_set_version(certificate, X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 7);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+  AddName(X509_get_subject_name(certificate), NID_commonName, commonName);
+  X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
+  X509_set_pubkey(certificate, made.Key.get());
+  X509_sign(certificate, made.Key.get(), EVP_sha256());
+  return made;
+}
+
+CertificatePtr ParseCertificate(std::string const& base64Der) {
+  auto const der = FromBase64(base64Der);
+  auto const* bytes = Bytes(der);
+  return CertificatePtr(d2i_X509(nullptr, &bytes, static_cast<long>(der.size())));
+}
+
+std::string ToPem(X509* certificate) {
+  BIO* const bio = BIO_new(BIO_s_mem());
+  PEM_write_bio_X509(bio, certificate);
+  char* data = nullptr;
+  auto const size = BIO_get_mem_data(bio, &data);
+  std::string pem(data, static_cast<std::size_t>(size));
+  BIO_free(bio);
+  return pem;
+}
+
+std::string KeyIdOf(X509* certificate) {
+  auto const der = DerOf(certificate, i2d_X509);
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(Bytes(der), der.size(), reinterpret_cast<unsigned char*>(digest.data()));
+  auto text = ToBase64(digest);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  text.erase(text.find('='));
+  return text;
+}
+
+std::string PublicKeyBase64(EVP_PKEY* key) { return ToBase64(DerOf(key, i2d_PUBKEY)); }
+
+std::string ToBase64(std::string const& bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  auto const size = EVP_EncodeBlock(
+      reinterpret_cast<unsigned char*>(text.data()), Bytes(bytes), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+std::string FromBase64(std::string const& text) {
+  std::string bytes(text.size() / 4 * 3, '\0');
+  EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), Bytes(text), static_cast<int>(text.size()));
+  auto const padding = std::count(text.begin(), text.end(), '=');
+  bytes.resize(bytes.size() - static_cast<std::size_t>(padding));
+  return bytes;
+}
+
+std::string FromBase64Url(std::string text) {
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  text.append((4 - text.size() % 4) % 4, '=');
+  return FromBase64(text);
+}
+
+}  // namespace emulator_test
