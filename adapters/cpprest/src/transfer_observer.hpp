@@ -9,6 +9,7 @@
 #include <cpprest/http_msg.h>
 
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::cpprest {
 
@@ -27,11 +28,14 @@ class TransferObserver final {
     Guard([&] { (*handler_)(direction, bytes); });
   }
 
-  /// Runs code of the application's; an exception from it is kept and goes on.
+  /// Runs code of the application's; an exception from it is kept and goes on. An `Error` is this library's own, of the
+  /// waiting in between.
   template <typename Code>
   auto Guard(Code&& code) -> decltype(code()) {
     try {
       return code();
+    } catch (Error const&) {
+      throw;
     } catch (...) {
       failure_ = std::current_exception();
       throw;

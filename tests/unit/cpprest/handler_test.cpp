@@ -1,0 +1,427 @@
+// Before cpprestsdk, whose macro U is a name that GoogleTest uses.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cpprest/containerstream.h>
+#include <cpprest/http_compression.h>
+#include <cpprest/producerconsumerstream.h>
+
+#include <atomic>
+#include <system_error>
+#include <thread>
+
+#include "fakes.hpp"
+#include "mtlspop/cpprest/handler.hpp"
+#include "mtlspop/cpprest/http_exception.hpp"
+#include "mtlspop/policies/errors.hpp"
+#include "support/error_code_of.hpp"
+#include "support/event.hpp"
+
+namespace mtlspop::cpprest {
+namespace {
+
+using namespace mtlspop::test;
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+using web::http::http_exception;
+using web::http::http_pipeline_stage;
+using web::http::http_request;
+using web::http::http_response;
+using web::http::methods;
+using web::http::client::http_client;
+using web::http::client::http_client_config;
+
+/// A body that gives out `text` when it is let, or fails.
+class GatedBody final : public BodyStream {
+ public:
+  explicit GatedBody(std::shared_ptr<Event> gate, std::string text = "late")
+      : gate_(std::move(gate)), text_(std::move(text)) {}
+
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override {
+    auto const pause = Eventually([&] {
+      context.ThrowIfEnded("reading");
+      return gate_->IsSet();
+    });
+    EXPECT_TRUE(pause);
+    if (text_ == "fail") throw Error{{errors::ConnectionLost, "the connection was lost", "try again"}};
+    auto const count = std::min(buffer.size(), text_.size() - position_);
+    std::copy_n(text_.begin() + static_cast<std::ptrdiff_t>(position_), count, buffer.begin());
+    position_ += count;
+    return count;
+  }
+
+ private:
+  std::shared_ptr<Event> gate_;
+  std::string text_;
+  std::size_t position_ = 0;
+};
+
+class HandlerTest : public testing::Test {
+ protected:
+  HandlerOptions Options(http_client_config config = {}) {
+    HandlerOptions options;
+    options.Transport = transport_;
+    options.Scopes = {"https://a.example/.default"};
+    options.Retry.InitialDelay = 0ms;
+    options.Config = std::move(config);
+    return options;
+  }
+
+  http_client MakeTestClient(http_client_config config = {}) {
+    return MakeClient(U("https://a.example/base"), credential_, config, Options());
+  }
+
+  static std::error_code FailureOf(pplx::task<http_response> const& task) {
+    try {
+      task.get();
+    } catch (http_exception const& error) {
+      return error.error_code();
+    }
+    return {};
+  }
+
+  std::shared_ptr<ScriptedTransport> transport_ = std::make_shared<ScriptedTransport>();
+  std::shared_ptr<FakeCredential> credential_ = std::make_shared<FakeCredential>();
+};
+
+TEST_F(HandlerTest, AuthorizesAndAnswersAsAClientDoes) {
+  transport_->Then([](auto const&) {
+    auto response = MakeResponse(201, "Content-Type", "application/json", R"({"value":"x"})");
+    response->ReasonPhrase = "Made";
+    response->Fields.Add("Set-Cookie", "a=1");
+    response->Fields.Add("Set-Cookie", "b=2");
+    return response;
+  });
+  auto client = MakeTestClient();
+  auto response = client.request(methods::GET, U("/secrets/a?b=c")).get();
+  EXPECT_EQ(response.status_code(), 201);
+  EXPECT_EQ(response.reason_phrase(), U("Made"));
+  EXPECT_EQ(response.headers()[U("set-cookie")], U("a=1, b=2"));
+  EXPECT_EQ(response.extract_json().get().at(U("value")).as_string(), U("x"));
+  auto const sent = transport_->Sent()[0];
+  EXPECT_EQ(sent.Url, "https://a.example/base/secrets/a?b=c");
+  EXPECT_EQ(sent.Fields.Get("Authorization"), "mtls_pop bound-token");
+  EXPECT_THAT(sent.Fields.Get("User-Agent"), HasSubstr("cpprestsdk/"));
+  EXPECT_EQ(sent.Binding->KeyId(), "key-1");
+}
+
+TEST_F(HandlerTest, GivesTheBodyInEveryForm) {
+  auto client = MakeTestClient();
+  transport_->ThenAnswer(200, "Content-Type", "text/plain", "text");
+  EXPECT_EQ(client.request(methods::GET).get().extract_string().get(), U("text"));
+  transport_->ThenAnswer(200, "Content-Type", "application/octet-stream", "bytes");
+  EXPECT_THAT(client.request(methods::GET).get().extract_vector().get(), SizeIs(5));
+  transport_->ThenAnswer(200, "Content-Type", "text/plain", std::string(300'000, 'x'));
+  concurrency::streams::container_buffer<std::string> all;
+  auto const response = client.request(methods::GET).get();
+  EXPECT_EQ(response.body().read_to_end(all).get(), 300'000U);
+  transport_->ThenAnswer(204);
+  EXPECT_EQ(client.request(methods::GET).get().extract_vector().get().size(), 0U);
+}
+
+TEST_F(HandlerTest, SendsBodiesOfKnownAndUnknownLength) {
+  auto client = MakeTestClient();
+  client.request(methods::PUT, U("/a"), U("the text")).get();
+  EXPECT_EQ(transport_->Sent()[0].Body, "the text");
+  EXPECT_THAT(transport_->Sent()[0].Fields.Get("Content-Type"), HasSubstr("text/plain"));
+  EXPECT_FALSE(transport_->Sent()[0].Fields.Contains("Content-Length"));
+
+  concurrency::streams::producer_consumer_buffer<std::uint8_t> pipe;
+  http_request request{methods::POST};
+  request.set_body(pipe.create_istream());
+  auto const answer = client.request(request);
+  std::string const text(100'000, 'y');
+  pipe.putn_nocopy(reinterpret_cast<std::uint8_t const*>(text.data()), text.size()).wait();
+  pipe.close(std::ios_base::out).wait();
+  answer.get();
+  EXPECT_EQ(transport_->Sent()[1].Body, text);
+}
+
+TEST_F(HandlerTest, SendsABodyAgainFromItsBeginning) {
+  transport_->ThenAnswer(503);
+  auto client = MakeTestClient();
+  client.request(methods::PUT, U("/a"), U("the text")).get();
+  EXPECT_EQ(transport_->Sent()[1].Body, "the text");
+}
+
+TEST_F(HandlerTest, WritesIntoTheApplicationsOwnStream) {
+  transport_->ThenAnswer(200, "Content-Type", "text/plain", "into my stream");
+  concurrency::streams::container_buffer<std::vector<std::uint8_t>> mine;
+  http_request request{methods::GET};
+  request.set_response_stream(mine.create_ostream());
+  auto client = MakeTestClient();
+  auto const response = client.request(request).get();
+  response.content_ready().get();
+  EXPECT_EQ(std::string(mine.collection().begin(), mine.collection().end()), "into my stream");
+}
+
+TEST_F(HandlerTest, AnswersAtTheHeaderAndStreamsTheRest) {
+  auto const gate = std::make_shared<Event>();
+  transport_->Then([gate](auto const&) {
+    auto response = MakeResponse(200);
+    response->Body = std::make_unique<GatedBody>(gate);
+    return response;
+  });
+  auto client = MakeTestClient();
+  auto const response = client.request(methods::GET).get();
+  gate->Set();
+  EXPECT_EQ(response.extract_string(true).get(), U("late"));
+}
+
+TEST_F(HandlerTest, TellsTheReaderOfABodyThatItBrokeOff) {
+  auto const gate = std::make_shared<Event>();
+  gate->Set();
+  transport_->Then([gate](auto const&) {
+    auto response = MakeResponse(200);
+    response->Body = std::make_unique<GatedBody>(gate, "fail");
+    return response;
+  });
+  auto client = MakeTestClient();
+  auto const response = client.request(methods::GET).get();
+  try {
+    response.extract_string(true).get();
+    FAIL();
+  } catch (http_exception const& error) {
+    EXPECT_EQ(error.error_code(), std::errc::connection_aborted);
+  }
+}
+
+TEST_F(HandlerTest, ReportsProgressBothWays) {
+  transport_->ThenAnswer(200, "Content-Type", "text/plain", "answer");
+  std::vector<std::pair<bool, std::uint64_t>> seen;
+  http_request request{methods::PUT};
+  request.set_body(U("question"));
+  request.set_progress_handler([&](web::http::message_direction::direction direction, utility::size64_t bytes) {
+    seen.emplace_back(direction == web::http::message_direction::upload, bytes);
+  });
+  auto client = MakeTestClient();
+  client.request(request).get().content_ready().get();
+  EXPECT_EQ(seen.front(), std::pair(true, std::uint64_t{0}));
+  EXPECT_THAT(seen, testing::Contains(std::pair(true, std::uint64_t{8})));
+  EXPECT_EQ(seen.back(), std::pair(false, std::uint64_t{6}));
+}
+
+TEST_F(HandlerTest, HandsAnExceptionOfTheProgressHandlerOn) {
+  http_request request{methods::PUT};
+  request.set_body(U("question"));
+  request.set_progress_handler([](auto, auto) { throw std::domain_error{"mine"}; });
+  auto client = MakeTestClient();
+  EXPECT_THROW(client.request(request).get(), std::domain_error);
+}
+
+struct Mapping {
+  ErrorCode Code;
+  std::errc Condition;
+};
+
+class Failures : public HandlerTest, public testing::WithParamInterface<Mapping> {};
+
+TEST_P(Failures, AreExceptionsThatACpprestsdkUserKnows) {
+  transport_->ThenThrow(Error{{GetParam().Code, "what failed", "what to do"}});
+  auto client = MakeTestClient();
+  try {
+    client.request(methods::GET).get();
+    FAIL();
+  } catch (HttpException const& error) {
+    EXPECT_EQ(error.Code(), GetParam().Code);
+    EXPECT_EQ(error.error_code(), GetParam().Condition);
+    EXPECT_THAT(error.what(), HasSubstr(std::string{GetParam().Code.Name()}));
+    EXPECT_THAT(error.what(), HasSubstr("what to do"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Codes,
+    Failures,
+    testing::Values(
+        Mapping{errors::NameResolutionFailed, std::errc::host_unreachable},
+        Mapping{errors::ConnectFailed, std::errc::host_unreachable},
+        Mapping{errors::DeadlineExceeded, std::errc::timed_out},
+        Mapping{errors::ConnectionLost, std::errc::connection_aborted},
+        Mapping{errors::ServerCertificateRejected, std::errc::protocol_error},
+        Mapping{errors::MalformedResponse, std::errc::bad_message},
+        Mapping{errors::RedirectRefused, std::errc::permission_denied}));
+
+TEST_F(HandlerTest, FailsClosedOnPlainHttp) {
+  auto client = MakeClient(U("http://a.example"), credential_, {}, Options());
+  EXPECT_EQ(FailureOf(client.request(methods::GET)), std::errc::permission_denied);
+  EXPECT_THAT(transport_->Sent(), SizeIs(0));
+}
+
+TEST_F(HandlerTest, RefusesARedirect) {
+  transport_->ThenAnswer(302, "Location", "https://elsewhere.example", "");
+  auto client = MakeTestClient();
+  EXPECT_EQ(FailureOf(client.request(methods::GET)), std::errc::permission_denied);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+TEST_F(HandlerTest, CanBeCancelledBeforeAndWhileItWaits) {
+  auto client = MakeTestClient();
+  pplx::cancellation_token_source before;
+  before.cancel();
+  EXPECT_EQ(FailureOf(client.request(methods::GET, U("/"), before.get_token())), std::errc::operation_canceled);
+
+  auto const gate = std::make_shared<Event>();
+  transport_->Then([gate](auto const&) {
+    auto response = MakeResponse(200);
+    response->Body = std::make_unique<GatedBody>(gate);
+    return response;
+  });
+  pplx::cancellation_token_source during;
+  auto const response = client.request(methods::GET, U("/"), during.get_token()).get();
+  during.cancel();
+  try {
+    response.extract_string(true).get();
+    FAIL();
+  } catch (http_exception const& error) {
+    EXPECT_EQ(error.error_code(), std::errc::operation_canceled);
+  }
+}
+
+TEST_F(HandlerTest, KeepsTheTimeoutOfTheClientForEachPieceOfTheBody) {
+  http_client_config config;
+  config.set_timeout(30ms);
+  transport_->Then([](auto const&) {
+    auto response = MakeResponse(200);
+    response->Body = std::make_unique<GatedBody>(std::make_shared<Event>());
+    return response;
+  });
+  auto client = MakeTestClient(config);
+  auto const response = client.request(methods::GET).get();
+  try {
+    response.extract_string(true).get();
+    FAIL();
+  } catch (http_exception const& error) {
+    EXPECT_EQ(error.error_code(), std::errc::timed_out);
+  }
+}
+
+TEST_F(HandlerTest, TimesOutWhereTheApplicationsOwnBodyStalls) {
+  http_client_config config;
+  config.set_timeout(30ms);
+  auto client = MakeTestClient(config);
+  concurrency::streams::producer_consumer_buffer<std::uint8_t> pipe;
+  http_request request{methods::POST};
+  request.set_body(pipe.create_istream());
+  EXPECT_EQ(FailureOf(client.request(request)), std::errc::timed_out);
+  pipe.close().wait();
+}
+
+/// Adds its name to a field of the request and to one of the answer.
+class MarkingStage final : public http_pipeline_stage {
+ public:
+  explicit MarkingStage(utility::string_t name) : name_(std::move(name)) {}
+  pplx::task<http_response> propagate(http_request request) override {
+    request.headers().add(U("Mark"), name_);
+    return next_stage()->propagate(request).then([name = name_](http_response response) {
+      response.headers().add(U("Mark"), name);
+      return response;
+    });
+  }
+
+ private:
+  utility::string_t name_;
+};
+
+TEST_F(HandlerTest, LetsOtherHandlersRunBeforeAndAfterIt) {
+  http_client client{U("https://a.example")};
+  client.add_handler(std::make_shared<MarkingStage>(U("before")));
+  client.add_handler(MakeHandler(credential_, Options()));
+  client.add_handler([](http_request request, std::shared_ptr<http_pipeline_stage> next) {
+    request.headers().add(U("Mark"), U("after"));
+    return next->propagate(request);
+  });
+  client.request(methods::GET).get();
+  EXPECT_EQ(transport_->Sent()[0].Fields.Get("Mark"), "before, after");
+  EXPECT_TRUE(transport_->Sent()[0].Binding);
+
+  client.add_handler(std::make_shared<MarkingStage>(U("later")));
+  EXPECT_EQ(client.request(methods::GET).get().headers()[U("Mark")], U("later, before"));
+  EXPECT_EQ(transport_->Sent()[1].Fields.Get("Mark"), "before, after, later");
+  EXPECT_TRUE(transport_->Sent()[1].Binding);
+}
+
+TEST_F(HandlerTest, LetsAnotherHandlerAnswer) {
+  http_client client{U("https://a.example")};
+  client.add_handler(MakeHandler(credential_, Options()));
+  client.add_handler([](http_request, std::shared_ptr<http_pipeline_stage>) {
+    return pplx::task_from_result(http_response{418});
+  });
+  EXPECT_EQ(client.request(methods::GET).get().status_code(), 418);
+  EXPECT_THAT(transport_->Sent(), SizeIs(0));
+}
+
+TEST_F(HandlerTest, DoesNotDeadlockWhenEveryContinuationWaitsForAnotherRequest) {
+  auto client = MakeTestClient();
+  std::vector<pplx::task<int>> tasks;
+  for (int i = 0; i < 500; ++i) {
+    tasks.push_back(client.request(methods::GET).then([&client](http_response) {
+      return client.request(methods::GET)
+          .then([](http_response response) { return static_cast<int>(response.status_code()); })
+          .get();
+    }));
+  }
+  for (auto const& task : tasks) EXPECT_EQ(task.get(), 200);
+}
+
+TEST_F(HandlerTest, KeepsTheOrderWhereTheClientGuaranteesIt) {
+  http_client_config config;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  config.set_guarantee_order(true);
+#pragma GCC diagnostic pop
+  auto client = MakeTestClient(config);
+  std::atomic<int> inFlight{0};
+  for (int i = 0; i < 50; ++i) {
+    transport_->Then([&](auto const&) {
+      EXPECT_EQ(++inFlight, 1);
+      std::this_thread::yield();
+      --inFlight;
+      return MakeResponse(200);
+    });
+  }
+  std::vector<pplx::task<http_response>> tasks;
+  for (int i = 0; i < 50; ++i) tasks.push_back(client.request(methods::GET, U("/") + std::to_string(i)));
+  for (auto const& task : tasks) task.get();
+  auto const sent = transport_->Sent();
+  for (std::size_t i = 0; i < 50; ++i) EXPECT_EQ(sent[i].Url, "https://a.example/base/" + std::to_string(i));
+}
+
+TEST_F(HandlerTest, TakesCompressedAnswersWhereTheClientAsksForThem) {
+  std::string const text(10'000, 'z');
+  auto const compressor = web::http::compression::builtin::make_compressor(U("gzip"));
+  ASSERT_TRUE(compressor);
+  std::string packed(20'000, '\0');
+  std::size_t used = 0;
+  bool done = false;
+  packed.resize(compressor->compress(
+      reinterpret_cast<std::uint8_t const*>(text.data()), text.size(), reinterpret_cast<std::uint8_t*>(packed.data()),
+      packed.size(), web::http::compression::operation_hint::is_last, used, done));
+  transport_->ThenAnswer(200, "Content-Encoding", "gzip", packed);
+  http_client_config config;
+  config.set_request_compressed_response(true);
+  auto client = MakeTestClient(config);
+  EXPECT_EQ(client.request(methods::GET).get().extract_string(true).get(), text);
+  EXPECT_THAT(transport_->Sent()[0].Fields.Get("Accept-Encoding"), HasSubstr("gzip"));
+}
+
+TEST_F(HandlerTest, RefusesWhatABoundRequestCannotHonour) {
+  auto const refused = [&](auto change) {
+    http_client_config config;
+    change(config);
+    return ErrorCodeOf([&] { MakeHandler(credential_, Options(config)); });
+  };
+  auto const invalid = errors::InvalidArgument.Name();
+  EXPECT_EQ(refused([](auto& config) { config.set_validate_certificates(false); }), invalid);
+  EXPECT_EQ(refused([](auto& config) { config.set_credentials({U("user"), U("password")}); }), invalid);
+  EXPECT_EQ(refused([](auto& config) { config.set_ssl_context_callback([](auto&) {}); }), invalid);
+  EXPECT_EQ(refused([](auto& config) { config.set_tlsext_sni_enabled(false); }), invalid);
+  EXPECT_EQ(refused([](auto& config) { config.set_proxy(web::web_proxy{U("http://proxy.example")}); }), invalid);
+  EXPECT_EQ(ErrorCodeOf([&] { MakeHandler(nullptr, Options()); }), invalid);
+  EXPECT_EQ(refused([](auto&) {}), "no error");
+}
+
+}  // namespace
+}  // namespace mtlspop::cpprest
