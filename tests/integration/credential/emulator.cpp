@@ -1,0 +1,109 @@
+#include "emulator.hpp"
+
+#include <stdexcept>
+
+#include <openssl/evp.h>
+
+namespace mtlspop::test {
+namespace {
+
+using nlohmann::json;
+
+std::string ToBase64(std::vector<std::uint8_t> const& data) {
+  std::string text(4 * ((data.size() + 2) / 3) + 1, '\0');
+  int const length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), data.data(), static_cast<int>(data.size()));
+  text.resize(static_cast<std::size_t>(length));
+  return text;
+}
+
+std::unique_ptr<ServerProcess> Start(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), MTLSPOP_EMULATOR_PATH);
+  auto process = std::make_unique<ServerProcess>(ServerCommand{std::move(arguments), {}, SIGTERM});
+  if (!process->WaitForOutput("}\n")) throw std::runtime_error("the emulator did not start: " + process->Output());
+  return process;
+}
+
+}  // namespace
+
+Emulator::Emulator(std::vector<std::string> arguments)
+    : process_(Start(std::move(arguments))),
+      startup_(json::parse(process_->Output())),
+      transport_(MakeHttpTransport(MakeTransportOptions())) {}
+
+TransportOptions Emulator::MakeTransportOptions() const {
+  TransportOptions options;
+  options.Tls.Trust.CaFile = startup_.at("ca_file");
+  options.Proxy.UseEnvironment = false;
+  for (auto const& [from, to] : startup_.at("connect").items()) {
+    options.ConnectOverrides.push_back({from, to.get<std::string>()});
+  }
+  auto const sts = startup_.at("sts").get<std::string>().substr(std::string{"https://"}.size());
+  options.ConnectOverrides.push_back({"mtlsauth.microsoft.com:443", sts});
+  options.ConnectOverrides.push_back({"*.mtlsauth.microsoft.com:443", sts});
+  return options;
+}
+
+ManagedIdentityCredentialOptions Emulator::CredentialOptions() const {
+  ManagedIdentityCredentialOptions options;
+  options.Binding = TokenBinding::Required;
+  options.ImdsEndpoint = ImdsEndpoint();
+  options.Transport = transport_;
+  options.Log = Logger::FromEnvironment();
+  options.Environment = [](char const*) { return std::string{}; };
+  return options;
+}
+
+json Emulator::Log(std::string const& service) const { return Get(service.empty() ? "log" : "log?service=" + service); }
+
+int Emulator::Count(std::string const& path) const {
+  int count = 0;
+  for (auto const& entry : Log()) {
+    if (entry.at("path").get<std::string>().find(path) != std::string::npos) ++count;
+  }
+  return count;
+}
+
+void Emulator::ArmFault(json const& fault) const { Control("faults", fault); }
+
+json Emulator::Control(std::string const& name, json const& body) const { return Send("POST", name, body.dump()); }
+
+json Emulator::Get(std::string const& name) const { return Send("GET", name, ""); }
+
+json Emulator::Send(std::string const& method, std::string const& name, std::string const& body) const {
+  Request request{method, Url::Parse(startup_.at("control").get<std::string>() + "/emulator/" + name)};
+  if (!body.empty()) request.SetBody(body);
+  auto const response = transport_->Send(request, nullptr, {});
+  auto const text = ReadToEnd(*response->Body, DefaultBufferedBodyBytes, {});
+  if (response->StatusCode != 200) throw std::runtime_error("the emulator refused " + name + ": " + text);
+  return json::parse(text);
+}
+
+int Emulator::ReadSecret(AccessToken const& token) const {
+  Request request{
+      "GET",
+      Url::Parse("https://" + startup_.at("vault_host").get<std::string>() + "/secrets/boundsecret?api-version=7.4")};
+  request.Fields.Set("Authorization", token.AuthorizationHeader());
+  if (token.Binding) request.Fields.Set("x-ms-tokenboundauth", "true");
+  auto const response = transport_->Send(request, token.Binding, {});
+  ReadToEnd(*response->Body, DefaultBufferedBodyBytes, {});
+  return response->StatusCode;
+}
+
+Secret EmulatorAttestationProvider::Attest(AttestationRequest const& request, Context const& context) {
+  ++calls_;
+  Request message{"POST", Url::Parse(request.Endpoint + "/attest/keyguard")};
+  message.SetBody(
+      json{{"public_key", ToBase64(request.Key->SubjectPublicKeyInfo())}, {"client_id", request.ClientId}}.dump());
+  auto const response = transport_->Send(message, nullptr, context);
+  auto const answer = json::parse(ReadToEnd(*response->Body, DefaultBufferedBodyBytes, context));
+  return Secret{answer.value("token", std::string{})};
+}
+
+TokenRequest VaultRequest() {
+  TokenRequest request;
+  request.Scopes = {"https://vault.azure.net/.default"};
+  return request;
+}
+
+}  // namespace mtlspop::test
