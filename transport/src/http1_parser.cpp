@@ -39,7 +39,7 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
     // Our own limits come first, with errors that name the option.
     header_limit(static_cast<std::uint32_t>(
         std::min<std::size_t>(limits.HeaderBytes + 1024, std::numeric_limits<std::uint32_t>::max())));
-    body_limit(boost::none);
+    body_limit(std::numeric_limits<std::uint64_t>::max());
     fields_.Reserve(12);
   }
 

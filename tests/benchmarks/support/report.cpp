@@ -69,13 +69,8 @@ int Report::Finish(BenchOptions const& options) const {
     std::string const limit = figure.Limit ? (figure.AtLeast ? ">= " : "<= ") + Format(*figure.Limit) : "";
     char const* const verdict = !figure.Limit ? "" : figure.IsMet() ? "ok" : "MISS";
     std::printf(
-        "%-52s %10s %-8s %10s  %-4s %s\n",
-        figure.Name.c_str(),
-        Format(figure.Value).c_str(),
-        figure.Unit.c_str(),
-        limit.c_str(),
-        verdict,
-        figure.Note.c_str());
+        "%-52s %10s %-8s %10s  %-4s %s\n", figure.Name.c_str(), Format(figure.Value).c_str(), figure.Unit.c_str(),
+        limit.c_str(), verdict, figure.Note.c_str());
     missed += figure.Limit && !figure.IsMet() ? 1 : 0;
     if (figure.Limit && (worst == nullptr || figure.AgainstLimit() > worst->AgainstLimit())) {
       worst = &figure;
@@ -99,7 +94,8 @@ int Report::Finish(BenchOptions const& options) const {
 void Report::WriteJson(std::string const& path) const {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (auto const& figure : figures_) {
-    nlohmann::ordered_json one{{"name", figure.Name}, {"value", figure.Value}, {"unit", figure.Unit}, {"note", figure.Note}};
+    nlohmann::ordered_json one{
+        {"name", figure.Name}, {"value", figure.Value}, {"unit", figure.Unit}, {"note", figure.Note}};
     if (figure.Limit) {
       one["limit"] = *figure.Limit;
       one["at_least"] = figure.AtLeast;
@@ -124,13 +120,14 @@ void Report::WriteSvg(std::string const& path) const {
   auto const height = 40 + row * static_cast<int>(limited.size());
   std::ofstream out{path};
   out << "<svg xmlns='http://www.w3.org/2000/svg' width='" << left + full + 140 << "' height='" << height
-      << "' font-family='sans-serif' font-size='12'>\n<rect width='100%' height='100%' fill='white'/>\n<text x='8' y='18'>"
+      << "' font-family='sans-serif' font-size='12'>\n<rect width='100%' height='100%' fill='white'/>\n<text x='8' "
+         "y='18'>"
       << name_ << ": measured against the limit (the line); shorter is better</text>\n";
   int y = 32;
   for (auto const* figure : limited) {
     auto const width = static_cast<int>(std::min(figure->AgainstLimit(), 1.3) * full);
-    out << "<text x='8' y='" << y + 13 << "'>" << figure->Name << "</text><rect x='" << left << "' y='" << y << "' width='"
-        << width << "' height='16' fill='" << (figure->IsMet() ? "#3a7d44" : "#b23a48") << "'/><text x='"
+    out << "<text x='8' y='" << y + 13 << "'>" << figure->Name << "</text><rect x='" << left << "' y='" << y
+        << "' width='" << width << "' height='16' fill='" << (figure->IsMet() ? "#3a7d44" : "#b23a48") << "'/><text x='"
         << left + width + 6 << "' y='" << y + 13 << "'>" << Format(figure->Value) << ' ' << figure->Unit << "</text>\n";
     y += row;
   }

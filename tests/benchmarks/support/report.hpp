@@ -17,11 +17,11 @@ struct Figure {
   /// "x" for a ratio, otherwise a unit.
   std::string Unit = "x";
   /// What must not be passed; none for a figure that is only reported.
-  std::optional<double> Limit;
+  std::optional<double> Limit{};
   /// Whether the limit is one from below.
   bool AtLeast = false;
   /// More about it, for the table: medians, counts.
-  std::string Note;
+  std::string Note{};
 
   bool IsMet() const noexcept;
   /// 1 at the limit, above 1 where it is missed.
