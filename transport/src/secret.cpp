@@ -1,5 +1,6 @@
 #include "mtlspop/transport/secret.hpp"
 
+#include <cstring>
 #include <ostream>
 #include <utility>
 
@@ -7,12 +8,10 @@ namespace mtlspop {
 
 void Cleanse(std::string& text) noexcept {
   // A short string lives inside its object and a long one in its own storage: growing to the capacity reaches both
-  // without a reallocation, and the volatile writes may not be left out.
+  // without a reallocation. What a volatile pointer points to has to be called.
+  static void* (*const volatile overwrite)(void*, int, std::size_t) = std::memset;
   text.resize(text.capacity());
-  char volatile* byte = text.data();
-  for (std::size_t left = text.size(); left != 0; --left) {
-    *byte++ = 0;
-  }
+  overwrite(text.data(), 0, text.size());
   text.clear();
 }
 

@@ -88,6 +88,16 @@ void Connection::BeginRequest() noexcept {
   }
 }
 
+void Connection::FreeBuffers() noexcept {
+  input_.Shrink();
+  if (tls_) {
+    tls_->FreeBuffers();
+  }
+  if (outerTls_) {
+    outerTls_->FreeBuffers();
+  }
+}
+
 void Connection::Close() noexcept {
   if (!disowned_) {
     top_->Close();

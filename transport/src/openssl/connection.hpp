@@ -42,6 +42,10 @@ class Connection final {
   /// meanwhile (session tickets, a request to renegotiate) are dealt with.
   bool IsUsable();
   void BeginRequest() noexcept;
+  /// Whether input can be had without waiting for the socket.
+  bool HasBufferedInput() const noexcept { return tls_ != nullptr && tls_->HasBufferedInput(); }
+  /// Gives memory back before a long rest.
+  void FreeBuffers() noexcept;
   /// Ends the connection in the regular way, as far as that goes without waiting.
   void Close() noexcept;
   /// For a connection that belongs to another process: its descriptor is closed without a word to the other side.

@@ -23,8 +23,11 @@ namespace mtlspop::openssl {
 struct PoolKey {
   PoolKey(Origin const& origin, std::string const& proxy, std::string_view keyId);
 
+  std::string_view KeyId() const noexcept { return std::string_view{Text}.substr(Text.size() - KeyIdLength); }
+
+  /// Ends with the key id.
   std::string Text;
-  std::string KeyId;
+  std::size_t KeyIdLength;
 };
 
 class ConnectionPool;
@@ -64,7 +67,7 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   PoolSlot Acquire(PoolKey key, bool fresh, Context const& context);
 
   void Retire(std::string const& keyId);
-  bool IsRetired(std::string const& keyId) const;
+  bool IsRetired(std::string_view keyId) const;
   PoolStatistics Statistics() const;
 
   /// In a forked child: lets go of the parent's connections without a word to the other side.
@@ -82,7 +85,6 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
     /// Least recently used first.
     std::vector<IdleList::iterator> Idle;
     std::size_t InUse = 0;
-    std::string KeyId;
   };
   using Graves = std::vector<std::unique_ptr<Connection>>;
 
@@ -92,6 +94,7 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   std::unique_ptr<Connection> Remove(IdleList::iterator idle);
   bool Reserve(std::string const& key);
   void Expire(Graves& graves);
+  bool IsRetiredLocked(std::string_view keyId) const;
   static void Bury(Graves& graves) noexcept;
 
   PoolOptions const options_;

@@ -160,6 +160,10 @@ bool Http1Exchange::Write(gsl::span<std::uint8_t const> bytes) {
 }
 
 void Http1Exchange::ReceiveHead() {
+  // The answer is hardly ever here already: waiting first saves a read that finds nothing.
+  if (!headComplete_ && connection_->Input().Empty() && !connection_->HasBufferedInput()) {
+    connection_->Wait(IoStatus::WantRead, waiter_);
+  }
   while (!headComplete_) {
     auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));
     switch (result.Status) {

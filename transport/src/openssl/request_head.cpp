@@ -1,5 +1,5 @@
-#include "openssl/http1_exchange.hpp"
 #include "openssl/request_head.hpp"
+#include "openssl/http1_exchange.hpp"
 
 namespace mtlspop::openssl {
 

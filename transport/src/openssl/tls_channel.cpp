@@ -16,6 +16,14 @@ namespace {
 /// long chains and a few dozen session tickets, no room for an endless stream of handshake messages.
 constexpr std::size_t MaximumBytesWithoutData = 512 * 1024;
 
+/// OpenSSL judges a result by the thread's error queue, where other code may have left something. Looking is cheaper
+/// than emptying.
+void EmptyErrorQueue() noexcept {
+  if (ERR_peek_error() != 0) {
+    ERR_clear_error();
+  }
+}
+
 bool IsAddressLiteral(std::string const& host) {
   unsigned char address[16];
   return ::inet_pton(AF_INET, host.c_str(), address) == 1 || ::inet_pton(AF_INET6, host.c_str(), address) == 1;
@@ -193,7 +201,7 @@ int TlsChannel::OnSession(SSL* ssl, SSL_SESSION* session) {
 
 IoStatus TlsChannel::TryHandshake() {
   lastBelow_ = IoStatus::Done;
-  ERR_clear_error();
+  EmptyErrorQueue();
   int const result = SSL_do_handshake(ssl_.get());
   if (result == 1) {
     handshakeDone_ = true;
@@ -208,7 +216,7 @@ IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
   }
   TryFlush();
   lastBelow_ = IoStatus::Done;
-  ERR_clear_error();
+  EmptyErrorQueue();
   std::size_t count = 0;
   int const result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &count);
   if (result == 1) {
@@ -227,7 +235,7 @@ IoResult TlsChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
     return {flushed};
   }
   lastBelow_ = IoStatus::Done;
-  ERR_clear_error();
+  EmptyErrorQueue();
   std::size_t count = 0;
   int const result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count);
   return result == 1 ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};

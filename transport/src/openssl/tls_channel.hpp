@@ -51,6 +51,10 @@ class TlsChannel final : public Channel {
   char const* Version() const noexcept { return SSL_get_version(ssl_.get()); }
   /// How often the server has asked for the client certificate.
   std::size_t CertificateRequests() const noexcept { return certificateRequests_; }
+  /// Whether bytes of the other side wait inside OpenSSL, where waiting for the socket would not see them.
+  bool HasBufferedInput() const noexcept { return SSL_has_pending(ssl_.get()) == 1; }
+  /// Gives the record buffers back before a long rest; they are made anew when they are needed.
+  void FreeBuffers() noexcept { SSL_free_buffers(ssl_.get()); }
   /// Forgets the renegotiations of earlier requests.
   void BeginRequest() noexcept { renegotiations_ = 0; }
   /// No session of this connection is kept any more.

@@ -38,11 +38,9 @@ TlsContext::TlsContext(X509_STORE* trust, TlsVersion minimum, std::shared_ptr<Bi
   SSL_CTX_set1_cert_store(context, trust);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  // RELEASE_BUFFERS keeps idle connections small. One read call for a whole record, or several, instead of two for
-  // each.
   SSL_CTX_set_mode(
-      context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                   SSL_MODE_NO_AUTO_CHAIN);
+      context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
+  // One read call for a whole record, or several, instead of two for each.
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION);
   // HTTP/2 forbids renegotiation (RFC 9113 section 9.2.1).
