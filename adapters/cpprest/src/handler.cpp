@@ -142,6 +142,8 @@ class BoundHandler final : public http_pipeline_stage {
 
 }  // namespace
 
+HandlerOptions::HandlerOptions() = default;
+
 std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential> credential, HandlerOptions options) {
   RefuseUnusable(options.Config);
   if (!credential) {

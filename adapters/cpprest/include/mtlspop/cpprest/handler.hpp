@@ -29,6 +29,10 @@
 namespace mtlspop::cpprest {
 
 struct HandlerOptions {
+  // Not inline: where a default member initializer may throw, g++ 12 warns in whoever calls `MakeHandler(credential)` that
+  // members are used uninitialized.
+  HandlerOptions();
+
   /// What requests travel through. Null for a transport that the whole process shares (`DefaultHttpTransport()`), or one
   /// of the handler's own where `Config` names a proxy.
   std::shared_ptr<HttpTransport> Transport;
