@@ -184,6 +184,10 @@ void CachedTokens::Reject(std::string const& keyId) {
     if (rejected_.size() > MostRejected) rejected_.erase(rejected_.begin());
     retiring_.erase(std::remove(retiring_.begin(), retiring_.end(), keyId), retiring_.end());
   }
+  Forget(keyId);
+}
+
+void CachedTokens::Forget(std::string const& keyId) {
   cache_.DropBinding(keyId);
   onUnused_(keyId);
 }

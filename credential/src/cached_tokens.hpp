@@ -49,6 +49,8 @@ class CachedTokens final {
   /// The binding was refused: forgets its tokens, and keeps none that comes later.
   void Reject(std::string const& keyId);
   bool IsRejected(std::string_view keyId) const;
+  /// Forgets the tokens of a binding, and has its connections closed. It may be used again.
+  void Forget(std::string const& keyId);
   /// The credential has a new binding: tokens bound to others are refreshed in the background, and `OnUnused` is called
   /// for `retired` when the last one has gone.
   void Renew(std::string const& keyId, std::string const& retired);

@@ -1,0 +1,53 @@
+#pragma once
+
+/// @file
+/// Keys, stored bindings and attestation of Windows, for programs that want to choose. `MakeDefaultKeyProvider()` and
+/// `ManagedIdentityCredential` use them by themselves. Windows only.
+
+#include <memory>
+#include <string>
+
+#include <gsl/pointers>
+
+#include "mtlspop/credential/attestation_provider.hpp"
+#include "mtlspop/credential/binding_store.hpp"
+#include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/schannel.hpp"
+
+namespace mtlspop::windows {
+
+/// A binding key over an RSA key in CNG. Takes `key` over: it is freed exactly once, when the last owner lets go.
+/// @throw Error `key_unavailable` where the key is not RSA or has fewer than 2048 bits; it is freed then, too.
+gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDLE key, KeyStrength strength);
+
+/// Keys that virtualization-based security isolates and that live until the next boot (Microsoft Software Key Storage
+/// Provider with NCRYPT_USE_VIRTUAL_ISOLATION_FLAG and NCRYPT_USE_PER_BOOT_KEY_FLAG). A key counts only if its property
+/// "Virtual Iso" says so and it signs. One that is there from before the last boot, and therefore does not sign any
+/// more, is replaced, and the certificates in CurrentUser\My that this library put there for it are removed.
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
+
+/// Keys in the machine's TPM (Microsoft Platform Crypto Provider).
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
+
+/// Options of `MakeCertificateStoreBindingStore`.
+struct CertificateStoreOptions {
+  Logger Log;
+  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+};
+
+/// Keeps binding certificates in CurrentUser\My, where they are found again by the next process as long as their key
+/// lives. The friendly name of a certificate says whose it is; of several the newest valid one is taken, and those
+/// whose key is gone are removed. Keys that Windows cannot find by a name are not kept. Processes keep out of each
+/// other's way with a named mutex, for which nobody waits longer than 300 ms.
+gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(CertificateStoreOptions options = {});
+
+/// Attests KeyGuard keys with Microsoft's AttestationClientLib.dll: the file that the environment variable
+/// ATTESTATION_CLIENTLIB_PATH names (an absolute path), or the one beside the program. It is loaded when it is first
+/// needed, after its signature was verified; the folders that Windows would search are not.
+///
+/// The library's own log lines go to `log`, redacted.
+gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log = {});
+
+}  // namespace mtlspop::windows

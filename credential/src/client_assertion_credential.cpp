@@ -1,0 +1,120 @@
+#include "mtlspop/credential/client_assertion_credential.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "binding_source.hpp"
+#include "cached_tokens.hpp"
+#include "confidential_client.hpp"
+#include "encoding.hpp"
+#include "mtlspop/credential/errors.hpp"
+
+namespace mtlspop {
+
+class ClientAssertionCredential::Impl {
+ public:
+  explicit Impl(ClientAssertionCredentialOptions options);
+
+  AccessToken GetToken(TokenRequest const& request, Context const& context);
+
+ private:
+  AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
+  AccessToken GetAssertion(std::string const& rejectedKeyId, Context const& context) const;
+  AccessToken Exchange(
+      AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const;
+  std::string TakeRejectedKeyId();
+
+  ClientAssertionCredentialOptions options_;
+  ConfidentialClient client_;
+  std::mutex mutex_;
+  /// To be told to leg 1 when it is asked next; "" for none.
+  std::string rejectedKeyId_;
+  /// Last, so that it ends first: its jobs use all of the above.
+  CachedTokens tokens_;
+};
+
+ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
+    : options_(std::move(options)),
+      client_(
+          options_,
+          options_.ClientId,
+          options_.ClientCapabilities,
+          ConfidentialClient::MakeServiceClient(options_.Transport, options_.Time, options_.Log)),
+      tokens_(
+          "ClientAssertionCredential",
+          options_.Time,
+          options_.Log,
+          [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
+          [this](std::string const& keyId) { client_.Transport().RetireBinding(keyId); }) {
+  if (options_.Assertion) return;
+  throw Error{
+      {errors::InvalidArgument, "The credential has no other credential that gives it its assertion",
+       "Set Assertion, for example to a ManagedIdentityCredential"}};
+}
+
+AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
+  if (!request.RejectedKeyId.empty()) {
+    tokens_.Forget(request.RejectedKeyId);
+    std::lock_guard<std::mutex> const lock{mutex_};
+    rejectedKeyId_ = request.RejectedKeyId;
+  }
+  return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+}
+
+AccessToken ClientAssertionCredential::Impl::Fetch(
+    TokenRequest const& request, TokenRoute route, Context const& context) {
+  auto assertion = GetAssertion(TakeRejectedKeyId(), context);
+  try {
+    return Exchange(assertion, request, route, context);
+  } catch (Error const& error) {
+    if (error.Code() != errors::BindingRejected) throw;
+    tokens_.Forget(assertion.Binding->KeyId());
+  }
+  // Once, with another certificate of leg 1.
+  assertion = GetAssertion(assertion.Binding->KeyId(), context);
+  return Exchange(assertion, request, route, context);
+}
+
+AccessToken ClientAssertionCredential::Impl::GetAssertion(
+    std::string const& rejectedKeyId, Context const& context) const {
+  TokenRequest leg1;
+  leg1.Scopes = {options_.AssertionScope};
+  leg1.Binding = TokenBinding::Required;
+  leg1.RejectedKeyId = rejectedKeyId;
+  auto assertion = options_.Assertion->GetToken(leg1, context);
+  if (assertion.Binding) return assertion;
+  throw Error{
+      {errors::TokenTypeMismatch,
+       "The credential " + std::string{options_.Assertion->Name()} +
+           " gave a bearer token where a bound one was required",
+       "Use a credential of this library for the first leg, or one that honours TokenRequest::Binding"}};
+}
+
+AccessToken ClientAssertionCredential::Impl::Exchange(
+    AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const {
+  ConfidentialRequest const message{assertion.Binding, assertion.Token, encoding::NewUuid()};
+  auto token = client_.RequestToken(message, request, route, context);
+  if (token.Binding) {
+    token.Attested = assertion.Attested;
+    // Leg 1 rotates its certificate by itself: follow it before the one at hand ends.
+    token.RefreshOn = std::min(token.RefreshOn, RotateOn(options_.Time->Now(), token.Binding->NotAfter()));
+  }
+  return token;
+}
+
+std::string ClientAssertionCredential::Impl::TakeRejectedKeyId() {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return std::exchange(rejectedKeyId_, {});
+}
+
+ClientAssertionCredential::ClientAssertionCredential(ClientAssertionCredentialOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+
+ClientAssertionCredential::~ClientAssertionCredential() = default;
+
+AccessToken ClientAssertionCredential::GetToken(TokenRequest const& request, Context const& context) {
+  return impl_->GetToken(request, context);
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,206 @@
+#include "mtlspop/credential/client_certificate_credential.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "cached_tokens.hpp"
+#include "confidential_client.hpp"
+#include "crypto.hpp"
+#include "encoding.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/environment.hpp"
+
+namespace mtlspop {
+namespace {
+
+using Certificate = std::shared_ptr<BindingCertificate const>;
+using Digest = std::array<std::uint8_t, 32>;
+
+/// A certificate and what it was read from, so that a change is noticed.
+struct LoadedCertificate {
+  Certificate Current;
+  std::optional<Digest> ContentDigest;
+};
+
+std::string ReadFile(std::string const& path) {
+  std::ifstream file{path, std::ios::binary};
+  std::string content{std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
+  if (file && !content.empty()) return content;
+  throw Error{
+      {errors::ClientCertificateUnusable, "The certificate file " + path + " cannot be read, or is empty",
+       "Check that it exists and that this process may read it"}};
+}
+
+void CheckSources(ClientCertificateCredentialOptions const& options) {
+  int const sources = (options.CertificatePath.empty() ? 0 : 1) + (options.CertificateContent.Empty() ? 0 : 1) +
+                      (options.CertificateUri.empty() ? 0 : 1) + (options.Certificate ? 1 : 0);
+  if (sources == 1) return;
+  throw Error{
+      {errors::InvalidArgument,
+       "The credential was given " + std::to_string(sources) + " sources of its certificate instead of one",
+       "Set exactly one of CertificatePath, CertificateContent, CertificateUri and Certificate"}};
+}
+
+/// Reads the certificate. None where it is known to be the one in `known`.
+std::optional<LoadedCertificate> Load(
+    ClientCertificateCredentialOptions const& options, LoadedCertificate const* known) {
+  if (options.Certificate) return LoadedCertificate{options.Certificate, std::nullopt};
+  if (!options.CertificateContent.Empty()) {
+    auto const& content = options.CertificateContent.Reveal();
+    return LoadedCertificate{
+        crypto::ParseClientCertificate(content, options.Password, "given as a text"), std::nullopt};
+  }
+  if (!options.CertificateUri.empty()) {
+    return LoadedCertificate{
+        crypto::LoadClientCertificateFromUri(options.CertificateUri, options.Password), std::nullopt};
+  }
+  Secret const content{ReadFile(options.CertificatePath)};
+  auto const digest = crypto::Sha256(encoding::AsBytes(content.Reveal()));
+  if (known != nullptr && known->ContentDigest == digest) return std::nullopt;
+  return LoadedCertificate{
+      crypto::ParseClientCertificate(content.Reveal(), options.Password, options.CertificatePath), digest};
+}
+
+}  // namespace
+
+class ClientCertificateCredential::Impl {
+ public:
+  explicit Impl(ClientCertificateCredentialOptions options);
+
+  AccessToken GetToken(TokenRequest const& request, Context const& context);
+
+ private:
+  AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
+  Certificate Current() const;
+  Certificate UsableNow();
+  bool Reload() noexcept;
+  void ReloadIfDue();
+
+  ClientCertificateCredentialOptions options_;
+  ConfidentialClient client_;
+  mutable std::mutex mutex_;
+  /// Reading and parsing, one at a time.
+  std::mutex reloading_;
+  LoadedCertificate loaded_;
+  std::atomic<Clock::SystemTime::rep> nextLook_{0};
+  /// Last, so that it ends first: its jobs use all of the above.
+  CachedTokens tokens_;
+};
+
+ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions options)
+    : options_(std::move(options)),
+      client_(
+          options_,
+          options_.ClientId,
+          options_.ClientCapabilities,
+          ConfidentialClient::MakeServiceClient(options_.Transport, options_.Time, options_.Log)),
+      tokens_(
+          "ClientCertificateCredential",
+          options_.Time,
+          options_.Log,
+          [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
+          [this](std::string const& keyId) { client_.Transport().RetireBinding(keyId); }) {
+  CheckSources(options_);
+  loaded_ = *Load(options_, nullptr);
+  nextLook_ = (options_.Time->Now() + options_.ReloadInterval).time_since_epoch().count();
+}
+
+AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
+  if (!request.RejectedKeyId.empty()) {
+    tokens_.Forget(request.RejectedKeyId);
+    nextLook_ = 0;
+  }
+  ReloadIfDue();
+  return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+}
+
+AccessToken ClientCertificateCredential::Impl::Fetch(
+    TokenRequest const& request, TokenRoute route, Context const& context) {
+  auto const certificate = UsableNow();
+  ConfidentialRequest message{certificate, {}, encoding::NewUuid()};
+  try {
+    return client_.RequestToken(message, request, route, context);
+  } catch (Error const& error) {
+    // Once, where the file holds a newer one.
+    if (error.Code() != errors::BindingRejected || !Reload()) throw;
+    message.Certificate = UsableNow();
+    if (message.Certificate->KeyId() == certificate->KeyId()) throw;
+  }
+  return client_.RequestToken(message, request, route, context);
+}
+
+Certificate ClientCertificateCredential::Impl::Current() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return loaded_.Current;
+}
+
+Certificate ClientCertificateCredential::Impl::UsableNow() {
+  auto const now = options_.Time->Now();
+  auto certificate = Current();
+  if (!certificate->IsValidAt(now) && Reload()) certificate = Current();
+  if (certificate->IsValidAt(now)) return certificate;
+  throw Error{
+      {errors::ClientCertificateUnusable,
+       "The client certificate " + certificate->Sha1Thumbprint() +
+           (now < certificate->NotBefore() ? " is not valid yet" : " has expired"),
+       "Renew it in place, as this process looks for a new one by itself; check the machine's clock"}};
+}
+
+bool ClientCertificateCredential::Impl::Reload() noexcept {
+  std::lock_guard<std::mutex> const one{reloading_};
+  try {
+    LoadedCertificate known;
+    {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      known = loaded_;
+    }
+    auto loaded = Load(options_, &known);
+    if (!loaded) return false;
+    bool const isNew = loaded->Current->KeyId() != known.Current->KeyId();
+    auto const keyId = loaded->Current->KeyId();
+    {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      loaded_ = std::move(*loaded);
+    }
+    if (!isNew) return false;
+    options_.Log.Write(
+        LogLevel::Info, "client_certificate_renewed", {{"key_id", keyId}, {"was", known.Current->KeyId()}});
+    tokens_.Renew(keyId, known.Current->KeyId());
+    return true;
+  } catch (std::exception const& exception) {
+    // Perhaps somebody is writing it just now.
+    options_.Log.Write(LogLevel::Warning, "client_certificate_not_reloaded", {{"what", exception.what()}});
+    return false;
+  }
+}
+
+void ClientCertificateCredential::Impl::ReloadIfDue() {
+  if (options_.CertificatePath.empty() && options_.CertificateUri.empty()) return;
+  auto const now = options_.Time->Now();
+  auto due = nextLook_.load(std::memory_order_relaxed);
+  if (now.time_since_epoch().count() < due) return;
+  auto const next = (now + options_.ReloadInterval).time_since_epoch().count();
+  if (!nextLook_.compare_exchange_strong(due, next, std::memory_order_relaxed)) return;
+  try {
+    tokens_.RunInBackground([this](Context const&) { Reload(); });
+  } catch (std::exception const& exception) {
+    options_.Log.Write(LogLevel::Warning, "client_certificate_not_reloaded", {{"what", exception.what()}});
+  }
+}
+
+ClientCertificateCredential::ClientCertificateCredential(ClientCertificateCredentialOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+
+ClientCertificateCredential::~ClientCertificateCredential() = default;
+
+AccessToken ClientCertificateCredential::GetToken(TokenRequest const& request, Context const& context) {
+  return impl_->GetToken(request, context);
+}
+
+}  // namespace mtlspop

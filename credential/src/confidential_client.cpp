@@ -1,0 +1,85 @@
+#include "confidential_client.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/environment.hpp"
+#include "token_service.hpp"
+
+namespace mtlspop {
+
+ConfidentialClient::ConfidentialClient(
+    AuthorityOptions authority, std::string clientId, std::vector<std::string> capabilities, ServiceClient client)
+    : authority_(std::move(authority)),
+      endpoint_(MtlsTokenEndpoint(authority_)),
+      clientId_(std::move(clientId)),
+      capabilities_(std::move(capabilities)),
+      client_(std::move(client)) {
+  if (!clientId_.empty()) return;
+  throw Error{{errors::InvalidArgument, "The credential has no client id", "Give the application's id"}};
+}
+
+ServiceClient ConfidentialClient::MakeServiceClient(
+    std::shared_ptr<HttpTransport> const& transport,
+    gsl::not_null<std::shared_ptr<Clock>> const& clock,
+    Logger const& log) {
+  return ServiceClient{transport ? gsl::make_not_null(transport) : DefaultHttpTransport(), clock, log};
+}
+
+AccessToken ConfidentialClient::RequestToken(
+    ConfidentialRequest const& authentication,
+    TokenRequest const& request,
+    TokenRoute route,
+    Context const& context) const {
+  TokenServiceRequest message;
+  message.Endpoint = endpoint_;
+  if (!request.TenantId.empty() && request.TenantId != authority_.TenantId) {
+    auto other = authority_;
+    other.TenantId = request.TenantId;
+    message.Endpoint = MtlsTokenEndpoint(other);
+  }
+  message.ClientId = clientId_;
+  message.Scope = request.Scopes.front();
+  message.Claims = request.Claims;
+  message.ClientCapabilities = capabilities_;
+  message.ClientAssertion = authentication.Assertion;
+  message.IsBound = route == TokenRoute::Bound;
+  message.Certificate = authentication.Certificate;
+  message.CorrelationId = authentication.CorrelationId;
+  auto token = mtlspop::RequestToken(client_, message, context);
+  if (route == TokenRoute::Fallback) token.Source = TokenSource::Fallback;
+  return token;
+}
+
+AccessToken GetConfidential(
+    CachedTokens& tokens,
+    TokenBinding binding,
+    Logger const& log,
+    TokenRequest const& request,
+    Context const& context) {
+  if (request.Scopes.size() != 1 || request.Scopes.front().empty()) {
+    throw Error{
+        {errors::InvalidArgument, "An application's token is for exactly one scope, and the request has another number",
+         "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
+  }
+  auto const effective = std::max(binding, request.Binding.value_or(TokenBinding::None));
+  if (effective == TokenBinding::None) return tokens.Get(request, TokenRoute::MtlsBearer, context);
+  if (effective == TokenBinding::Required) return tokens.Get(request, TokenRoute::Bound, context);
+
+  AccessToken token;
+  if (tokens.TryGet(request, TokenRoute::Fallback, token)) return token;
+  try {
+    return tokens.Get(request, TokenRoute::Bound, context);
+  } catch (Error const& error) {
+    if (error.Code() != errors::ResourceDoesNotSupportBoundTokens) throw;
+    log.Write(
+        LogLevel::Warning, "fallback_to_bearer",
+        {{"reason", error.Code().Name()},
+         {"what", error.Details().What},
+         {"correlation_id", error.Details().CorrelationId}});
+  }
+  return tokens.Get(request, TokenRoute::Fallback, context);
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,62 @@
+#pragma once
+
+/// @file
+/// What applications with a certificate and applications with an assertion have in common.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gsl/pointers>
+
+#include "cached_tokens.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
+#include "service_client.hpp"
+
+namespace mtlspop {
+
+/// What one token request is authenticated with.
+struct ConfidentialRequest {
+  std::shared_ptr<BindingCertificate const> Certificate;
+  /// "" for none.
+  Secret Assertion;
+  std::string CorrelationId;
+};
+
+/// An application at the mutual-TLS token endpoint.
+///
+/// Thread safety: immutable.
+class ConfidentialClient final {
+ public:
+  /// @throw Error `tenant_required`, `invalid_argument`
+  ConfidentialClient(
+      AuthorityOptions authority, std::string clientId, std::vector<std::string> capabilities, ServiceClient client);
+
+  static ServiceClient MakeServiceClient(
+      std::shared_ptr<HttpTransport> const& transport,
+      gsl::not_null<std::shared_ptr<Clock>> const& clock,
+      Logger const& log);
+
+  AccessToken RequestToken(
+      ConfidentialRequest const& authentication,
+      TokenRequest const& request,
+      TokenRoute route,
+      Context const& context) const;
+
+  HttpTransport& Transport() const noexcept { return client_.Transport(); }
+
+ private:
+  AuthorityOptions authority_;
+  std::string endpoint_;
+  std::string clientId_;
+  std::vector<std::string> capabilities_;
+  ServiceClient client_;
+};
+
+/// A token by the road that the credential's and the request's binding ask for. Where a bound token is preferred and
+/// the resource cannot take one: a bearer token.
+/// @throw Error `invalid_argument` for no scope or more than one, and what the road throws
+AccessToken GetConfidential(
+    CachedTokens& tokens, TokenBinding binding, Logger const& log, TokenRequest const& request, Context const& context);
+
+}  // namespace mtlspop

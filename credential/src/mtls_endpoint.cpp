@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+
+#include "mtlspop/credential/client_certificate_credential.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/headers.hpp"
+#include "mtlspop/transport/url.hpp"
+
+namespace mtlspop {
+namespace {
+
+struct KnownHost {
+  std::string_view Authority;
+  std::string_view Mtls;
+};
+
+/// Names that do not follow the rule `login.X` -> `mtlsauth.X`, and their aliases.
+constexpr std::array<KnownHost, 9> KnownHosts{
+    {{"login.microsoftonline.com", "mtlsauth.microsoft.com"},
+     {"login.microsoft.com", "mtlsauth.microsoft.com"},
+     {"login.windows.net", "mtlsauth.microsoft.com"},
+     {"sts.windows.net", "mtlsauth.microsoft.com"},
+     {"login.microsoftonline.us", "mtlsauth.microsoftonline.us"},
+     {"login.usgovcloudapi.net", "mtlsauth.microsoftonline.us"},
+     {"login-us.microsoftonline.com", "mtlsauth.microsoftonline.us"},
+     {"login.partner.microsoftonline.cn", "mtlsauth.partner.microsoftonline.cn"},
+     {"login.chinacloudapi.cn", "mtlsauth.partner.microsoftonline.cn"}}};
+
+[[noreturn]] void Refuse(ErrorCode code, std::string what, std::string action) {
+  throw Error{{code, std::move(what), std::move(action)}};
+}
+
+bool IsName(std::string_view text, bool allowsDots) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [allowsDots](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || (allowsDots && c == '.');
+  });
+}
+
+std::string MtlsHost(std::string const& authorityHost) {
+  for (auto const& known : KnownHosts) {
+    if (authorityHost == known.Authority) return std::string{known.Mtls};
+  }
+  constexpr std::string_view prefix = "login.";
+  if (authorityHost.compare(0, prefix.size(), prefix) != 0) {
+    Refuse(
+        errors::InvalidArgument,
+        "The authority host " + authorityHost + " is not called login.something, so its mutual-TLS host is not known",
+        "Give the authority host that people sign in at, for example https://login.microsoftonline.com");
+  }
+  return "mtlsauth." + authorityHost.substr(prefix.size());
+}
+
+void CheckTenant(std::string const& tenant) {
+  for (char const* const several : {"common", "organizations", "consumers"}) {
+    if (!EqualsIgnoreCase(tenant, several)) continue;
+    Refuse(
+        errors::TenantRequired, "The authority names no single tenant (" + tenant + ")",
+        "Give the id or domain of the directory in which the app's certificate is registered");
+  }
+  if (tenant.empty()) {
+    Refuse(
+        errors::TenantRequired, "The authority names no tenant",
+        "Give the id or domain of the directory in which the app's certificate is registered");
+  }
+  if (!IsName(tenant, true)) {
+    Refuse(
+        errors::InvalidArgument, "The tenant has other characters than letters, digits, hyphens and dots",
+        "Give the directory's id or domain");
+  }
+}
+
+}  // namespace
+
+std::string MtlsTokenEndpoint(AuthorityOptions const& authority) {
+  CheckTenant(authority.TenantId);
+  if (!authority.Region.empty() && !IsName(authority.Region, false)) {
+    Refuse(
+        errors::InvalidArgument, "The region has other characters than letters, digits and hyphens",
+        "Give a region as in \"westus3\", or none for the global endpoint");
+  }
+  auto const url = Url::Parse(authority.AuthorityHost);
+  if (!url.IsHttps()) {
+    Refuse(errors::InvalidArgument, "The authority host is no https URL", "Give it with https://");
+  }
+  auto host = MtlsHost(url.Host());
+  if (!authority.Region.empty()) host = authority.Region + "." + host;
+  if (url.Port() != 443) host += ":" + std::to_string(url.Port());
+  return "https://" + host + "/" + authority.TenantId + "/oauth2/v2.0/token";
+}
+
+}  // namespace mtlspop

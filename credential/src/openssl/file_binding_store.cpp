@@ -1,0 +1,270 @@
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <thread>
+
+#include <fcntl.h>
+#include <openssl/pem.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../crypto.hpp"
+#include "../encoding.hpp"
+#include "../json.hpp"
+#include "mtlspop/credential/binding_store.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/openssl.hpp"
+#include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/secret.hpp"
+#include "ossl.hpp"
+
+namespace mtlspop {
+namespace {
+
+using std::chrono::system_clock;
+
+/// A file descriptor that is closed.
+class Descriptor final {
+ public:
+  explicit Descriptor(int number) noexcept : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(Descriptor const&) = delete;
+  Descriptor& operator=(Descriptor const&) = delete;
+  explicit operator bool() const noexcept { return number_ >= 0; }
+  int Number() const noexcept { return number_; }
+
+ private:
+  int number_;
+};
+
+[[noreturn]] void ThrowSystem(std::string const& what) {
+  throw std::system_error{errno, std::generic_category(), what};
+}
+
+bool IsOursAlone(struct stat const& status) noexcept {
+  return status.st_uid == ::geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+}
+
+void PrepareFolder(std::string const& folder) {
+  if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) ThrowSystem("making the folder " + folder);
+  struct stat status {};
+  if (::lstat(folder.c_str(), &status) != 0) ThrowSystem("looking at the folder " + folder);
+  if (S_ISDIR(status.st_mode) && IsOursAlone(status)) return;
+  throw Error{
+      {errors::InvalidArgument,
+       "The folder " + folder + " of the binding store is not this user's alone, or is no folder",
+       "Give a folder that belongs to the user of this process, with mode 0700"}};
+}
+
+/// Held by `flock` on a file beside the binding's; the system lets go of it when the process ends, however it ends.
+class FileLock final : public BindingStore::Lock {
+ public:
+  explicit FileLock(std::string const& path)
+      : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)) {
+    if (!file_) ThrowSystem("opening the lock file");
+  }
+  bool TryLock() const noexcept { return ::flock(file_.Number(), LOCK_EX | LOCK_NB) == 0; }
+
+ private:
+  Descriptor file_;
+};
+
+Secret ExportKey(PrivateKeyHandle const& handle) {
+  ossl::BioPtr const out{BIO_new(BIO_s_secmem())};
+  auto const key = openssl::GetPrivateKey(handle);
+  if (PEM_write_bio_PKCS8PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+    ERR_clear_error();
+    return {};
+  }
+  char* text = nullptr;
+  long const length = BIO_get_mem_data(out.get(), &text);
+  return Secret{std::string_view{text, static_cast<std::size_t>(length)}};
+}
+
+ossl::EvpPkeyPtr ImportKey(std::string const& pem) {
+  ossl::BioPtr const in{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
+  auto const noPassword = [](char*, int, int, void*) { return -1; };
+  ossl::EvpPkeyPtr key{PEM_read_bio_PrivateKey(in.get(), nullptr, noPassword, nullptr)};
+  ERR_clear_error();
+  return key;
+}
+
+Secret ToText(StoredBinding const& binding, Secret const& key) {
+  nlohmann::json chain = nlohmann::json::array();
+  for (auto const& certificate : binding.Certificate->Chain()) chain.push_back(encoding::ToBase64(certificate));
+  nlohmann::json object{
+      {"version", 1},
+      {"mtls_endpoint", binding.MtlsEndpoint},
+      {"token_endpoint", binding.TokenEndpoint},
+      {"client_id", binding.ClientId},
+      {"tenant_id", binding.TenantId},
+      {"attested", binding.Attested},
+      {"issued_on", std::chrono::duration_cast<std::chrono::seconds>(binding.IssuedOn.time_since_epoch()).count()},
+      {"chain", std::move(chain)},
+      {"key", key.Reveal()}};
+  Secret text{json::ToText(object)};
+  Cleanse(object["key"].get_ref<std::string&>());
+  return text;
+}
+
+/// Whether the key really signs: one that opens need not.
+bool Signs(BindingKey const& key) {
+  std::array<std::uint8_t, 32> probe{};
+  crypto::FillRandom(probe);
+  return crypto::VerifyPssSha256(key.SubjectPublicKeyInfo(), probe, key.SignPssSha256(probe));
+}
+
+/// The binding in a file's text, none where anything is wrong with it.
+std::optional<StoredBinding> FromText(std::string const& text) {
+  auto object = json::ParseObject(text);
+  if (!object) return std::nullopt;
+  auto const issuedOn = json::FindInteger(*object, "issued_on");
+  auto const endpoint = json::FindString(*object, "mtls_endpoint");
+  auto const clientId = json::FindString(*object, "client_id");
+  auto const tenantId = json::FindString(*object, "tenant_id");
+  if (json::FindInteger(*object, "version") != 1 || !issuedOn || !endpoint || !clientId || !tenantId ||
+      !json::FindString(*object, "key") || !(*object)["chain"].is_array()) {
+    return std::nullopt;
+  }
+  std::vector<BindingCertificate::Der> chain;
+  for (auto const& certificate : (*object)["chain"]) {
+    auto der = certificate.is_string() ? encoding::FromBase64(certificate.get_ref<std::string const&>()) : std::nullopt;
+    if (!der) return std::nullopt;
+    chain.push_back(std::move(*der));
+  }
+  auto& pem = (*object)["key"].get_ref<std::string&>();
+  auto const key = ImportKey(pem);
+  Cleanse(pem);
+  if (!key) return std::nullopt;
+
+  StoredBinding binding;
+  binding.Key = openssl::WrapBindingKey(gsl::make_not_null(key.get()), KeyStrength::Software);
+  if (!Signs(*binding.Key)) return std::nullopt;
+  // Throws where the key does not belong to the certificate.
+  binding.Certificate = crypto::MakeBindingCertificate(std::move(chain), binding.Key->Handle(), KeyStrength::Software);
+  binding.MtlsEndpoint = *endpoint;
+  binding.TokenEndpoint = json::FindString(*object, "token_endpoint").value_or("");
+  binding.ClientId = *clientId;
+  binding.TenantId = *tenantId;
+  binding.Attested = object->value("attested", false);
+  binding.IssuedOn = system_clock::time_point{std::chrono::seconds{*issuedOn}};
+  return binding;
+}
+
+void WriteAll(int file, std::string const& text) {
+  for (std::size_t written = 0; written < text.size();) {
+    auto const count = ::write(file, text.data() + written, text.size() - written);
+    if (count < 0 && errno != EINTR) ThrowSystem("writing a binding");
+    if (count > 0) written += static_cast<std::size_t>(count);
+  }
+  if (::fsync(file) != 0) ThrowSystem("writing a binding");
+}
+
+Secret ReadAll(int file) {
+  constexpr std::size_t most = std::size_t{1} << 20;
+  std::string text(most, '\0');
+  std::size_t length = 0;
+  while (length < text.size()) {
+    auto const count = ::read(file, text.data() + length, text.size() - length);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    length += static_cast<std::size_t>(count);
+  }
+  text.resize(length);
+  return Secret{std::move(text)};
+}
+
+class FileBindingStore final : public BindingStore {
+ public:
+  explicit FileBindingStore(FileBindingStoreOptions options) : options_(std::move(options)) {
+    PrepareFolder(options_.Folder);
+  }
+
+  std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) override {
+    // Whoever holds it is asking the metadata service, with all its retries at worst.
+    constexpr std::chrono::seconds patience{30};
+    constexpr std::chrono::milliseconds look{10};
+    auto lock = std::make_unique<FileLock>(PathOf(name) + ".lock");
+    auto const end = std::chrono::steady_clock::now() + patience;
+    while (!lock->TryLock()) {
+      if (context.IsCancelled() || context.IsExpired() || std::chrono::steady_clock::now() > end) return nullptr;
+      std::this_thread::sleep_for(look);
+    }
+    return lock;
+  }
+
+  std::optional<StoredBinding> Load(std::string_view name) override {
+    auto const path = PathOf(name);
+    Descriptor const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    if (!file) {
+      if (errno != ENOENT) SetAside(path, std::strerror(errno));
+      return std::nullopt;
+    }
+    struct stat status {};
+    if (::fstat(file.Number(), &status) != 0 || !S_ISREG(status.st_mode) || !IsOursAlone(status)) {
+      SetAside(path, "it is not this user's alone");
+      return std::nullopt;
+    }
+    try {
+      auto binding = FromText(ReadAll(file.Number()).Reveal());
+      if (!binding) SetAside(path, "its content cannot be used");
+      if (binding && options_.Time->Now() >= binding->Certificate->NotAfter()) return std::nullopt;
+      return binding;
+    } catch (std::exception const& exception) {
+      SetAside(path, exception.what());
+      return std::nullopt;
+    }
+  }
+
+  void Save(std::string_view name, StoredBinding const& binding) override {
+    auto const key = ExportKey(binding.Certificate->Key());
+    if (key.Empty() || binding.Certificate->Strength() > KeyStrength::Software) {
+      options_.Log.Write(LogLevel::Debug, "binding_not_stored", {{"reason", "its key cannot leave where it is"}});
+      return;
+    }
+    auto const path = PathOf(name);
+    auto const newPath = path + "." + encoding::NewUuid() + ".new";
+    auto const text = ToText(binding, key);
+    {
+      Descriptor const file{
+          ::open(newPath.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)};
+      if (!file) ThrowSystem("making a file in the binding store");
+      auto removeNew = gsl::finally([&newPath] { ::unlink(newPath.c_str()); });
+      WriteAll(file.Number(), text.Reveal());
+      // From here on it has the old one's name, and there is nothing left to remove.
+      if (::rename(newPath.c_str(), path.c_str()) != 0) ThrowSystem("replacing a file in the binding store");
+    }
+    Descriptor const folder{::open(options_.Folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (folder) ::fsync(folder.Number());
+  }
+
+  void Remove(std::string_view name, std::string_view keyId) override {
+    auto const stored = Load(name);
+    if (stored && stored->Certificate->KeyId() == keyId) ::unlink(PathOf(name).c_str());
+  }
+
+ private:
+  std::string PathOf(std::string_view name) const {
+    return options_.Folder + "/" + encoding::ToBase64Url(crypto::Sha256(encoding::AsBytes(name))) + ".json";
+  }
+
+  void SetAside(std::string const& path, std::string const& why) const {
+    bool const done = ::rename(path.c_str(), (path + ".damaged").c_str()) == 0;
+    options_.Log.Write(
+        LogLevel::Warning, "stored_binding_set_aside",
+        {{"file", path}, {"why", why}, {"renamed", done ? "true" : "false"}});
+  }
+
+  FileBindingStoreOptions options_;
+};
+
+}  // namespace
+
+gsl::not_null<std::shared_ptr<BindingStore>> MakeFileBindingStore(FileBindingStoreOptions options) {
+  return std::shared_ptr<BindingStore>{std::make_shared<FileBindingStore>(std::move(options))};
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,25 @@
+#pragma once
+
+/// @file
+/// Bindings in CurrentUser\My, over tables of functions.
+
+#include <memory>
+
+#include "key_functions.hpp"
+#include "key_providers.hpp"
+#include "store_functions.hpp"
+
+#include "mtlspop/credential/binding_store.hpp"
+#include "mtlspop/credential/windows.hpp"
+
+namespace mtlspop::windows {
+
+/// As the function of windows.hpp, over tables of functions.
+gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(
+    std::shared_ptr<StoreFunctions> store, std::shared_ptr<KeyFunctions> keys, CertificateStoreOptions options);
+
+/// Removes the certificates from CurrentUser\My that this library put there and that belong to a key.
+KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, Logger log);
+KeyIsGone PurgeFromPersonalStore(Logger log);
+
+}  // namespace mtlspop::windows

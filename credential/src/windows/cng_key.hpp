@@ -1,0 +1,78 @@
+#pragma once
+
+/// @file
+/// A binding key in CNG, over a table of functions.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "key_functions.hpp"
+
+#include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/transport/schannel.hpp"
+
+namespace mtlspop::windows {
+
+/// Frees an NCrypt object, exactly once.
+class NCryptObject final {
+ public:
+  NCryptObject(std::shared_ptr<KeyFunctions> functions, NCRYPT_HANDLE handle) noexcept
+      : functions_(std::move(functions)), handle_(handle) {}
+  NCryptObject(NCryptObject&& other) noexcept
+      : functions_(std::move(other.functions_)), handle_(std::exchange(other.handle_, 0)) {}
+  NCryptObject& operator=(NCryptObject&& other) noexcept {
+    std::swap(functions_, other.functions_);
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~NCryptObject() {
+    if (handle_ != 0) {
+      functions_->FreeObject(handle_);
+    }
+  }
+
+  KeyFunctions& Functions() const noexcept { return *functions_; }
+  std::shared_ptr<KeyFunctions> const& SharedFunctions() const noexcept { return functions_; }
+  NCRYPT_HANDLE Get() const noexcept { return handle_; }
+  NCRYPT_HANDLE Release() noexcept { return std::exchange(handle_, 0); }
+  /// Deletes the key for good. The handle is gone afterwards in any case.
+  void Delete() noexcept;
+
+ private:
+  std::shared_ptr<KeyFunctions> functions_;
+  NCRYPT_HANDLE handle_;
+};
+
+/// RSASSA-PSS over SHA-256 of `data`; empty, and `status` set, where the key does not sign.
+std::vector<std::uint8_t> SignPss(
+    KeyFunctions& functions, NCRYPT_KEY_HANDLE key, gsl::span<std::uint8_t const> data, SECURITY_STATUS& status);
+
+/// The public key of an RSA key as SubjectPublicKeyInfo (RFC 3279 section 2.3.1).
+/// @throw Error `key_unavailable` where it cannot be read, is not RSA or has fewer than 2048 bits
+std::vector<std::uint8_t> ReadPublicKey(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
+
+/// Whether the key signs, and what it signs is good for its own public key: a key from before the last boot opens and
+/// does not sign.
+bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
+
+/// The key storage provider of the machine's TPM.
+inline constexpr wchar_t const* PlatformProvider = L"Microsoft Platform Crypto Provider";
+
+/// Whether virtualization-based security isolates the key. A Windows without it may accept the flags and ignore them:
+/// only the property "Virtual Iso" tells.
+bool IsIsolated(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
+
+/// A binding key over `key`.
+/// @throw Error as `ReadPublicKey`
+gsl::not_null<std::shared_ptr<BindingKey const>> MakeBindingKey(NCryptObject key, KeyStrength strength);
+
+/// The same, that deletes the key for good when the last owner lets go.
+gsl::not_null<std::shared_ptr<BindingKey const>> MakeTransientBindingKey(NCryptObject key, KeyStrength strength);
+
+/// The CNG handle of a key that this library made. Borrowed.
+/// @throw Error `attestation_failed` for any other key
+NCRYPT_KEY_HANDLE GetKeyHandle(BindingKey const& key);
+
+}  // namespace mtlspop::windows

@@ -1,0 +1,277 @@
+#include "key_providers.hpp"
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <bcrypt.h>
+
+#include "../encoding.hpp"
+#include "certificate_store.hpp"
+#include "cng_key.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/windows.hpp"
+#include "status.hpp"
+
+// Newer than the cross compiler's headers; the values are those of the Windows SDK's ncrypt.h.
+#ifndef NCRYPT_USE_VIRTUAL_ISOLATION_FLAG
+#define NCRYPT_USE_VIRTUAL_ISOLATION_FLAG 0x00020000
+#endif
+#ifndef NCRYPT_USE_PER_BOOT_KEY_FLAG
+#define NCRYPT_USE_PER_BOOT_KEY_FLAG 0x00040000
+#endif
+
+namespace mtlspop::windows {
+namespace {
+
+constexpr DWORD KeyBits = 2048;
+
+/// One tier: where its keys come from and what makes them trustworthy.
+struct Tier {
+  KeyStrength Strength;
+  wchar_t const* Provider;
+  wchar_t const* KeyName;
+  DWORD CreationFlags;
+  bool MustBeIsolated;
+};
+
+constexpr Tier KeyGuardTier{
+    KeyStrength::KeyGuard, MS_KEY_STORAGE_PROVIDER, L"MtlspopKeyGuardKey",
+    NCRYPT_USE_VIRTUAL_ISOLATION_FLAG | NCRYPT_USE_PER_BOOT_KEY_FLAG, true};
+constexpr Tier TpmTier{KeyStrength::Hardware, PlatformProvider, L"MtlspopTpmKey", 0, false};
+
+std::wstring WidenName(std::string const& name) { return {name.begin(), name.end()}; }
+
+[[noreturn]] void ThrowTooWeak(KeyStrength wanted, KeyStrength had) {
+  ErrorDetails details{
+      errors::MinimumStrengthNotAvailable,
+      "A key of strength " + std::string{ToString(wanted)} + " was asked for, and this provider makes " +
+          std::string{ToString(had)} + " keys at best",
+      "Lower the minimum strength in the credential's options, or run where stronger keys exist (a Trusted Launch "
+      "virtual machine with Windows for KeyGuard)"};
+  details.NothingSent = true;
+  throw Error{std::move(details)};
+}
+
+Error Unavailable(Tier const& tier, char const* what, SECURITY_STATUS status) {
+  return Failure(
+      errors::KeyUnavailable, std::string{what} + " for a " + std::string{ToString(tier.Strength)} + " key", status,
+      tier.Strength == KeyStrength::KeyGuard
+          ? "Check with msinfo32 that virtualization-based security is running; it needs a Trusted Launch virtual machine "
+            "with secure boot and vTPM"
+          : "Check with Get-Tpm that the machine has a TPM that is ready");
+}
+
+/// Sets what a new key has to be.
+SECURITY_STATUS SetUp(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
+  DWORD bits = KeyBits;
+  auto status = functions.SetProperty(key, NCRYPT_LENGTH_PROPERTY, reinterpret_cast<BYTE*>(&bits), sizeof bits);
+  if (status == 0) {
+    // Never exportable, not even encrypted.
+    DWORD policy = 0;
+    status = functions.SetProperty(key, NCRYPT_EXPORT_POLICY_PROPERTY, reinterpret_cast<BYTE*>(&policy), sizeof policy);
+  }
+  return status == 0 ? functions.FinalizeKey(key) : status;
+}
+
+NCryptObject OpenProvider(std::shared_ptr<KeyFunctions> const& functions, Tier const& tier) {
+  NCRYPT_PROV_HANDLE provider = 0;
+  auto const status = functions->OpenStorageProvider(&provider, tier.Provider);
+  if (status != 0) {
+    throw Unavailable(tier, "The key storage provider cannot be opened", status);
+  }
+  return NCryptObject{functions, provider};
+}
+
+/// Makes and opens the named keys of one tier, and keeps the one in use.
+class PersistedKeyProvider final : public KeyProvider {
+ public:
+  PersistedKeyProvider(Tier const& tier, std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log)
+      : tier_(tier), functions_(std::move(functions)), keyIsGone_(std::move(keyIsGone)), log_(std::move(log)) {}
+
+  KeyStrength HighestStrength() const noexcept override;
+  gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
+      KeyRequest const& request, Context const& context) override;
+
+ private:
+  std::shared_ptr<BindingKey const> Get(std::wstring const& name, bool forceNew) const;
+  std::optional<NCryptObject> Open(NCryptObject const& provider, std::wstring const& name) const;
+  NCryptObject Create(NCryptObject const& provider, std::wstring const& name) const;
+  bool IsTrustworthy(NCRYPT_KEY_HANDLE key) const;
+  void Discard(NCryptObject key) const;
+
+  Tier const& tier_;
+  std::shared_ptr<KeyFunctions> functions_;
+  KeyIsGone keyIsGone_;
+  Logger log_;
+
+  /// Also keeps two threads from making the key at once.
+  mutable std::mutex mutex_;
+  mutable std::wstring currentName_;
+  mutable std::shared_ptr<BindingKey const> current_;
+  mutable std::optional<KeyStrength> highest_;
+};
+
+/// Whether the machine can do it shows only when a key is made. The key is the one that will be used, so the time is not
+/// lost.
+KeyStrength PersistedKeyProvider::HighestStrength() const noexcept {
+  try {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    if (!highest_) {
+      highest_ = KeyStrength::None;
+      highest_ = Get(tier_.KeyName, false)->Strength();
+    }
+    return *highest_;
+  } catch (std::exception const& error) {
+    log_.Write(LogLevel::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"why", error.what()}});
+    return KeyStrength::None;
+  }
+}
+
+gsl::not_null<std::shared_ptr<BindingKey const>> PersistedKeyProvider::GetOrCreateKey(
+    KeyRequest const& request, Context const& context) {
+  if (request.MinimumStrength > tier_.Strength) {
+    ThrowTooWeak(request.MinimumStrength, tier_.Strength);
+  }
+  context.ThrowIfEnded("Making the binding key");
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto key = Get(request.Name.empty() ? std::wstring{tier_.KeyName} : WidenName(request.Name), request.ForceNew);
+  highest_ = tier_.Strength;
+  return gsl::make_not_null(std::move(key));
+}
+
+/// With the lock held.
+std::shared_ptr<BindingKey const> PersistedKeyProvider::Get(std::wstring const& name, bool forceNew) const {
+  if (current_ && !forceNew && currentName_ == name) {
+    return current_;
+  }
+  auto const provider = OpenProvider(functions_, tier_);
+  auto key = forceNew ? std::nullopt : Open(provider, name);
+  if (!key) {
+    key = Create(provider, name);
+  }
+  current_ = MakeBindingKey(std::move(*key), tier_.Strength).get();
+  currentName_ = name;
+  return current_;
+}
+
+/// The key of that name, if it is there and lives. A stale one is removed.
+std::optional<NCryptObject> PersistedKeyProvider::Open(NCryptObject const& provider, std::wstring const& name) const {
+  NCRYPT_KEY_HANDLE handle = 0;
+  if (functions_->OpenKey(provider.Get(), &handle, name.c_str()) != 0) {
+    return std::nullopt;
+  }
+  NCryptObject key{functions_, handle};
+  if (IsTrustworthy(handle) && DoesSign(*functions_, handle)) {
+    return key;
+  }
+  log_.Write(LogLevel::Warning, "key.stale", {{"tier", ToString(tier_.Strength)}});
+  Discard(std::move(key));
+  return std::nullopt;
+}
+
+void PersistedKeyProvider::Discard(NCryptObject key) const {
+  try {
+    keyIsGone_(ReadPublicKey(*functions_, key.Get()));
+  } catch (Error const& error) {
+    log_.Write(LogLevel::Debug, "key.stale_without_public_key", {{"why", error.what()}});
+  }
+  key.Delete();
+}
+
+NCryptObject PersistedKeyProvider::Create(NCryptObject const& provider, std::wstring const& name) const {
+  NCRYPT_KEY_HANDLE handle = 0;
+  auto status = functions_->CreatePersistedKey(
+      provider.Get(), &handle, BCRYPT_RSA_ALGORITHM, name.c_str(), tier_.CreationFlags | NCRYPT_OVERWRITE_KEY_FLAG);
+  if (status != 0) {
+    throw Unavailable(tier_, "No key could be made", status);
+  }
+  NCryptObject key{functions_, handle};
+  status = SetUp(*functions_, handle);
+  if (status != 0) {
+    throw Unavailable(tier_, "No key could be finished", status);
+  }
+  if (!IsTrustworthy(handle)) {
+    key.Delete();
+    throw Unavailable(tier_, "Windows made a key that is not isolated where an isolated one was asked", 0);
+  }
+  if (!DoesSign(*functions_, handle)) {
+    key.Delete();
+    throw Unavailable(tier_, "A new key does not sign", 0);
+  }
+  return key;
+}
+
+bool PersistedKeyProvider::IsTrustworthy(NCRYPT_KEY_HANDLE key) const {
+  return !tier_.MustBeIsolated || IsIsolated(*functions_, key);
+}
+
+/// Keys with a name that nobody else knows, deleted when they are let go: SChannel cannot sign with a key that has none.
+class TransientKeyProvider final : public KeyProvider {
+ public:
+  explicit TransientKeyProvider(std::shared_ptr<KeyFunctions> functions) : functions_(std::move(functions)) {}
+
+  KeyStrength HighestStrength() const noexcept override { return KeyStrength::Software; }
+
+  gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
+      KeyRequest const& request, Context const& context) override {
+    if (request.MinimumStrength > KeyStrength::Software) {
+      ThrowTooWeak(request.MinimumStrength, KeyStrength::Software);
+    }
+    context.ThrowIfEnded("Making the binding key");
+    static constexpr Tier tier{KeyStrength::Software, MS_KEY_STORAGE_PROVIDER, L"", 0, false};
+    auto const provider = OpenProvider(functions_, tier);
+    NCRYPT_KEY_HANDLE handle = 0;
+    auto const name = WidenName("mtlspop-" + encoding::NewUuid());
+    auto status = functions_->CreatePersistedKey(provider.Get(), &handle, BCRYPT_RSA_ALGORITHM, name.c_str(), 0);
+    if (status != 0) {
+      throw Unavailable(tier, "No key could be made", status);
+    }
+    NCryptObject key{functions_, handle};
+    status = SetUp(*functions_, handle);
+    if (status != 0) {
+      throw Unavailable(tier, "No key could be finished", status);
+    }
+    return MakeTransientBindingKey(std::move(key), KeyStrength::Software);
+  }
+
+ private:
+  std::shared_ptr<KeyFunctions> functions_;
+};
+
+}  // namespace
+
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
+    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log) {
+  return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
+      KeyGuardTier, std::move(functions), std::move(keyIsGone), std::move(log))};
+}
+
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
+    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log) {
+  return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
+      TpmTier, std::move(functions), std::move(keyIsGone), std::move(log))};
+}
+
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions) {
+  return std::shared_ptr<KeyProvider>{std::make_shared<TransientKeyProvider>(std::move(functions))};
+}
+
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log) {
+  return MakeKeyGuardKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log);
+}
+
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log) {
+  return MakeTpmKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log);
+}
+
+}  // namespace mtlspop::windows
+
+namespace mtlspop {
+
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider() {
+  return windows::MakeSoftwareKeyProvider(windows::SystemKeys());
+}
+
+}  // namespace mtlspop

@@ -1,0 +1,28 @@
+#pragma once
+
+/// @file
+/// The tiers of Windows' keys, over a table of functions.
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "key_functions.hpp"
+
+#include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop::windows {
+
+/// Called with the SubjectPublicKeyInfo of a key that does not live any more, so that the certificates that belonged to
+/// it can be removed. Must not throw.
+using KeyIsGone = std::function<void(std::vector<std::uint8_t> const& subjectPublicKeyInfo)>;
+
+/// As the functions of windows.hpp, over a table of functions.
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
+    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log);
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
+    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log);
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions);
+
+}  // namespace mtlspop::windows
