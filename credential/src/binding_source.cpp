@@ -87,8 +87,8 @@ Error StrengthNotAvailable(KeyStrength wanted, KeyStrength best) {
 /// A key that is made while something else is done.
 class KeyInTheMaking final {
  public:
-  KeyInTheMaking(KeyProvider& keys, KeyRequest const& request, Context const& context)
-      : thread_([this, &keys, request, context] { Make(keys, request, context); }) {}
+  KeyInTheMaking(KeyProvider& keys, KeyRequest const& request, Clock const& clock, Context const& context)
+      : thread_([this, &keys, request, &clock, context] { Make(keys, request, clock, context); }) {}
   ~KeyInTheMaking() {
     if (thread_.joinable()) thread_.join();
   }
@@ -100,17 +100,22 @@ class KeyInTheMaking final {
     if (failure_) failure_->Throw();
     return key_;
   }
+  /// How long it took; known after `Take()`.
+  std::chrono::milliseconds Duration() const noexcept { return duration_; }
 
  private:
-  void Make(KeyProvider& keys, KeyRequest const& request, Context const& context) noexcept {
+  void Make(KeyProvider& keys, KeyRequest const& request, Clock const& clock, Context const& context) noexcept {
     try {
+      auto const started = clock.SteadyNow();
       key_ = keys.GetOrCreateKey(request, context);
+      duration_ = std::chrono::duration_cast<std::chrono::milliseconds>(clock.SteadyNow() - started);
     } catch (...) {
       failure_ = Failure::Current();
     }
   }
 
   std::shared_ptr<BindingKey const> key_;
+  std::chrono::milliseconds duration_{0};
   std::optional<Failure> failure_;
   std::thread thread_;
 };
@@ -252,9 +257,14 @@ std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& cor
     std::lock_guard<std::mutex> const lock{mutex_};
     return needsNewKey_ || current_;
   }();
-  KeyInTheMaking making{*options_.Keys, {options_.MinimumStrength, options_.KeyName, forceNew}, context};
+  KeyInTheMaking making{*options_.Keys, {options_.MinimumStrength, options_.KeyName, forceNew}, *options_.Time, context};
   auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
   auto key = making.Take();
+  options_.Log.Write(
+      LogLevel::Info, "key_made",
+      {{"strength", ToString(key->Strength())},
+       {"milliseconds", std::int64_t{making.Duration().count()}},
+       {"correlation_id", correlationId}});
   if (key->Strength() < options_.MinimumStrength) throw StrengthNotAvailable(options_.MinimumStrength, key->Strength());
   return IssueFor(std::move(key), metadata, correlationId, context);
 }
@@ -272,6 +282,7 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
   }
   request.Csr = Secret{
       encoding::ToBase64(MakeCertificateRequest({metadata.ClientId, metadata.TenantId, metadata.CuIdJson}, *key))};
+  options_.Log.Write(LogLevel::Info, "certificate_request_signed", {{"correlation_id", correlationId}});
   auto issued = imds_.IssueCredential(request, correlationId, context);
 
   auto const now = options_.Time->Now();
