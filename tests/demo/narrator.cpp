@@ -1,6 +1,7 @@
 #include "narrator.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -48,7 +49,29 @@ LogLine Parse(std::string_view line) {
   return parsed;
 }
 
+std::string Member(Fields const& values, std::string_view name) {
+  auto const found = values.find(name);
+  return found == values.end() ? std::string{} : found->second;
+}
+
+std::string DescribeResourceRequest(Fields const& values) {
+  auto const keyId = Member(values, "key_id");
+  auto const certificate = keyId.empty() ? std::string{"no certificate"} : "certificate " + keyId;
+  return Member(values, "method") + " " + Member(values, "path") + " on " + Member(values, "host") + ": " +
+         Member(values, "status") + " (" + certificate + ", " + Member(values, "tls") + ")";
+}
+
 std::string Describe(LogLine const& line) {
+  auto const status = ": " + Member(line.Values, "status");
+  if (line.Event == "key_made") return "key made, " + Member(line.Values, "strength");
+  if (line.Event == "get_platform_metadata") return "IMDS: platform metadata" + status;
+  if (line.Event == "certificate_request_signed") return "certificate request signed with the key";
+  if (line.Event == "issue_credential") return "IMDS: issue credential" + status;
+  if (line.Event == "binding_issued") return "certificate checked: x5t#S256 " + Member(line.Values, "key_id");
+  if (line.Event == "request_token") return "token service: token request over TLS with this certificate" + status;
+  if (line.Event == "token_obtained") return "token checked: type " + Member(line.Values, "type") + ", cnf matches";
+  if (line.Event == "request") return DescribeResourceRequest(line.Values);
+
   std::string text{line.Event};
   for (auto const& [name, value] : line.Values) {
     if (!value.empty()) text.append(" ").append(name).append("=").append(value);
@@ -72,7 +95,15 @@ void Narrator::Step(std::string_view what) {
 
 void Narrator::ApplicationLine(std::string_view line) {
   if (line.substr(0, LogPrefix.size()) == LogPrefix) {
-    Step(Describe(Parse(line)));
+    auto const parsed = Parse(line);
+    // The key is made while the metadata is fetched: its own time is in the line, the time since the last line is not it.
+    auto const own = parsed.Event == "key_made" ? Member(parsed.Values, "milliseconds") : std::string{};
+    if (own.empty()) {
+      Step(Describe(parsed));
+    } else {
+      last_ = Clock::now();
+      Print(std::chrono::milliseconds{std::strtoll(own.c_str(), nullptr, 10)}, Describe(parsed));
+    }
   } else {
     Step("the application says: " + std::string{line});
   }
