@@ -77,7 +77,20 @@ Bytes ExportRsaBlob(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
   return blob;
 }
 
-Bytes CngKeyHandle::PublicKeyBlob() const { return ExportRsaBlob(key_.Functions(), key_.Get()); }
+/// Of any algorithm that a TLS client can sign with.
+Bytes CngKeyHandle::PublicKeyBlob() const {
+  DWORD bytes = 0;
+  if (key_.Functions().ExportKey(key_.Get(), BCRYPT_ECCPUBLIC_BLOB, nullptr, 0, &bytes) != 0) {
+    return ExportRsaBlob(key_.Functions(), key_.Get());
+  }
+  Bytes blob(bytes);
+  auto const status = key_.Functions().ExportKey(key_.Get(), BCRYPT_ECCPUBLIC_BLOB, blob.data(), bytes, &bytes);
+  if (status != 0) {
+    throw Failure(errors::PrivateKeyUnusable, "The public key cannot be read", status, "Make the key anew");
+  }
+  blob.resize(bytes);
+  return blob;
+}
 
 class CngBindingKey final : public BindingKey {
  public:
@@ -174,6 +187,10 @@ bool IsIsolated(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
 
 gsl::not_null<std::shared_ptr<BindingKey const>> MakeBindingKey(NCryptObject key, KeyStrength strength) {
   return Make(std::move(key), strength, false);
+}
+
+gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> MakeTransientHandle(NCryptObject key) {
+  return std::shared_ptr<PrivateKeyHandle const>{std::make_shared<CngKeyHandle>(std::move(key), true)};
 }
 
 gsl::not_null<std::shared_ptr<BindingKey const>> MakeTransientBindingKey(NCryptObject key, KeyStrength strength) {

@@ -68,7 +68,10 @@ bool IsIsolated(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 /// @throw Error as `ReadPublicKey`
 gsl::not_null<std::shared_ptr<BindingKey const>> MakeBindingKey(NCryptObject key, KeyStrength strength);
 
-/// The same, that deletes the key for good when the last owner lets go.
+/// The handle alone, for a key of any algorithm, that deletes the key for good when the last owner lets go.
+gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> MakeTransientHandle(NCryptObject key);
+
+/// A binding key that deletes the key for good when the last owner lets go.
 gsl::not_null<std::shared_ptr<BindingKey const>> MakeTransientBindingKey(NCryptObject key, KeyStrength strength);
 
 /// The CNG handle of a key that this library made. Borrowed.

@@ -48,7 +48,57 @@ Blob ExportPublicKey(BCRYPT_KEY_HANDLE key) {
   return {};
 }
 
+std::wstring TextProperty(CertificateFunctions& functions, NCRYPT_HANDLE object, wchar_t const* name) {
+  DWORD bytes = 0;
+  if (functions.GetKeyProperty(object, name, nullptr, 0, &bytes) != 0 || bytes < sizeof(wchar_t)) {
+    return {};
+  }
+  std::wstring text(bytes / sizeof(wchar_t), L'\0');
+  if (functions.GetKeyProperty(object, name, reinterpret_cast<BYTE*>(text.data()), bytes, &bytes) != 0) {
+    return {};
+  }
+  return text.substr(0, text.find(L'\0'));
+}
+
+/// SChannel signs in the process of the local security authority, which finds a persisted key by its name. A key without
+/// a name has the handle alone.
+void AttachName(CertificateFunctions& functions, PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key) {
+  auto name = TextProperty(functions, key, NCRYPT_NAME_PROPERTY);
+  NCRYPT_PROV_HANDLE provider = 0;
+  DWORD needed = 0;
+  if (name.empty() ||
+      functions.GetKeyProperty(
+          key, NCRYPT_PROVIDER_HANDLE_PROPERTY, reinterpret_cast<BYTE*>(&provider), sizeof provider, &needed) != 0) {
+    return;
+  }
+  auto const freeProvider = gsl::finally([&] { functions.FreeObject(provider); });
+  auto providerName = TextProperty(functions, provider, NCRYPT_NAME_PROPERTY);
+  DWORD keyType = 0;
+  functions.GetKeyProperty(key, NCRYPT_KEY_TYPE_PROPERTY, reinterpret_cast<BYTE*>(&keyType), sizeof keyType, &needed);
+  CRYPT_KEY_PROV_INFO info{};
+  info.pwszContainerName = name.data();
+  info.pwszProvName = providerName.data();
+  info.dwFlags = (keyType & NCRYPT_MACHINE_KEY_FLAG) != 0 ? CRYPT_MACHINE_KEYSET : 0;
+  if (!functions.SetProperty(context, CERT_KEY_PROV_INFO_PROP_ID, CERT_SET_PROPERTY_INHIBIT_PERSIST_FLAG, &info)) {
+    Unusable("The key's name could not be attached to the certificate", functions.LastError());
+  }
+}
+
 }  // namespace
+
+void AttachNCryptKey(CertificateFunctions& functions, PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key) {
+  AttachName(functions, context, key);
+  // The context must not free the key: its owner does, exactly once.
+  if (!functions.SetProperty(
+          context, CERT_NCRYPT_KEY_HANDLE_PROP_ID,
+          CERT_STORE_NO_CRYPT_RELEASE_FLAG | CERT_SET_PROPERTY_INHIBIT_PERSIST_FLAG, &key)) {
+    Unusable("The key could not be attached to the certificate", functions.LastError());
+  }
+}
+
+void AttachNCryptKey(PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key) {
+  AttachNCryptKey(*SystemCertificates(), context, key);
+}
 
 Blob PublicKeyBlobOf(CERT_PUBLIC_KEY_INFO const& info) {
   BCRYPT_KEY_HANDLE handle = nullptr;
@@ -61,58 +111,6 @@ Blob PublicKeyBlobOf(CERT_PUBLIC_KEY_INFO const& info) {
 }
 
 NCryptCertificateKey::~NCryptCertificateKey() { functions_->FreeObject(key_); }
-
-void NCryptCertificateKey::AttachTo(PCCERT_CONTEXT context) const {
-  AttachName(context);
-  // The context must not free the key: this object does, exactly once.
-  auto const key = key_;
-  if (!functions_->SetProperty(
-          context,
-          CERT_NCRYPT_KEY_HANDLE_PROP_ID,
-          CERT_STORE_NO_CRYPT_RELEASE_FLAG | CERT_SET_PROPERTY_INHIBIT_PERSIST_FLAG,
-          &key)) {
-    Unusable("The key could not be attached to the certificate", functions_->LastError());
-  }
-}
-
-/// SChannel signs in the process of the local security authority, which finds a persisted key by its name. A key without
-/// a name has the handle alone.
-void NCryptCertificateKey::AttachName(PCCERT_CONTEXT context) const {
-  auto name = Property(key_, NCRYPT_UNIQUE_NAME_PROPERTY);
-  if (name.empty()) {
-    return;
-  }
-  NCRYPT_PROV_HANDLE provider = 0;
-  DWORD needed = 0;
-  if (functions_->GetKeyProperty(
-          key_, NCRYPT_PROVIDER_HANDLE_PROPERTY, reinterpret_cast<BYTE*>(&provider), sizeof provider, &needed) != 0) {
-    return;
-  }
-  auto const freeProvider = gsl::finally([&] { functions_->FreeObject(provider); });
-  auto providerName = Property(provider, NCRYPT_NAME_PROPERTY);
-  DWORD keyType = 0;
-  functions_->GetKeyProperty(key_, NCRYPT_KEY_TYPE_PROPERTY, reinterpret_cast<BYTE*>(&keyType), sizeof keyType, &needed);
-  CRYPT_KEY_PROV_INFO info{};
-  info.pwszContainerName = name.data();
-  info.pwszProvName = providerName.data();
-  info.dwFlags = (keyType & NCRYPT_MACHINE_KEY_FLAG) != 0 ? CRYPT_MACHINE_KEYSET : 0;
-  if (!functions_->SetProperty(context, CERT_KEY_PROV_INFO_PROP_ID, CERT_SET_PROPERTY_INHIBIT_PERSIST_FLAG, &info)) {
-    Unusable("The key's name could not be attached to the certificate", functions_->LastError());
-  }
-}
-
-std::wstring NCryptCertificateKey::Property(NCRYPT_HANDLE object, wchar_t const* name) const {
-  DWORD bytes = 0;
-  if (functions_->GetKeyProperty(object, name, nullptr, 0, &bytes) != 0 || bytes < sizeof(wchar_t)) {
-    return {};
-  }
-  std::wstring text(bytes / sizeof(wchar_t), L'\0');
-  if (functions_->GetKeyProperty(object, name, reinterpret_cast<BYTE*>(text.data()), bytes, &bytes) != 0) {
-    return {};
-  }
-  text.resize(text.find(L'\0') == std::wstring::npos ? text.size() : text.find(L'\0'));
-  return text;
-}
 
 Blob NCryptCertificateKey::PublicKeyBlob() const {
   SECURITY_STATUS status = 0;

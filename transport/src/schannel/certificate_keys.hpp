@@ -11,6 +11,9 @@
 
 namespace mtlspop::schannel {
 
+/// As the function of schannel.hpp, over a table of functions.
+void AttachNCryptKey(CertificateFunctions& functions, PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key);
+
 /// A CNG key that is freed exactly once.
 class NCryptCertificateKey final : public CertificateKey {
  public:
@@ -18,14 +21,11 @@ class NCryptCertificateKey final : public CertificateKey {
       : functions_(std::move(functions)), key_(key) {}
   ~NCryptCertificateKey() override;
 
-  void AttachTo(PCCERT_CONTEXT context) const override;
+  void AttachTo(PCCERT_CONTEXT context) const override { AttachNCryptKey(*functions_, context, key_); }
   std::vector<std::uint8_t> PublicKeyBlob() const override;
   NCRYPT_KEY_HANDLE Handle() const noexcept { return key_; }
 
  private:
-  void AttachName(PCCERT_CONTEXT context) const;
-  std::wstring Property(NCRYPT_HANDLE object, wchar_t const* name) const;
-
   std::shared_ptr<CertificateFunctions> functions_;
   NCRYPT_KEY_HANDLE key_;
 };

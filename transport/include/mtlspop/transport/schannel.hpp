@@ -49,6 +49,11 @@ class CertificateKey : public PrivateKeyHandle {
 /// that has to find it.
 gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> TakeNCryptKey(NCRYPT_KEY_HANDLE key);
 
+/// Attaches a CNG key to a certificate context, by its handle and, where it has one, by its name. The context does not
+/// free the key, which must live as long as the context. For `CertificateKey::AttachTo` of one's own.
+/// @throw Error `private_key_unusable`
+void AttachNCryptKey(PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key);
+
 /// The CNG handle behind a private key. Borrowed: good for as long as `handle` lives.
 /// @throw Error `invalid_binding_certificate` where the handle was not made by `TakeNCryptKey`.
 NCRYPT_KEY_HANDLE GetNCryptKey(PrivateKeyHandle const& handle);

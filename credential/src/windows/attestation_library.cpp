@@ -1,0 +1,229 @@
+#include "attestation_library.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include <softpub.h>
+#include <wintrust.h>
+
+#include <gsl/util>
+
+#include "mtlspop/credential/errors.hpp"
+#include "status.hpp"
+
+namespace mtlspop::windows {
+namespace {
+
+constexpr wchar_t const* LibraryName = L"AttestationClientLib.dll";
+constexpr char const* GetLibrary =
+    "Put AttestationClientLib.dll of the package Microsoft.Azure.Security.KeyGuardAttestation beside the program, or name it "
+    "by an absolute path in ATTESTATION_CLIENTLIB_PATH";
+
+using LogFunction = void (*)(void* context, char const* tag, int level, char const* function, int line, char const* text);
+
+/// AttestationLogInfo of the library.
+struct LogInfo {
+  LogFunction Write;
+  void* Context;
+};
+
+struct ResultText {
+  int Result;
+  char const* Text;
+};
+
+constexpr ResultText ResultTexts[] = {
+    {-1, "its HTTP client could not be initialized"},
+    {-2, "the attestation service's answer could not be read"},
+    {-3, "it got no token of the managed identity"},
+    {-4, "the attestation service did not answer through all retries"},
+    {-5, "the request to the attestation service failed"},
+    {-6, "the attestation service rejected the evidence"},
+    {-7, "the request to the attestation service could not be sent"},
+    {-8, "its input is not valid"},
+    {-9, "a parameter is not valid"},
+    {-10, "it ran out of memory"},
+    {-11, "it could not find out about the operating system"},
+    {-12, "the TPM failed"},
+    {-13, "the TPM failed"},
+    {-14, "the token could not be decrypted"},
+};
+
+constexpr GUID VerifyAction = WINTRUST_ACTION_GENERIC_VERIFY_V2;
+
+class System final : public LibraryFunctions {
+ public:
+  LONG VerifySignature(std::filesystem::path const& path, HANDLE file) override {
+    WINTRUST_FILE_INFO info{};
+    info.cbStruct = sizeof info;
+    info.pcwszFilePath = path.c_str();
+    info.hFile = file;
+    WINTRUST_DATA data{};
+    data.cbStruct = sizeof data;
+    data.dwUIChoice = WTD_UI_NONE;
+    data.fdwRevocationChecks = WTD_REVOKE_NONE;
+    data.dwUnionChoice = WTD_CHOICE_FILE;
+    data.pFile = &info;
+    data.dwStateAction = WTD_STATEACTION_VERIFY;
+    data.dwProvFlags = WTD_CACHE_ONLY_URL_RETRIEVAL;
+    auto action = VerifyAction;
+    auto* const noWindow = static_cast<HWND>(INVALID_HANDLE_VALUE);
+    auto const result = WinVerifyTrust(noWindow, &action, &data);
+    data.dwStateAction = WTD_STATEACTION_CLOSE;
+    WinVerifyTrust(noWindow, &action, &data);
+    return result;
+  }
+  HMODULE Load(std::filesystem::path const& path, DWORD flags) override {
+    return LoadLibraryExW(path.c_str(), nullptr, flags);
+  }
+  FARPROC Find(HMODULE library, char const* name) override { return GetProcAddress(library, name); }
+  void Unload(HMODULE library) override { FreeLibrary(library); }
+};
+
+std::filesystem::path BesideTheProgram() {
+  std::array<wchar_t, 32768> program{};
+  auto const length = GetModuleFileNameW(nullptr, program.data(), static_cast<DWORD>(program.size()));
+  return std::filesystem::path{std::wstring_view{program.data(), length}}.replace_filename(LibraryName);
+}
+
+/// The library's own lines, into ours; the logger redacts them.
+void WriteNativeLine(void* context, char const* tag, int level, char const* function, int, char const* text) {
+  constexpr LogLevel levels[] = {LogLevel::Error, LogLevel::Warning, LogLevel::Info, LogLevel::Debug};
+  auto const index = static_cast<std::size_t>(std::clamp(level, 0, 3));
+  auto const orEmpty = [](char const* value) { return std::string_view{value == nullptr ? "" : value}; };
+  static_cast<Logger const*>(context)->Write(
+      levels[index], "attestation.native",
+      {{"tag", orEmpty(tag)}, {"function", orEmpty(function)}, {"text", orEmpty(text)}});
+}
+
+/// Verified and loaded while nobody can replace the file in between.
+HMODULE LoadVerified(LibraryFunctions& functions, std::filesystem::path const& path) {
+  auto* const file =
+      CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  if (file == INVALID_HANDLE_VALUE) {
+    throw Failure(
+        errors::AttestationFailed, "The attestation library cannot be opened",
+        static_cast<std::int32_t>(GetLastError()), GetLibrary);
+  }
+  auto const close = gsl::finally([&] { CloseHandle(file); });
+  if (auto const trust = functions.VerifySignature(path, file); trust != 0) {
+    throw Failure(
+        errors::AttestationFailed, "The signature of the attestation library is missing or not trusted", trust,
+        "Get the library from its package again; it was not loaded");
+  }
+  // Its own dependencies come from its own folder and from System32, from nowhere else.
+  auto* const library = functions.Load(path, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32);
+  if (library == nullptr) {
+    throw Failure(
+        errors::AttestationFailed, "The attestation library cannot be loaded",
+        static_cast<std::int32_t>(GetLastError()),
+        "Check that it is the 64-bit one and that the Visual C++ runtime is installed");
+  }
+  return library;
+}
+
+template <class Function>
+void Resolve(LibraryFunctions& functions, HMODULE library, char const* name, Function& function) {
+  auto const found = functions.Find(library, name);
+  if (found == nullptr) {
+    throw Failure(
+        errors::AttestationFailed, std::string{"The attestation library has no function "} + name, 0,
+        "Get version 1.1 of the package Microsoft.Azure.Security.KeyGuardAttestation");
+  }
+  // A void (*)(void) is the one type that every function pointer may pass through.
+  function = reinterpret_cast<Function>(reinterpret_cast<void (*)()>(found));
+}
+
+bool IsBlank(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char character) {
+    return std::isspace(static_cast<unsigned char>(character)) != 0;
+  });
+}
+
+}  // namespace
+
+struct AttestationLibrary::Exports {
+  int (*Init)(LogInfo*) = nullptr;
+  int (*Attest)(
+      char const* endpoint, char const* authToken, char const* clientPayload, NCRYPT_KEY_HANDLE key, char** token,
+      char const* clientId) = nullptr;
+  void (*FreeToken)(char*) = nullptr;
+  void (*Uninit)() = nullptr;
+  /// The library may keep its address.
+  LogInfo Log{};
+};
+
+std::shared_ptr<LibraryFunctions> SystemLibraries() { return std::make_shared<System>(); }
+
+char const* DescribeAttestationResult(int result) noexcept {
+  auto const* const known = std::find_if(
+      std::begin(ResultTexts), std::end(ResultTexts), [&](auto const& each) { return each.Result == result; });
+  return known == std::end(ResultTexts) ? "it gives no reason that is known here" : known->Text;
+}
+
+std::filesystem::path FindAttestationLibrary(std::string const& fromEnvironment) {
+  auto path = fromEnvironment.empty() ? BesideTheProgram() : std::filesystem::u8path(fromEnvironment);
+  std::error_code ignored;
+  return path.is_absolute() && std::filesystem::is_regular_file(path, ignored) ? path : std::filesystem::path{};
+}
+
+AttestationLibrary::AttestationLibrary(
+    std::shared_ptr<LibraryFunctions> functions, std::filesystem::path const& path, Logger log)
+    : functions_(std::move(functions)),
+      log_(std::make_unique<Logger>(std::move(log))),
+      library_(LoadVerified(*functions_, path)),
+      exports_(std::make_unique<Exports>()) {
+  bool isReady = false;
+  auto const unload = gsl::finally([&] {
+    if (!isReady) {
+      functions_->Unload(library_);
+    }
+  });
+  Resolve(*functions_, library_, "InitAttestationLib", exports_->Init);
+  Resolve(*functions_, library_, "AttestKeyGuardImportKey", exports_->Attest);
+  Resolve(*functions_, library_, "FreeAttestationToken", exports_->FreeToken);
+  Resolve(*functions_, library_, "UninitAttestationLib", exports_->Uninit);
+  exports_->Log = {&WriteNativeLine, log_.get()};
+  if (auto const result = exports_->Init(&exports_->Log); result != 0) {
+    throw Failure(
+        errors::AttestationFailed,
+        std::string{"The attestation library could not be initialized: "} + DescribeAttestationResult(result), result,
+        "Check the log lines attestation.native");
+  }
+  isReady = true;
+}
+
+AttestationLibrary::~AttestationLibrary() {
+  exports_->Uninit();
+  functions_->Unload(library_);
+}
+
+Secret AttestationLibrary::Attest(std::string const& endpoint, std::string const& clientId, NCRYPT_KEY_HANDLE key) {
+  char* token = nullptr;
+  auto const free = gsl::finally([&] {
+    if (token != nullptr) {
+      SecureZeroMemory(token, std::char_traits<char>::length(token));
+      exports_->FreeToken(token);
+    }
+  });
+  auto const result = exports_->Attest(endpoint.c_str(), nullptr, nullptr, key, &token, clientId.c_str());
+  if (result != 0) {
+    throw Failure(
+        errors::AttestationFailed,
+        std::string{"The key could not be attested: "} + DescribeAttestationResult(result), result,
+        "Check that this is a Trusted Launch virtual machine with secure boot, vTPM and virtualization-based security, "
+        "that it reaches the attestation endpoint, and the log lines attestation.native");
+  }
+  if (token == nullptr || IsBlank(token)) {
+    throw Failure(
+        errors::AttestationFailed, "The attestation library gave an empty token", 0,
+        "Check the log lines attestation.native");
+  }
+  return Secret{std::string_view{token}};
+}
+
+}  // namespace mtlspop::windows

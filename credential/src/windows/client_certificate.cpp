@@ -1,0 +1,255 @@
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <windows.h>
+
+#include <ncrypt.h>
+#include <wincrypt.h>
+
+#include <gsl/util>
+
+#include "../crypto.hpp"
+#include "../encoding.hpp"
+#include "cng_key.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/windows.hpp"
+#include "mtlspop/transport/schannel.hpp"
+#include "status.hpp"
+
+#ifndef PKCS12_ALWAYS_CNG_KSP
+#define PKCS12_ALWAYS_CNG_KSP 0x00000200
+#endif
+
+namespace mtlspop::crypto {
+namespace {
+
+using windows::Failure;
+
+constexpr char const* CheckFile =
+    "Give a PKCS#12 file with its password, or a PEM text that holds the certificate and an unencrypted PRIVATE KEY block";
+
+[[noreturn]] void Refuse(std::string const& name, char const* what, std::int32_t status = 0) {
+  throw Failure(errors::ClientCertificateUnusable, name + " " + what, status, CheckFile);
+}
+
+struct CloseStore {
+  void operator()(HCERTSTORE store) const noexcept { CertCloseStore(store, 0); }
+};
+using StorePtr = std::unique_ptr<void, CloseStore>;
+
+std::wstring Widen(std::string const& text) {
+  std::wstring wide(text.size(), L'\0');
+  auto const length = MultiByteToWideChar(
+      CP_UTF8, 0, text.data(), static_cast<int>(text.size()), wide.data(), static_cast<int>(wide.size()));
+  wide.resize(static_cast<std::size_t>(std::max(length, 0)));
+  return wide;
+}
+
+/// Where an imported key was put, read from the certificate that it came with.
+std::vector<CRYPT_KEY_PROV_INFO> ReadKeyInfo(PCCERT_CONTEXT context) {
+  DWORD bytes = 0;
+  if (CertGetCertificateContextProperty(context, CERT_KEY_PROV_INFO_PROP_ID, nullptr, &bytes) == FALSE) {
+    return {};
+  }
+  // The structure comes first, its texts behind it.
+  std::vector<CRYPT_KEY_PROV_INFO> info(bytes / sizeof(CRYPT_KEY_PROV_INFO) + 1);
+  if (CertGetCertificateContextProperty(context, CERT_KEY_PROV_INFO_PROP_ID, info.data(), &bytes) == FALSE) {
+    return {};
+  }
+  return info;
+}
+
+void DeleteImportedKey(CRYPT_KEY_PROV_INFO const& info) noexcept {
+  if (info.dwProvType != 0) {
+    HCRYPTPROV none = 0;
+    CryptAcquireContextW(
+        &none, info.pwszContainerName, info.pwszProvName, info.dwProvType, CRYPT_DELETEKEYSET | CRYPT_SILENT);
+    return;
+  }
+  NCRYPT_PROV_HANDLE provider = 0;
+  if (NCryptOpenStorageProvider(&provider, info.pwszProvName, 0) != 0) {
+    return;
+  }
+  NCRYPT_KEY_HANDLE key = 0;
+  if (NCryptOpenKey(provider, &key, info.pwszContainerName, 0, NCRYPT_SILENT_FLAG) == 0) {
+    if (NCryptDeleteKey(key, NCRYPT_SILENT_FLAG) != 0) {
+      NCryptFreeObject(key);
+    }
+  }
+  NCryptFreeObject(provider);
+}
+
+/// A key that was imported for this process only: SChannel signs in another process and needs it in the key store, from
+/// which it is deleted with its last owner.
+class ImportedKey final : public schannel::CertificateKey {
+ public:
+  ImportedKey(std::shared_ptr<PrivateKeyHandle const> inner, std::vector<CRYPT_KEY_PROV_INFO> info) noexcept
+      : inner_(std::move(inner)), info_(std::move(info)) {}
+  ~ImportedKey() override {
+    inner_.reset();
+    if (!info_.empty()) {
+      DeleteImportedKey(info_.front());
+    }
+  }
+  ImportedKey(ImportedKey const&) = delete;
+  ImportedKey& operator=(ImportedKey const&) = delete;
+
+  void AttachTo(PCCERT_CONTEXT context) const override { Inner().AttachTo(context); }
+  std::vector<std::uint8_t> PublicKeyBlob() const override { return Inner().PublicKeyBlob(); }
+
+ private:
+  schannel::CertificateKey const& Inner() const { return dynamic_cast<schannel::CertificateKey const&>(*inner_); }
+
+  std::shared_ptr<PrivateKeyHandle const> inner_;
+  std::vector<CRYPT_KEY_PROV_INFO> info_;
+};
+
+bool HasPrivateKey(PCCERT_CONTEXT context) {
+  DWORD bytes = 0;
+  return CertGetCertificateContextProperty(context, CERT_KEY_PROV_INFO_PROP_ID, nullptr, &bytes) != FALSE;
+}
+
+StorePtr ImportPkcs12(std::string const& content, Secret const& password) {
+  std::vector<BYTE> bytes{content.begin(), content.end()};
+  CRYPT_DATA_BLOB blob{static_cast<DWORD>(bytes.size()), bytes.data()};
+  auto wide = Widen(password.Reveal());
+  auto const cleanse = gsl::finally([&] { SecureZeroMemory(wide.data(), wide.size() * sizeof(wchar_t)); });
+  StorePtr store{PFXImportCertStore(&blob, wide.c_str(), CRYPT_USER_KEYSET | PKCS12_ALWAYS_CNG_KSP)};
+  if (!store) {
+    // Not every provider that a file names has a counterpart in CNG.
+    store.reset(PFXImportCertStore(&blob, wide.c_str(), CRYPT_USER_KEYSET));
+  }
+  return store;
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePkcs12(
+    std::string const& content, Secret const& password, std::string const& name) {
+  auto const store = ImportPkcs12(content, password);
+  if (!store) {
+    Refuse(name, "is no PKCS#12 file that this password opens", static_cast<std::int32_t>(GetLastError()));
+  }
+  std::vector<BindingCertificate::Der> chain;
+  schannel::CertificateContextPtr leaf;
+  PCCERT_CONTEXT certificate = nullptr;
+  while ((certificate = CertEnumCertificatesInStore(store.get(), certificate)) != nullptr) {
+    BindingCertificate::Der der{certificate->pbCertEncoded, certificate->pbCertEncoded + certificate->cbCertEncoded};
+    if (!leaf && HasPrivateKey(certificate)) {
+      leaf.reset(CertDuplicateCertificateContext(certificate));
+      chain.insert(chain.begin(), std::move(der));
+    } else {
+      chain.push_back(std::move(der));
+    }
+  }
+  if (!leaf) {
+    Refuse(name, "holds no certificate with a private key");
+  }
+  auto const binding = schannel::MakeBindingCertificateFromContext(leaf.get());
+  auto key = std::make_shared<ImportedKey const>(binding->SharedKey(), ReadKeyInfo(leaf.get()));
+  return schannel::MakeBindingCertificate(
+      std::move(chain), std::shared_ptr<PrivateKeyHandle const>{std::move(key)}, KeyStrength::Software);
+}
+
+/// The DER of each block with that label (RFC 7468).
+std::vector<BindingCertificate::Der> PemBlocks(std::string_view text, std::string const& label) {
+  auto const begin = "-----BEGIN " + label + "-----";
+  auto const end = "-----END " + label + "-----";
+  std::vector<BindingCertificate::Der> blocks;
+  for (auto at = text.find(begin); at != std::string_view::npos; at = text.find(begin, at)) {
+    at += begin.size();
+    auto const stop = text.find(end, at);
+    if (stop == std::string_view::npos) {
+      break;
+    }
+    auto der = encoding::FromBase64(text.substr(at, stop - at));
+    if (der) {
+      blocks.push_back(std::move(*der));
+    }
+    at = stop;
+  }
+  return blocks;
+}
+
+/// Imports a PKCS#8 key under a name of its own, since SChannel cannot sign with one that has none.
+NCRYPT_KEY_HANDLE ImportPkcs8(BindingCertificate::Der& der, std::string const& name) {
+  NCRYPT_PROV_HANDLE provider = 0;
+  auto status = NCryptOpenStorageProvider(&provider, MS_KEY_STORAGE_PROVIDER, 0);
+  if (status != 0) {
+    Refuse(name, "cannot be imported: the key storage provider cannot be opened", status);
+  }
+  auto const close = gsl::finally([&] { NCryptFreeObject(provider); });
+  auto keyName = Widen("mtlspop-" + encoding::NewUuid());
+  BCryptBuffer nameBuffer{
+      static_cast<ULONG>((keyName.size() + 1) * sizeof(wchar_t)), NCRYPTBUFFER_PKCS_KEY_NAME, keyName.data()};
+  BCryptBufferDesc parameters{0, 1, &nameBuffer};
+  NCRYPT_KEY_HANDLE key = 0;
+  status = NCryptImportKey(
+      provider, 0, NCRYPT_PKCS8_PRIVATE_KEY_BLOB, &parameters, &key, der.data(), static_cast<DWORD>(der.size()),
+      NCRYPT_SILENT_FLAG);
+  if (status != 0) {
+    Refuse(name, "holds a private key that Windows cannot import", status);
+  }
+  return key;
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePem(std::string const& content, std::string const& name) {
+  auto chain = PemBlocks(content, "CERTIFICATE");
+  auto keys = PemBlocks(content, "PRIVATE KEY");
+  auto const cleanse = gsl::finally([&] {
+    for (auto& key : keys) {
+      SecureZeroMemory(key.data(), key.size());
+    }
+  });
+  if (chain.empty() || keys.size() != 1) {
+    Refuse(name, "does not hold a certificate and one unencrypted private key in PKCS#8");
+  }
+  windows::NCryptObject key{windows::SystemKeys(), ImportPkcs8(keys.front(), name)};
+  return schannel::MakeBindingCertificate(
+      std::move(chain), windows::MakeTransientHandle(std::move(key)), KeyStrength::Software);
+}
+
+}  // namespace
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
+    std::string const& content, Secret const& password, std::string const& nameForMessages) {
+  try {
+    // A DER SEQUENCE; PEM is text.
+    bool const isPkcs12 = !content.empty() && content.front() == '\x30';
+    return isPkcs12 ? ParsePkcs12(content, password, nameForMessages) : ParsePem(content, nameForMessages);
+  } catch (Error const& error) {
+    if (error.Code() == errors::ClientCertificateUnusable) {
+      throw;
+    }
+    std::throw_with_nested(Failure(errors::ClientCertificateUnusable, nameForMessages + " cannot be used", 0, CheckFile));
+  }
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> LoadClientCertificateFromUri(
+    std::string const& uri, Secret const&) {
+  constexpr std::string_view scheme = "cert:/";
+  std::string_view rest{uri};
+  auto const slash = rest.find('/', scheme.size());
+  auto const last = rest.rfind('/');
+  auto const location = rest.substr(std::min(scheme.size(), rest.size()), slash - scheme.size());
+  bool const isUser = location == "CurrentUser";
+  if (rest.substr(0, scheme.size()) != scheme || slash == std::string_view::npos || last == slash ||
+      (!isUser && location != "LocalMachine")) {
+    throw Failure(
+        errors::ClientCertificateUnusable, "The URI of the client certificate cannot be read", 0,
+        "Give cert:/CurrentUser/My/{thumbprint} or cert:/LocalMachine/My/{thumbprint}");
+  }
+  try {
+    return schannel::MakeBindingCertificateFromStore(
+        isUser ? schannel::StoreLocation::CurrentUser : schannel::StoreLocation::LocalMachine,
+        rest.substr(slash + 1, last - slash - 1), {std::string{rest.substr(last + 1)}, {}});
+  } catch (Error const& error) {
+    std::throw_with_nested(Failure(
+        errors::ClientCertificateUnusable, "The client certificate cannot be taken from its store", 0,
+        error.Details().Action));
+  }
+}
+
+}  // namespace mtlspop::crypto
