@@ -1,0 +1,280 @@
+// Section 3 of the wire contract.
+#include "certificate_request.hpp"
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/x509.h>
+
+#include "der.hpp"
+#include "fake_cloud.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/openssl.hpp"
+#include "support/error_code_of.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+std::vector<std::uint8_t> MakeRequest() {
+  ReadyKeys keys;
+  auto const key = keys.GetOrCreateKey({}, {});
+  return MakeCertificateRequest({"my-client", "my-tenant", R"({"vmId":"a","vmssId":"b"})"}, *key);
+}
+
+/// The output of a command line, standard error included.
+std::string OutputOf(std::string const& command) {
+  std::string output;
+  std::unique_ptr<FILE, int (*)(FILE*)> const pipe{::popen((command + " 2>&1").c_str(), "r"), ::pclose};
+  std::array<char, 4096> buffer{};
+  while (auto const count = std::fread(buffer.data(), 1, buffer.size(), pipe.get()))
+    output.append(buffer.data(), count);
+  return output;
+}
+
+struct RequestInAFile {
+  RequestInAFile() {
+    auto const der = MakeRequest();
+    Path = Directory.WriteFile("request.der", {reinterpret_cast<char const*>(der.data()), der.size()});
+  }
+  TemporaryDirectory Directory;
+  std::string Path;
+};
+
+TEST(CertificateRequest, OpensslCommandVerifiesItAndShowsEachField) {
+  RequestInAFile const file;
+  auto const text = OutputOf(
+      "openssl req -inform DER -in " + file.Path + " -noout -text -verify -nameopt RFC2253,sep_comma_plus_space");
+  EXPECT_THAT(text, HasSubstr("verify OK"));
+  EXPECT_THAT(text, HasSubstr("Version: 1 (0x0)"));
+  EXPECT_THAT(text, HasSubstr("Public Key Algorithm: rsaEncryption"));
+  EXPECT_THAT(text, HasSubstr("Public-Key: (2048 bit)"));
+  EXPECT_THAT(text, HasSubstr("Signature Algorithm: rsassaPss"));
+  EXPECT_THAT(text, HasSubstr("Hash Algorithm: sha256"));
+  EXPECT_THAT(text, HasSubstr("Mask Algorithm: mgf1 with sha256"));
+  EXPECT_THAT(text, HasSubstr("Salt Length: 0x20"));
+  EXPECT_THAT(text, HasSubstr("Trailer Field: 0x01 (default)"));
+  EXPECT_THAT(text, HasSubstr("1.3.6.1.4.1.311.90.2.10"));
+}
+
+TEST(CertificateRequest, SubjectIsCommonNameThenDomainComponent) {
+  RequestInAFile const file;
+  EXPECT_EQ(
+      OutputOf("openssl req -inform DER -in " + file.Path + " -noout -subject -nameopt oneline"),
+      "subject=CN = my-client, DC = my-tenant\n");
+}
+
+/// Structure of RFC 2986 and RFC 4055, tag by tag.
+TEST(CertificateRequest, Asn1parseShowsTheStructure) {
+  RequestInAFile const file;
+  auto const text = OutputOf("openssl asn1parse -inform DER -in " + file.Path);
+  EXPECT_THAT(text, MatchesRegex("(.|\n)*INTEGER +:00\n(.|\n)*"));
+  EXPECT_THAT(text, MatchesRegex("(.|\n)*:commonName\n[^\n]*UTF8STRING +:my-client\n(.|\n)*"));
+  EXPECT_THAT(text, MatchesRegex("(.|\n)*:domainComponent\n[^\n]*IA5STRING +:my-tenant\n(.|\n)*"));
+  EXPECT_THAT(text, MatchesRegex("(.|\n)*:rsaEncryption\n[^\n]*NULL(.|\n)*"));
+  EXPECT_THAT(
+      text, MatchesRegex("(.|\n)*cont \\[ 0 \\](.|\n)*OBJECT +:1.3.6.1.4.1.311.90.2.10\n[^\n]*SET +\n[^\n]*UTF8STRING +"
+                         ":\\{\"vmId\":\"a\",\"vmssId\":\"b\"\\}\n(.|\n)*"));
+  EXPECT_THAT(
+      text, MatchesRegex("(.|\n)*:rsassaPss\n(.|\n)*:sha256\n(.|\n)*:mgf1\n(.|\n)*:sha256\n(.|\n)*:20\n(.|\n)*"));
+  // The trailer field is the default and so left out: no fourth context tag.
+  EXPECT_EQ(text.find("cont [ 3 ]"), std::string::npos);
+}
+
+TEST(CertificateRequest, IsDerThroughAndThrough) {
+  auto const der = MakeRequest();
+  auto const* position = der.data();
+  std::unique_ptr<X509_REQ, void (*)(X509_REQ*)> const request{
+      d2i_X509_REQ(nullptr, &position, static_cast<long>(der.size())), X509_REQ_free};
+  ASSERT_TRUE(request);
+  EXPECT_EQ(position, der.data() + der.size());
+  unsigned char* again = nullptr;
+  // Encoded anew, not copied from what was read.
+  X509_REQ_set_version(request.get(), 0);
+  int const length = i2d_re_X509_REQ_tbs(request.get(), &again);
+  std::vector<std::uint8_t> const information(again, again + length);
+  OPENSSL_free(again);
+  EXPECT_NE(std::search(der.begin(), der.end(), information.begin(), information.end()), der.end());
+  EXPECT_EQ(X509_REQ_get_attr_count(request.get()), 1);
+}
+
+TEST(CertificateRequest, TravelsAsBase64OnOneLineWithCuIdInTheContractsOrder) {
+  ManagedIdentityWorld world;
+  world.Get();
+  auto const body = json::parse(world.Cloud->All("/issuecredential").at(0).Body);
+  auto const csr = body.at("csr").get<std::string>();
+  EXPECT_EQ(csr.find_first_of("\r\n-"), std::string::npos);
+  auto const der = FromBase64(csr);
+  std::string const raw{der.begin(), der.end()};
+  // The service sent vmssId first.
+  EXPECT_THAT(raw, HasSubstr(R"({"vmId":"vm-1","vmssId":"vmss-1"})"));
+  EXPECT_FALSE(body.contains("attestation_token"));
+}
+
+TEST(CertificateRequest, AbsentMemberOfCuIdIsLeftOut) {
+  for (std::string const member : {"vmId", "vmssId"}) {
+    ManagedIdentityWorld world;
+    auto metadata = world.Cloud->MetadataAnswer();
+    metadata["cuId"] = {{member, "only"}};
+    world.Cloud->Intercept = [metadata](Arrived const& arrived) {
+      return arrived.Path.find("getplatformmetadata") != std::string::npos ? std::make_optional(JsonAnswer(metadata))
+                                                                           : std::nullopt;
+    };
+    world.Get();
+    auto const der = FromBase64(json::parse(world.Cloud->All("/issuecredential").at(0).Body).at("csr"));
+    EXPECT_THAT((std::string{der.begin(), der.end()}), HasSubstr("{\"" + member + "\":\"only\"}"));
+  }
+}
+
+struct BadCertificate {
+  std::string Name;
+  std::function<void(FakeCloud&)> Spoil;
+};
+
+class IssuedCertificateTest : public testing::TestWithParam<BadCertificate> {};
+
+TEST_P(IssuedCertificateTest, IsRefused) {
+  ManagedIdentityWorld world;
+  GetParam().Spoil(*world.Cloud);
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::IssuedCertificateRejected) << error->what();
+  EXPECT_EQ(error->Details().CorrelationId.size(), 36U);
+  EXPECT_EQ(world.Cloud->Count("/token"), 0);
+}
+
+void ReplaceCertificate(FakeCloud& cloud, std::function<std::vector<std::uint8_t>()> make) {
+  cloud.Intercept = [&cloud, make](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find("issuecredential") == std::string::npos) return std::nullopt;
+    auto answer = cloud.IssueAnswer(arrived.Body);
+    auto const der = make();
+    std::string text(4 * ((der.size() + 2) / 3) + 1, '\0');
+    text.resize(static_cast<std::size_t>(
+        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), der.data(), static_cast<int>(der.size()))));
+    answer["certificate"] = text;
+    return JsonAnswer(answer);
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Section3,
+    IssuedCertificateTest,
+    testing::Values(
+        BadCertificate{
+            "ForAnotherKey",
+            [](FakeCloud& cloud) {
+              ReplaceCertificate(cloud, [] {
+                std::shared_ptr<EVP_PKEY> const other{EVP_RSA_gen(2048), EVP_PKEY_free};
+                auto const now = std::chrono::system_clock::now();
+                return IssueCertificate(other.get(), now - std::chrono::hours{1}, now + std::chrono::hours{1});
+              });
+            }},
+        BadCertificate{
+            "ThatIsNone",
+            [](FakeCloud& cloud) { ReplaceCertificate(cloud, [] { return std::vector<std::uint8_t>(50); }); }},
+        BadCertificate{"ForServers", [](FakeCloud& cloud) { cloud.Certificates.ExtendedKeyUsage = "serverAuth"; }},
+        BadCertificate{
+            "WithoutDigitalSignature",
+            [](FakeCloud& cloud) { cloud.Certificates.KeyUsage = "critical,keyEncipherment"; }},
+        BadCertificate{
+            "ThatHasExpired",
+            [](FakeCloud& cloud) {
+              cloud.Certificates.Backdate = std::chrono::hours{2};
+              cloud.Certificates.Life = std::chrono::seconds{-60};
+            }},
+        BadCertificate{
+            "ThatIsNotValidYet", [](FakeCloud& cloud) { cloud.Certificates.Backdate = std::chrono::seconds{-3600}; }}),
+    [](auto const& row) { return row.param.Name; });
+
+TEST(IssuedCertificate, WithoutUsageExtensionsIsTaken) {
+  ManagedIdentityWorld world;
+  world.Cloud->Certificates.KeyUsage = "";
+  world.Cloud->Certificates.ExtendedKeyUsage = "";
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+TEST(IssuedCertificate, TokenEndpointThatIsNotHttpsIsRefused) {
+  ManagedIdentityWorld world;
+  world.Cloud->TokenHost = "http://region.mtlsauth.microsoft.com";
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_response_malformed");
+}
+
+TEST(MinimumStrength, IsCheckedBeforeAnythingIsSent) {
+  ManagedIdentityWorld world;
+  world.Options.MinimumStrength = KeyStrength::KeyGuard;
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "minimum_strength_not_available");
+  EXPECT_EQ(world.Cloud->Count(""), 0);
+}
+
+TEST(MinimumStrength, ProviderThatFallsShortOfItsWordIsFoundOut) {
+  class Boasting final : public KeyProvider {
+   public:
+    KeyStrength HighestStrength() const noexcept override { return KeyStrength::KeyGuard; }
+    gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
+        KeyRequest const& request, Context const& c) override {
+      return ReadyKeys{}.GetOrCreateKey(request, c);
+    }
+  };
+  ManagedIdentityWorld world;
+  world.Options.MinimumStrength = KeyStrength::Hardware;
+  world.Options.Keys = std::make_shared<Boasting>();
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "minimum_strength_not_available");
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 0);
+}
+
+TEST(KeyProviders, ChainTakesTheFirstThatCanAndFallsBackNoFurtherThanAllowed) {
+  class Failing final : public KeyProvider {
+   public:
+    KeyStrength HighestStrength() const noexcept override { return KeyStrength::KeyGuard; }
+    gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(KeyRequest const&, Context const&) override {
+      throw Error{{errors::KeyUnavailable, "No isolation", "Turn it on"}};
+    }
+  };
+  auto const software = std::make_shared<ReadyKeys>();
+  auto const chain = MakeKeyProviderChain(
+      {gsl::make_not_null(std::shared_ptr<KeyProvider>{std::make_shared<Failing>()}),
+       gsl::make_not_null(std::shared_ptr<KeyProvider>{software})});
+  EXPECT_EQ(chain->HighestStrength(), KeyStrength::KeyGuard);
+  EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::Software);
+  EXPECT_EQ(ErrorCodeOf([&] { chain->GetOrCreateKey({KeyStrength::Hardware}, {}); }), "key_unavailable");
+}
+
+TEST(KeyProviders, SoftwareKeysAreNewEachTime) {
+  auto const keys = MakeSoftwareKeyProvider();
+  auto const first = keys->GetOrCreateKey({}, {});
+  auto const second = keys->GetOrCreateKey({}, {});
+  EXPECT_NE(first->SubjectPublicKeyInfo(), second->SubjectPublicKeyInfo());
+  EXPECT_EQ(ErrorCodeOf([&] { keys->GetOrCreateKey({KeyStrength::Hardware}, {}); }), "minimum_strength_not_available");
+}
+
+TEST(KeyProviders, KeysThatImdsWouldNotTakeAreRefused) {
+  std::shared_ptr<EVP_PKEY> const elliptic{EVP_EC_gen("P-256"), EVP_PKEY_free};
+  std::shared_ptr<EVP_PKEY> const tooShort{EVP_RSA_gen(1024), EVP_PKEY_free};
+  for (auto const& key : {elliptic, tooShort}) {
+    EXPECT_EQ(
+        ErrorCodeOf([&] { openssl::WrapBindingKey(gsl::make_not_null(key.get()), KeyStrength::Software); }),
+        "key_unavailable");
+  }
+}
+
+TEST(Der, LongLengthsAndLargeArcs) {
+  std::vector<std::uint8_t> const content(300, 7);
+  auto const encoded = der::Encode(der::Tag::Sequence, gsl::span<std::uint8_t const>{content});
+  EXPECT_EQ(encoded.size(), 304U);
+  EXPECT_THAT(
+      (std::vector<std::uint8_t>{encoded.begin(), encoded.begin() + 4}), testing::ElementsAre(0x30, 0x82, 1, 0x2C));
+  EXPECT_THAT(
+      der::ObjectIdentifier({1, 2, 840, 113549}), testing::ElementsAre(6, 6, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D));
+  EXPECT_THAT(der::Null(), testing::ElementsAre(5, 0));
+}
+
+}  // namespace
+}  // namespace mtlspop::test

@@ -1,0 +1,185 @@
+#pragma once
+
+/// @file
+/// IMDS and the token service as a transport, in the test's own process and at the test's own time.
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <openssl/evp.h>
+#include <nlohmann/json.hpp>
+
+#include "mtlspop/credential/attestation_provider.hpp"
+#include "mtlspop/credential/managed_identity_credential.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+#include "support/manual_clock.hpp"
+
+namespace mtlspop::test {
+
+/// A request as it arrived.
+struct Arrived {
+  std::string Method;
+  std::string Scheme;
+  std::string Host;
+  std::string Path;
+  std::string Query;
+  std::string Body;
+  Headers Fields;
+  /// Key id of the certificate it was sent with, "" for none.
+  std::string KeyId;
+  bool NeverProxied = false;
+  /// The form's fields, decoded, where it is a form.
+  std::map<std::string, std::string> Form;
+};
+
+/// An answer.
+struct Answer {
+  int Status = 200;
+  std::string Body;
+  std::vector<Headers::Field> Fields;
+};
+
+/// How a certificate is issued.
+struct CertificateTerms {
+  std::chrono::seconds Life = std::chrono::hours{8};
+  std::chrono::seconds Backdate = std::chrono::minutes{1};
+  std::string KeyUsage = "critical,digitalSignature";
+  std::string ExtendedKeyUsage = "clientAuth";
+};
+
+/// A certificate over `key`, in DER, valid from `from` to `to`.
+std::vector<std::uint8_t> IssueCertificate(
+    EVP_PKEY* key,
+    std::chrono::system_clock::time_point from,
+    std::chrono::system_clock::time_point to,
+    CertificateTerms const& terms = {});
+std::vector<std::uint8_t> FromBase64(std::string text);
+std::string ToBase64Url(std::string const& data);
+/// Unsigned, as far as anybody here looks.
+std::string MakeJwt(nlohmann::json const& claims);
+
+/// Both services. What it says can be changed one field at a time; `Intercept` answers in its place.
+///
+/// Thread safety: `Send`, `Count`, `All` and `Retired` may be called from any thread.
+class FakeCloud final : public HttpTransport {
+ public:
+  explicit FakeCloud(std::shared_ptr<ManualClock> clock) : clock_(std::move(clock)) {}
+
+  /// Answers instead of the services where it returns one. May throw what a transport throws, and may block.
+  std::function<std::optional<Answer>(Arrived const&)> Intercept;
+  CertificateTerms Certificates;
+  std::chrono::seconds TokenLife = std::chrono::hours{24};
+  std::string TokenHost = "https://region.mtlsauth.microsoft.com";
+
+  static inline std::string const ClientId = "11111111-1111-1111-1111-111111111111";
+  static inline std::string const TenantId = "22222222-2222-2222-2222-222222222222";
+
+  std::unique_ptr<Response> Send(
+      Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
+  void RetireBinding(std::string_view keyId) override;
+  mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
+
+  /// Requests whose path ends so.
+  std::vector<Arrived> All(std::string const& pathEnd) const;
+  int Count(std::string const& pathEnd) const { return static_cast<int>(All(pathEnd).size()); }
+  std::vector<std::string> Retired() const;
+
+  /// What the services say when nobody intercepts; for interceptors that change a part of it.
+  Answer DefaultAnswer(Arrived const& arrived) const;
+  nlohmann::json MetadataAnswer() const;
+  nlohmann::json IssueAnswer(std::string const& requestBody) const;
+  nlohmann::json TokenAnswer(Arrived const& arrived) const;
+
+ private:
+  std::shared_ptr<ManualClock> clock_;
+  mutable std::mutex mutex_;
+  std::vector<Arrived> arrived_;
+  std::vector<std::string> retired_;
+};
+
+/// Says this and nothing else.
+Answer JsonAnswer(nlohmann::json const& body, int status = 200);
+/// An error of the token service.
+Answer TokenError(std::string const& error, std::string const& description, int status = 400);
+
+/// Keys that were made beforehand, since making one takes a tenth of a second.
+class ReadyKeys final : public KeyProvider {
+ public:
+  explicit ReadyKeys(KeyStrength strength = KeyStrength::Software) : strength_(strength) {}
+
+  KeyStrength HighestStrength() const noexcept override { return strength_; }
+  gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(KeyRequest const& request, Context const&) override;
+  int Made() const noexcept { return made_; }
+  std::vector<KeyRequest> Requests;
+
+ private:
+  KeyStrength strength_;
+  std::atomic<int> made_{0};
+};
+
+/// Collects log lines.
+///
+/// Thread safety: all members may be called from any thread.
+class LogLines final {
+ public:
+  Logger MakeLogger() {
+    return Logger{
+        [this](LogLevel, std::string_view line) {
+          std::lock_guard<std::mutex> const lock{mutex_};
+          text_.append(line).append(1, '\n');
+        },
+        LogLevel::Debug};
+  }
+  std::string Text() const {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
+/// A credential with its services, its clock and its log.
+struct ManagedIdentityWorld {
+  ManagedIdentityWorld() {
+    Options.Binding = TokenBinding::Required;
+    Options.Keys = Keys;
+    Options.Transport = Cloud;
+    Options.Time = std::shared_ptr<Clock>{Time};
+    Options.Log = Lines->MakeLogger();
+    Options.Environment = [this](char const* name) { return Environment.count(name) ? Environment.at(name) : ""; };
+  }
+
+  /// Makes the credential on first use.
+  ManagedIdentityCredential& Credential() {
+    if (!credential_) credential_ = std::make_unique<ManagedIdentityCredential>(Options);
+    return *credential_;
+  }
+  AccessToken Get(TokenRequest const& request) { return Credential().GetToken(request, {}); }
+  AccessToken Get() { return Get(Request()); }
+  static TokenRequest Request(std::string scope = "https://vault.azure.net/.default") {
+    TokenRequest request;
+    request.Scopes = {std::move(scope)};
+    return request;
+  }
+  void Drop() { credential_.reset(); }
+
+  std::map<std::string, std::string> Environment;
+  std::shared_ptr<ManualClock> Time = std::make_shared<ManualClock>();
+  std::shared_ptr<FakeCloud> Cloud = std::make_shared<FakeCloud>(Time);
+  std::shared_ptr<ReadyKeys> Keys = std::make_shared<ReadyKeys>();
+  std::shared_ptr<LogLines> Lines = std::make_shared<LogLines>();
+  ManagedIdentityCredentialOptions Options;
+
+ private:
+  std::unique_ptr<ManagedIdentityCredential> credential_;
+};
+
+}  // namespace mtlspop::test

@@ -1,0 +1,327 @@
+// Section 2 of the wire contract.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fake_cloud.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "support/error_code_of.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+std::function<std::optional<Answer>(Arrived const&)> Replace(std::string path, Answer answer) {
+  return [path, answer](Arrived const& arrived) {
+    return arrived.Path.find(path) != std::string::npos ? std::make_optional(answer) : std::nullopt;
+  };
+}
+
+std::vector<std::int64_t> SleptSeconds(ManualClock const& clock) {
+  std::vector<std::int64_t> result;
+  for (auto const slept : clock.Slept()) result.push_back(std::chrono::duration_cast<seconds>(slept).count());
+  return result;
+}
+
+TEST(Imds, BothCallsGoToTheContractsAddressWithItsHeadersAndNeverThroughAProxy) {
+  ManagedIdentityWorld world;
+  world.Get();
+  for (std::string const path : {"/metadata/identity/getplatformmetadata", "/metadata/identity/issuecredential"}) {
+    auto const arrived = world.Cloud->All(path);
+    ASSERT_EQ(arrived.size(), 1U) << path;
+    EXPECT_EQ(arrived[0].Scheme, "http");
+    EXPECT_EQ(arrived[0].Host, "169.254.169.254");
+    EXPECT_EQ(arrived[0].Query, "cred-api-version=2.0");
+    EXPECT_EQ(arrived[0].Fields.Get("Metadata"), "true");
+    EXPECT_EQ(arrived[0].Fields.Get("x-ms-client-request-id").size(), 36U);
+    EXPECT_TRUE(arrived[0].NeverProxied);
+    EXPECT_EQ(arrived[0].KeyId, "");
+  }
+  EXPECT_EQ(world.Cloud->All("/getplatformmetadata")[0].Method, "GET");
+  EXPECT_EQ(world.Cloud->All("/issuecredential")[0].Method, "POST");
+}
+
+TEST(Imds, AuthorityHostOfTheEnvironmentReplacesTheAddress) {
+  ManagedIdentityWorld world;
+  world.Environment["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = "http://127.0.0.1:4711/";
+  world.Get();
+  EXPECT_EQ(world.Cloud->All("/metadata/identity/getplatformmetadata").at(0).Host, "127.0.0.1");
+}
+
+TEST(Imds, UserAssignedIdentitySendsExactlyOneSelector) {
+  struct Row {
+    ManagedIdentityId Id;
+    std::string Query;
+  };
+  for (auto const& row : {
+           Row{ManagedIdentityId::FromClientId("abc"), "cred-api-version=2.0&client_id=abc"},
+           Row{ManagedIdentityId::FromObjectId("def"), "cred-api-version=2.0&object_id=def"},
+           Row{ManagedIdentityId::FromResourceId("/s/r"), "cred-api-version=2.0&msi_res_id=%2Fs%2Fr"},
+       }) {
+    ManagedIdentityWorld world;
+    world.Options.Identity = row.Id;
+    world.Get();
+    EXPECT_EQ(world.Cloud->All("/getplatformmetadata").at(0).Query, row.Query);
+    EXPECT_EQ(world.Cloud->All("/issuecredential").at(0).Query, row.Query);
+  }
+}
+
+TEST(Imds, IdentityWithoutANameIsRefused) {
+  EXPECT_EQ(ErrorCodeOf([] { ManagedIdentityId::FromClientId(""); }), "invalid_argument");
+  EXPECT_EQ(ErrorCodeOf([] { ManagedIdentityId::FromResourceId("a\nb"); }), "invalid_argument");
+}
+
+TEST(Imds, EachFieldOfPlatformMetadataIsRequired) {
+  for (std::string const field : {"clientId", "tenantId", "cuId", "attestationEndpoint"}) {
+    ManagedIdentityWorld world;
+    auto metadata = world.Cloud->MetadataAnswer();
+    metadata.erase(field);
+    world.Cloud->Intercept = Replace("getplatformmetadata", JsonAnswer(metadata));
+    auto const error = ErrorOf([&] { world.Get(); });
+    ASSERT_TRUE(error) << field;
+    EXPECT_EQ(error->Code(), errors::ImdsResponseMalformed);
+    EXPECT_THAT(error->what(), HasSubstr(field));
+    EXPECT_EQ(error->Details().CorrelationId.size(), 36U);
+  }
+}
+
+TEST(Imds, CuIdWithoutAnyIdIsRefused) {
+  ManagedIdentityWorld world;
+  auto metadata = world.Cloud->MetadataAnswer();
+  metadata["cuId"] = json::object();
+  world.Cloud->Intercept = Replace("getplatformmetadata", JsonAnswer(metadata));
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_response_malformed");
+}
+
+TEST(Imds, EachFieldOfIssueCredentialIsRequired) {
+  for (std::string const field :
+       {"certificate", "client_id", "tenant_id", "identity_type", "mtls_authentication_endpoint"}) {
+    ManagedIdentityWorld world;
+    auto const cloud = world.Cloud.get();
+    world.Cloud->Intercept = [cloud, field](Arrived const& arrived) -> std::optional<Answer> {
+      if (arrived.Path.find("issuecredential") == std::string::npos) return std::nullopt;
+      auto answer = cloud->IssueAnswer(arrived.Body);
+      answer.erase(field);
+      return JsonAnswer(answer);
+    };
+    auto const error = ErrorOf([&] { world.Get(); });
+    ASSERT_TRUE(error) << field;
+    EXPECT_EQ(error->Code(), errors::ImdsResponseMalformed);
+    EXPECT_THAT(error->what(), HasSubstr(field));
+  }
+}
+
+TEST(Imds, AnswerThatIsNoJsonIsRefusedWithoutShowingIt) {
+  for (std::string const path : {"getplatformmetadata", "issuecredential"}) {
+    ManagedIdentityWorld world;
+    world.Cloud->Intercept = Replace(path, {200, "<html>surprise</html>", {{"Server", "IMDS/1"}}});
+    auto const error = ErrorOf([&] { world.Get(); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->Code(), errors::ImdsResponseMalformed);
+    EXPECT_THAT(error->what(), Not(HasSubstr("surprise")));
+  }
+}
+
+TEST(Imds, ServerHeaderMustNameImdsInAnyCase) {
+  for (std::string const path : {"getplatformmetadata", "issuecredential"}) {
+    for (std::string const server : {"nginx", ""}) {
+      ManagedIdentityWorld world;
+      auto const cloud = world.Cloud.get();
+      world.Cloud->Intercept = [cloud, path, server](Arrived const& arrived) -> std::optional<Answer> {
+        if (arrived.Path.find(path) == std::string::npos) return std::nullopt;
+        auto answer = cloud->DefaultAnswer(arrived);
+        answer.Fields = {{"Server", server}};
+        return answer;
+      };
+      EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "not_imds") << path << " " << server;
+    }
+  }
+  ManagedIdentityWorld world;
+  auto const cloud = world.Cloud.get();
+  world.Cloud->Intercept = [cloud](Arrived const& arrived) -> std::optional<Answer> {
+    auto answer = cloud->DefaultAnswer(arrived);
+    answer.Fields = {{"server", "imds/150"}};
+    return answer;
+  };
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+TEST(Imds, NotFoundAfterItsRetriesMeansVersion1Only) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = Replace("getplatformmetadata", JsonAnswer(json::object(), 404));
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::MtlsPopNotSupportedInImdsV1);
+  EXPECT_EQ(error->Details().HttpStatus, 404);
+  EXPECT_EQ(error->Details().Attempts, 4);
+  EXPECT_THAT(SleptSeconds(*world.Time), ElementsAre(1, 2, 4));
+}
+
+/// NET, docs/imds_retry_based_on_errors.md.
+TEST(Imds, RetriesAreThoseOfTheTable) {
+  struct Row {
+    int Status;
+    std::vector<std::int64_t> Waits;
+  };
+  for (auto const& row : {
+           Row{404, {1, 2, 4}},
+           Row{408, {1, 2, 4}},
+           Row{429, {1, 2, 4}},
+           Row{500, {1, 2, 4}},
+           Row{503, {1, 2, 4}},
+           Row{599, {1, 2, 4}},
+           Row{410, {10, 10, 10, 10, 10, 10, 10}},
+           Row{400, {}},
+           Row{401, {}},
+           Row{403, {}},
+       }) {
+    for (std::string const path : {"getplatformmetadata", "issuecredential"}) {
+      ManagedIdentityWorld world;
+      world.Cloud->Intercept = Replace(path, JsonAnswer(json::object(), row.Status));
+      auto const error = ErrorOf([&] { world.Get(); });
+      ASSERT_TRUE(error);
+      EXPECT_EQ(SleptSeconds(*world.Time), row.Waits) << path << " " << row.Status;
+      EXPECT_EQ(error->Details().Attempts, static_cast<int>(row.Waits.size()) + 1) << path << " " << row.Status;
+      EXPECT_EQ(error->Details().HttpStatus, row.Status);
+    }
+  }
+}
+
+TEST(Imds, ARetryThatSucceedsIsNoError) {
+  ManagedIdentityWorld world;
+  std::atomic<int> calls{0};
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find("issuecredential") == std::string::npos || calls++ > 1) return std::nullopt;
+    return JsonAnswer(json::object(), 503);
+  };
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+  EXPECT_THAT(SleptSeconds(*world.Time), ElementsAre(1, 2));
+}
+
+TEST(Imds, UnreachableServiceIsItsOwnErrorWithItsCause) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = [](Arrived const&) -> std::optional<Answer> {
+    throw Error{{errors::ConnectFailed, "No connection", "Check"}};
+  };
+  try {
+    world.Get();
+    FAIL();
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::ImdsNotReachable);
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("caused by: connect_failed"));
+  }
+  EXPECT_THAT(world.Time->Slept(), IsEmpty());
+}
+
+/// Section 3: the service refuses a weaker key.
+TEST(Imds, RefusalOfASoftwareKeySaysThatTheKeyIsTheLikelyReason) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = Replace("issuecredential", TokenError("invalid_request", "not a KeyGuard key"));
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::MtlsPopRequiresKeyGuard);
+  EXPECT_THAT(error->what(), HasSubstr("KeyGuard"));
+}
+
+TEST(Imds, RefusalOfAKeyGuardKeyIsNotBlamedOnTheKey) {
+  ManagedIdentityWorld world;
+  world.Options.Keys = std::make_shared<ReadyKeys>(KeyStrength::KeyGuard);
+  world.Cloud->Intercept = Replace("issuecredential", TokenError("invalid_request", "no"));
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_refused");
+}
+
+/// Bearer tokens of version 1.
+TEST(ImdsV1, BearerTokenIsAskedForWithTheResourceAndTheSelector) {
+  ManagedIdentityWorld world;
+  world.Options.Binding = TokenBinding::None;
+  world.Options.Identity = ManagedIdentityId::FromClientId("abc");
+  auto const token = world.Get();
+  auto const arrived = world.Cloud->All("/metadata/identity/oauth2/token").at(0);
+  EXPECT_EQ(arrived.Query, "api-version=2018-02-01&client_id=abc&resource=https%3A%2F%2Fvault.azure.net");
+  EXPECT_EQ(arrived.Fields.Get("Metadata"), "true");
+  EXPECT_TRUE(arrived.NeverProxied);
+  EXPECT_EQ(token.Type, TokenType::Bearer);
+  EXPECT_EQ(token.Binding, nullptr);
+  EXPECT_EQ(token.AuthorizationHeader().substr(0, 7), "Bearer ");
+  EXPECT_EQ(world.Cloud->Count("getplatformmetadata"), 0);
+}
+
+TEST(ImdsV1, ExpiryIsReadFromEitherFieldAsNumberOrText) {
+  ManagedIdentityWorld probe;
+  auto const end = std::chrono::duration_cast<seconds>(probe.Time->Now().time_since_epoch()).count() + 3600;
+  for (json const& expiry :
+       {json{{"expires_in", 3600}}, json{{"expires_in", "3600"}}, json{{"expires_on", end}},
+        json{{"expires_on", std::to_string(end)}}}) {
+    ManagedIdentityWorld world;
+    world.Options.Binding = TokenBinding::None;
+    auto body = expiry;
+    body["access_token"] = "opaque";
+    world.Cloud->Intercept = Replace("oauth2/token", JsonAnswer(body));
+    auto const life = world.Get().ExpiresOn - world.Time->Now();
+    EXPECT_NEAR(static_cast<double>(std::chrono::duration_cast<seconds>(life).count()), 3600, 2) << expiry;
+  }
+}
+
+TEST(ImdsV1, AnswerWithoutTokenOrExpiryIsRefused) {
+  for (json const& body : {json{{"expires_in", 3600}}, json{{"access_token", "a"}}, json{{"access_token", ""}}}) {
+    ManagedIdentityWorld world;
+    world.Options.Binding = TokenBinding::None;
+    world.Cloud->Intercept = Replace("oauth2/token", JsonAnswer(body));
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_response_malformed") << body;
+  }
+}
+
+TEST(Capabilities, Version2IsSeenWithoutGettingAnything) {
+  ManagedIdentityWorld world;
+  auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
+  EXPECT_EQ(capabilities.Source, ManagedIdentitySource::ImdsV2);
+  EXPECT_EQ(capabilities.HighestStrength, KeyStrength::Software);
+  EXPECT_TRUE(capabilities.BindingSupported);
+  EXPECT_EQ(capabilities.WhyNot, "");
+  EXPECT_EQ(world.Cloud->Count(""), 1);
+}
+
+TEST(Capabilities, ProbeDoesNotRetryNotFound) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = Replace("getplatformmetadata", JsonAnswer(json::object(), 404));
+  auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
+  EXPECT_EQ(capabilities.Source, ManagedIdentitySource::ImdsV1);
+  EXPECT_FALSE(capabilities.BindingSupported);
+  EXPECT_NE(capabilities.WhyNot, "");
+  EXPECT_EQ(world.Cloud->Count(""), 1);
+}
+
+TEST(Capabilities, NoServiceIsAnAnswer) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = [](Arrived const&) -> std::optional<Answer> {
+    throw Error{{errors::ConnectFailed, "No connection", "Check"}};
+  };
+  auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
+  EXPECT_EQ(capabilities.Source, ManagedIdentitySource::None);
+  EXPECT_FALSE(capabilities.BindingSupported);
+}
+
+/// Section 9.
+TEST(Capabilities, TurnedOffByTheEnvironmentIsReported) {
+  ManagedIdentityWorld world;
+  world.Environment["MSAL_MI_DISABLE_IMDS_V2"] = "1";
+  auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
+  EXPECT_FALSE(capabilities.BindingSupported);
+  EXPECT_THAT(capabilities.WhyNot, HasSubstr("MSAL_MI_DISABLE_IMDS_V2"));
+}
+
+TEST(Capabilities, KeyBelowTheMinimumStrengthIsReported) {
+  ManagedIdentityWorld world;
+  world.Options.MinimumStrength = KeyStrength::Hardware;
+  auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
+  EXPECT_FALSE(capabilities.BindingSupported);
+  EXPECT_THAT(capabilities.WhyNot, HasSubstr("hardware"));
+}
+
+}  // namespace
+}  // namespace mtlspop::test
