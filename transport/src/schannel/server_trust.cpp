@@ -1,6 +1,7 @@
 #include "schannel/server_trust.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -162,7 +163,9 @@ ServerTrust::ServerTrust(TrustOptions const& options)
     AddCertificates(roots_.get(), options.CaPem, "TrustOptions::CaPem");
   }
   CERT_CHAIN_ENGINE_CONFIG config{};
-  config.cbSize = sizeof config;
+  // The structure as Windows 7 knows it; what was added later is not used.
+  config.cbSize = static_cast<DWORD>(
+      offsetof(CERT_CHAIN_ENGINE_CONFIG, hExclusiveTrustedPeople) + sizeof config.hExclusiveTrustedPeople);
   config.hExclusiveRoot = roots_.get();
   HCERTCHAINENGINE engine = nullptr;
   if (CertCreateCertificateChainEngine(&config, &engine) == FALSE) {

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Cross-builds the library and its Windows tests with mingw-w64 and runs them under Wine, against the emulator, which is
+# built for this machine and runs beside Wine. `./dev windows` calls this; arguments go to the test programs, for example
+# --gtest_filter='WinHttp*'. Exit 0: everything passed.
+#
+# MTLSPOP_WINDOWS_BUILD names another build folder than build/windows.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+build=${MTLSPOP_WINDOWS_BUILD:-$root/build/windows}
+prefix=$build/prefix
+wine=/usr/lib/wine/wine64
+tests=(windows_unit_test windows_winhttp_test windows_road_test)
+emulator_pid=
+
+say() { printf '== %s\n' "$*" >&2; }
+
+fail() {
+  printf 'tests/windows/run.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -- "$@"; fi; }
+
+install_packages() {
+  local package missing=()
+  for package in cmake ninja-build g++ libssl-dev libboost-dev libmsgsl-dev nlohmann-json3-dev googletest \
+    g++-mingw-w64-x86-64-posix wine64 wine; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  say "installing ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+launcher=()
+if command -v ccache >/dev/null; then
+  launcher=(-D CMAKE_CXX_COMPILER_LAUNCHER=ccache)
+fi
+
+build_emulator() {
+  say "building the emulator for this machine"
+  cmake -S "$root/tests/emulator" -B "$build/emulator" -G Ninja -D CMAKE_CXX_FLAGS=-O1 "${launcher[@]}" >"$build/log"
+  cmake --build "$build/emulator" --target mtlspop-emulator -j "$(nproc)" >"$build/log"
+}
+
+build_googletest() {
+  [ -e "$prefix/lib/cmake/GTest/GTestConfig.cmake" ] && return
+  say "building googletest for Windows"
+  cmake -S /usr/src/googletest -B "$build/googletest" -G Ninja --toolchain "$root/cmake/mingw-w64.cmake" \
+    -D CMAKE_CXX_FLAGS=-O1 -D CMAKE_CXX_STANDARD=17 -D CMAKE_INSTALL_PREFIX="$prefix" "${launcher[@]}" >"$build/log"
+  cmake --build "$build/googletest" --target install -j "$(nproc)" >"$build/log"
+}
+
+build_library() {
+  say "building the library and its tests for Windows"
+  (cd "$root" && cmake --preset windows -B "$build" -D MTLSPOP_WINDOWS_PREFIX="$prefix" "${launcher[@]}") >"$build/log"
+  cmake --build "$build" -j "$(nproc)" >"$build/log"
+}
+
+# The log of the last step that failed says why.
+step() {
+  "$@" || {
+    cat "$build/log" >&2
+    fail "$* failed"
+  }
+}
+
+# A Wine of this build folder's own: nobody's files or registry are touched.
+start_wine() {
+  export WINEPREFIX=$build/wine WINEARCH=win64 WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree,mshtml='
+  unset DISPLAY
+  if [ ! -e "$WINEPREFIX/system.reg" ]; then
+    say "setting Wine up"
+    mkdir -p "$WINEPREFIX"
+    "$wine" wineboot -i >"$build/log" 2>&1 || fail "Wine could not be set up; see $build/log"
+  fi
+}
+
+stop() {
+  if [ -n "$emulator_pid" ]; then
+    kill "$emulator_pid" 2>/dev/null || true
+    wait "$emulator_pid" 2>/dev/null || true
+  fi
+  if [ -n "${WINEPREFIX:-}" ]; then
+    /usr/lib/wine/wineserver64 -k 2>/dev/null || true
+  fi
+}
+trap stop EXIT
+
+# Wine can answer neither a renegotiation nor post-handshake authentication, and matches no IP addresses in certificates.
+start_emulator() {
+  "$build/emulator/mtlspop-emulator" --client-certificate handshake \
+    --sts-endpoint-name westeurope.mtlsauth.microsoft.com >"$build/emulator.json" </dev/null &
+  emulator_pid=$!
+  local tries
+  for tries in $(seq 100); do
+    [ -s "$build/emulator.json" ] && break
+    kill -0 "$emulator_pid" 2>/dev/null || fail "the emulator did not start"
+    sleep 0.1
+  done
+  MTLSPOP_EMULATOR=$(head -n 1 "$build/emulator.json")
+  [ -n "$MTLSPOP_EMULATOR" ] || fail "the emulator printed no startup line after $tries tries"
+  export MTLSPOP_EMULATOR
+}
+
+run_demo() {
+  say "the demo's road"
+  timeout 120 "$wine" "$build/tests/windows/windows_demo.exe" | tr -d '\r' | tee "$build/demo.txt"
+  local expected='token_type: mtls_pop
+binding: x5t#S256 matches cnf
+secret: [^[:space:]]+
+replay_without_certificate: 401 MissingClientCertificate
+replay_with_other_certificate: 401'
+  [[ $(cat "$build/demo.txt") =~ ^$expected$ ]] || fail "the demo did not print what it should"
+}
+
+mkdir -p "$build"
+install_packages
+step build_emulator
+step build_googletest
+step build_library
+start_wine
+start_emulator
+run_demo
+failed=()
+for test in "${tests[@]}"; do
+  say "$test"
+  timeout 600 "$wine" "$build/tests/windows/$test.exe" --gtest_brief=1 "$@" || failed+=("$test")
+done
+[ ${#failed[@]} -eq 0 ] || fail "failed: ${failed[*]}"
+say "everything passed"

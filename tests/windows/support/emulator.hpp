@@ -1,0 +1,56 @@
+#pragma once
+
+/// @file
+/// The emulator that runs on the machine itself, beside Wine.
+
+#include <memory>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "mtlspop/transport/http_transport.hpp"
+
+namespace mtlspop::windows_tests {
+
+/// The emulator whose startup line is in the environment variable MTLSPOP_EMULATOR. Its log is emptied and its faults are
+/// cleared when this is made and when it is destroyed.
+class Emulator final {
+ public:
+  /// @throw std::runtime_error where the variable is not set: run tests/windows/run.sh.
+  Emulator();
+  ~Emulator();
+  Emulator(Emulator const&) = delete;
+  Emulator& operator=(Emulator const&) = delete;
+
+  std::string Endpoint(char const* name) const { return startup_.at(name).get<std::string>(); }
+  nlohmann::json const& Startup() const noexcept { return startup_; }
+
+  /// Trusts the emulator's authority alone, connects where its real host names lead.
+  TransportOptions Options() const;
+  /// A transport with these options.
+  gsl::not_null<std::shared_ptr<HttpTransport>> MakeTransport() const;
+
+  /// What it saw of a service: "imds", "sts", "vault".
+  nlohmann::json Log(std::string const& service) const;
+  void Arm(nlohmann::json const& fault) const;
+  void ClearFaults() const;
+  void Release() const;
+
+ private:
+  std::string Call(char const* method, std::string const& path, std::string const& body) const;
+
+  nlohmann::json startup_;
+  std::shared_ptr<HttpTransport> control_;
+};
+
+/// Status and body of an answer.
+struct Answer {
+  int Status = 0;
+  std::string Body;
+};
+
+Answer Get(
+    HttpTransport& transport, std::string const& url, Headers const& fields = {},
+    std::shared_ptr<BindingCertificate const> const& binding = nullptr);
+
+}  // namespace mtlspop::windows_tests
