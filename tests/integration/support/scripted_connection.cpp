@@ -95,7 +95,8 @@ ScriptedConnection::ScriptedConnection(
 
 ScriptedConnection::~ScriptedConnection() = default;
 
-ConnectionFacts ScriptedConnection::Facts() const {
+ConnectionFacts ScriptedConnection::Facts() {
+  if (ssl_ != nullptr) NotePeer();
   std::lock_guard<std::mutex> const lock{factsMutex_};
   return facts_;
 }
@@ -252,6 +253,7 @@ void ScriptedConnection::Answer(int status, std::string_view body, std::string_v
 }
 
 void ScriptedConnection::StartAskingForCertificate() {
+  handshakesAsked_ = handshakesFinished_ + 1;
   if (SSL_version(ssl_.get()) == TLS1_3_VERSION) {
     SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER | SSL_VERIFY_POST_HANDSHAKE, nullptr);
     if (SSL_verify_client_post_handshake(ssl_.get()) != 1) {
@@ -265,15 +267,23 @@ void ScriptedConnection::StartAskingForCertificate() {
 }
 
 void ScriptedConnection::AskForCertificate() {
-  auto const before = handshakesFinished_;
   StartAskingForCertificate();
+  AwaitCertificate();
+}
+
+void ScriptedConnection::AwaitCertificate() {
   std::array<char, 16 * 1024> piece{};
-  while (handshakesFinished_ == before) {
+  while (handshakesFinished_ < handshakesAsked_) {
     auto const count = ReadFromPeer(piece.data(), piece.size());
     if (count > 0) buffer_.append(piece.data(), static_cast<std::size_t>(count));
     if (count == 0) throw PeerGone{};
   }
   NotePeer();
+}
+
+void ScriptedConnection::SendTicket() {
+  if (SSL_new_session_ticket(ssl_.get()) != 1) throw std::runtime_error{"SSL_new_session_ticket"};
+  if (SSL_do_handshake(ssl_.get()) != 1) throw PeerGone{};
 }
 
 void ScriptedConnection::RelayTo(std::string const& host, std::uint16_t port) {

@@ -115,7 +115,7 @@ class ScriptedConnection final {
   ScriptedConnection& operator=(ScriptedConnection const&) = delete;
 
   std::size_t Number() const noexcept { return number_; }
-  ConnectionFacts Facts() const;
+  ConnectionFacts Facts();
 
   /// Reads a request with its body. Sends no `100 Continue`.
   ReceivedRequest ReadRequest();
@@ -138,8 +138,13 @@ class ScriptedConnection final {
   /// Asks for the client's certificate, by renegotiation in TLS 1.2 and post-handshake in TLS 1.3, and waits for the
   /// answer; what of a request arrives meanwhile is kept. Afterwards `Facts().KeyId` tells what came.
   void AskForCertificate();
-  /// Sends the first flight of that only, and does not wait.
+  /// The first half of that: asks, and does not wait.
   void StartAskingForCertificate();
+  /// The second half: waits until the last question was answered.
+  void AwaitCertificate();
+
+  /// Sends one more session ticket (TLS 1.3).
+  void SendTicket();
 
   /// Passes bytes both ways until one side closes. What a proxy does after CONNECT.
   void RelayTo(std::string const& host, std::uint16_t port);
@@ -171,6 +176,7 @@ class ScriptedConnection final {
   HandshakeNotes notes_;
   std::string buffer_;
   std::size_t handshakesFinished_ = 0;
+  std::size_t handshakesAsked_ = 0;
   bool closed_ = false;
 };
 

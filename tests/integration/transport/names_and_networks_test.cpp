@@ -1,0 +1,254 @@
+// From a name to a connection: addresses, families (RFC 8305), overrides.
+
+#include <gmock/gmock.h>
+
+#include "fake_names.hpp"
+#include "support/server_process.hpp"
+#include "support/silent_listener.hpp"
+#include "transport_test.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+ScriptedServerOptions On(std::string address) {
+  ScriptedServerOptions options;
+  options.Address = address;
+  options.Host = std::move(address);
+  return options;
+}
+
+std::string UrlOf(std::string const& host, ScriptedServer const& server) {
+  return "http://" + host + ":" + std::to_string(server.Port()) + "/";
+}
+
+class Ipv6Test : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!HasIpv6Loopback()) GTEST_SKIP() << "this machine has no ::1, and there is no other way to have IPv6 here";
+  }
+};
+
+TEST(NameTest, Ipv4Literal) {
+  ScriptedServer server{ServeEcho};
+  EXPECT_EQ(Fetch(MakeTransport(), Post(server.Url(), "hello")).Body, "hello");
+}
+
+TEST_F(Ipv6Test, Literal) {
+  std::string host;
+  ScriptedServer server{
+      On("::1"), [&](ScriptedConnection& connection) { connection.Answer(200, connection.ReadRequest().Get("Host")); }};
+  EXPECT_EQ(Fetch(MakeTransport(), Get(server.Url())).Body, "[::1]:" + std::to_string(server.Port()));
+}
+
+TEST_F(Ipv6Test, LiteralOverTls) {
+  auto options = AskingTlsServer();
+  options.Address = "::1";
+  options.Host = "::1";
+  ScriptedServer server{options, ServeKeyId};
+  auto const binding = NewBinding();
+  EXPECT_EQ(Fetch(MakeTransport(), Get(server.Url()), binding).Body, binding->KeyId());
+  EXPECT_EQ(server.Facts(1).ServerName, "") << "RFC 6066 section 3: no literal addresses in SNI";
+}
+
+TEST(NameTest, LocalhostWhereverItListens) {
+  ScriptedServer server{ServeEcho};
+  EXPECT_EQ(Fetch(MakeTransport(), Post(UrlOf("localhost", server), "hello")).Body, "hello");
+}
+
+TEST(NameTest, SniIsTheHostOfTheUrl) {
+  ScriptedServer server{TlsServer(), ServeEcho};
+  Fetch(MakeTransport(), Get("https://localhost:" + std::to_string(server.Port()) + "/"));
+  EXPECT_EQ(server.Facts(1).ServerName, "localhost");
+  Fetch(MakeTransport(), Get(server.Url()));
+  EXPECT_EQ(server.Facts(2).ServerName, "");
+}
+
+TEST(NameTest, AlpnOffersHttp11) {
+  ScriptedServer server{TlsServer(), ServeEcho};
+  Fetch(MakeTransport(), Get(server.Url()));
+  EXPECT_EQ(server.Facts(1).OfferedProtocols, "http/1.1");
+}
+
+TEST(NameTest, AnUnknownNameSaysSo) {
+  FakeName const name{"unknown.test", {}};
+  auto const error = ErrorOf([] { Fetch(MakeTransport(), Get("http://unknown.test/")); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code().Name(), "name_resolution_failed");
+  EXPECT_THAT(error->what(), HasSubstr("unknown.test"));
+  EXPECT_TRUE(error->Details().NothingSent);
+}
+
+TEST(NameTest, NobodyListening) {
+  auto const port = ReserveLoopbackPort();
+  auto const error = ErrorOf([&] { Fetch(MakeTransport(), Get("http://127.0.0.1:" + std::to_string(port) + "/")); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code().Name(), "connect_failed");
+  EXPECT_TRUE(error->Details().NothingSent);
+  EXPECT_THAT(error->what(), HasSubstr("127.0.0.1"));
+}
+
+/// No error code says that the name was fine and the addresses were not, unless all were tried.
+TEST(FallbackTest, ARefusedAddressIsFollowedByTheNext) {
+  ScriptedServer server{ServeEcho};
+  FakeName const name{"several.test", {"127.0.0.2", "127.0.0.3", "127.0.0.1"}};
+  EXPECT_EQ(Fetch(MakeTransport(), Post(UrlOf("several.test", server), "hello")).Body, "hello");
+}
+
+TEST(FallbackTest, AllRefused) {
+  auto const port = ReserveLoopbackPort();
+  FakeName const name{"several.test", {"127.0.0.2", "127.0.0.3"}};
+  EXPECT_EQ(
+      ErrorCodeOf([&] { Fetch(MakeTransport(), Get("http://several.test:" + std::to_string(port) + "/")); }),
+      "connect_failed");
+}
+
+/// RFC 8305 section 5: the next attempt begins a quarter of a second after one that says nothing, not a minute.
+TEST(FallbackTest, ASilentAddressIsFollowedByTheNext) {
+  ScriptedServer server{ServeEcho};
+  SilentListener const silent{"127.0.0.2", server.Port()};
+  FakeName const name{"several.test", {"127.0.0.2", "127.0.0.1"}};
+  auto const start = std::chrono::steady_clock::now();
+  EXPECT_EQ(Fetch(MakeTransport(), Post(UrlOf("several.test", server), "hello")).Body, "hello");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds{2} * Slowness);
+}
+
+TEST_F(Ipv6Test, AnIpv4AddressFollowsARefusedIpv6One) {
+  ScriptedServer server{ServeEcho};
+  FakeName const name{"both.test", {"::1", "127.0.0.1"}};
+  EXPECT_EQ(Fetch(MakeTransport(), Post(UrlOf("both.test", server), "hello")).Body, "hello");
+}
+
+TEST_F(Ipv6Test, AnIpv4AddressFollowsASilentIpv6One) {
+  ScriptedServer server{ServeEcho};
+  SilentListener const silent{"::1", server.Port()};
+  FakeName const name{"both.test", {"::1", "127.0.0.1"}};
+  auto const start = std::chrono::steady_clock::now();
+  EXPECT_EQ(Fetch(MakeTransport(), Post(UrlOf("both.test", server), "hello")).Body, "hello");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds{2} * Slowness);
+}
+
+TEST_F(Ipv6Test, AnIpv6AddressFollowsAnIpv4One) {
+  ScriptedServer server{On("::1"), ServeEcho};
+  FakeName const name{"both.test", {"127.0.0.1", "::1"}};
+  EXPECT_EQ(Fetch(MakeTransport(), Post(UrlOf("both.test", server), "hello")).Body, "hello");
+}
+
+/// RFC 8305 section 4: the families take turns, so that ten dead addresses of one do not hide the other.
+TEST_F(Ipv6Test, FamiliesTakeTurns) {
+  ScriptedServer server{On("::1"), ServeEcho};
+  std::vector<std::unique_ptr<SilentListener>> silent;
+  std::vector<std::string> addresses;
+  for (int host = 2; host < 10; ++host) {
+    addresses.push_back("127.0.0." + std::to_string(host));
+    silent.push_back(std::make_unique<SilentListener>(addresses.back(), server.Port()));
+  }
+  addresses.emplace_back("::1");
+  FakeName const name{"both.test", addresses};
+  auto const start = std::chrono::steady_clock::now();
+  EXPECT_EQ(Fetch(MakeTransport(), Post(UrlOf("both.test", server), "hello")).Body, "hello");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds{1500} * Slowness);
+}
+
+TEST(FallbackTest, NoConnectionIsLeftOverFromARace) {
+  ScriptedServer server{ServeEcho};
+  SilentListener const silent{"127.0.0.2", server.Port()};
+  FakeName const name{"several.test", {"127.0.0.2", "127.0.0.1"}};
+  auto const transport = MakeTransport();
+  Fetch(transport, Get(UrlOf("several.test", server)));
+  EXPECT_EQ(transport->PoolStatistics().Opened, 1U);
+  EXPECT_EQ(transport->PoolStatistics().Idle, 1U);
+  EXPECT_EQ(transport->PoolStatistics().InUse, 0U);
+}
+
+TEST(OverrideTest, GoesElsewhereAndStaysWhatItIs) {
+  auto serverOptions = AskingTlsServer();
+  serverOptions.Tls->Certificate = Authority().IssueForNames({"myvault.vault.azure.net"});
+  ScriptedServer server{serverOptions, [](ScriptedConnection& connection) {
+                          while (auto const request = connection.TryReadRequest()) {
+                            connection.Answer(200, request->Get("Host") + "|" + connection.Facts().ServerName);
+                          }
+                        }};
+  auto options = TrustingOptions();
+  options.ConnectOverrides = {{"myvault.vault.azure.net:443", server.HostAndPort()}};
+  EXPECT_EQ(
+      Fetch(MakeTransport(options), Get("https://myvault.vault.azure.net/secrets"), NewBinding()).Body,
+      "myvault.vault.azure.net|myvault.vault.azure.net");
+}
+
+TEST(OverrideTest, AStarIsForEveryNameBelow) {
+  ScriptedServer server{ServeEcho};
+  auto options = TrustingOptions();
+  options.ConnectOverrides = {{"*.vault.test:80", server.HostAndPort()}};
+  auto const transport = MakeTransport(options);
+  EXPECT_EQ(Fetch(transport, Get("http://a.vault.test/")).Status, 200);
+  EXPECT_EQ(Fetch(transport, Get("http://A.VAULT.TEST/")).Status, 200);
+  FakeName const itself{"vault.test", {}};
+  FakeName const other{"avault.test", {}};
+  EXPECT_EQ(ErrorCodeOf([&] { Fetch(transport, Get("http://vault.test/")); }), "name_resolution_failed");
+  EXPECT_EQ(ErrorCodeOf([&] { Fetch(transport, Get("http://avault.test/")); }), "name_resolution_failed");
+}
+
+TEST(OverrideTest, TheFirstThatFitsWinsAndThePortCounts) {
+  ScriptedServer server{ServeEcho};
+  auto const closed = ReserveLoopbackPort();
+  auto options = TrustingOptions();
+  options.ConnectOverrides = {
+      {"a.test:80", server.HostAndPort()}, {"*.test:80", "127.0.0.1:" + std::to_string(closed)}};
+  auto const transport = MakeTransport(options);
+  EXPECT_EQ(Fetch(transport, Get("http://a.test/")).Status, 200);
+  FakeName const name{"a.test", {}};
+  EXPECT_EQ(ErrorCodeOf([&] { Fetch(transport, Get("http://a.test:81/")); }), "name_resolution_failed");
+}
+
+TEST_F(Ipv6Test, AnOverrideMayNameAnIpv6Address) {
+  ScriptedServer server{On("::1"), ServeEcho};
+  auto options = TrustingOptions();
+  options.ConnectOverrides = {{"a.test:80", "[::1]:" + std::to_string(server.Port())}};
+  EXPECT_EQ(Fetch(MakeTransport(options), Get("http://a.test/")).Status, 200);
+}
+
+TEST(ConnectTimeoutTest, CoversTheNameTheConnectionAndTheHandshake) {
+  auto options = TrustingOptions();
+  options.ConnectTimeout = milliseconds{50};
+  {
+    FakeName name{"slow.test", {"127.0.0.1"}};
+    name.HoldAnswers();
+    EXPECT_EQ(ErrorCodeOf([&] { Fetch(MakeTransport(options), Get("http://slow.test/")); }), "deadline_exceeded");
+  }
+  {
+    SilentListener const silent{"127.0.0.1"};
+    auto const url = "http://127.0.0.1:" + std::to_string(silent.Port()) + "/";
+    auto const error = ErrorOf([&] { Fetch(MakeTransport(options), Get(url)); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->Code().Name(), "deadline_exceeded");
+    EXPECT_THAT(error->what(), HasSubstr("ConnectTimeout")) << "it was not the caller's deadline";
+    EXPECT_TRUE(error->Details().NothingSent);
+    EXPECT_TRUE(error->Details().Transient);
+  }
+  {
+    ScriptedServer server{[](ScriptedConnection& connection) { connection.WaitUntilClosed(); }};
+    EXPECT_EQ(
+        ErrorCodeOf([&] { Fetch(MakeTransport(options), Get("https://" + server.HostAndPort() + "/")); }),
+        "deadline_exceeded");
+  }
+}
+
+/// What comes after the handshake is the caller's deadline's business.
+TEST(ConnectTimeoutTest, DoesNotCoverTheAnswer) {
+  auto options = TrustingOptions();
+  options.ConnectTimeout = milliseconds{500} * Slowness;
+  Event never;
+  ScriptedServer server{[&](ScriptedConnection& connection) {
+    connection.ReadRequest();
+    (void)never.Wait(milliseconds{600} * Slowness);
+    connection.Answer(200, "late");
+  }};
+  EXPECT_EQ(Fetch(MakeTransport(options), Get(server.Url())).Body, "late");
+}
+
+}  // namespace
+}  // namespace mtlspop::test

@@ -1,0 +1,207 @@
+// What a library must not do to its process: signals, forks, threads.
+
+#include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "transport_test.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+/// Puts SIGPIPE back to what a program has that never heard of it: it ends the program.
+class DeadlyBrokenPipe final {
+ public:
+  DeadlyBrokenPipe() {
+    struct sigaction deadly {};
+    deadly.sa_handler = SIG_DFL;
+    ::sigaction(SIGPIPE, &deadly, &before_);
+  }
+  ~DeadlyBrokenPipe() { ::sigaction(SIGPIPE, &before_, nullptr); }
+  DeadlyBrokenPipe(DeadlyBrokenPipe const&) = delete;
+  DeadlyBrokenPipe& operator=(DeadlyBrokenPipe const&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
+TEST(SignalTest, WritingToAResetConnectionRaisesNothing) {
+  DeadlyBrokenPipe const deadly;
+  for (bool const tls : {false, true}) {
+    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, [](ScriptedConnection& connection) {
+                            connection.ReadHead();
+                            connection.Reset();
+                          }};
+    Request request{"PUT", Url::Parse(server.Url())};
+    request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
+    EXPECT_EQ(ErrorCodeOf([&] { Fetch(MakeTransport(), std::move(request)); }), "connection_lost");
+  }
+}
+
+TEST(SignalTest, ClosingAResetConnectionRaisesNothing) {
+  DeadlyBrokenPipe const deadly;
+  Event reset;
+  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
+                          connection.ReadRequest();
+                          connection.Answer(200, "hello");
+                          connection.Reset();
+                          reset.Set();
+                        }};
+  auto transport = MakeTransport();
+  Fetch(transport, Get(server.Url()));
+  ASSERT_TRUE(reset.Wait());
+  // Closing sends close_notify into a connection that is gone.
+  transport.reset();
+}
+
+TEST(SignalTest, NoHandlerIsInstalledAndNoMaskChanged) {
+  auto const handlerOf = [](int signal) {
+    struct sigaction action {};
+    ::sigaction(signal, nullptr, &action);
+    return action.sa_handler;
+  };
+  std::set<int> const signals{SIGPIPE, SIGCHLD, SIGINT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGURG, SIGIO};
+  std::vector<void (*)(int)> before;
+  for (int const signal : signals) before.push_back(handlerOf(signal));
+  sigset_t maskBefore;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &maskBefore);
+
+  ScriptedServer server{AskingTlsServer(), ServeKeyId};
+  auto const transport = MakeTransport();
+  Fetch(transport, Get(server.Url()), NewBinding());
+
+  std::vector<void (*)(int)> after;
+  for (int const signal : signals) after.push_back(handlerOf(signal));
+  EXPECT_EQ(after, before);
+  sigset_t maskAfter;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &maskAfter);
+  for (int const signal : signals) EXPECT_EQ(::sigismember(&maskAfter, signal), ::sigismember(&maskBefore, signal));
+}
+
+/// Runs `work` in a child process. True where it returned true there.
+template <typename Work>
+bool InChild(Work&& work) {
+  pid_t const child = ::fork();
+  if (child == 0) {
+    bool good = false;
+    try {
+      good = work();
+    } catch (std::exception const& error) {
+      // The child has no test framework to tell.
+      auto const* const text = error.what();
+      (void)!::write(STDERR_FILENO, text, std::char_traits<char>::length(text));
+    }
+    ::_exit(good ? 0 : 1);
+  }
+  int status = -1;
+  if (child < 0 || ::waitpid(child, &status, 0) != child) return false;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(ForkTest, AChildDoesNotUseItsParentsConnections) {
+  ScriptedServer server{AskingTlsServer(TLS1_2_VERSION, TLS1_2_VERSION), ServeKeyId};
+  auto const transport = MakeTransport();
+  auto const binding = NewBinding();
+  EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, binding->KeyId());
+
+  EXPECT_TRUE(InChild([&] {
+    for (int round = 0; round < 2; ++round) {
+      auto const fetched = Fetch(transport, Get(server.Url()), binding);
+      // Within the child its own connection may be reused.
+      if (fetched.Body != binding->KeyId() || fetched.Connection.Reused != (round > 0)) return false;
+    }
+    return true;
+  }));
+
+  // The child closed its copy without a word to the server: close_notify would have ended the parent's connection.
+  auto const after = Fetch(transport, Get(server.Url()), binding);
+  EXPECT_EQ(after.Body, binding->KeyId());
+  EXPECT_TRUE(after.Connection.Reused);
+  EXPECT_EQ(server.ConnectionCount(), 2U);
+}
+
+TEST(ForkTest, AChildThatEndsTheTransportDoesNotEndTheParentsConnections) {
+  ScriptedServer server{TlsServer(), ServeEcho};
+  auto transport = MakeTransport();
+  Fetch(transport, Get(server.Url()));
+  EXPECT_TRUE(InChild([&] {
+    transport.reset();
+    return true;
+  }));
+  EXPECT_TRUE(Fetch(transport, Get(server.Url())).Connection.Reused);
+}
+
+/// An answer that the parent is reading belongs to the parent: bytes that the child took would be missing there.
+TEST(ForkTest, AChildDoesNotTakeFromAnAnswerInFlight) {
+  auto const body = Pattern(1024 * 1024);
+  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
+                          while (connection.TryReadRequest()) connection.Answer(200, body);
+                        }};
+  auto const transport = MakeTransport();
+  auto request = Get(server.Url());
+  auto response = transport->Send(request, nullptr, Patiently());
+  EXPECT_TRUE(InChild([&] {
+    response.reset();
+    return Fetch(transport, Get(server.Url())).Body == body;
+  }));
+  EXPECT_TRUE(ReadAll(*response) == body);
+}
+
+TEST(ThreadTest, OneTransportServesManyThreads) {
+  ScriptedServer server{TlsServer(), ServeEcho};
+  auto options = TrustingOptions();
+  options.Pool.MaximumPerOrigin = 4;
+  auto const transport = MakeTransport(options);
+  std::vector<std::thread> threads;
+  threads.reserve(16);
+  for (int index = 0; index < 16; ++index) {
+    threads.emplace_back([&, index] {
+      for (int round = 0; round < 20; ++round) {
+        auto const body = std::to_string(index) + "/" + std::to_string(round);
+        EXPECT_EQ(Fetch(transport, Post(server.Url(), body)).Body, body);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  auto const statistics = transport->PoolStatistics();
+  EXPECT_LE(statistics.Opened, 4U);
+  EXPECT_EQ(statistics.Opened + statistics.Reused, 320U);
+  EXPECT_EQ(statistics.InUse, 0U);
+  EXPECT_EQ(statistics.Waiting, 0U);
+  EXPECT_EQ(statistics.Idle, statistics.Opened);
+}
+
+/// A response may be read and dropped on another thread than it was asked for on.
+TEST(ThreadTest, AnAnswerMayBeReadElsewhere) {
+  ScriptedServer server{TlsServer(), ServeEcho};
+  auto const transport = MakeTransport();
+  auto request = Post(server.Url(), "hello");
+  auto response = transport->Send(request, nullptr, Patiently());
+  auto reading = std::async(std::launch::async, [moved = std::move(response)] { return ReadAll(*moved); });
+  EXPECT_EQ(reading.get(), "hello");
+}
+
+TEST(ThreadTest, TransportsComeAndGo) {
+  ScriptedServer server{AskingTlsServer(), ServeKeyId};
+  auto const binding = NewBinding();
+  std::vector<std::thread> threads;
+  threads.reserve(4);
+  for (int index = 0; index < 4; ++index) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 5; ++round) {
+        EXPECT_EQ(Fetch(MakeTransport(), Get(server.Url()), binding).Body, binding->KeyId());
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace mtlspop::test

@@ -1,0 +1,298 @@
+// Requests on the wire: their head, their bodies, Expect: 100-continue (RFC 9110 section 10.1.1).
+
+#include <gmock/gmock.h>
+
+#include <mutex>
+#include <stdexcept>
+
+#include "transport_test.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+/// Notes what comes, and answers 200.
+class Recorder final {
+ public:
+  explicit Recorder(ScriptedServerOptions options = {})
+      : server_(std::move(options), [this](ScriptedConnection& connection) {
+          while (auto request = connection.TryReadRequest()) {
+            {
+              std::lock_guard<std::mutex> const lock{mutex_};
+              last_ = std::move(*request);
+            }
+            connection.Answer(200, "");
+          }
+        }) {}
+
+  std::string Url(std::string_view target = "/") const { return server_.Url(target); }
+  std::string HostAndPort() const { return server_.HostAndPort(); }
+  ReceivedRequest Last() const {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return last_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  ReceivedRequest last_;
+  ScriptedServer server_;
+};
+
+TEST(RequestTest, SaysWhatItIsToldTo) {
+  Recorder server;
+  auto request = Get(server.Url("/a/b?c=d%20e"));
+  request.Fields.Add("X-Same", "1");
+  request.Fields.Add("X-Same", "2");
+  request.Fields.Add("X-Empty", "");
+  Fetch(MakeTransport(), std::move(request));
+  auto const seen = server.Last();
+  EXPECT_THAT(seen.Head, StartsWith("GET /a/b?c=d%20e HTTP/1.1\r\n"));
+  EXPECT_EQ(seen.Get("Host"), server.HostAndPort());
+  EXPECT_EQ(seen.Count("Host"), 1U);
+  EXPECT_EQ(seen.Count("X-Same"), 2U);
+  EXPECT_EQ(seen.Count("X-Empty"), 1U);
+  EXPECT_EQ(seen.Count("Content-Length"), 0U);
+  EXPECT_EQ(seen.Count("Transfer-Encoding"), 0U);
+  EXPECT_EQ(seen.Count("Expect"), 0U);
+}
+
+TEST(RequestTest, MayNameAnotherHost) {
+  Recorder server;
+  auto request = Get(server.Url());
+  request.Fields.Set("Host", "vault.example");
+  Fetch(MakeTransport(), std::move(request));
+  EXPECT_EQ(server.Last().Get("Host"), "vault.example");
+  EXPECT_EQ(server.Last().Count("Host"), 1U);
+}
+
+TEST(RequestTest, BodyOfKnownLength) {
+  Recorder server;
+  Fetch(MakeTransport(), Post(server.Url(), "hello"));
+  EXPECT_EQ(server.Last().Get("Content-Length"), "5");
+  EXPECT_EQ(server.Last().Count("Transfer-Encoding"), 0U);
+  EXPECT_EQ(server.Last().Body, "hello");
+}
+
+/// RFC 9110 section 8.6: without it some servers answer 411.
+TEST(RequestTest, AMethodThatHasABodySaysThatItIsEmpty) {
+  Recorder server;
+  for (auto const* method : {"POST", "PUT"}) {
+    Fetch(MakeTransport(), Request{method, Url::Parse(server.Url())});
+    EXPECT_EQ(server.Last().Get("Content-Length"), "0") << method;
+    Request empty{method, Url::Parse(server.Url())};
+    empty.SetBody("");
+    Fetch(MakeTransport(), std::move(empty));
+    EXPECT_EQ(server.Last().Get("Content-Length"), "0") << method;
+  }
+}
+
+TEST(RequestTest, BodyOfUnknownLengthIsChunked) {
+  Recorder server;
+  auto const transport = MakeTransport();
+  for (std::size_t const size : {std::size_t{0}, std::size_t{1}, std::size_t{100'000}}) {
+    Request request{"PUT", Url::Parse(server.Url())};
+    request.Body = std::make_shared<GeneratedBody>(size, std::nullopt);
+    Fetch(transport, std::move(request));
+    EXPECT_EQ(server.Last().Get("Transfer-Encoding"), "chunked");
+    EXPECT_EQ(server.Last().Count("Content-Length"), 0U);
+    EXPECT_TRUE(server.Last().Body == Pattern(size)) << size;
+  }
+  EXPECT_EQ(transport->PoolStatistics().Opened, 1U);
+}
+
+TEST(RequestTest, LargeBodiesArriveWhole) {
+  auto const expected = Pattern(8 * 1024 * 1024);
+  for (bool const tls : {false, true}) {
+    Recorder server{tls ? TlsServer() : ScriptedServerOptions{}};
+    auto const transport = MakeTransport();
+    for (std::optional<std::uint64_t> const length :
+         {std::optional<std::uint64_t>{}, std::optional<std::uint64_t>{expected.size()}}) {
+      Request request{"PUT", Url::Parse(server.Url())};
+      request.Body = std::make_shared<GeneratedBody>(expected.size(), length);
+      Fetch(transport, std::move(request));
+      EXPECT_TRUE(server.Last().Body == expected);
+    }
+  }
+}
+
+class WrongLengthTest : public testing::TestWithParam<std::uint64_t> {};
+
+/// A body that is not as long as it says would make the next request part of this one.
+TEST_P(WrongLengthTest, IsAnErrorAndTheConnectionIsClosed) {
+  Event closed;
+  ScriptedServer server{[&](ScriptedConnection& connection) {
+    connection.WaitUntilClosed();
+    closed.Set();
+  }};
+  auto const transport = MakeTransport();
+  Request request{"PUT", Url::Parse(server.Url())};
+  request.Body = std::make_shared<GeneratedBody>(GetParam(), 100'000);
+  EXPECT_EQ(ErrorCodeOf([&] { Fetch(transport, std::move(request)); }), "request_body_failed");
+  EXPECT_TRUE(closed.Wait());
+  EXPECT_EQ(transport->PoolStatistics().Idle, 0U);
+  EXPECT_EQ(transport->PoolStatistics().InUse, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, WrongLengthTest, testing::Values(0U, 99'999U, 100'001U, 300'000U));
+
+class FailingBody final : public BodyStream {
+ public:
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const&) override {
+    if (++reads_ > 2) throw std::runtime_error{"the disk is gone"};
+    buffer[0] = 'x';
+    return 1;
+  }
+
+ private:
+  int reads_ = 0;
+};
+
+TEST(RequestTest, AFailingBodyIsAnErrorWithItsCause) {
+  Event closed;
+  ScriptedServer server{[&](ScriptedConnection& connection) {
+    connection.WaitUntilClosed();
+    closed.Set();
+  }};
+  Request request{"PUT", Url::Parse(server.Url())};
+  request.Body = std::make_shared<FailingBody>();
+  auto const transport = MakeTransport();
+  try {
+    Fetch(transport, std::move(request));
+    ADD_FAILURE() << "no error";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::RequestBodyFailed);
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("the disk is gone"));
+  }
+  EXPECT_TRUE(closed.Wait()) << "without the final chunk, so that the server knows that there is more";
+}
+
+/// A server that knows enough may answer and stop reading; a client that only writes would wait for ever.
+TEST(RequestTest, AnEarlyAnswerEndsTheSending) {
+  for (bool const tls : {false, true}) {
+    Event answered;
+    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, [&](ScriptedConnection& connection) {
+                            connection.ReadHead();
+                            connection.Answer(413, "too large", "Connection: close\r\n");
+                            connection.CloseForWriting();
+                            // Reads no more for as long as the client could be writing.
+                            (void)answered.Wait();
+                          }};
+    Request request{"PUT", Url::Parse(server.Url())};
+    request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
+    auto const transport = MakeTransport();
+    auto const fetched = Fetch(transport, std::move(request));
+    answered.Set();
+    EXPECT_EQ(fetched.Status, 413);
+    EXPECT_EQ(fetched.Body, "too large");
+    EXPECT_EQ(transport->PoolStatistics().Idle, 0U) << "half a request was sent on it";
+  }
+}
+
+TEST(RequestTest, AnEarlyAnswerOnAKeptConnectionDoesNotGoBackToThePool) {
+  ScriptedServer server{[](ScriptedConnection& connection) {
+    connection.ReadHead();
+    connection.Answer(401, "no");
+    connection.WaitUntilClosed();
+  }};
+  auto const transport = MakeTransport();
+  Request request{"PUT", Url::Parse(server.Url())};
+  request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
+  EXPECT_EQ(Fetch(transport, std::move(request)).Status, 401);
+  EXPECT_EQ(transport->PoolStatistics().Idle, 0U);
+}
+
+TEST(ExpectContinueTest, BodyFollowsTheServersWord) {
+  ScriptedServer server{[](ScriptedConnection& connection) {
+    auto const head = connection.ReadHead();
+    connection.Write("HTTP/1.1 100 Continue\r\n\r\n");
+    connection.Answer(200, head.Get("Expect") + "|" + connection.ReadExactly(5));
+  }};
+  auto options = TrustingOptions();
+  options.ContinueTimeout = std::chrono::hours{1};
+  auto request = Post(server.Url(), "hello");
+  request.ExpectContinue = true;
+  EXPECT_EQ(Fetch(MakeTransport(options), std::move(request)).Body, "100-continue|hello");
+}
+
+TEST(ExpectContinueTest, BodyWaitsForTheServersWord) {
+  auto const body = std::make_shared<GeneratedBody>(5, 5);
+  std::atomic<std::uint64_t> givenBefore{99};
+  ScriptedServer server{[&](ScriptedConnection& connection) {
+    connection.ReadHead();
+    connection.Write("HTTP/1.1 103 Early Hints\r\n\r\n");
+    givenBefore = body->Given();
+    connection.Write("HTTP/1.1 100 Continue\r\n\r\n");
+    connection.Answer(200, connection.ReadExactly(5));
+  }};
+  auto options = TrustingOptions();
+  options.ContinueTimeout = std::chrono::hours{1};
+  Request request{"PUT", Url::Parse(server.Url())};
+  request.Body = body;
+  request.ExpectContinue = true;
+  EXPECT_EQ(Fetch(MakeTransport(options), std::move(request)).Body, Pattern(5));
+  EXPECT_EQ(givenBefore, 0U) << "103 is not the word";
+}
+
+TEST(ExpectContinueTest, AnAnswerInItsPlaceKeepsTheBodyBack) {
+  Event closed;
+  std::size_t bodyBytes = 99;
+  ScriptedServer server{[&](ScriptedConnection& connection) {
+    connection.ReadHead();
+    connection.Answer(401, "who are you?");
+    bodyBytes = connection.WaitUntilClosed();
+    closed.Set();
+  }};
+  auto options = TrustingOptions();
+  options.ContinueTimeout = std::chrono::hours{1};
+  auto const transport = MakeTransport(options);
+  auto request = Post(server.Url(), "hello");
+  request.ExpectContinue = true;
+  auto const fetched = Fetch(transport, std::move(request));
+  EXPECT_EQ(fetched.Status, 401);
+  EXPECT_EQ(fetched.Body, "who are you?");
+  // RFC 9110 section 10.1.1: the server may still take what comes next for the body, so nothing comes.
+  EXPECT_TRUE(closed.Wait());
+  EXPECT_EQ(bodyBytes, 0U);
+}
+
+TEST(ExpectContinueTest, ASilentServerGetsTheBodyAfterAWhile) {
+  ScriptedServer server{ServeEcho};
+  auto options = TrustingOptions();
+  options.ContinueTimeout = std::chrono::milliseconds{20};
+  auto const transport = MakeTransport(options);
+  auto request = Post(server.Url(), "hello");
+  request.ExpectContinue = true;
+  EXPECT_EQ(Fetch(transport, std::move(request)).Body, "hello");
+  EXPECT_TRUE(Fetch(transport, Post(server.Url(), "again")).Connection.Reused);
+}
+
+TEST(ExpectContinueTest, WithoutABodyThereIsNothingToExpect) {
+  Recorder server;
+  auto options = TrustingOptions();
+  options.ContinueTimeout = std::chrono::hours{1};
+  auto request = Get(server.Url());
+  request.ExpectContinue = true;
+  Fetch(MakeTransport(options), std::move(request));
+  EXPECT_EQ(server.Last().Count("Expect"), 0U);
+}
+
+TEST(ExpectContinueTest, WorksWithChunks) {
+  ScriptedServer server{[](ScriptedConnection& connection) {
+    connection.ReadHead();
+    connection.Write("HTTP/1.1 100 Continue\r\n\r\n");
+    std::string body;
+    while (body.find("\r\n0\r\n\r\n") == std::string::npos) body += connection.ReadSome();
+    connection.Answer(200, "");
+  }};
+  auto options = TrustingOptions();
+  options.ContinueTimeout = std::chrono::hours{1};
+  Request request{"PUT", Url::Parse(server.Url())};
+  request.Body = std::make_shared<GeneratedBody>(100'000, std::nullopt);
+  request.ExpectContinue = true;
+  EXPECT_EQ(Fetch(MakeTransport(options), std::move(request)).Status, 200);
+}
+
+}  // namespace
+}  // namespace mtlspop::test

@@ -1,0 +1,109 @@
+#include "transport_test.hpp"
+
+#include <algorithm>
+
+namespace mtlspop::test {
+
+namespace {
+
+char PatternByte(std::uint64_t position) {
+  // A multiplicative hash of the position: no period that a buffer's size could hide.
+  auto const mixed = (position + 1) * 0x9E3779B97F4A7C15ULL;
+  return static_cast<char>('!' + (mixed >> 40U) % 90);
+}
+
+}  // namespace
+
+TestCertificateAuthority& Authority() {
+  static TestCertificateAuthority authority;
+  return authority;
+}
+
+IssuedCertificate const& LoopbackCertificate() {
+  static IssuedCertificate const certificate = Authority().IssueForLoopback();
+  return certificate;
+}
+
+Binding NewBinding(std::string_view commonName) { return ToBinding(Authority().IssueForClient(commonName)); }
+
+TransportOptions TrustingOptions() {
+  TransportOptions options;
+  options.Tls.Trust.CaPem = Authority().CertificatePem();
+  options.Proxy.UseEnvironment = false;
+  return options;
+}
+
+Transport MakeTransport(TransportOptions options) { return MakeHttpTransport(std::move(options)); }
+
+TransportOptions AllowTls13(TransportOptions options, std::string const& url) {
+  options.Tls.Origins.push_back({Url::Parse(url).GetOrigin().ToString(), TlsVersion::Tls13});
+  return options;
+}
+
+ScriptedServerOptions TlsServer(int minimumVersion, int maximumVersion) {
+  ScriptedServerOptions options;
+  options.Tls.emplace();
+  options.Tls->Certificate = LoopbackCertificate();
+  options.Tls->MinimumVersion = minimumVersion;
+  options.Tls->MaximumVersion = maximumVersion;
+  return options;
+}
+
+ScriptedServerOptions AskingTlsServer(int minimumVersion, int maximumVersion) {
+  auto options = TlsServer(minimumVersion, maximumVersion);
+  options.Tls->Ask = AskInHandshake::Yes;
+  return options;
+}
+
+Context Patiently() { return Context{}.WithTimeout(Event::Patience); }
+
+Request Get(std::string const& url) { return Request{"GET", Url::Parse(url)}; }
+
+Request Post(std::string const& url, std::string body) {
+  Request request{"POST", Url::Parse(url)};
+  request.SetBody(std::move(body));
+  return request;
+}
+
+std::string ReadAll(Response& response) { return ReadToEnd(*response.Body, DefaultBufferedBodyBytes, Patiently()); }
+
+Fetched Fetch(Transport const& transport, Request request, Binding const& binding) {
+  return Fetch(transport, std::move(request), binding, Patiently());
+}
+
+Fetched Fetch(Transport const& transport, Request request, Binding const& binding, Context const& context) {
+  auto const response = transport->Send(request, binding, context);
+  auto body = ReadToEnd(*response->Body, DefaultBufferedBodyBytes, context);
+  return {response->StatusCode, response->Fields, std::move(body), response->Connection};
+}
+
+void ServeEcho(ScriptedConnection& connection) {
+  while (auto const request = connection.TryReadRequest()) connection.Answer(200, request->Body);
+}
+
+void ServeKeyId(ScriptedConnection& connection) {
+  while (auto const request = connection.TryReadRequest()) {
+    if (connection.Facts().KeyId.empty()) connection.AskForCertificate();
+    connection.Answer(200, connection.Facts().KeyId);
+  }
+}
+
+std::string Pattern(std::size_t size) {
+  std::string text(size, '\0');
+  for (std::size_t position = 0; position < size; ++position) text[position] = PatternByte(position);
+  return text;
+}
+
+std::size_t GeneratedBody::Read(gsl::span<std::uint8_t> buffer, Context const& context) {
+  context.ThrowIfEnded("generating a body");
+  auto const from = given_.load();
+  auto const count = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size_ - from));
+  for (std::size_t index = 0; index < count; ++index) {
+    buffer[index] = static_cast<std::uint8_t>(PatternByte(from + index));
+  }
+  given_ += count;
+  if (count == 0) ended_ = true;
+  return count;
+}
+
+}  // namespace mtlspop::test
