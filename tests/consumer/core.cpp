@@ -5,20 +5,19 @@
 
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
+#include "mtlspop/policies/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 
-// Nobody listens on the port that the request goes to, and the library has to say so.
+// A token would go to a URL that is not https: the library has to refuse before a byte is sent.
 int main() {
   auto const credential = std::make_shared<mtlspop::ManagedIdentityCredential>();
-  mtlspop::BoundPipelineOptions options;
-  options.Retry.MaximumRetries = 0;
-  auto const pipeline = mtlspop::MakeBoundPipeline(credential, mtlspop::DefaultHttpTransport(), options);
-  mtlspop::PipelineRequest request{{"GET", mtlspop::Url::Parse("http://127.0.0.1:1/secrets/a")}, nullptr};
+  auto const pipeline = mtlspop::MakeBoundPipeline(credential, mtlspop::DefaultHttpTransport());
+  mtlspop::PipelineRequest request{{"GET", mtlspop::Url::Parse("http://vault.example/secrets/a")}, nullptr};
   try {
     pipeline.Send(request, {});
   } catch (mtlspop::Error const& error) {
     std::cout << error.what() << '\n';
-    return error.Code() == mtlspop::errors::ConnectFailed ? 0 : 1;
+    return error.Code() == mtlspop::errors::AuthorizationRequiresHttps ? 0 : 1;
   }
   return 1;
 }
