@@ -20,6 +20,11 @@ bool IsTimeout(Error const& error) noexcept {
   return error.Code() == errors::DeadlineExceeded || error.Details().Transient;
 }
 
+/// Whether waiting so long would use up the time: then the last answer says more than that time ran out.
+bool EndsBefore(Context const& context, seconds delay) noexcept {
+  return context.Deadline() != Context::TimePoint::max() && context.Deadline() - Context::Clock::now() <= delay;
+}
+
 }  // namespace
 
 std::optional<seconds> ImdsRetry(int attempt, AttemptResult const& result) {
@@ -63,7 +68,7 @@ ServiceResponse ServiceClient::Send(
            {"milliseconds", Milliseconds(started, clock_->SteadyNow())},
            {"correlation_id", request.CorrelationId}});
       delay = rule(attempt, {&response, nullptr});
-      if (!delay) return response;
+      if (!delay || EndsBefore(context, *delay)) return response;
     } catch (Error const& error) {
       log_.Write(
           LogLevel::Info, request.Name,
@@ -74,7 +79,7 @@ ServiceResponse ServiceClient::Send(
       context.ThrowIfEnded(request.Name);
       if (error.Code() == errors::Cancelled) throw;
       delay = rule(attempt, {nullptr, &error});
-      if (!delay) throw;
+      if (!delay || EndsBefore(context, *delay)) throw;
     }
     log_.Write(LogLevel::Debug, "retry", {{"request", request.Name}, {"after_seconds", std::int64_t{delay->count()}}});
     clock_->Sleep(*delay, context);

@@ -149,7 +149,7 @@ std::unique_ptr<Response> FakeCloud::Send(
     std::lock_guard<std::mutex> const lock{mutex_};
     arrived_.push_back(arrived);
   }
-  auto intercepted = Intercept ? Intercept(arrived) : std::nullopt;
+  auto intercepted = Intercept(arrived);
   auto answer = intercepted ? std::move(*intercepted) : DefaultAnswer(arrived);
   auto response = std::make_unique<Response>();
   response->StatusCode = answer.Status;

@@ -64,6 +64,30 @@ std::string ToBase64Url(std::string const& data);
 /// Unsigned, as far as anybody here looks.
 std::string MakeJwt(nlohmann::json const& claims);
 
+/// Answers in place of the services where it returns an answer. Can be replaced while requests are under way.
+class Interceptor final {
+ public:
+  using Function = std::function<std::optional<Answer>(Arrived const&)>;
+
+  Interceptor& operator=(Function function) {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    function_ = std::move(function);
+    return *this;
+  }
+  std::optional<Answer> operator()(Arrived const& arrived) const {
+    Function function;
+    {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      function = function_;
+    }
+    return function ? function(arrived) : std::nullopt;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Function function_;
+};
+
 /// Both services. What it says can be changed one field at a time; `Intercept` answers in its place.
 ///
 /// Thread safety: `Send`, `Count`, `All` and `Retired` may be called from any thread.
@@ -72,7 +96,7 @@ class FakeCloud final : public HttpTransport {
   explicit FakeCloud(std::shared_ptr<ManualClock> clock) : clock_(std::move(clock)) {}
 
   /// Answers instead of the services where it returns one. May throw what a transport throws, and may block.
-  std::function<std::optional<Answer>(Arrived const&)> Intercept;
+  Interceptor Intercept;
   CertificateTerms Certificates;
   std::chrono::seconds TokenLife = std::chrono::hours{24};
   std::string TokenHost = "https://region.mtlsauth.microsoft.com";
