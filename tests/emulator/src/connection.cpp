@@ -64,7 +64,10 @@ bool Conversation::Handshake() {
     entry.Path = "(handshake)";
     entry.Connection = _number;
     entry.TlsVersion = _channel.TlsVersion();
-    entry.Error = fault ? "fault: handshake rejected" : _channel.Failure();
+    entry.Error = _channel.Failure();
+    if (fault) {
+      entry.Error = "fault: handshake rejected";
+    }
     _common.Log.Add(entry);
   }
   return ok;

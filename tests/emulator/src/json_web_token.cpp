@@ -56,7 +56,7 @@ bool VerifyBytes(EVP_PKEY* key, std::string_view text, std::string_view signatur
 
 }  // namespace
 
-TokenKey::TokenKey() : _made(std::async(std::launch::async, Make)) {}
+TokenKey::TokenKey(std::launch policy) : _made(std::async(policy, Make)) {}
 
 TokenKey::Made TokenKey::Make() {
   KeyPtr key(EVP_RSA_gen(2048));

@@ -14,8 +14,8 @@ namespace mtlspop_emulator {
 // A signing key of one issuer. Thread safe.
 class TokenKey {
  public:
-  // Starts to make the key in the background; whoever needs it first waits for it.
-  TokenKey();
+  // std::launch::async: starts to make the key in the background; deferred: whoever needs it first makes it.
+  explicit TokenKey(std::launch policy);
   void WaitUntilMade() const { _made.wait(); }
 
   std::string Sign(nlohmann::json const& claims) const;

@@ -28,8 +28,8 @@ struct World {
   Options const Settings;
   Directory People;
   CertificateAuthority Authority;
-  TokenKey StsKey;
-  TokenKey AttestationKey;
+  TokenKey StsKey{std::launch::async};
+  TokenKey AttestationKey{std::launch::deferred};
   ClaimsChallenge Challenge;
   SecretRecord Secrets;
   Statistics Counters;

@@ -73,7 +73,10 @@ EmulatorProcess::EmulatorProcess(std::vector<std::string> arguments) {
 
 EmulatorProcess::~EmulatorProcess() {
   CloseStdin();
-  Wait();
+  if (_pid >= 0) {
+    // Whatever a sanitizer found in the emulator shows here.
+    EXPECT_EQ(Wait(), 0) << "the emulator's exit status";
+  }
 }
 
 std::string EmulatorProcess::Authority(std::string const& service) const {

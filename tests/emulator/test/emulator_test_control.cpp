@@ -1,9 +1,13 @@
 // Start, end, log and counters.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <deque>
+#include <fstream>
 
 #include "emulated_app.hpp"
 
@@ -53,6 +57,25 @@ TEST(Program, StartupLineIsServedToo) {
   EmulatorProcess emulator({"--user-assigned-count", "12"});
   EXPECT_EQ(emulator.Control("GET", "/emulator/startup"), emulator.Startup());
   EXPECT_EQ(emulator.Startup().at("identities").size(), 14U);
+}
+
+TEST(Program, IdentitiesAndAppsCanComeFromFiles) {
+  auto const folder = testing::TempDir();
+  auto const suffix = std::to_string(getpid()) + ".json";
+  auto const identities = folder + "identities-" + suffix;
+  auto const apps = folder + "apps-" + suffix;
+  std::ofstream(identities) << R"([{"name":"only","type":"SystemAssigned","client_id":"c","object_id":"o",
+                                    "tenant_id":"t","vault_access":false}])";
+  std::ofstream(apps) << json::array({{{"client_id", "a"}, {"tenant_id", "t"}, {"federated", true}}});
+  {
+    EmulatorProcess emulator({"--identities", identities, "--app", apps});
+    EmulatedApp app(emulator, "only");
+    EXPECT_EQ(json::parse(app.Metadata().Body).at("clientId"), "c");
+    EXPECT_EQ(emulator.Startup().at("identities").size(), 1U);
+  }
+  EXPECT_EQ(RunEmulator({"--identities", "/nowhere"}), 1);
+  std::remove(identities.c_str());
+  std::remove(apps.c_str());
 }
 
 TEST(Log, TellsWhatHappenedInOrder) {
@@ -143,6 +166,10 @@ TEST(Connections, CanBeClosedFromOutside) {
 }
 
 TEST(Connections, AThousandAtOnce) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
   EmulatorProcess emulator;
   EmulatedApp const app(emulator);
   std::deque<TestConnection> connections;
