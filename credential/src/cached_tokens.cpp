@@ -118,6 +118,11 @@ std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::JoinFlight(
   if (flight) return flight;
   flight = std::make_shared<TokenFlight>();
   auto const started = flight;
+  if (AccessToken token; !isRefresh && HasLanded(request, route, token)) {
+    flights_.erase(key);
+    started->Complete(std::move(token));
+    return started;
+  }
   try {
     worker_.Run([this, key, request, route, isRefresh, started](Context const& context) {
       Fly(key, request, route, isRefresh, started, context.WithTimeout(FetchTimeout));
@@ -129,6 +134,12 @@ std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::JoinFlight(
          "Raise the process's limits of threads and memory"}};
   }
   return started;
+}
+
+bool CachedTokens::HasLanded(TokenRequest const& request, TokenRoute route, AccessToken& token) const {
+  if (request.ForceRefresh || !request.Claims.empty()) return false;
+  auto const freshness = cache_.Find(request, route, clock_->Now(), token);
+  return freshness == Freshness::Fresh || freshness == Freshness::RefreshDue;
 }
 
 void CachedTokens::Fly(

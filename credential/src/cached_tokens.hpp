@@ -65,6 +65,8 @@ class CachedTokens final {
   AccessToken GetInsteadOf(AccessToken stale, TokenRequest const& request, TokenRoute route, Context const& context);
   std::shared_ptr<TokenFlight> FindFlight(TokenRequest const& request, TokenRoute route) const;
   std::shared_ptr<TokenFlight> JoinFlight(TokenRequest const& request, TokenRoute route, bool isRefresh);
+  /// Whether a flight ended between a caller's look into the cache and its wish to join.
+  bool HasLanded(TokenRequest const& request, TokenRoute route, AccessToken& token) const;
   void Fly(
       std::string const& key,
       TokenRequest const& request,
