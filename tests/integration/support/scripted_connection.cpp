@@ -252,23 +252,27 @@ void ScriptedConnection::Answer(int status, std::string_view body, std::string_v
   Write(answer.append(body));
 }
 
-void ScriptedConnection::StartAskingForCertificate() {
+bool ScriptedConnection::StartAskingForCertificate() {
   handshakesAsked_ = handshakesFinished_ + 1;
   if (SSL_version(ssl_.get()) == TLS1_3_VERSION) {
     SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER | SSL_VERIFY_POST_HANDSHAKE, nullptr);
     if (SSL_verify_client_post_handshake(ssl_.get()) != 1) {
-      throw std::runtime_error{"the client did not offer post-handshake authentication"};
+      // Nothing was asked, so there is nothing to wait for.
+      handshakesAsked_ = handshakesFinished_;
+      return false;
     }
   } else {
     SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, nullptr);
     if (SSL_renegotiate(ssl_.get()) != 1) throw std::runtime_error{"SSL_renegotiate"};
   }
   if (SSL_do_handshake(ssl_.get()) != 1) throw PeerGone{};
+  return true;
 }
 
-void ScriptedConnection::AskForCertificate() {
-  StartAskingForCertificate();
+bool ScriptedConnection::AskForCertificate() {
+  bool const asked = StartAskingForCertificate();
   AwaitCertificate();
+  return asked;
 }
 
 void ScriptedConnection::AwaitCertificate() {

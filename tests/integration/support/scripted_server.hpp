@@ -136,10 +136,11 @@ class ScriptedConnection final {
   void Answer(int status, std::string_view body, std::string_view fields = {});
 
   /// Asks for the client's certificate, by renegotiation in TLS 1.2 and post-handshake in TLS 1.3, and waits for the
-  /// answer; what of a request arrives meanwhile is kept. Afterwards `Facts().KeyId` tells what came.
-  void AskForCertificate();
+  /// answer; what of a request arrives meanwhile is kept. Afterwards `Facts().KeyId` tells what came. False
+  /// where the client did not offer post-handshake authentication, so that it cannot be asked.
+  bool AskForCertificate();
   /// The first half of that: asks, and does not wait.
-  void StartAskingForCertificate();
+  bool StartAskingForCertificate();
   /// The second half: waits until the last question was answered.
   void AwaitCertificate();
 

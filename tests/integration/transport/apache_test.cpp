@@ -94,10 +94,13 @@ TEST_P(ApacheTest, EachBindingIsItself) {
   EXPECT_EQ(transport->PoolStatistics().Opened, 2U);
 }
 
-/// Without a certificate Apache ends the connection in the middle of the handshake.
+/// Without a certificate Apache ends the connection in the middle of the renegotiation; under TLS 1.3 it answers.
 TEST_P(ApacheTest, WithoutABindingTheLocationIsClosed) {
-  EXPECT_EQ(Fetch(MakeApacheTransport(), Get(server_.Url("/open/index"))).Body, "open");
-  EXPECT_NE(ErrorCodeOf([&] { Fetch(MakeApacheTransport(), Get(server_.Url("/bound/index"))); }), "no error");
+  auto const transport = MakeApacheTransport();
+  EXPECT_EQ(Fetch(transport, Get(server_.Url("/open/index"))).Body, "open");
+  int status = 0;
+  auto const code = ErrorCodeOf([&] { status = Fetch(transport, Get(server_.Url("/bound/index"))).Status; });
+  EXPECT_TRUE(code != "no error" || status == 403) << code << ' ' << status;
 }
 
 TEST_P(ApacheTest, ACertificateOfAnotherAuthorityIsRejected) {

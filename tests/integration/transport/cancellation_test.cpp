@@ -140,8 +140,11 @@ class StuckInPool final : public Stuck {
   }
 
  private:
+  /// Its first answer has no end.
   ScriptedServer server_{[](ScriptedConnection& connection) {
-    while (connection.TryReadRequest()) connection.Answer(200, "hello");
+    connection.ReadRequest();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    connection.WaitUntilClosed();
   }};
   Transport transport_;
   std::unique_ptr<Response> held_;

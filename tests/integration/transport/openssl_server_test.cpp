@@ -33,9 +33,11 @@ TEST_F(OpensslServerTest, RequiresACertificateInTheHandshake) {
   }
 }
 
+/// Sessions are off: s_server would let the client resume the one it has, and so ask for nothing.
 /// The command 'R' renegotiates and asks for a certificate; 'r' renegotiates alone. The test plays the server's part by hand.
 TEST_F(OpensslServerTest, RenegotiatesOnCommand) {
-  OpensslServer server{LoopbackCertificate(), With({"-tls1_2", "-verify_return_error"})};
+  OpensslServer server{
+      LoopbackCertificate(), With({"-tls1_2", "-crlf", "-verify_return_error", "-no_ticket", "-no_cache"})};
   auto& process = server.Process();
   auto fetching =
       std::async(std::launch::async, [&] { return Fetch(MakeTransport(), Get(server.Url("/secrets")), alice_); });
@@ -53,7 +55,7 @@ TEST_F(OpensslServerTest, RenegotiatesOnCommand) {
 
 /// The command 'c' asks by post-handshake authentication.
 TEST_F(OpensslServerTest, AsksAfterTheHandshakeOnCommand) {
-  OpensslServer server{LoopbackCertificate(), With({"-tls1_3", "-verify_return_error"})};
+  OpensslServer server{LoopbackCertificate(), With({"-tls1_3", "-crlf", "-verify_return_error"})};
   auto& process = server.Process();
   auto fetching = std::async(std::launch::async, [&] {
     return Fetch(MakeTransport(AllowTls13(TrustingOptions(), server.Url("/"))), Get(server.Url("/secrets")), alice_);

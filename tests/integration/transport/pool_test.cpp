@@ -15,13 +15,41 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// Holds an answer open, and with it a connection in use.
-std::unique_ptr<Response> Hold(Transport const& transport, std::string const& url, Binding const& binding = nullptr) {
-  auto request = Get(url);
-  return transport->Send(request, binding, Patiently());
-}
+/// Answers at once, but for `/held`, whose answer has no end before `Release()`.
+class HoldingServer final {
+ public:
+  explicit HoldingServer(ScriptedServerOptions options = {})
+      : server_(std::move(options), [this](ScriptedConnection& connection) { Serve(connection); }) {}
+  ~HoldingServer() { Release(); }
 
-/// A server whose answers have bodies that somebody must read.
+  ScriptedServer const& Server() const { return server_; }
+  std::string Url() const { return server_.Url("/"); }
+  /// Sends what is missing of the held answers.
+  void Release() { released_.Set(); }
+
+  /// Asks for `/held` and returns with the header: the connection is in use.
+  std::unique_ptr<Response> Hold(Transport const& transport, Binding const& binding = nullptr) const {
+    auto request = Get(server_.Url("/held"));
+    return transport->Send(request, binding, Patiently());
+  }
+
+ private:
+  void Serve(ScriptedConnection& connection) {
+    while (auto const request = connection.TryReadRequest()) {
+      if (request->Target != "/held") {
+        connection.Answer(200, "hello");
+        continue;
+      }
+      connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+      if (!released_.Wait()) return;
+      connection.Write("lo");
+    }
+  }
+
+  Event released_;
+  ScriptedServer server_;
+};
+
 ScriptedServer::Script const ServeHello = [](ScriptedConnection& connection) {
   while (connection.TryReadRequest()) connection.Answer(200, "hello");
 };
@@ -86,42 +114,43 @@ TEST(PoolTest, BindingsDoNotShareConnections) {
 }
 
 TEST(PoolBoundTest, ARequestWaitsForAConnectionOfItsOrigin) {
-  ScriptedServer server{ServeHello};
+  HoldingServer server;
   auto options = TrustingOptions();
   options.Pool.MaximumPerOrigin = 1;
   auto const transport = MakeTransport(options);
-  auto held = Hold(transport, server.Url());
+  auto held = server.Hold(transport);
   auto waiting = std::async(std::launch::async, [&] { return Fetch(transport, Get(server.Url())); });
   ASSERT_TRUE(Eventually([&] { return transport->PoolStatistics().Waiting == 1; }));
   EXPECT_EQ(transport->PoolStatistics().InUse, 1U);
+  server.Release();
   EXPECT_EQ(ReadAll(*held), "hello");
   auto const fetched = waiting.get();
   EXPECT_EQ(fetched.Body, "hello");
   EXPECT_TRUE(fetched.Connection.Reused);
   EXPECT_EQ(transport->PoolStatistics().Waiting, 0U);
-  EXPECT_EQ(server.ConnectionCount(), 1U);
+  EXPECT_EQ(server.Server().ConnectionCount(), 1U);
 }
 
 /// An abandoned answer frees its place too, though its connection is closed.
 TEST(PoolBoundTest, AnAbandonedAnswerLetsTheNextOneIn) {
-  ScriptedServer server{ServeHello};
+  HoldingServer server;
   auto options = TrustingOptions();
   options.Pool.MaximumPerOrigin = 1;
   auto const transport = MakeTransport(options);
-  auto held = Hold(transport, server.Url());
+  auto held = server.Hold(transport);
   auto waiting = std::async(std::launch::async, [&] { return Fetch(transport, Get(server.Url())); });
   ASSERT_TRUE(Eventually([&] { return transport->PoolStatistics().Waiting == 1; }));
   held.reset();
   EXPECT_FALSE(waiting.get().Connection.Reused);
-  EXPECT_EQ(server.ConnectionCount(), 2U);
+  EXPECT_EQ(server.Server().ConnectionCount(), 2U);
 }
 
 TEST(PoolBoundTest, WaitingEndsWithTheContext) {
-  ScriptedServer server{ServeHello};
+  HoldingServer server;
   auto options = TrustingOptions();
   options.Pool.MaximumPerOrigin = 1;
   auto const transport = MakeTransport(options);
-  auto const held = Hold(transport, server.Url());
+  auto const held = server.Hold(transport);
   auto const error =
       ErrorOf([&] { Fetch(transport, Get(server.Url()), nullptr, Context{}.WithTimeout(milliseconds{20})); });
   ASSERT_TRUE(error);
@@ -133,12 +162,12 @@ TEST(PoolBoundTest, WaitingEndsWithTheContext) {
 }
 
 TEST(PoolBoundTest, OtherOriginsAndBindingsDoNotWait) {
-  ScriptedServer server{TlsServer(), ServeHello};
+  HoldingServer server{TlsServer()};
   ScriptedServer other{TlsServer(), ServeHello};
   auto options = TrustingOptions();
   options.Pool.MaximumPerOrigin = 1;
   auto const transport = MakeTransport(options);
-  auto const held = Hold(transport, server.Url());
+  auto const held = server.Hold(transport);
   EXPECT_EQ(Fetch(transport, Get(other.Url())).Body, "hello");
   EXPECT_EQ(Fetch(transport, Get(server.Url()), NewBinding()).Body, "hello");
 }
@@ -162,14 +191,15 @@ TEST(PoolBoundTest, TheLeastRecentlyUsedIdleConnectionMakesRoom) {
 }
 
 TEST(PoolBoundTest, ARequestInFlightIsNeverEvicted) {
-  ScriptedServer server{ServeHello};
+  HoldingServer server;
   ScriptedServer other{ServeHello};
   auto options = TrustingOptions();
   options.Pool.MaximumTotal = 1;
   auto const transport = MakeTransport(options);
-  auto held = Hold(transport, server.Url());
+  auto held = server.Hold(transport);
   auto waiting = std::async(std::launch::async, [&] { return Fetch(transport, Get(other.Url())); });
   ASSERT_TRUE(Eventually([&] { return transport->PoolStatistics().Waiting == 1; }));
+  server.Release();
   EXPECT_EQ(ReadAll(*held), "hello");
   EXPECT_EQ(waiting.get().Body, "hello");
   EXPECT_EQ(transport->PoolStatistics().Evicted, 1U) << "the first one, once it was idle";
@@ -355,14 +385,15 @@ TEST(RetiredBindingTest, IdleConnectionsAreClosedNow) {
 }
 
 TEST(RetiredBindingTest, ConnectionsInUseAreClosedWhenTheyAreDone) {
-  ScriptedServer server{TlsServer(), ServeKeyId};
+  HoldingServer server{AskingTlsServer()};
   auto const transport = MakeTransport();
   auto const alice = NewBinding("alice");
-  auto const held = Hold(transport, server.Url(), alice);
+  auto const held = server.Hold(transport, alice);
   transport->RetireBinding(alice->KeyId());
-  EXPECT_FALSE(server.Facts(1).ClosedByPeer);
-  EXPECT_EQ(ReadAll(*held), alice->KeyId()) << "no request is lost by it";
-  EXPECT_TRUE(Eventually([&] { return server.Facts(1).ClosedByPeer; }));
+  EXPECT_FALSE(server.Server().Facts(1).ClosedByPeer);
+  server.Release();
+  EXPECT_EQ(ReadAll(*held), "hello") << "no request is lost by it";
+  EXPECT_TRUE(Eventually([&] { return server.Server().Facts(1).ClosedByPeer; }));
   EXPECT_EQ(transport->PoolStatistics().Idle, 0U);
 }
 
@@ -399,10 +430,11 @@ TEST(TransportLifetimeTest, IdleConnectionsCloseWithTheTransport) {
 }
 
 TEST(TransportLifetimeTest, AnAnswerOutlivesTheTransport) {
-  ScriptedServer server{TlsServer(), ServeHello};
+  HoldingServer server{TlsServer()};
   auto transport = MakeTransport();
-  auto const held = Hold(transport, server.Url());
+  auto const held = server.Hold(transport);
   transport.reset();
+  server.Release();
   EXPECT_EQ(ReadAll(*held), "hello");
 }
 
