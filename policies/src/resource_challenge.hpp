@@ -27,7 +27,4 @@ struct ResourceChallenge {
 std::optional<ResourceChallenge> FindResourceChallenge(
     std::vector<AuthenticationChallenge> const& challenges, Url const& target);
 
-/// The JSON of a claims challenge (`error="insufficient_claims"`, `claims` in base64 or base64url); "" for none.
-std::string FindClaims(std::vector<AuthenticationChallenge> const& challenges);
-
 }  // namespace mtlspop

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "mtlspop/policies/binding_verdict.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "response_body.hpp"
 #include "retry_delay.hpp"
@@ -83,8 +84,7 @@ class Attempts final {
 
   // The resource could not check the binding, through a fault of its own; the request stays bound.
   bool SaysBindingCheckFailed(Response& response) const {
-    return request_.Binding &&
-           PeekBody(response, context_).find("[MtlsCnfClaimRequestDataValidationFailed]") != std::string::npos;
+    return request_.Binding && ReadBindingVerdict(PeekBody(response, context_)) == BindingVerdict::CheckFailed;
   }
 
   bool CanWait(std::chrono::milliseconds wait) const noexcept {

@@ -4,6 +4,7 @@
 
 #include "learned_scopes.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/policies/binding_verdict.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "resource_challenge.hpp"
 #include "response_body.hpp"
@@ -55,17 +56,7 @@ void RefuseRedirect(PipelineRequest const& request, Response const& response) {
        status}};
 }
 
-bool Contains(std::string_view text, std::string_view part) noexcept {
-  return text.find(part) != std::string_view::npos;
-}
-
-bool SaysBindingIsNoLongerGood(std::string_view body) noexcept {
-  return Contains(body, "CertificateValidationFailedTlsCertMismatch") || Contains(body, "AADSTS500181") ||
-         Contains(body, "AADSTS1000901");
-}
-
-void RefuseWhereBoundTokensAreUnknown(Url const& target, std::string_view body) {
-  if (!Contains(body, "MtlsClientPopTokenNotSupportedByResource") && !Contains(body, "AADSTS392196")) return;
+[[noreturn]] void ThrowBoundTokensUnknown(Url const& target) {
   throw Error{
       {errors::ResourceDoesNotSupportBoundTokens,
        target.Host() + " does not take certificate-bound tokens",
@@ -184,11 +175,12 @@ class TokenAuthorizationPolicy::State final {
       Context const& context,
       TokenRequest const& used,
       std::unique_ptr<Response> response) const {
-    auto const body = PeekBody(*response, context);
-    if (request.Binding) RefuseWhereBoundTokensAreUnknown(request.Message.Target, body);
-    LogMissingCertificate(request, *response, body);
+    auto const verdict =
+        request.Binding ? ReadBindingVerdict(PeekBody(*response, context)) : BindingVerdict::None;
+    if (verdict == BindingVerdict::NotSupported) ThrowBoundTokensUnknown(request.Message.Target);
+    if (verdict == BindingVerdict::CertificateMissing) LogMissingCertificate(request, *response);
 
-    auto const isBindingBad = request.Binding && SaysBindingIsNoLongerGood(body);
+    auto const isBindingBad = verdict == BindingVerdict::NoLongerGood;
     auto const better = isBindingBad ? std::optional{used} : BetterTokenRequest(request, *response, used);
     if (!better || !CanBeSentAgain(request)) return response;
     DrainBody(*response, context);
@@ -216,8 +208,7 @@ class TokenAuthorizationPolicy::State final {
     return *wanted;
   }
 
-  void LogMissingCertificate(PipelineRequest const& request, Response const& response, std::string_view body) const {
-    if (!request.Binding || !Contains(body, "MissingClientCertificate")) return;
+  void LogMissingCertificate(PipelineRequest const& request, Response const& response) const {
     log_.Write(
         LogLevel::Error,
         "client_certificate_did_not_arrive",

@@ -30,4 +30,8 @@ struct AuthenticationChallenge {
 /// text of any kind and length is safe. At most 32 challenges with 64 parameters each are read.
 std::vector<AuthenticationChallenge> ParseWwwAuthenticate(std::string_view value);
 
+/// The JSON of the claims challenge among `challenges` (`error="insufficient_claims"`, `claims` in base64 or base64url); ""
+/// for none.
+std::string FindClaims(std::vector<AuthenticationChallenge> const& challenges);
+
 }  // namespace mtlspop

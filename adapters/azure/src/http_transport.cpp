@@ -1,0 +1,109 @@
+#include "mtlspop/azure/http_transport.hpp"
+
+#include <string>
+#include <utility>
+
+#include <azure/core/http/http.hpp>
+
+#include "azure_context.hpp"
+#include "azure_failure.hpp"
+#include "body_streams.hpp"
+#include "bound_travel.hpp"
+#include "mtlspop/policies/errors.hpp"
+#include "mtlspop/transport/environment.hpp"
+
+namespace mtlspop::azure {
+namespace {
+
+using Azure::Core::Http::HttpStatusCode;
+using Azure::Core::Http::RawResponse;
+
+// What the transport writes by itself, from the body and the connection.
+bool IsTransportsOwn(std::string_view name) noexcept {
+  return EqualsIgnoreCase(name, "content-length") || EqualsIgnoreCase(name, "transfer-encoding") ||
+         EqualsIgnoreCase(name, "connection") || EqualsIgnoreCase(name, "expect");
+}
+
+void AddBody(Azure::Core::Http::Request& from, Azure::Core::Context const& context, mtlspop::Request& to) {
+  auto* const body = from.GetBodyStream();
+  if (body != nullptr && body->Length() != 0) {
+    to.Body = std::make_shared<RequestBody>(*body, context);
+  } else if (to.Method == "POST" || to.Method == "PUT" || to.Method == "PATCH") {
+    // Servers want to be told that there is no body where one is usual.
+    to.SetBody({});
+  }
+}
+
+mtlspop::Request Translate(Azure::Core::Http::Request& from, Azure::Core::Context const& context) {
+  mtlspop::Request request{from.GetMethod().ToString(), Url::Parse(from.GetUrl().GetAbsoluteUrl())};
+  auto headers = from.GetHeaders();
+  request.Fields.Reserve(headers.size());
+  for (auto& [name, value] : headers) {
+    if (!IsTransportsOwn(name)) request.Fields.Add(name, std::move(value));
+  }
+  AddBody(from, context, request);
+  return request;
+}
+
+std::unique_ptr<RawResponse> Translate(std::unique_ptr<Response> from) {
+  auto response =
+      std::make_unique<RawResponse>(1, 1, static_cast<HttpStatusCode>(from->StatusCode), from->ReasonPhrase);
+  for (auto const& [name, value] : from->Fields) response->SetHeader(name, value);
+  response->SetBodyStream(std::make_unique<ResponseBody>(std::move(from->Body)));
+  return response;
+}
+
+void RefuseRedirect(mtlspop::Request const& request, Response const& response) {
+  auto const status = response.StatusCode;
+  auto const isRedirect = (status >= 301 && status <= 303) || status == 307 || status == 308;
+  if (!isRedirect || !response.Fields.Contains("Location")) return;
+  throw Error{
+      {errors::RedirectRefused,
+       request.Target.Host() + " answered a bound request with a redirect",
+       "Use the URL that the service redirects to, if it is one you trust: a bound token and its certificate are never "
+       "taken elsewhere by an answer",
+       status}};
+}
+
+// Puts the token where its placeholder stands. A placeholder that came without its token, or the other way round, has lost
+// its way.
+void PutTokenIn(mtlspop::Request& request, BoundTravel const* travel) {
+  auto const isPrepared = request.Fields.Get("authorization") == TokenPlaceholder;
+  if (isPrepared && travel != nullptr && travel->Token.Binding) {
+    request.Fields.Set("authorization", travel->Token.AuthorizationHeader());
+  } else if (isPrepared || travel != nullptr) {
+    throw Error{
+        {errors::BoundTokenWithoutBinding,
+         "a bound request to " + request.Target.Host() + " lost its token or its certificate on the way",
+         "Check that no policy replaces the context or the Authorization field that UseTokenBinding's policy has set"}};
+  }
+}
+
+}  // namespace
+
+Azure::Core::Context::Key const& BoundTravelKey() {
+  static Azure::Core::Context::Key const key;
+  return key;
+}
+
+HttpTransport::HttpTransport(std::shared_ptr<mtlspop::HttpTransport> transport)
+    : transport_(transport ? std::move(transport) : DefaultHttpTransport().get()) {}
+
+std::unique_ptr<RawResponse> HttpTransport::Send(
+    Azure::Core::Http::Request& request, Azure::Core::Context const& context) {
+  std::shared_ptr<BoundTravel> travel;
+  context.TryGetValue(BoundTravelKey(), travel);
+  try {
+    auto message = Translate(request, context);
+    PutTokenIn(message, travel.get());
+    auto response =
+        transport_->Send(message, travel ? travel->Token.Binding : nullptr, FromAzure(context));
+    if (travel) RefuseRedirect(message, *response);
+    return Translate(std::move(response));
+  } catch (Error const& error) {
+    if (travel) travel->Failure = error;
+    ThrowAsTransportFailure(error, context);
+  }
+}
+
+}  // namespace mtlspop::azure

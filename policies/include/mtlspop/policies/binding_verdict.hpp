@@ -1,0 +1,27 @@
+#pragma once
+
+/// @file
+/// What a resource's refusal says about the binding of the request.
+
+#include <string_view>
+
+namespace mtlspop {
+
+enum class BindingVerdict {
+  /// Nothing.
+  None,
+  /// The check failed on their side (`[MtlsCnfClaimRequestDataValidationFailed]`): try again, staying bound.
+  CheckFailed,
+  /// Token and certificate are of different generations, or the certificate's time is over
+  /// (`CertificateValidationFailedTlsCertMismatch`, `AADSTS500181`, `AADSTS1000901`): try again once, with a new binding.
+  NoLongerGood,
+  /// Bound tokens are not taken here (`MtlsClientPopTokenNotSupportedByResource`, `AADSTS392196`).
+  NotSupported,
+  /// No certificate reached them (`MissingClientCertificate`).
+  CertificateMissing,
+};
+
+/// The verdict in the body of a 401.
+BindingVerdict ReadBindingVerdict(std::string_view body) noexcept;
+
+}  // namespace mtlspop

@@ -1,0 +1,314 @@
+// Before cpprestsdk, whose macro U is a name that GoogleTest uses.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cpprest/containerstream.h>
+#include <cpprest/producerconsumerstream.h>
+
+#include <set>
+#include <system_error>
+#include <thread>
+
+#include "credential/emulator.hpp"
+#include "mtlspop/cpprest/handler.hpp"
+#include "mtlspop/cpprest/http_exception.hpp"
+#include "mtlspop/transport/environment.hpp"
+#include "support/event.hpp"
+#include "support/server_process.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using testing::AllOf;
+using testing::Each;
+using testing::HasSubstr;
+using testing::Ne;
+using web::http::http_exception;
+using web::http::http_request;
+using web::http::http_response;
+using web::http::methods;
+using web::http::client::http_client;
+using web::http::client::http_client_config;
+
+constexpr char const* SecretPath = "/secrets/boundsecret?api-version=7.4";
+
+class CpprestAgainstEmulator : public testing::Test {
+ protected:
+  std::string VaultUrl() const { return "https://" + emulator_.Startup().at("vault_host").get<std::string>(); }
+  std::string BlobUrl() const { return "https://" + emulator_.Startup().at("blob_host").get<std::string>(); }
+
+  std::shared_ptr<TokenCredential> MakeCredential(ManagedIdentityId identity = {}) {
+    auto options = emulator_.CredentialOptions();
+    options.Identity = std::move(identity);
+    return std::make_shared<ManagedIdentityCredential>(options);
+  }
+
+  cpprest::HandlerOptions Options() const {
+    cpprest::HandlerOptions options;
+    options.Transport = emulator_.Transport();
+    options.Retry.InitialDelay = 1ms;
+    return options;
+  }
+
+  http_client MakeClient(std::shared_ptr<TokenCredential> credential, http_client_config config = {}) const {
+    return cpprest::MakeClient(VaultUrl(), std::move(credential), std::move(config), Options());
+  }
+
+  int Mismatches() const { return emulator_.Get("statistics").at("mismatches"); }
+
+  static std::error_code FailureOf(pplx::task<http_response> const& task) {
+    try {
+      task.get();
+    } catch (http_exception const& error) {
+      return error.error_code();
+    }
+    return {};
+  }
+
+  Emulator emulator_;
+};
+
+TEST_F(CpprestAgainstEmulator, WritesAndReadsASecret) {
+  auto client = MakeClient(MakeCredential());
+  web::json::value secret;
+  secret[U("value")] = web::json::value::string(U("a new value"));
+  EXPECT_EQ(client.request(methods::PUT, U("/secrets/fresh?api-version=7.4"), secret).get().status_code(), 200);
+  auto const read = client.request(methods::GET, U("/secrets/fresh?api-version=7.4")).get().extract_json().get();
+  EXPECT_EQ(read.at(U("value")).as_string(), U("a new value"));
+}
+
+// The word of issue and README: one credential issued, one token, no mismatch.
+TEST_F(CpprestAgainstEmulator, ServesManyThreadsWithOneBindingAndOneToken) {
+  auto client = MakeClient(MakeCredential());
+  std::vector<std::thread> threads;
+  std::atomic<int> served{0};
+  for (int t = 0; t < 16; ++t) {
+    threads.emplace_back([&] {
+      std::vector<pplx::task<void>> tasks;
+      for (int i = 0; i < 13; ++i) {
+        tasks.push_back(client.request(methods::GET, SecretPath)
+                            .then([](http_response response) { return response.extract_json(); })
+                            .then([&](web::json::value const& value) {
+                              if (!value.at(U("value")).as_string().empty()) ++served;
+                            }));
+      }
+      for (auto const& task : tasks) task.get();
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(served, 208);
+  auto const statistics = emulator_.Get("statistics");
+  EXPECT_EQ(statistics.at("credentials_issued"), 1);
+  EXPECT_EQ(statistics.at("tokens_issued"), 1);
+  EXPECT_EQ(statistics.at("mismatches"), 0);
+}
+
+TEST_F(CpprestAgainstEmulator, SendsALongBodyThroughTheRenegotiation) {
+  auto client = cpprest::MakeClient(BlobUrl(), MakeCredential(), {}, [&] {
+    auto options = Options();
+    options.Scopes = {"https://storage.azure.com/.default"};
+    return options;
+  }());
+  std::size_t const size = 4 * 1024 * 1024;
+  concurrency::streams::producer_consumer_buffer<std::uint8_t> pipe;
+  http_request request{methods::PUT};
+  request.set_request_uri(U("/discard/long"));
+  request.set_body(pipe.create_istream());
+  auto const answer = client.request(request);
+  std::vector<std::uint8_t> const piece(64 * 1024, 'x');
+  for (std::size_t sent = 0; sent < size; sent += piece.size()) pipe.putn_nocopy(piece.data(), piece.size()).wait();
+  pipe.close(std::ios_base::out).wait();
+  auto const response = answer.get();
+  EXPECT_EQ(response.status_code(), 201);
+  EXPECT_EQ(response.headers().find(U("x-emulator-body-size"))->second, std::to_string(size));
+}
+
+TEST_F(CpprestAgainstEmulator, StreamsALongAnswerIntoTheApplicationsStream) {
+  auto options = Options();
+  options.Scopes = {"https://storage.azure.com/.default"};
+  auto client = cpprest::MakeClient(BlobUrl(), MakeCredential(), {}, options);
+  concurrency::streams::container_buffer<std::vector<std::uint8_t>> mine;
+  http_request request{methods::GET};
+  request.set_request_uri(U("/generated/3000000"));
+  request.set_response_stream(mine.create_ostream());
+  client.request(request).get().content_ready().get();
+  EXPECT_EQ(mine.collection().size(), 3'000'000U);
+}
+
+TEST_F(CpprestAgainstEmulator, KeepsTwoIdentitiesApart) {
+  auto const user = emulator_.Startup().at("identities").at(1).at("client_id").get<std::string>();
+  auto first = MakeClient(MakeCredential());
+  auto second = MakeClient(MakeCredential(ManagedIdentityId::FromClientId(user)));
+  std::vector<pplx::task<http_response>> tasks;
+  for (int i = 0; i < 40; ++i) tasks.push_back((i % 2 == 0 ? first : second).request(methods::GET, SecretPath));
+  for (auto const& task : tasks) EXPECT_EQ(task.get().status_code(), 200);
+  EXPECT_EQ(Mismatches(), 0);
+  std::set<std::string> keys;
+  for (auto const& entry : emulator_.Log("vault")) {
+    if (!entry.at("token_key_id").is_null()) keys.insert(entry.at("token_key_id").get<std::string>());
+  }
+  EXPECT_EQ(keys.size(), 2U);
+}
+
+/// Throws the binding away behind the back of the request that is about to be sent with it.
+class RotatingCredential final : public TokenCredential {
+ public:
+  RotatingCredential(std::shared_ptr<TokenCredential> inner, std::shared_ptr<HttpTransport> transport)
+      : inner_(std::move(inner)), transport_(std::move(transport)) {}
+
+  AccessToken GetToken(TokenRequest const& request, Context const& context) override {
+    auto token = inner_->GetToken(request, context);
+    auto rotate = request;
+    rotate.RejectedKeyId = token.Binding->KeyId();
+    static_cast<void>(inner_->GetToken(rotate, context));
+    transport_->RetireBinding(token.Binding->KeyId());
+    return token;
+  }
+
+  std::string_view Name() const noexcept override { return "RotatingCredential"; }
+
+ private:
+  std::shared_ptr<TokenCredential> inner_;
+  std::shared_ptr<HttpTransport> transport_;
+};
+
+TEST_F(CpprestAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotation) {
+  auto client = MakeClient(std::make_shared<RotatingCredential>(MakeCredential(), emulator_.Transport()));
+  std::vector<pplx::task<http_response>> tasks;
+  for (int i = 0; i < 4; ++i) tasks.push_back(client.request(methods::GET, SecretPath));
+  for (auto const& task : tasks) EXPECT_EQ(task.get().status_code(), 200);
+  EXPECT_EQ(Mismatches(), 0);
+}
+
+TEST_F(CpprestAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
+  auto const credential = MakeCredential();
+  auto client = MakeClient(credential);
+  client.request(methods::GET, SecretPath).get();
+  emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
+  auto const held = client.request(methods::GET, SecretPath);
+  emulator_.Get("held?at_least=1&timeout_ms=10000");
+  TokenRequest rejected = VaultRequest();
+  rejected.RejectedKeyId = credential->GetToken(VaultRequest(), {}).Binding->KeyId();
+  auto const renewed = credential->GetToken(rejected, {});
+  emulator_.Transport()->RetireBinding(rejected.RejectedKeyId);
+  EXPECT_NE(renewed.Binding->KeyId(), rejected.RejectedKeyId);
+  EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
+  emulator_.Control("release", json::object());
+  EXPECT_EQ(held.get().status_code(), 200);
+  EXPECT_EQ(Mismatches(), 0);
+}
+
+TEST_F(CpprestAgainstEmulator, RetriesAFailedBindingCheckStayingBound) {
+  emulator_.ArmFault(
+      {{"path", "/secrets/boundsecret"},
+       {"service", "vault"},
+       {"skip", 1},
+       {"count", 2},
+       {"fault",
+        {{"status", 401},
+         {"body", {{"error", {{"code", "Unauthorized"}, {"message", "[MtlsCnfClaimRequestDataValidationFailed] again"}}}}}}}});
+  auto client = MakeClient(MakeCredential());
+  EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
+  auto const log = emulator_.Log("vault");
+  ASSERT_EQ(log.size(), 4U);
+  EXPECT_EQ(log[3].at("token_type"), "mtls_pop");
+  EXPECT_EQ(emulator_.Get("statistics").at("tokens_issued"), 1);
+}
+
+TEST_F(CpprestAgainstEmulator, AnswersAClaimsChallenge) {
+  auto client = MakeClient(MakeCredential());
+  EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
+  emulator_.Control("claims-challenge", json::object());
+  EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
+  EXPECT_EQ(emulator_.Get("statistics").at("tokens_issued"), 2);
+  EXPECT_EQ(emulator_.Get("statistics").at("credentials_issued"), 1);
+}
+
+TEST_F(CpprestAgainstEmulator, ReplacesABindingThatTheHandshakeRefuses) {
+  auto options = Options();
+  options.Scopes = VaultRequest().Scopes;
+  auto client = cpprest::MakeClient(VaultUrl(), MakeCredential(), {}, options);
+  emulator_.ArmFault({{"service", "vault"}, {"fault", {{"reject_handshake", true}}}});
+  EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
+  EXPECT_EQ(emulator_.Get("statistics").at("credentials_issued"), 2);
+}
+
+TEST_F(CpprestAgainstEmulator, LeavesARefusalToTheApplication) {
+  auto const identities = emulator_.Startup().at("identities");
+  auto const none = identities.back().at("client_id").get<std::string>();
+  auto client = MakeClient(MakeCredential(ManagedIdentityId::FromClientId(none)));
+  EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 403);
+}
+
+TEST_F(CpprestAgainstEmulator, IsCancelledWhileTheServerHoldsTheAnswer) {
+  auto client = MakeClient(MakeCredential());
+  client.request(methods::GET, SecretPath).get();
+  emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
+  pplx::cancellation_token_source cancellation;
+  auto const held = client.request(methods::GET, SecretPath, cancellation.get_token());
+  emulator_.Get("held?at_least=1&timeout_ms=10000");
+  cancellation.cancel();
+  EXPECT_EQ(FailureOf(held), std::errc::operation_canceled);
+  emulator_.Control("release", json::object());
+}
+
+TEST_F(CpprestAgainstEmulator, TimesOutAsTheClientSays) {
+  auto const credential = MakeCredential();
+  MakeClient(credential).request(methods::GET, SecretPath).get();
+  http_client_config config;
+  config.set_timeout(200ms);
+  auto client = MakeClient(credential, config);
+  emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
+  EXPECT_EQ(FailureOf(client.request(methods::GET, SecretPath)), std::errc::timed_out);
+  emulator_.Control("release", json::object());
+}
+
+TEST_F(CpprestAgainstEmulator, OutlivesTheClientThatAsked) {
+  emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"delay_ms", 50}}}});
+  pplx::task<http_response> task;
+  {
+    auto client = MakeClient(MakeCredential());
+    task = client.request(methods::GET, SecretPath);
+  }
+  EXPECT_EQ(task.get().status_code(), 200);
+}
+
+TEST_F(CpprestAgainstEmulator, HasFiveHundredRequestsInFlight) {
+  auto client = MakeClient(MakeCredential());
+  std::vector<pplx::task<int>> tasks;
+  for (int i = 0; i < 500; ++i) {
+    tasks.push_back(client.request(methods::GET, SecretPath).then([&client](http_response) {
+      return client.request(methods::GET, SecretPath)
+          .then([](http_response response) { return static_cast<int>(response.status_code()); })
+          .get();
+    }));
+  }
+  for (auto const& task : tasks) EXPECT_EQ(task.get(), 200);
+  EXPECT_EQ(Mismatches(), 0);
+}
+
+/// What a plain `http_client` reports for the same trouble.
+std::error_code PlainFailure(std::string const& url) {
+  try {
+    http_client{url}.request(methods::GET).get();
+  } catch (http_exception const& error) {
+    return error.error_code();
+  }
+  return {};
+}
+
+TEST_F(CpprestAgainstEmulator, FailsToConnectAsAPlainClientDoes) {
+  auto const url = "https://127.0.0.1:" + std::to_string(ReserveLoopbackPort());
+  auto options = Options();
+  options.Scopes = {"https://vault.azure.net/.default"};
+  options.Retry.MaximumRetries = 0;
+  auto client = cpprest::MakeClient(url, MakeCredential(), {}, options);
+  auto const ours = FailureOf(client.request(methods::GET));
+  EXPECT_EQ(ours, PlainFailure(url).default_error_condition());
+  EXPECT_EQ(ours, std::errc::host_unreachable);
+}
+
+}  // namespace
+}  // namespace mtlspop::test
