@@ -97,6 +97,7 @@ Secret ToText(StoredBinding const& binding, Secret const& key) {
   for (auto const& certificate : binding.Certificate->Chain()) chain.push_back(encoding::ToBase64(certificate));
   nlohmann::json object{
       {"version", 1},
+      {"key_id", binding.Certificate->KeyId()},
       {"mtls_endpoint", binding.MtlsEndpoint},
       {"token_endpoint", binding.TokenEndpoint},
       {"client_id", binding.ClientId},
@@ -145,6 +146,8 @@ std::optional<StoredBinding> FromText(std::string const& text) {
   if (!Signs(*binding.Key)) return std::nullopt;
   // Throws where the key does not belong to the certificate.
   binding.Certificate = crypto::MakeBindingCertificate(std::move(chain), binding.Key->Handle(), KeyStrength::Software);
+  // A flipped bit can leave a certificate that reads well and that nobody issued.
+  if (json::FindString(*object, "key_id") != binding.Certificate->KeyId()) return std::nullopt;
   binding.MtlsEndpoint = *endpoint;
   binding.TokenEndpoint = json::FindString(*object, "token_endpoint").value_or("");
   binding.ClientId = *clientId;

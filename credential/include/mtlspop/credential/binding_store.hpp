@@ -77,8 +77,8 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeMemoryBindingStore();
 struct FileBindingStoreOptions {
   /// The folder. Made with mode 0700 where it does not exist; refused where it belongs to another user, or group or
   /// others may enter it.
-  std::string Folder;
-  Logger Log;
+  std::string Folder{};
+  Logger Log{};
   gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
 };
 

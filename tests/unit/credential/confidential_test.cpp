@@ -1,0 +1,471 @@
+// Section 6 of the wire contract: a certificate of one's own, and the federated exchange.
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+
+#include "fake_cloud.hpp"
+#include "mtlspop/credential/chained_credential.hpp"
+#include "mtlspop/credential/client_assertion_credential.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/static_credential.hpp"
+#include "mtlspop/credential/verify_binding.hpp"
+#include "support/error_code_of.hpp"
+#include "support/event.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/test_certificate_authority.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+constexpr char const* TokenPath = "/oauth2/v2.0/token";
+
+std::string Endpoint(std::string host, std::string region = "", std::string tenant = "t") {
+  AuthorityOptions authority;
+  authority.AuthorityHost = std::move(host);
+  authority.Region = std::move(region);
+  authority.TenantId = std::move(tenant);
+  return MtlsTokenEndpoint(authority);
+}
+
+TEST(MtlsTokenEndpoint, IsTheContractsForEachCloudAndRegion) {
+  EXPECT_EQ(
+      MtlsTokenEndpoint({"t", "https://login.microsoftonline.com", ""}),
+      "https://mtlsauth.microsoft.com/t/oauth2/v2.0/token");
+  EXPECT_EQ(
+      Endpoint("https://login.microsoftonline.com/", "westus3"),
+      "https://westus3.mtlsauth.microsoft.com/t/oauth2/v2.0/token");
+  EXPECT_EQ(Endpoint("https://login.microsoftonline.us"), "https://mtlsauth.microsoftonline.us/t/oauth2/v2.0/token");
+  EXPECT_EQ(
+      Endpoint("https://login.microsoftonline.us", "usgovvirginia"),
+      "https://usgovvirginia.mtlsauth.microsoftonline.us/t/oauth2/v2.0/token");
+  EXPECT_EQ(
+      Endpoint("https://login.partner.microsoftonline.cn"),
+      "https://mtlsauth.partner.microsoftonline.cn/t/oauth2/v2.0/token");
+  EXPECT_EQ(
+      Endpoint("https://login.chinacloudapi.cn"), "https://mtlsauth.partner.microsoftonline.cn/t/oauth2/v2.0/token");
+  EXPECT_EQ(
+      Endpoint("https://login.sovereign.example", "r1"), "https://r1.mtlsauth.sovereign.example/t/oauth2/v2.0/token");
+  EXPECT_EQ(Endpoint("https://login.local.example:8443"), "https://mtlsauth.local.example:8443/t/oauth2/v2.0/token");
+}
+
+TEST(MtlsTokenEndpoint, AuthorityMustNameATenant) {
+  for (std::string const tenant : {"common", "Organizations", "consumers", ""}) {
+    EXPECT_EQ(ErrorCodeOf([&] { Endpoint("https://login.microsoftonline.com", "", tenant); }), "tenant_required");
+  }
+  EXPECT_EQ(ErrorCodeOf([] { Endpoint("https://login.microsoftonline.com", "", "a/b"); }), "invalid_argument");
+  EXPECT_EQ(ErrorCodeOf([] { Endpoint("https://login.microsoftonline.com", "evil.example/"); }), "invalid_argument");
+  EXPECT_EQ(ErrorCodeOf([] { Endpoint("http://login.microsoftonline.com"); }), "invalid_argument");
+  EXPECT_EQ(ErrorCodeOf([] { Endpoint("https://auth.example"); }), "invalid_argument");
+}
+
+/// An application with a certificate in a file.
+struct AppWorld {
+  AppWorld() {
+    Options.TenantId = "my-tenant";
+    Options.ClientId = "my-app";
+    Options.CertificatePath = Write(Certificate);
+    Options.Transport = Cloud;
+    Options.Time = std::shared_ptr<Clock>{Time};
+    Options.Log = Lines.MakeLogger();
+  }
+  std::string Write(IssuedCertificate const& certificate) const {
+    return Directory.WriteFile("app.pem", certificate.CertificatePem + certificate.PrivateKeyPem);
+  }
+  ClientCertificateCredential& Credential() {
+    if (!credential_) credential_ = std::make_unique<ClientCertificateCredential>(Options);
+    return *credential_;
+  }
+  AccessToken Get(TokenRequest const& request = ManagedIdentityWorld::Request()) {
+    return Credential().GetToken(request, {});
+  }
+
+  LogLines Lines;
+  TemporaryDirectory Directory;
+  TestCertificateAuthority Authority;
+  IssuedCertificate Certificate = Authority.IssueForClient("app");
+  std::shared_ptr<ManualClock> Time = std::make_shared<ManualClock>();
+  std::shared_ptr<FakeCloud> Cloud = std::make_shared<FakeCloud>(Time);
+  ClientCertificateCredentialOptions Options;
+
+ private:
+  std::unique_ptr<ClientCertificateCredential> credential_;
+};
+
+TEST(ClientCertificate, BoundTokenWithTheAppsOwnCertificate) {
+  AppWorld world;
+  auto const token = world.Get();
+  EXPECT_EQ(token.Type, TokenType::MtlsPop);
+  EXPECT_EQ(token.Binding->KeyId(), world.Certificate.KeyId);
+  auto const arrived = world.Cloud->All(TokenPath).at(0);
+  EXPECT_EQ(arrived.Host, "mtlsauth.microsoft.com");
+  EXPECT_EQ(arrived.Path, "/my-tenant/oauth2/v2.0/token");
+  EXPECT_EQ(arrived.KeyId, world.Certificate.KeyId);
+  // The app's own client id, and no client_assertion.
+  std::map<std::string, std::string> const expected{
+      {"grant_type", "client_credentials"},
+      {"client_id", "my-app"},
+      {"scope", "https://vault.azure.net/.default"},
+      {"token_type", "mtls_pop"}};
+  EXPECT_EQ(arrived.Form, expected);
+  EXPECT_EQ(world.Get().Source, TokenSource::Cache);
+}
+
+TEST(ClientCertificate, BearerOverMtls) {
+  AppWorld world;
+  world.Options.Binding = TokenBinding::None;
+  auto const token = world.Get();
+  EXPECT_EQ(token.Type, TokenType::Bearer);
+  EXPECT_EQ(token.Binding, nullptr);
+  EXPECT_EQ(world.Cloud->All(TokenPath).at(0).KeyId, world.Certificate.KeyId);
+  EXPECT_EQ(world.Cloud->All(TokenPath).at(0).Form.count("token_type"), 0U);
+}
+
+/// AZ 62974: bearer only where the caller chose "preferred".
+TEST(ClientCertificate, ResourceThatCannotTakeBoundTokens) {
+  for (auto const binding : {TokenBinding::Required, TokenBinding::Preferred}) {
+    AppWorld world;
+    world.Options.Binding = binding;
+    world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+      if (arrived.Form.count("token_type") == 0) return std::nullopt;
+      return TokenError("invalid_request", "AADSTS392196: no");
+    };
+    if (binding == TokenBinding::Required) {
+      EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "resource_does_not_support_bound_tokens");
+    } else {
+      EXPECT_EQ(world.Get().Source, TokenSource::Fallback);
+      EXPECT_EQ(world.Get().Type, TokenType::Bearer);
+      EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
+    }
+  }
+}
+
+TEST(ClientCertificate, RenewedFileIsPickedUpAsANewBinding) {
+  AppWorld world;
+  auto const first = world.Get();
+  CertificateRequest renewal;
+  renewal.CommonName = "app";
+  renewal.ExistingKey = world.Certificate.Key;
+  renewal.ExtendedKeyUsage = "clientAuth";
+  auto const renewed = world.Authority.Issue(renewal);
+  world.Write(renewed);
+  EXPECT_EQ(world.Get().Token, first.Token);
+  world.Time->Advance(31s);
+  EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
+  EXPECT_EQ(world.Get().Binding->KeyId(), renewed.KeyId);
+  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
+  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->KeyId()));
+}
+
+TEST(ClientCertificate, FileThatIsBeingWrittenDoesNoHarm) {
+  AppWorld world;
+  auto const first = world.Get();
+  world.Directory.WriteFile("app.pem", world.Certificate.CertificatePem.substr(0, 100));
+  world.Time->Advance(31s);
+  world.Get();
+  EXPECT_TRUE(
+      Eventually([&] { return world.Lines.Text().find("client_certificate_not_reloaded") != std::string::npos; }));
+  EXPECT_EQ(world.Get().Token, first.Token);
+}
+
+TEST(ClientCertificate, RefusedCertificateIsReadAgainAndTriedOnceMore) {
+  AppWorld world;
+  world.Credential();
+  auto const renewed = world.Authority.IssueForClient("app");
+  world.Write(renewed);
+  world.Cloud->Intercept = [old = world.Certificate.KeyId](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.KeyId != old) return std::nullopt;
+    return TokenError("invalid_client", "AADSTS700027: unknown certificate");
+  };
+  EXPECT_EQ(world.Get().Binding->KeyId(), renewed.KeyId);
+}
+
+TEST(ClientCertificate, RefusedCertificateThatStaysIsAnErrorAndGoodAgainLater) {
+  AppWorld world;
+  world.Cloud->Intercept = [](Arrived const&) -> std::optional<Answer> {
+    return TokenError("invalid_client", "AADSTS700027: unknown certificate");
+  };
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "binding_rejected");
+  EXPECT_EQ(world.Cloud->Count(TokenPath), 1);
+  world.Cloud->Intercept = nullptr;
+  world.Get();
+  EXPECT_EQ(world.Get().Source, TokenSource::Cache);
+}
+
+TEST(ClientCertificate, ExpiredCertificateIsSaidToBe) {
+  AppWorld world;
+  world.Credential();
+  world.Time->Advance(48h);
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::ClientCertificateUnusable);
+  EXPECT_THAT(error->what(), HasSubstr("has expired"));
+}
+
+std::string ToPkcs12(IssuedCertificate const& certificate, char const* password) {
+  std::shared_ptr<PKCS12> const file{
+      PKCS12_create(password, "app", certificate.Key.get(), certificate.Certificate.get(), nullptr, 0, 0, 0, 0, 0),
+      PKCS12_free};
+  std::string der(static_cast<std::size_t>(i2d_PKCS12(file.get(), nullptr)), '\0');
+  auto* out = reinterpret_cast<unsigned char*>(der.data());
+  i2d_PKCS12(file.get(), &out);
+  return der;
+}
+
+std::string EncryptedKey(IssuedCertificate const& certificate, std::string const& password) {
+  std::shared_ptr<BIO> const out{BIO_new(BIO_s_mem()), BIO_free};
+  PEM_write_bio_PKCS8PrivateKey(
+      out.get(), certificate.Key.get(), EVP_aes_256_cbc(), password.data(), static_cast<int>(password.size()), nullptr,
+      nullptr);
+  char* text = nullptr;
+  auto const length = BIO_get_mem_data(out.get(), &text);
+  return {text, static_cast<std::size_t>(length)};
+}
+
+TEST(ClientCertificate, ComesFromPkcs12AndEncryptedPemAndStoreUri) {
+  AppWorld world;
+  auto& options = world.Options;
+  options.Password = Secret{std::string_view{"open sesame"}};
+  options.CertificatePath = world.Directory.WriteFile("app.p12", ToPkcs12(world.Certificate, "open sesame"));
+  EXPECT_EQ(
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
+      world.Certificate.KeyId);
+
+  options.CertificatePath.clear();
+  options.CertificateContent =
+      Secret{EncryptedKey(world.Certificate, "open sesame") + world.Certificate.CertificatePem};
+  EXPECT_EQ(
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
+      world.Certificate.KeyId);
+
+  options.CertificateContent = {};
+  options.CertificateUri = "file:" + world.Write(world.Certificate);
+  EXPECT_EQ(
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
+      world.Certificate.KeyId);
+
+  options.CertificateUri.clear();
+  options.Certificate = ToBinding(world.Certificate);
+  EXPECT_EQ(
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
+      world.Certificate.KeyId);
+}
+
+TEST(ClientCertificate, ChainGoesAlongLeafFirstWhereverItStands) {
+  AppWorld world;
+  world.Options.CertificatePath = world.Directory.WriteFile(
+      "chain.pem",
+      world.Authority.CertificatePem() + world.Certificate.CertificatePem + world.Certificate.PrivateKeyPem);
+  auto const token = world.Get();
+  EXPECT_EQ(token.Binding->KeyId(), world.Certificate.KeyId);
+  EXPECT_EQ(token.Binding->Chain().size(), 2U);
+}
+
+TEST(ClientCertificate, ThatCannotBeUsedIsSaidAtOnceWithoutThePassword) {
+  AppWorld world;
+  auto const codeWith = [&](std::string const& path, std::string_view password) {
+    auto options = world.Options;
+    options.CertificatePath = path;
+    options.Password = Secret{password};
+    auto const error = ErrorOf([&] { ClientCertificateCredential{options}; });
+    if (!error) return std::string{"no error"};
+    EXPECT_THAT(DescribeWithCauses(*error), Not(HasSubstr("hunter2")));
+    return std::string{error->Code().Name()};
+  };
+  auto const other = world.Authority.IssueForClient("other");
+  auto const& directory = world.Directory;
+  EXPECT_EQ(codeWith("/nonexistent/app.pem", ""), "client_certificate_unusable");
+  EXPECT_EQ(codeWith(directory.WriteFile("a", "nonsense"), ""), "client_certificate_unusable");
+  EXPECT_EQ(codeWith(directory.WriteFile("b", world.Certificate.CertificatePem), ""), "client_certificate_unusable");
+  EXPECT_EQ(codeWith(directory.WriteFile("c", world.Certificate.PrivateKeyPem), ""), "client_certificate_unusable");
+  EXPECT_EQ(
+      codeWith(directory.WriteFile("d", world.Certificate.CertificatePem + other.PrivateKeyPem), ""),
+      "client_certificate_unusable");
+  EXPECT_EQ(
+      codeWith(directory.WriteFile("e", ToPkcs12(world.Certificate, "right")), "hunter2"),
+      "client_certificate_unusable");
+  EXPECT_EQ(
+      codeWith(
+          directory.WriteFile(
+              "f",
+              world.Authority.IssueForLoopback().CertificatePem + world.Authority.IssueForLoopback().PrivateKeyPem),
+          ""),
+      "client_certificate_unusable");
+}
+
+TEST(ClientCertificate, ExactlyOneSource) {
+  AppWorld world;
+  world.Options.CertificateUri = "file:/x";
+  EXPECT_EQ(ErrorCodeOf([&] { world.Credential(); }), "invalid_argument");
+  world.Options.CertificateUri.clear();
+  world.Options.CertificatePath.clear();
+  EXPECT_EQ(ErrorCodeOf([&] { world.Credential(); }), "invalid_argument");
+}
+
+/// Both legs, over managed identity as the first.
+struct FederatedWorld {
+  FederatedWorld() {
+    Options.TenantId = "app-tenant";
+    Options.ClientId = "my-app";
+    Options.Assertion = std::make_shared<ManagedIdentityCredential>(Identity.Options);
+    Options.Transport = Identity.Cloud;
+    Options.Time = std::shared_ptr<Clock>{Identity.Time};
+  }
+  AccessToken Get(TokenRequest const& request = ManagedIdentityWorld::Request()) {
+    if (!credential_) credential_ = std::make_unique<ClientAssertionCredential>(Options);
+    return credential_->GetToken(request, {});
+  }
+  ManagedIdentityWorld Identity;
+  ClientAssertionCredentialOptions Options;
+
+ private:
+  std::unique_ptr<ClientAssertionCredential> credential_;
+};
+
+TEST(ClientAssertion, SecondLegCarriesTheFirstLegsTokenOverItsCertificate) {
+  FederatedWorld world;
+  auto const token = world.Get();
+  auto const legs = world.Identity.Cloud->All(TokenPath);
+  ASSERT_EQ(legs.size(), 2U);
+  EXPECT_EQ(legs[0].Form.at("scope"), "api://AzureADTokenExchange/.default");
+  EXPECT_EQ(legs[0].Form.at("token_type"), "mtls_pop");
+  EXPECT_EQ(legs[1].Host, "mtlsauth.microsoft.com");
+  EXPECT_EQ(legs[1].Path, "/app-tenant/oauth2/v2.0/token");
+  EXPECT_EQ(legs[1].KeyId, legs[0].KeyId);
+  EXPECT_EQ(legs[1].Form.at("client_id"), "my-app");
+  EXPECT_EQ(legs[1].Form.at("client_assertion_type"), "urn:ietf:params:oauth:client-assertion-type:jwt-pop");
+  EXPECT_EQ(legs[1].Form.at("token_type"), "mtls_pop");
+  EXPECT_THAT(legs[1].Form.at("client_assertion"), testing::StartsWith("eyJ"));
+  EXPECT_EQ(token.Binding->KeyId(), legs[0].KeyId);
+}
+
+TEST(ClientAssertion, ResultCanBeBearer) {
+  FederatedWorld world;
+  world.Options.Binding = TokenBinding::None;
+  auto const token = world.Get();
+  EXPECT_EQ(token.Type, TokenType::Bearer);
+  EXPECT_EQ(world.Identity.Cloud->All(TokenPath).at(1).Form.count("token_type"), 0U);
+  EXPECT_THAT(world.Identity.Cloud->All(TokenPath).at(1).Form.at("client_assertion_type"), HasSubstr("jwt-pop"));
+}
+
+TEST(ClientAssertion, BindingRefusedInTheSecondLegIsMadeAnewInTheFirst) {
+  FederatedWorld world;
+  std::atomic<int> calls{0};
+  world.Identity.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Form.count("client_assertion") == 0 || calls++ > 0) return std::nullopt;
+    return TokenError("invalid_client", "AADSTS500181: mismatch");
+  };
+  auto const token = world.Get();
+  EXPECT_EQ(world.Identity.Cloud->Count("/issuecredential"), 2);
+  EXPECT_EQ(token.Binding->KeyId(), world.Identity.Cloud->All(TokenPath).back().KeyId);
+}
+
+TEST(ClientAssertion, CallerWhoWasRefusedElsewhereGetsANewBinding) {
+  FederatedWorld world;
+  auto const first = world.Get();
+  auto request = ManagedIdentityWorld::Request();
+  request.RejectedKeyId = first.Binding->KeyId();
+  EXPECT_NE(world.Get(request).Binding->KeyId(), first.Binding->KeyId());
+}
+
+TEST(ClientAssertion, FollowsTheRotationOfTheFirstLeg) {
+  FederatedWorld world;
+  auto const first = world.Get();
+  world.Identity.Time->Advance(5h);
+  EXPECT_TRUE(Eventually([&] {
+    world.Identity.Time->Advance(1min);
+    return world.Get().Binding->KeyId() != first.Binding->KeyId();
+  }));
+}
+
+TEST(ClientAssertion, FirstLegThatGivesABearerTokenIsRefused) {
+  FederatedWorld world;
+  class Careless final : public TokenCredential {
+   public:
+    AccessToken GetToken(TokenRequest const&, Context const&) override { return {}; }
+    std::string_view Name() const noexcept override { return "Careless"; }
+  };
+  world.Options.Assertion = std::make_shared<Careless>();
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "token_type_mismatch");
+  world.Options.Assertion = nullptr;
+  EXPECT_EQ(ErrorCodeOf([&] { ClientAssertionCredential{world.Options}; }), "invalid_argument");
+}
+
+AccessToken BoundToken(IssuedCertificate const& certificate) {
+  AccessToken token;
+  token.Type = TokenType::MtlsPop;
+  token.Binding = ToBinding(certificate);
+  token.Token = Secret{MakeJwt({{"cnf", {{"x5t#S256", certificate.KeyId}}}})};
+  return token;
+}
+
+TEST(StaticCredential, GivesItsTokenAndNoOther) {
+  TestCertificateAuthority authority;
+  auto const bound = BoundToken(authority.IssueForClient("a"));
+  TokenRequest request;
+  request.Binding = TokenBinding::Required;
+  EXPECT_EQ(StaticCredential{bound}.GetToken(request, {}).Token, bound.Token);
+  AccessToken bearer;
+  bearer.Token = bound.Token;
+  EXPECT_EQ(ErrorCodeOf([&] { StaticCredential{bearer}.GetToken(request, {}); }), "token_type_mismatch");
+  auto broken = bound;
+  broken.Binding = nullptr;
+  EXPECT_EQ(ErrorCodeOf([&] { StaticCredential{broken}; }), "invalid_argument");
+}
+
+TEST(VerifyBinding, RenewalWithTheSameKeyDoesNotMatch) {
+  TestCertificateAuthority authority;
+  auto const first = authority.IssueForClient("a");
+  CertificateRequest renewal;
+  renewal.ExistingKey = first.Key;
+  auto const token = BoundToken(first);
+  EXPECT_NO_THROW(VerifyBinding(token.Token, *ToBinding(first)));
+  EXPECT_EQ(
+      ErrorCodeOf([&] { VerifyBinding(token.Token, *ToBinding(authority.Issue(renewal))); }), "token_binding_mismatch");
+}
+
+TEST(ChainedCredential, StaysWithTheFirstThatWorks) {
+  class Failing final : public TokenCredential {
+   public:
+    AccessToken GetToken(TokenRequest const&, Context const& context) override {
+      context.ThrowIfEnded("Getting a token");
+      ++Calls;
+      throw Error{{errors::ImdsNotReachable, "No", "Look"}};
+    }
+    std::string_view Name() const noexcept override { return "Failing"; }
+    int Calls = 0;
+  };
+  TestCertificateAuthority authority;
+  auto const failing = std::make_shared<Failing>();
+  auto const works = std::make_shared<StaticCredential>(BoundToken(authority.IssueForClient("a")));
+  ChainedCredential chain{
+      {gsl::make_not_null(std::shared_ptr<TokenCredential>{failing}),
+       gsl::make_not_null(std::shared_ptr<TokenCredential>{works})}};
+  auto const cancelled = Context{}.WithCancellation();
+  cancelled.Cancel();
+  EXPECT_EQ(ErrorCodeOf([&] { chain.GetToken({}, cancelled); }), "cancelled");
+  chain.GetToken({}, {});
+  chain.GetToken({}, {});
+  EXPECT_EQ(failing->Calls, 1);
+
+  ChainedCredential hopeless{{gsl::make_not_null(std::shared_ptr<TokenCredential>{failing})}};
+  try {
+    hopeless.GetToken({}, {});
+    FAIL();
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::NoCredentialWorked);
+    EXPECT_THAT(error.what(), HasSubstr("Failing (imds_not_reachable)"));
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("caused by: imds_not_reachable"));
+  }
+  EXPECT_EQ(ErrorCodeOf([] { ChainedCredential{{}}; }), "invalid_argument");
+}
+
+}  // namespace
+}  // namespace mtlspop::test
