@@ -4,15 +4,30 @@
 
 namespace mtlspop {
 
+namespace {
+
+bool HasPort(std::string_view text) noexcept {
+  auto const colon = text.rfind(':');
+  return colon != std::string_view::npos && colon + 1 < text.size() && text.find(']', colon) == std::string_view::npos;
+}
+
+}  // namespace
+
 DestinationTable::Place DestinationTable::ParsePlace(std::string_view text, char const* option) {
   try {
-    auto const origin = Url::Parse("https://" + std::string{text}).GetOrigin();
-    return {origin.Host, origin.Port};
+    auto const url = Url::Parse("https://" + std::string{text});
+    auto const& origin = url.GetOrigin();
+    if (text.find_first_of("/?#") == std::string_view::npos && HasPort(text)) {
+      return {origin.Host, origin.Port};
+    }
   } catch (Error const& error) {
     throw Error{ErrorDetails{
         errors::InvalidArgument, std::string{option} + " cannot be used: " + error.Details().What,
         "Give host:port, an IPv6 address in brackets"}};
   }
+  throw Error{ErrorDetails{
+      errors::InvalidArgument, std::string{option} + " cannot be used: it is not host:port",
+      "Give host:port, an IPv6 address in brackets"}};
 }
 
 DestinationTable::DestinationTable(TransportOptions const& options) : minimumVersion_(options.Tls.MinimumVersion) {
@@ -24,7 +39,13 @@ DestinationTable::DestinationTable(TransportOptions const& options) : minimumVer
          ParsePlace(entry.To, "ConnectOverride::To")});
   }
   for (auto const& entry : options.Tls.Origins) {
-    boundVersions_.emplace_back(Url::Parse(entry.Origin).GetOrigin(), entry.MaximumBoundVersion);
+    auto const origin = Url::Parse(entry.Origin).GetOrigin();
+    if (!origin.IsHttps()) {
+      throw Error{ErrorDetails{
+          errors::InvalidArgument, "OriginTlsOptions::Origin cannot be used: " + origin.ToString() + " is not https",
+          "Give https://host or https://host:port"}};
+    }
+    boundVersions_.emplace_back(origin, entry.MaximumBoundVersion);
   }
 }
 

@@ -40,6 +40,7 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
     header_limit(static_cast<std::uint32_t>(
         std::min<std::size_t>(limits.HeaderBytes + 1024, std::numeric_limits<std::uint32_t>::max())));
     body_limit(std::numeric_limits<std::uint64_t>::max());
+    skip(isHead_);
     fields_.Reserve(12);
   }
 
@@ -58,7 +59,10 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
   void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int code, string_view reason, int version, error_code& ec) override;
   void on_field_impl(http::field name, string_view nameText, string_view value, error_code& ec) override;
-  void on_header_impl(error_code&) override { headDone_ = true; }
+  void on_header_impl(error_code&) override {
+    headDone_ = true;
+    fieldCount_ = 0;  // trailers have as many of their own
+  }
   void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
   std::size_t on_body_impl(string_view, error_code&) override { return 0; }
   void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code& ec) override;
@@ -68,6 +72,8 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
   void NoteContentLength(string_view value);
   void CheckPartOfHead(gsl::span<std::uint8_t const> bytes) const;
   void CheckPartOfChunk(gsl::span<std::uint8_t const> bytes);
+  [[noreturn]] void ThrowLineLimit() const;
+  [[noreturn]] void ThrowCountLimit() const;
   [[noreturn]] void ThrowChunkExtensionLimit() const;
 
   TransportLimits const* limits_;
@@ -91,19 +97,15 @@ void Http1Parser::Impl::on_response_impl(int code, string_view reason, int versi
 }
 
 void Http1Parser::Impl::on_field_impl(http::field name, string_view nameText, string_view value, error_code&) {
+  if (++fieldCount_ > limits_->HeaderCount) {
+    ThrowCountLimit();
+  }
+  if (nameText.size() + value.size() + 4 > limits_->LineBytes) {
+    ThrowLineLimit();
+  }
   if (headDone_) {
     // A trailer: nothing here needs one, and taking it for a header would let it override one (RFC 9110 section 6.5.1).
     return;
-  }
-  if (++fieldCount_ > limits_->HeaderCount) {
-    ThrowLimit(
-        errors::HeaderCountLimitExceeded,
-        "The answer has more than " + std::to_string(limits_->HeaderCount) + " header fields", "HeaderCount");
-  }
-  if (nameText.size() + value.size() + 4 > limits_->LineBytes) {
-    ThrowLimit(
-        errors::LineBytesLimitExceeded,
-        "A header line of the answer is longer than " + std::to_string(limits_->LineBytes) + " bytes", "LineBytes");
   }
   if (name == http::field::content_length) {
     NoteContentLength(value);
@@ -157,20 +159,38 @@ void Http1Parser::Impl::ThrowChunkExtensionLimit() const {
       "ChunkExtensionBytes");
 }
 
-/// While the header is not complete yet: whether it can still become one that is accepted.
+/// While the header, or the trailers, are not complete yet: whether they can still become ones that are accepted.
 void Http1Parser::Impl::CheckPartOfHead(gsl::span<std::uint8_t const> bytes) const {
+  std::size_t lines = 0;
+  auto const end = bytes.end();
+  for (auto line = bytes.begin(); line != end; ++lines) {
+    auto const newline = std::find(line, end, '\n');
+    if (newline - line > static_cast<std::ptrdiff_t>(limits_->LineBytes)) {
+      ThrowLineLimit();
+    }
+    line = newline == end ? end : newline + 1;
+  }
+  // The status line is one of them, and the last one may be half a line.
+  if (lines > limits_->HeaderCount + 2) {
+    ThrowCountLimit();
+  }
   if (bytes.size() > limits_->HeaderBytes) {
     ThrowLimit(
         errors::HeaderBytesLimitExceeded,
         "The answer's header is larger than " + std::to_string(limits_->HeaderBytes) + " bytes", "HeaderBytes");
   }
-  auto const lastLine =
-      std::find(std::make_reverse_iterator(bytes.end()), std::make_reverse_iterator(bytes.begin()), '\n');
-  if (lastLine - std::make_reverse_iterator(bytes.end()) > static_cast<std::ptrdiff_t>(limits_->LineBytes)) {
-    ThrowLimit(
-        errors::LineBytesLimitExceeded,
-        "A header line of the answer is longer than " + std::to_string(limits_->LineBytes) + " bytes", "LineBytes");
-  }
+}
+
+void Http1Parser::Impl::ThrowLineLimit() const {
+  ThrowLimit(
+      errors::LineBytesLimitExceeded,
+      "A header line of the answer is longer than " + std::to_string(limits_->LineBytes) + " bytes", "LineBytes");
+}
+
+void Http1Parser::Impl::ThrowCountLimit() const {
+  ThrowLimit(
+      errors::HeaderCountLimitExceeded,
+      "The answer has more than " + std::to_string(limits_->HeaderCount) + " header fields", "HeaderCount");
 }
 
 std::size_t Http1Parser::Impl::ParseHead(gsl::span<std::uint8_t const> bytes) {
@@ -218,8 +238,8 @@ void Http1Parser::Impl::CheckPartOfChunk(gsl::span<std::uint8_t const> bytes) {
   if (inFirstLine && bytes.size() > limits_->ChunkExtensionBytes + ChunkHeaderBytes) {
     ThrowChunkExtensionLimit();
   }
-  if (bytes.size() > limits_->HeaderBytes) {
-    CheckPartOfHead(bytes);
+  if (!inFirstLine) {
+    CheckPartOfHead(bytes.subspan(2));
   }
 }
 

@@ -61,6 +61,9 @@ void CheckRequest(Request const& request, bool isBound) {
       }
     }
   }
+  if (request.Fields.GetAll("host").size() > 1) {
+    Refuse("The request has more than one Host field", "Set it once, or not at all (RFC 9112 section 3.2)");
+  }
   if (isBound && !request.Target.IsHttps()) {
     ErrorDetails details{
         errors::BindingRequiresHttps,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "openssl/answer_body.hpp"
@@ -51,65 +53,96 @@ std::unique_ptr<Response> Http1Exchange::Run(PoolSlot slot, RequestForm const& f
 
 void Http1Exchange::SendHeadAndBody(RequestForm const& form) {
   Cleansed head{MakeRequestHead(request_, form)};
-  auto& text = head.Text();
   auto const length = request_.Body ? request_.Body->Length() : 0;
-  bool const small = length && *length <= CoalescedBody && !request_.ExpectContinue;
-  if (small && *length != 0) {
-    auto const headLength = text.size();
-    text.resize(headLength + static_cast<std::size_t>(*length));
-    auto rest =
-        gsl::span<std::uint8_t>{reinterpret_cast<std::uint8_t*>(text.data()) + headLength, text.size() - headLength};
-    while (!rest.empty()) {
-      rest = rest.subspan(ReadBody(rest));
-    }
+  bool const together = length && *length <= CoalescedBody && !request_.ExpectContinue;
+  if (together) {
+    AppendBody(head.Text(), static_cast<std::size_t>(*length));
   }
-  if (!Write(AsBytes(text))) {
+  if (!Write(AsBytes(head.Text()))) {
     return;
   }
-  if (small) {
-    bodySent_ = true;
+  if (!together && request_.ExpectContinue && !AwaitContinue()) {
     return;
   }
-  if (request_.ExpectContinue && !AwaitContinue()) {
-    return;
-  }
-  bool const chunked = !length;
-  std::vector<std::uint8_t> buffer(ChunkPrefix + BodyStep + ChunkSuffix);
-  auto const room = gsl::span<std::uint8_t>{buffer}.subspan(ChunkPrefix, BodyStep);
-  std::uint64_t left = length.value_or(0);
-  while (chunked || left != 0) {
-    auto const count = ReadBody(
-        chunked ? room : room.subspan(0, static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), left))));
-    gsl::span<std::uint8_t const> piece = room.subspan(0, count);
-    if (chunked) {
-      char prefix[ChunkPrefix + 1];
-      auto const prefixLength = static_cast<std::size_t>(std::snprintf(prefix, sizeof prefix, "%zx\r\n", count));
-      auto* const begin = room.data() - prefixLength;
-      std::memcpy(begin, prefix, prefixLength);
-      std::memcpy(room.data() + count, "\r\n", ChunkSuffix);
-      piece = {begin, prefixLength + count + ChunkSuffix};
-    } else {
-      left -= count;
-    }
-    if (!Write(piece)) {
-      return;
-    }
-    if (chunked && count == 0) {
-      break;
-    }
-  }
-  bodySent_ = true;
+  bodySent_ = together || (length ? SendBody(*length) : SendChunkedBody());
 }
 
-/// Some bytes of the request's body; 0 only at the end of one of unknown length.
-std::size_t Http1Exchange::ReadBody(gsl::span<std::uint8_t> buffer) {
-  auto const count = request_.Body->Read(buffer, waiter_.GetContext());
-  if (count > buffer.size() || (count == 0 && request_.Body->Length())) {
+/// A small body goes out together with the header.
+void Http1Exchange::AppendBody(std::string& text, std::size_t length) {
+  for (auto left = length; left != 0;) {
+    auto const used = text.size();
+    text.resize(used + left + 1);
+    auto* const begin = reinterpret_cast<std::uint8_t*>(text.data()) + used;
+    auto const count = ReadBody({begin, left + 1}, left);
+    text.resize(used + count);
+    left -= count;
+  }
+}
+
+/// Returns false where an answer came before the end.
+bool Http1Exchange::SendBody(std::uint64_t length) {
+  std::vector<std::uint8_t> buffer(BodyStep + 1);
+  for (auto left = length; left != 0;) {
+    auto const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(BodyStep, left));
+    auto const count = ReadBody({buffer.data(), wanted + 1}, left);
+    left -= count;
+    if (!Write({buffer.data(), count})) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// RFC 9112 section 7.1. Returns false where an answer came before the end.
+bool Http1Exchange::SendChunkedBody() {
+  std::vector<std::uint8_t> buffer(ChunkPrefix + BodyStep + ChunkSuffix);
+  auto const room = gsl::span<std::uint8_t>{buffer}.subspan(ChunkPrefix, BodyStep);
+  std::size_t count = 0;
+  do {
+    count = ReadBody(room, std::nullopt);
+    char prefix[ChunkPrefix + 1];
+    auto const prefixLength = static_cast<std::size_t>(std::snprintf(prefix, sizeof prefix, "%zx\r\n", count));
+    auto* const begin = room.data() - prefixLength;
+    std::memcpy(begin, prefix, prefixLength);
+    std::memcpy(room.data() + count, "\r\n", ChunkSuffix);
+    if (!Write({begin, prefixLength + count + ChunkSuffix})) {
+      return false;
+    }
+  } while (count != 0);
+  return true;
+}
+
+/// Some bytes of the request's body, as many as fit into `buffer`; 0 only at the end of one of unknown length. Of one of
+/// known length no more than `left` may come, and `buffer` has room to see that more would.
+std::size_t Http1Exchange::ReadBody(gsl::span<std::uint8_t> buffer, std::optional<std::uint64_t> left) {
+  auto const count = ReadFromBody(buffer);
+  if (left && (count == 0 || count > *left)) {
     throw Error{ErrorDetails{
-        errors::RequestBodyFailed, "The request's body has fewer bytes than its length says",
+        errors::RequestBodyFailed,
+        std::string{"The request's body has "} + (count == 0 ? "fewer" : "more") + " bytes than its length says",
         "Correct BodyStream::Length, or pass a body that is at its beginning"}};
   }
   return count;
+}
+
+std::size_t Http1Exchange::ReadFromBody(gsl::span<std::uint8_t> buffer) {
+  try {
+    return request_.Body->Read(buffer, waiter_.GetContext());
+  } catch (Error const& error) {
+    if (error.Code() == errors::Cancelled || error.Code() == errors::DeadlineExceeded) {
+      throw;
+    }
+    ThrowBodyFailed();
+  } catch (...) {
+    ThrowBodyFailed();
+  }
+}
+
+/// Inside a handler: keeps what was thrown as the cause.
+void Http1Exchange::ThrowBodyFailed() {
+  std::throw_with_nested(Error{ErrorDetails{
+      errors::RequestBodyFailed, "The request's body could not be read; the connection was closed in the middle of it",
+      "Look at the cause; it comes from the BodyStream that the request was given"}});
 }
 
 /// Waits for "100 Continue" (RFC 9110 section 10.1.1). Returns false where an answer came instead.

@@ -4,6 +4,7 @@
 /// One request and its answer on one connection.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,14 @@ class Http1Exchange final {
 
  private:
   void SendHeadAndBody(RequestForm const& form);
-  void SendBody(std::string head);
+  void AppendBody(std::string& text, std::size_t length);
+  bool SendBody(std::uint64_t length);
+  bool SendChunkedBody();
   bool AwaitContinue();
   bool Write(gsl::span<std::uint8_t const> bytes);
-  std::size_t ReadBody(gsl::span<std::uint8_t> buffer);
+  std::size_t ReadBody(gsl::span<std::uint8_t> buffer, std::optional<std::uint64_t> left);
+  std::size_t ReadFromBody(gsl::span<std::uint8_t> buffer);
+  [[noreturn]] static void ThrowBodyFailed();
   void ReceiveHead();
   bool ReceiveSome();
   bool LookForHead();

@@ -43,6 +43,9 @@ class OpenSslHttpTransport final : public HttpTransport {
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
 
   void RetireBinding(std::string_view keyId) override {
+    if (keyId.empty()) {
+      return;  // connections without a binding are not anybody's
+    }
     auto& state = State();
     state.Pool->Retire(std::string{keyId});
     state.Contexts.Forget(std::string{keyId});

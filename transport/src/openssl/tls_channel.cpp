@@ -50,7 +50,8 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Opti
   if (IsAddressLiteral(options_.Host)) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), options_.Host.c_str());
   } else {
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // Names are in the subject alternative name or nowhere (RFC 9525 section 2).
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     // A name with a final dot is the same name, but neither SNI nor certificates have it (RFC 6066 section 3).
     if (options_.Host.back() == '.') {
       options_.Host.pop_back();
@@ -64,7 +65,7 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Opti
 }
 
 TlsChannel::~TlsChannel() {
-  if (!broken_ && handshakeDone_) {
+  if (!ended_ && handshakeDone_) {
     // Without this OpenSSL would mark the session as not resumable.
     SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   }
@@ -211,8 +212,8 @@ IoStatus TlsChannel::TryHandshake() {
 }
 
 IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
-  if (broken_) {
-    return {IoStatus::Failed};
+  if (ended_) {
+    return {*ended_};
   }
   TryFlush();
   lastBelow_ = IoStatus::Done;
@@ -227,8 +228,8 @@ IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
 }
 
 IoResult TlsChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
-  if (broken_) {
-    return {IoStatus::Failed};
+  if (ended_) {
+    return {*ended_};
   }
   auto const flushed = TryFlush();
   if (flushed != IoStatus::Done) {
@@ -259,7 +260,7 @@ IoStatus TlsChannel::TryFlush() {
 }
 
 void TlsChannel::Close() noexcept {
-  if (broken_ || !handshakeDone_ || SSL_in_init(ssl_.get()) == 1) {
+  if (ended_ || !handshakeDone_ || SSL_in_init(ssl_.get()) == 1) {
     return;
   }
   ERR_clear_error();
@@ -277,23 +278,25 @@ IoStatus TlsChannel::Judge(int result) {
   if (abort_ == Abort::None && reason == SSL_ERROR_ZERO_RETURN) {
     return IoStatus::Closed;
   }
-  broken_ = true;
+  ended_ = JudgeEnd();
+  ERR_clear_error();
+  return *ended_;
+}
+
+IoStatus TlsChannel::JudgeEnd() {
   if (abort_ != Abort::None) {
     failure_ = DescribeAbort();
-    ERR_clear_error();
     return IoStatus::Failed;
   }
   bool const gone = belowClosed_ || lastBelow_ == IoStatus::Lost;
   if (gone && SSL_get_verify_result(ssl_.get()) == X509_V_OK) {
-    ERR_clear_error();
     return IoStatus::Lost;
   }
-  if (lastBelow_ == IoStatus::Failed) {
-    failure_ = below_.Failure();
-    ERR_clear_error();
-    return IoStatus::Failed;
-  }
-  failure_ = DescribeTlsFailure(ssl_.get(), options_.Host, context_->IsBound(), certificateRequests_ != 0);
+  failure_ = lastBelow_ == IoStatus::Failed
+                 ? below_.Failure()
+                 : DescribeTlsFailure(
+                       ssl_.get(), {options_.Host, context_->IsBound(), certificateRequests_ != 0,
+                                    options_.MaximumVersion == TlsVersion::Tls12});
   return IoStatus::Failed;
 }
 

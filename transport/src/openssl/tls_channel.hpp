@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,7 @@ class TlsChannel final : public Channel {
 
   void CountRenegotiation() noexcept;
   IoStatus Judge(int result);
-  ErrorDetails Describe() const;
+  IoStatus JudgeEnd();
   ErrorDetails DescribeAbort() const;
 
   std::shared_ptr<TlsContext> context_;
@@ -84,7 +85,8 @@ class TlsChannel final : public Channel {
   std::vector<std::uint8_t> unsent_;
   IoStatus lastBelow_ = IoStatus::Done;
   bool belowClosed_ = false;
-  bool broken_ = false;
+  /// How the connection ended, where it is over.
+  std::optional<IoStatus> ended_;
   bool handshakeDone_ = false;
   Abort abort_ = Abort::None;
   std::size_t certificateRequests_ = 0;

@@ -71,7 +71,8 @@ bool IsCertificateAlert(std::vector<QueueEntry> const& queue) {
 
 }  // namespace
 
-ErrorDetails DescribeTlsFailure(SSL const* ssl, std::string const& host, bool bound, bool asked) {
+ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context) {
+  auto const& host = context.Host;
   auto const queue = TakeQueue();
   auto const verified = SSL_get_verify_result(ssl);
   if (verified != X509_V_OK) {
@@ -89,8 +90,8 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, std::string const& host, bool bo
         "The key may have gone with a reboot or with its device; a new binding certificate has to be issued"};
   }
   bool const handshakeAlert = HasSslReason(queue, {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE});
-  if (IsCertificateAlert(queue) || (handshakeAlert && asked)) {
-    if (bound) {
+  if (IsCertificateAlert(queue) || (handshakeAlert && context.WasAsked)) {
+    if (context.IsBound) {
       return {
           errors::BindingCertificateRejected,
           host + " refused the binding certificate during the TLS handshake: " + ReasonText(queue),
@@ -101,6 +102,14 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, std::string const& host, bool bo
         errors::TlsHandshakeFailed,
         host + " asks for a client certificate and the request carries none: " + ReasonText(queue),
         "Send the request with a bound token and its binding certificate"};
+  }
+  bool const version = HasSslReason(queue, {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_UNSUPPORTED_PROTOCOL});
+  if (version && context.IsLimitedToTls12) {
+    return {
+        errors::TlsHandshakeFailed,
+        "TLS with " + host + " failed: it does not speak TLS 1.2, the highest version for requests with a binding",
+        "Where the host asks for the client certificate under TLS 1.3, allow it with "
+        "OriginTlsOptions::MaximumBoundVersion"};
   }
   return {
       errors::TlsHandshakeFailed, "TLS with " + host + " failed: " + ReasonText(queue),

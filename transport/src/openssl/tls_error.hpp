@@ -11,9 +11,18 @@
 
 namespace mtlspop::openssl {
 
+/// What is known of a connection whose TLS failed.
+struct TlsFailureContext {
+  std::string const& Host;
+  /// It presents a binding certificate.
+  bool IsBound;
+  /// The server asked for one.
+  bool WasAsked;
+  /// It goes no higher than TLS 1.2.
+  bool IsLimitedToTls12;
+};
+
 /// What a failed TLS operation says about itself. Empties the error queue.
-/// @param bound whether the connection presents a binding certificate
-/// @param asked whether the server asked for one
-ErrorDetails DescribeTlsFailure(SSL const* ssl, std::string const& host, bool bound, bool asked);
+ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context);
 
 }  // namespace mtlspop::openssl

@@ -12,18 +12,21 @@ namespace {
   throw Error{ErrorDetails{errors::TrustStoreUnusable, std::move(what), std::move(action)}};
 }
 
-/// Reads every object of one kind from PEM and hands it to the store. Returns how many there were.
+/// Reads every object of one kind from PEM and hands it to the store. Returns how many there were, 0 also where what
+/// follows one cannot be read: half a file is not trusted.
 template <class Ptr, class Read, class Add>
 int AddAll(BIO* text, Read read, Add add) {
   int count = 0;
   while (Ptr const object{read(text, nullptr, nullptr, nullptr)}) {
     if (add(object.get()) != 1) {
-      break;
+      return 0;
     }
     ++count;
   }
+  auto const reason = ERR_peek_last_error();
+  bool const atEnd = ERR_GET_LIB(reason) == ERR_LIB_PEM && ERR_GET_REASON(reason) == PEM_R_NO_START_LINE;
   ERR_clear_error();
-  return count;
+  return atEnd ? count : 0;
 }
 
 void AddAuthorities(X509_STORE* store, BIO* text, std::string const& source) {
