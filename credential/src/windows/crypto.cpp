@@ -118,9 +118,8 @@ void FillRandom(gsl::span<std::uint8_t> buffer) {
 }
 
 std::optional<CertificateFacts> ReadCertificate(ByteView der) {
-  schannel::CertificateContextPtr const certificate{
-      CertCreateCertificateContext(X509_ASN_ENCODING, der.data(), static_cast<DWORD>(der.size()))};
-  if (!certificate || certificate->cbCertEncoded != der.size()) {
+  auto const certificate = schannel::ParseCertificate(der);
+  if (!certificate) {
     return std::nullopt;
   }
   CertificateFacts facts;

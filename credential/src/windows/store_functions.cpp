@@ -101,6 +101,8 @@ class System final : public StoreFunctions {
         if (CertDeleteCertificateFromStore(certificate) == FALSE) {
           Fail("A certificate cannot be removed from CurrentUser\\My");
         }
+        // Written now, not when the last owner of the store lets go of it.
+        CertControlStore(store.get(), CERT_STORE_CTRL_COMMIT_FORCE_FLAG, CERT_STORE_CTRL_COMMIT, nullptr);
         return true;
       }
     }

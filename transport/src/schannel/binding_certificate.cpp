@@ -28,10 +28,30 @@ using Der = BindingCertificate::Der;
   throw Error{std::move(details)};
 }
 
-CertificateContextPtr ParseCertificate(Der const& der) {
-  CertificateContextPtr context{
-      CertCreateCertificateContext(X509_ASN_ENCODING, der.data(), static_cast<DWORD>(der.size()))};
-  if (!context || context->cbCertEncoded != der.size()) {
+/// The length of the DER value that `bytes` begin with, as its header says it (X.690 section 8.1.3); 0 where there is
+/// none. crypt32 itself takes what follows a certificate for a part of it.
+std::size_t DerLength(gsl::span<std::uint8_t const> bytes) noexcept {
+  if (bytes.size() < 2) {
+    return 0;
+  }
+  std::size_t const first = bytes[1];
+  if (first < 0x80) {
+    return first + 2;
+  }
+  std::size_t const count = first & 0x7FU;
+  if (count == 0 || count > 4 || bytes.size() < count + 2) {
+    return 0;
+  }
+  std::size_t length = 0;
+  for (auto const byte : bytes.subspan(2, count)) {
+    length = length << 8U | byte;
+  }
+  return length + count + 2;
+}
+
+CertificateContextPtr MustParse(Der const& der) {
+  auto context = ParseCertificate(der);
+  if (!context) {
     Refuse("A certificate of the chain is not a DER-encoded X.509 certificate", "Check where the certificate came from");
   }
   return context;
@@ -219,15 +239,23 @@ bool IsBetter(PCCERT_CONTEXT candidate, PCCERT_CONTEXT best) {
 
 }  // namespace
 
+CertificateContextPtr ParseCertificate(gsl::span<std::uint8_t const> der) noexcept {
+  if (der.empty() || DerLength(der) != der.size()) {
+    return nullptr;
+  }
+  return CertificateContextPtr{
+      CertCreateCertificateContext(X509_ASN_ENCODING, der.data(), static_cast<DWORD>(der.size()))};
+}
+
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
     std::vector<Der> chain, gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key, KeyStrength strength) {
   if (chain.empty()) {
     Refuse("There is no certificate", "Pass the leaf certificate first, then the ones above it");
   }
   for (auto const& above : chain) {
-    ParseCertificate(above);
+    MustParse(above);
   }
-  auto const leaf = ParseCertificate(chain.front());
+  auto const leaf = MustParse(chain.front());
   CheckUsage(leaf.get());
   auto const publicKey = PublicKeyBlobOf(leaf->pCertInfo->SubjectPublicKeyInfo);
   if (publicKey.empty() || AsCertificateKey(*key.get()).PublicKeyBlob() != publicKey) {

@@ -9,6 +9,9 @@
 #include "schannel/system_error.hpp"
 
 // Newer than the cross compiler's headers; the numbers are those of the Windows SDK's winhttp.h.
+#ifndef ERROR_WINHTTP_AUTO_PROXY_SERVICE_ERROR
+#define ERROR_WINHTTP_AUTO_PROXY_SERVICE_ERROR (WINHTTP_ERROR_BASE + 178)
+#endif
 #ifndef ERROR_WINHTTP_HTTP_PROTOCOL_MISMATCH
 #define ERROR_WINHTTP_HTTP_PROTOCOL_MISMATCH (WINHTTP_ERROR_BASE + 190)
 #endif
@@ -132,6 +135,10 @@ constexpr Meaning Meanings[] = {
      errors::ServerCertificateRejected,
      "its certificate may not be used for a TLS server",
      "Have a certificate issued whose extended key usage holds serverAuth"},
+    {ERROR_WINHTTP_AUTO_PROXY_SERVICE_ERROR,
+     errors::ProxyFailed,
+     "the service that finds the proxy is not running",
+     "Start the service WinHTTP Web Proxy Auto-Discovery, or name the proxy in ProxyOptions::Url"},
     {ERROR_WINHTTP_AUTODETECTION_FAILED,
      errors::ProxyFailed,
      "the proxy could not be detected",

@@ -23,6 +23,7 @@
 #include <ncrypt.h>
 
 #include <gsl/pointers>
+#include <gsl/span>
 
 #include "mtlspop/transport/binding_certificate.hpp"
 
@@ -79,6 +80,9 @@ struct FreeCertificateContext {
   void operator()(CERT_CONTEXT const* context) const noexcept { CertFreeCertificateContext(context); }
 };
 using CertificateContextPtr = std::unique_ptr<CERT_CONTEXT const, FreeCertificateContext>;
+
+/// A context of the one certificate in `der`; null where it cannot be read, or something follows it.
+CertificateContextPtr ParseCertificate(gsl::span<std::uint8_t const> der) noexcept;
 
 /// A new context of the leaf with its key attached, in a memory store that holds the rest of the chain: what SChannel,
 /// WinHTTP and others take as a client certificate. `certificate` must live as long as the context is used.

@@ -1,0 +1,215 @@
+// Attestation with a library that has the exports of Microsoft's.
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mock_keys.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "windows/attestation_provider.hpp"
+#include "windows/cng_key.hpp"
+#include "windows/key_providers.hpp"
+
+namespace mtlspop::windows_tests {
+namespace {
+
+using testing::_;
+using testing::HasSubstr;
+using testing::NiceMock;
+using testing::Not;
+using testing::Return;
+
+constexpr DWORD SearchFlags = LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32;
+
+std::filesystem::path TestLibrary() {
+  wchar_t program[MAX_PATH]{};
+  GetModuleFileNameW(nullptr, program, MAX_PATH);
+  return std::filesystem::path{program}.replace_filename(L"test_attestation_client_lib.dll");
+}
+
+/// Windows' own loading, with a signature check that says what the test wants.
+class MockLibraries : public windows::LibraryFunctions {
+ public:
+  MockLibraries() {
+    ON_CALL(*this, VerifySignature).WillByDefault(Return(0));
+    ON_CALL(*this, Load).WillByDefault([this](std::filesystem::path const& path, DWORD flags) {
+      ++Loaded;
+      return real_->Load(path, flags);
+    });
+    ON_CALL(*this, Find).WillByDefault([this](HMODULE library, char const* name) { return real_->Find(library, name); });
+    ON_CALL(*this, Unload).WillByDefault([this](HMODULE library) {
+      --Loaded;
+      real_->Unload(library);
+    });
+  }
+  MOCK_METHOD(LONG, VerifySignature, (std::filesystem::path const& path, HANDLE file), (override));
+  MOCK_METHOD(HMODULE, Load, (std::filesystem::path const& path, DWORD flags), (override));
+  MOCK_METHOD(FARPROC, Find, (HMODULE library, char const* name), (override));
+  MOCK_METHOD(void, Unload, (HMODULE library), (override));
+
+  int Loaded = 0;
+
+ private:
+  std::shared_ptr<windows::LibraryFunctions> real_ = windows::SystemLibraries();
+};
+
+class AttestationTest : public testing::Test {
+ protected:
+  ~AttestationTest() override {
+    provider_.reset();
+    EXPECT_EQ(libraries_->Loaded, 0) << "the library stays loaded";
+  }
+
+  AttestationProvider& Provider() {
+    if (!provider_) {
+      Logger log{
+          [this](LogLevel, std::string_view line) {
+            std::lock_guard<std::mutex> const lock{mutex_};
+            lines_.append(line).append("\n");
+          },
+          LogLevel::Debug};
+      provider_ = windows::MakeKeyGuardAttestationProvider(libraries_, path_, std::move(log)).get();
+    }
+    return *provider_;
+  }
+
+  Secret Attest(std::string const& endpoint = "https://maa.example/0") {
+    return Provider().Attest({endpoint, "client", key_}, {});
+  }
+
+  ErrorDetails FailureOf(std::string const& endpoint = "https://maa.example/0") {
+    try {
+      Attest(endpoint);
+    } catch (Error const& error) {
+      return error.Details();
+    }
+    ADD_FAILURE() << "the key was attested";
+    return ErrorDetails{ErrorCode{"none"}, {}, {}};
+  }
+
+  /// What the test library counted.
+  static int Count(char const* name) {
+    auto* const library = GetModuleHandleW(L"test_attestation_client_lib.dll");
+    return reinterpret_cast<int (*)()>(reinterpret_cast<void (*)()>(GetProcAddress(library, name)))();
+  }
+
+  std::shared_ptr<NiceMock<MockKeys>> keys_ = std::make_shared<NiceMock<MockKeys>>();
+  std::shared_ptr<BindingKey const> key_ =
+      windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey({}, {}).get();
+  std::shared_ptr<NiceMock<MockLibraries>> libraries_ = std::make_shared<NiceMock<MockLibraries>>();
+  std::string path_ = TestLibrary().u8string();
+  std::shared_ptr<AttestationProvider> provider_;
+  std::mutex mutex_;
+  std::string lines_;
+};
+
+TEST_F(AttestationTest, AKeyGuardKeyIsAttested) {
+  EXPECT_TRUE(Provider().IsAvailable());
+  EXPECT_EQ(Attest().Reveal(), "eyJhbGciOiJIUzI1NiJ9.e30.c2ln");
+  EXPECT_EQ(Count("LiveTokens"), 0) << "the token's memory is given back";
+}
+
+TEST_F(AttestationTest, TheSignatureIsVerifiedBeforeTheLibraryIsLoaded) {
+  testing::InSequence const inThisOrder;
+  EXPECT_CALL(*libraries_, VerifySignature(TestLibrary(), Not(INVALID_HANDLE_VALUE)));
+  EXPECT_CALL(*libraries_, Load(TestLibrary(), SearchFlags));
+  Attest();
+}
+
+TEST_F(AttestationTest, ALibraryWithoutATrustedSignatureIsNotLoaded) {
+  EXPECT_CALL(*libraries_, VerifySignature).WillOnce(Return(TRUST_E_NOSIGNATURE));
+  EXPECT_CALL(*libraries_, Load).Times(0);
+  auto const failure = FailureOf();
+  EXPECT_EQ(failure.Code, errors::AttestationFailed);
+  EXPECT_THAT(failure.What, HasSubstr("0x800B0100"));
+}
+
+TEST_F(AttestationTest, WindowsItselfTrustsNoUnsignedLibrary) {
+  auto const file = std::unique_ptr<void, decltype(&CloseHandle)>{
+      CreateFileW(TestLibrary().c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr), &CloseHandle};
+  EXPECT_NE(windows::SystemLibraries()->VerifySignature(TestLibrary(), file.get()), 0);
+}
+
+TEST_F(AttestationTest, ALibraryOfTheCurrentFolderIsNotTaken) {
+  auto const folder = TestLibrary().parent_path();
+  auto const before = std::filesystem::current_path();
+  std::filesystem::current_path(folder);
+  path_ = "test_attestation_client_lib.dll";
+  EXPECT_FALSE(Provider().IsAvailable());
+  EXPECT_THAT(FailureOf().Action, HasSubstr("ATTESTATION_CLIENTLIB_PATH"));
+  std::filesystem::current_path(before);
+}
+
+TEST_F(AttestationTest, WithoutThePathTheLibraryBesideTheProgramIsLookedFor) {
+  EXPECT_TRUE(windows::FindAttestationLibrary("").empty()) << "there is none of Microsoft's here";
+  auto const beside = TestLibrary().replace_filename("AttestationClientLib.dll");
+  std::filesystem::copy_file(TestLibrary(), beside, std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(windows::FindAttestationLibrary(""), beside);
+  std::filesystem::remove(beside);
+}
+
+TEST_F(AttestationTest, EveryResultSaysWhatItMeans) {
+  for (int result = -14; result < 0; ++result) {
+    auto const failure = FailureOf("https://maa.example/" + std::to_string(result));
+    EXPECT_EQ(failure.Code, errors::AttestationFailed);
+    EXPECT_THAT(failure.What, Not(HasSubstr("no reason"))) << result;
+  }
+  EXPECT_THAT(FailureOf("https://maa.example/-99").What, HasSubstr("no reason that is known"));
+}
+
+TEST_F(AttestationTest, AnEmptyOrBlankTokenIsAFailure) {
+  EXPECT_EQ(FailureOf("https://maa.example/empty").Code, errors::AttestationFailed);
+  EXPECT_EQ(FailureOf("https://maa.example/blank").Code, errors::AttestationFailed);
+}
+
+TEST_F(AttestationTest, TheLibrarysLinesGoToTheLogRedacted) {
+  Attest();
+  EXPECT_THAT(lines_, HasSubstr("attestation.native"));
+  EXPECT_THAT(lines_, Not(HasSubstr("eyJ")));
+}
+
+TEST_F(AttestationTest, ALibraryWithoutTheFunctionsIsUnloaded) {
+  EXPECT_CALL(*libraries_, Find).WillRepeatedly(Return(nullptr));
+  EXPECT_THAT(FailureOf().What, HasSubstr("InitAttestationLib"));
+}
+
+TEST_F(AttestationTest, OneCallIsInFlight) {
+  Attest();
+  std::vector<std::thread> threads;
+  for (int count = 0; count < 8; ++count) {
+    threads.emplace_back([this] { EXPECT_FALSE(Attest().Empty()); });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(Count("MostInFlight"), 1);
+  EXPECT_EQ(Count("IsInitialized"), 1);
+}
+
+TEST_F(AttestationTest, ProvidersShareTheLibrary) {
+  Attest();
+  auto const other = windows::MakeKeyGuardAttestationProvider(libraries_, path_, {});
+  EXPECT_CALL(*libraries_, Load).Times(0);
+  other->Attest({"https://maa.example/0", "client", key_}, {});
+}
+
+TEST_F(AttestationTest, OnlyKeyGuardKeysAreAttested) {
+  key_ = windows::MakeSoftwareKeyProvider(keys_)->GetOrCreateKey({}, {}).get();
+  EXPECT_CALL(*libraries_, Load).Times(0);
+  EXPECT_THAT(FailureOf().What, HasSubstr("KeyGuard"));
+}
+
+TEST_F(AttestationTest, ACallWhoseTimeIsUpIsNotMade) {
+  EXPECT_CALL(*libraries_, Load).Times(0);
+  auto const context = Context{}.WithCancellation();
+  context.Cancel();
+  EXPECT_THROW(Provider().Attest({"https://maa.example/0", "client", key_}, context), Error);
+}
+
+}  // namespace
+}  // namespace mtlspop::windows_tests

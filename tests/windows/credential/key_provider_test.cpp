@@ -1,0 +1,207 @@
+// Key tiers on machines that nobody here has: with KeyGuard, without, without a TPM, after a reboot.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "crypto.hpp"
+#include "mock_keys.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "windows/key_providers.hpp"
+
+namespace mtlspop::windows_tests {
+namespace {
+
+using testing::_;
+using testing::HasSubstr;
+using testing::NiceMock;
+using testing::Return;
+
+class KeyProviderTest : public testing::Test {
+ protected:
+  ~KeyProviderTest() override {
+    keyGuard_.reset();
+    tpm_.reset();
+    EXPECT_EQ(keys_->OpenHandles(), 0U) << "handles are left behind";
+    EXPECT_EQ(keys_->FreedTwice, 0);
+  }
+
+  KeyProvider& KeyGuard() {
+    if (!keyGuard_) {
+      keyGuard_ = windows::MakeKeyGuardKeyProvider(
+                      keys_, [this](std::vector<std::uint8_t> const& key) { gone_.push_back(key); }, {})
+                      .get();
+    }
+    return *keyGuard_;
+  }
+  KeyProvider& Tpm() {
+    if (!tpm_) {
+      tpm_ = windows::MakeTpmKeyProvider(keys_, [](std::vector<std::uint8_t> const&) {}, {}).get();
+    }
+    return *tpm_;
+  }
+
+  static ErrorDetails FailureOf(KeyProvider& provider, KeyRequest const& request = {}) {
+    try {
+      provider.GetOrCreateKey(request, {});
+    } catch (Error const& error) {
+      return error.Details();
+    }
+    ADD_FAILURE() << "there was a key";
+    return ErrorDetails{ErrorCode{"none"}, {}, {}};
+  }
+
+  std::shared_ptr<NiceMock<MockKeys>> keys_ = std::make_shared<NiceMock<MockKeys>>();
+  std::vector<std::vector<std::uint8_t>> gone_;
+  std::shared_ptr<KeyProvider> keyGuard_;
+  std::shared_ptr<KeyProvider> tpm_;
+};
+
+TEST_F(KeyProviderTest, AKeyGuardKeyIsIsolatedPerBootAndSigns) {
+  EXPECT_CALL(*keys_, CreatePersistedKey(_, _, _, _, 0x20000 | 0x40000 | NCRYPT_OVERWRITE_KEY_FLAG));
+  auto const key = KeyGuard().GetOrCreateKey({}, {});
+  EXPECT_EQ(key->Strength(), KeyStrength::KeyGuard);
+  std::vector<std::uint8_t> const data{1, 2, 3};
+  EXPECT_TRUE(crypto::VerifyPssSha256(key->SubjectPublicKeyInfo(), data, key->SignPssSha256(data)));
+}
+
+TEST_F(KeyProviderTest, ADifferentSignatureIsNoGood) {
+  auto const key = KeyGuard().GetOrCreateKey({}, {});
+  std::vector<std::uint8_t> const data{1, 2, 3};
+  auto signature = key->SignPssSha256(data);
+  signature.front() ^= 1U;
+  EXPECT_FALSE(crypto::VerifyPssSha256(key->SubjectPublicKeyInfo(), data, signature));
+  EXPECT_FALSE(crypto::VerifyPssSha256(data, data, signature));
+}
+
+TEST_F(KeyProviderTest, AKeyIsNeverExportable) {
+  EXPECT_CALL(*keys_, SetProperty(_, testing::StrEq(NCRYPT_LENGTH_PROPERTY), _, _));
+  EXPECT_CALL(*keys_, SetProperty(_, testing::StrEq(NCRYPT_EXPORT_POLICY_PROPERTY), _, sizeof(DWORD)))
+      .WillOnce([](NCRYPT_HANDLE, wchar_t const*, BYTE* value, DWORD) {
+        EXPECT_EQ(*reinterpret_cast<DWORD*>(value), 0U);
+        return SECURITY_STATUS{0};
+      });
+  KeyGuard().GetOrCreateKey({}, {});
+}
+
+TEST_F(KeyProviderTest, FlagsThatAreAcceptedAndIgnoredMakeNoKeyGuardKey) {
+  keys_->KeyGuard = MockKeys::Isolation::IsIgnored;
+  EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
+  EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::None);
+  EXPECT_TRUE(keys_->Names().empty()) << "the key that is none is deleted";
+}
+
+TEST_F(KeyProviderTest, WithoutVirtualizationBasedSecurityTheErrorSaysWhatToCheck) {
+  keys_->KeyGuard = MockKeys::Isolation::IsUnavailable;
+  auto const failure = FailureOf(KeyGuard());
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_THAT(failure.What, HasSubstr("0x80890014"));
+  EXPECT_THAT(failure.Action, HasSubstr("msinfo32"));
+}
+
+TEST_F(KeyProviderTest, TheKeyOfThisBootIsOpenedAgain) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  EXPECT_TRUE(gone_.empty());
+}
+
+TEST_F(KeyProviderTest, AKeyFromBeforeTheLastBootIsReplacedAndItsCertificatesPurged) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  keys_->Reboot();
+  auto const second = KeyGuard().GetOrCreateKey({}, {});
+  EXPECT_NE(second->SubjectPublicKeyInfo(), first);
+  EXPECT_THAT(gone_, testing::ElementsAre(first));
+  EXPECT_EQ(keys_->Names().size(), 1U);
+}
+
+TEST_F(KeyProviderTest, AKeyWithoutThePropertyIsReplaced) {
+  keys_->KeyGuard = MockKeys::Isolation::IsIgnored;
+  windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey({KeyStrength::None, "shared"}, {});
+  keys_->KeyGuard = MockKeys::Isolation::Works;
+  auto const key = KeyGuard().GetOrCreateKey({KeyStrength::KeyGuard, "shared"}, {});
+  EXPECT_EQ(key->Strength(), KeyStrength::KeyGuard);
+  EXPECT_EQ(gone_.size(), 1U);
+}
+
+TEST_F(KeyProviderTest, ForceNewDoesNotOpenTheOldKey) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  EXPECT_CALL(*keys_, OpenKey).Times(0);
+  KeyRequest request;
+  request.ForceNew = true;
+  EXPECT_NE(KeyGuard().GetOrCreateKey(request, {})->SubjectPublicKeyInfo(), first);
+}
+
+TEST_F(KeyProviderTest, TheNameOfTheRequestNamesTheKey) {
+  KeyRequest request;
+  request.Name = "KeyGuardRSAKey";
+  KeyGuard().GetOrCreateKey(request, {});
+  EXPECT_THAT(keys_->Names(), testing::ElementsAre(L"KeyGuardRSAKey"));
+}
+
+TEST_F(KeyProviderTest, WithoutATpmThereIsNoHardwareKey) {
+  keys_->HasTpm = false;
+  EXPECT_EQ(Tpm().HighestStrength(), KeyStrength::None);
+  EXPECT_THAT(FailureOf(Tpm()).Action, HasSubstr("TPM"));
+}
+
+TEST_F(KeyProviderTest, NothingWeakerThanAskedForIsMade) {
+  KeyRequest request;
+  request.MinimumStrength = KeyStrength::KeyGuard;
+  EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  EXPECT_EQ(FailureOf(Tpm(), request).Code, errors::MinimumStrengthNotAvailable);
+  auto const software = windows::MakeSoftwareKeyProvider(keys_);
+  request.MinimumStrength = KeyStrength::Hardware;
+  EXPECT_EQ(FailureOf(*software, request).Code, errors::MinimumStrengthNotAvailable);
+}
+
+TEST_F(KeyProviderTest, TheTiersAreTriedStrongestFirst) {
+  keys_->KeyGuard = MockKeys::Isolation::IsUnavailable;
+  auto const chain = MakeKeyProviderChain(
+      {windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {}),
+       windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {}), windows::MakeSoftwareKeyProvider(keys_)});
+  EXPECT_EQ(chain->HighestStrength(), KeyStrength::Hardware);
+  EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::Hardware);
+  keys_->HasTpm = false;
+}
+
+TEST_F(KeyProviderTest, ASoftwareKeyHasANameOfItsOwnAndIsDeletedWithItsLastOwner) {
+  {
+    auto const provider = windows::MakeSoftwareKeyProvider(keys_);
+    auto const first = provider->GetOrCreateKey({}, {});
+    auto const second = provider->GetOrCreateKey({}, {});
+    EXPECT_NE(first->SubjectPublicKeyInfo(), second->SubjectPublicKeyInfo());
+    EXPECT_EQ(keys_->Names().size(), 2U);
+    auto const handle = first->Handle();
+    EXPECT_EQ(keys_->OpenHandles(), 2U);
+  }
+  EXPECT_TRUE(keys_->Names().empty());
+}
+
+TEST_F(KeyProviderTest, EveryFailureOnTheWayGivesBackItsHandles) {
+  for (int step = 0; step < 3; ++step) {
+    auto const fails = Return(static_cast<SECURITY_STATUS>(NTE_FAIL));
+    if (step == 0) {
+      EXPECT_CALL(*keys_, SetProperty).WillOnce(fails);
+    } else if (step == 1) {
+      EXPECT_CALL(*keys_, FinalizeKey).WillOnce(fails);
+    } else {
+      EXPECT_CALL(*keys_, ExportKey).WillRepeatedly(fails);
+    }
+    EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
+    testing::Mock::VerifyAndClearExpectations(keys_.get());
+    EXPECT_EQ(keys_->OpenHandles(), 0U) << "after step " << step;
+  }
+}
+
+TEST_F(KeyProviderTest, TheKeyLivesAsLongAsSomebodySignsWithIt) {
+  auto handle = [this] {
+    auto const key = KeyGuard().GetOrCreateKey({}, {});
+    return key->Handle();
+  }();
+  keyGuard_.reset();
+  EXPECT_EQ(keys_->OpenHandles(), 1U);
+}
+
+}  // namespace
+}  // namespace mtlspop::windows_tests

@@ -1,0 +1,142 @@
+#include "mock_keys.hpp"
+
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace mtlspop::windows_tests {
+namespace {
+
+constexpr DWORD IsolationFlag = 0x20000;
+/// What Windows says where virtualization-based security is not running.
+constexpr auto VbsUnavailable = static_cast<SECURITY_STATUS>(0x80890014);
+
+std::shared_ptr<windows::KeyFunctions> RealKeys() {
+  static auto const keys = windows::SystemKeys();
+  return keys;
+}
+
+NCRYPT_KEY_HANDLE NewRealKey() {
+  static NCRYPT_PROV_HANDLE const provider = [] {
+    NCRYPT_PROV_HANDLE opened = 0;
+    NCryptOpenStorageProvider(&opened, MS_KEY_STORAGE_PROVIDER, 0);
+    return opened;
+  }();
+  NCRYPT_KEY_HANDLE key = 0;
+  NCryptCreatePersistedKey(provider, &key, BCRYPT_RSA_ALGORITHM, nullptr, 0, 0);
+  return key;
+}
+
+}  // namespace
+
+MockKeys::MockKeys() {
+  ON_CALL(*this, OpenStorageProvider).WillByDefault([this](NCRYPT_PROV_HANDLE* provider, std::wstring_view name) {
+    if (!HasTpm && name == L"Microsoft Platform Crypto Provider") {
+      return static_cast<SECURITY_STATUS>(NTE_PROVIDER_DLL_FAIL);
+    }
+    *provider = Give({nullptr, std::wstring{name}});
+    return SECURITY_STATUS{0};
+  });
+  ON_CALL(*this, CreatePersistedKey)
+      .WillByDefault([this](
+                         NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const*, wchar_t const* name,
+                         DWORD flags) { return Create(provider, key, name, flags); });
+  ON_CALL(*this, OpenKey).WillByDefault([this](NCRYPT_PROV_HANDLE, NCRYPT_KEY_HANDLE* key, wchar_t const* name) {
+    auto const found = keys_.find(name);
+    if (found == keys_.end()) {
+      return static_cast<SECURITY_STATUS>(NTE_BAD_KEYSET);
+    }
+    *key = Give({found->second, {}});
+    return SECURITY_STATUS{0};
+  });
+  ON_CALL(*this, SetProperty).WillByDefault([this](NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes) {
+    return RealKeys()->SetProperty(Real(object), name, value, bytes);
+  });
+  ON_CALL(*this, GetProperty)
+      .WillByDefault([this](NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed) {
+        return Answer(object, name, value, bytes, needed);
+      });
+  ON_CALL(*this, FinalizeKey).WillByDefault([this](NCRYPT_KEY_HANDLE key) { return RealKeys()->FinalizeKey(Real(key)); });
+  ON_CALL(*this, ExportKey)
+      .WillByDefault([this](NCRYPT_KEY_HANDLE key, wchar_t const* format, BYTE* blob, DWORD bytes, DWORD* needed) {
+        return RealKeys()->ExportKey(Real(key), format, blob, bytes, needed);
+      });
+  ON_CALL(*this, SignHash)
+      .WillByDefault([this](
+                         NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature, DWORD bytes,
+                         DWORD* needed, DWORD flags) {
+        if (handles_.at(key).Of->IsStale) {
+          return static_cast<SECURITY_STATUS>(NTE_BAD_KEY_STATE);
+        }
+        return RealKeys()->SignHash(Real(key), padding, hash, hashBytes, signature, bytes, needed, flags);
+      });
+  ON_CALL(*this, DeleteKey).WillByDefault([this](NCRYPT_KEY_HANDLE key) {
+    auto const& name = handles_.at(key).Of->Name;
+    auto const found = keys_.find(name);
+    if (found != keys_.end() && found->second == handles_.at(key).Of) {
+      keys_.erase(found);
+    }
+    return Free(key);
+  });
+  ON_CALL(*this, FreeObject).WillByDefault([this](NCRYPT_HANDLE object) { return Free(object); });
+}
+
+NCRYPT_HANDLE MockKeys::Give(Handle handle) {
+  handles_.emplace(next_, std::move(handle));
+  return next_++;
+}
+
+SECURITY_STATUS MockKeys::Create(
+    NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* name, DWORD flags) {
+  bool const wantsIsolation = (flags & IsolationFlag) != 0;
+  if (wantsIsolation && KeyGuard == Isolation::IsUnavailable) {
+    return VbsUnavailable;
+  }
+  if (handles_.count(provider) == 0) {
+    return NTE_INVALID_HANDLE;
+  }
+  auto made = std::make_shared<Key>();
+  made->Real = NewRealKey();
+  made->Name = name;
+  made->IsIsolated = wantsIsolation && KeyGuard == Isolation::Works;
+  keys_[name] = made;
+  *key = Give({made, {}});
+  return 0;
+}
+
+SECURITY_STATUS MockKeys::Free(NCRYPT_HANDLE object) {
+  if (handles_.erase(object) == 0) {
+    ++FreedTwice;
+    return NTE_INVALID_HANDLE;
+  }
+  return 0;
+}
+
+SECURITY_STATUS MockKeys::Answer(NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed) {
+  auto const& handle = handles_.at(object);
+  if (!handle.Of || std::wstring_view{name} != L"Virtual Iso" || !handle.Of->IsIsolated) {
+    return NTE_NOT_SUPPORTED;
+  }
+  constexpr DWORD yes = 1;
+  *needed = sizeof yes;
+  if (bytes >= sizeof yes) {
+    std::memcpy(value, &yes, sizeof yes);
+  }
+  return 0;
+}
+
+void MockKeys::Reboot() {
+  for (auto const& [name, key] : keys_) {
+    key->IsStale = true;
+  }
+}
+
+std::set<std::wstring> MockKeys::Names() const {
+  std::set<std::wstring> names;
+  for (auto const& [name, key] : keys_) {
+    names.insert(name);
+  }
+  return names;
+}
+
+}  // namespace mtlspop::windows_tests

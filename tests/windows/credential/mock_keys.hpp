@@ -1,0 +1,87 @@
+#pragma once
+
+/// @file
+/// An NCrypt that is the machine a test wants: with KeyGuard or without, rebooted, without a TPM. It counts handles.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "windows/key_functions.hpp"
+
+namespace mtlspop::windows_tests {
+
+/// Keys are made by Wine's or Windows' own CNG, so that they sign; where they are and what they are worth is played.
+class MockKeys : public windows::KeyFunctions {
+ public:
+  MockKeys();
+
+  MOCK_METHOD(SECURITY_STATUS, OpenStorageProvider, (NCRYPT_PROV_HANDLE * provider, wchar_t const* name), (override));
+  MOCK_METHOD(
+      SECURITY_STATUS, CreatePersistedKey,
+      (NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* algorithm, wchar_t const* name, DWORD flags),
+      (override));
+  MOCK_METHOD(
+      SECURITY_STATUS, OpenKey, (NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* name), (override));
+  MOCK_METHOD(
+      SECURITY_STATUS, SetProperty, (NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes), (override));
+  MOCK_METHOD(
+      SECURITY_STATUS, GetProperty,
+      (NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed), (override));
+  MOCK_METHOD(SECURITY_STATUS, FinalizeKey, (NCRYPT_KEY_HANDLE key), (override));
+  MOCK_METHOD(
+      SECURITY_STATUS, ExportKey,
+      (NCRYPT_KEY_HANDLE key, wchar_t const* format, BYTE* blob, DWORD bytes, DWORD* needed), (override));
+  MOCK_METHOD(
+      SECURITY_STATUS, SignHash,
+      (NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature, DWORD bytes, DWORD* needed,
+       DWORD flags),
+      (override));
+  MOCK_METHOD(SECURITY_STATUS, DeleteKey, (NCRYPT_KEY_HANDLE key), (override));
+  MOCK_METHOD(SECURITY_STATUS, FreeObject, (NCRYPT_HANDLE object), (override));
+
+  /// The machine is rebooted: persisted per-boot keys still open, and sign no more.
+  void Reboot();
+
+  /// Handles given out and not given back.
+  std::size_t OpenHandles() const noexcept { return handles_.size(); }
+  /// Handles given back that were not out.
+  int FreedTwice = 0;
+  /// Names of the keys that are there.
+  std::set<std::wstring> Names() const;
+
+  /// What virtualization-based security does with its flags.
+  enum class Isolation { Works, IsIgnored, IsUnavailable };
+  Isolation KeyGuard = Isolation::Works;
+  bool HasTpm = true;
+
+ private:
+  /// A key that really is one.
+  struct Key {
+    NCRYPT_KEY_HANDLE Real = 0;
+    std::wstring Name;
+    bool IsIsolated = false;
+    bool IsStale = false;
+  };
+  struct Handle {
+    std::shared_ptr<Key> Of;
+    std::wstring Provider;
+  };
+
+  NCRYPT_HANDLE Give(Handle handle);
+  SECURITY_STATUS Create(NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* name, DWORD flags);
+  SECURITY_STATUS Free(NCRYPT_HANDLE object);
+  SECURITY_STATUS Answer(NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed);
+  NCRYPT_KEY_HANDLE Real(NCRYPT_HANDLE handle) const { return handles_.at(handle).Of->Real; }
+
+  std::map<NCRYPT_HANDLE, Handle> handles_;
+  std::map<std::wstring, std::shared_ptr<Key>> keys_;
+  NCRYPT_HANDLE next_ = 1;
+};
+
+}  // namespace mtlspop::windows_tests

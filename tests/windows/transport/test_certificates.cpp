@@ -1,0 +1,126 @@
+#include "test_certificates.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include <gsl/util>
+
+#include "container_keys.hpp"
+
+namespace mtlspop::windows_tests {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes Encode(char const* type, void const* structure) {
+  DWORD bytes = 0;
+  CryptEncodeObjectEx(X509_ASN_ENCODING, type, structure, 0, nullptr, nullptr, &bytes);
+  Bytes encoded(bytes);
+  if (CryptEncodeObjectEx(X509_ASN_ENCODING, type, structure, 0, nullptr, encoded.data(), &bytes) == FALSE) {
+    throw std::runtime_error{"CryptEncodeObjectEx failed with " + std::to_string(GetLastError())};
+  }
+  encoded.resize(bytes);
+  return encoded;
+}
+
+Bytes EncodeName(std::wstring const& subject) {
+  DWORD bytes = 0;
+  CertStrToNameW(X509_ASN_ENCODING, subject.c_str(), CERT_X500_NAME_STR, nullptr, nullptr, &bytes, nullptr);
+  Bytes name(bytes);
+  CertStrToNameW(X509_ASN_ENCODING, subject.c_str(), CERT_X500_NAME_STR, nullptr, name.data(), &bytes, nullptr);
+  return name;
+}
+
+FILETIME DaysFromNow(int days) {
+  FILETIME time{};
+  GetSystemTimeAsFileTime(&time);
+  ULARGE_INTEGER ticks{};
+  ticks.LowPart = time.dwLowDateTime;
+  ticks.HighPart = time.dwHighDateTime;
+  ticks.QuadPart += static_cast<ULONGLONG>(static_cast<LONGLONG>(days) * 24 * 3600 * 10'000'000);
+  return {ticks.LowPart, ticks.HighPart};
+}
+
+/// A key that is there for the signature alone.
+class SigningKey final {
+ public:
+  SigningKey() {
+    if (CryptAcquireContextW(&provider_, nullptr, MS_ENH_RSA_AES_PROV_W, PROV_RSA_AES, CRYPT_VERIFYCONTEXT) == FALSE ||
+        CryptGenKey(provider_, AT_SIGNATURE, 2048U << 16U, &key_) == FALSE) {
+      throw std::runtime_error{"no signing key: " + std::to_string(GetLastError())};
+    }
+  }
+  ~SigningKey() {
+    CryptDestroyKey(key_);
+    CryptReleaseContext(provider_, 0);
+  }
+  SigningKey(SigningKey const&) = delete;
+  SigningKey& operator=(SigningKey const&) = delete;
+  HCRYPTPROV Provider() const noexcept { return provider_; }
+
+ private:
+  HCRYPTPROV provider_ = 0;
+  HCRYPTKEY key_ = 0;
+};
+
+}  // namespace
+
+Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText const& text) {
+  CERT_PUBLIC_KEY_INFO* publicKey = nullptr;
+  DWORD bytes = 0;
+  CryptDecodeObjectEx(
+      X509_ASN_ENCODING, X509_PUBLIC_KEY_INFO, subjectPublicKeyInfo.data(),
+      static_cast<DWORD>(subjectPublicKeyInfo.size()), CRYPT_DECODE_ALLOC_FLAG, nullptr, &publicKey, &bytes);
+  auto const free = gsl::finally([&] { LocalFree(publicKey); });
+  auto name = EncodeName(text.Subject);
+  BYTE serial[] = {1, 2, 3};
+  CERT_INFO info{};
+  info.dwVersion = CERT_V3;
+  info.SerialNumber = {sizeof serial, serial};
+  info.SignatureAlgorithm.pszObjId = const_cast<char*>(szOID_RSA_SHA256RSA);
+  info.Issuer = info.Subject = {static_cast<DWORD>(name.size()), name.data()};
+  info.NotBefore = DaysFromNow(-1);
+  info.NotAfter = DaysFromNow(1);
+  info.SubjectPublicKeyInfo = *publicKey;
+
+  std::vector<char*> purposes;
+  for (auto const& purpose : text.Purposes) {
+    purposes.push_back(const_cast<char*>(purpose.c_str()));
+  }
+  CERT_ENHKEY_USAGE const usage{static_cast<DWORD>(purposes.size()), purposes.data()};
+  auto encodedUsage = purposes.empty() ? Bytes{} : Encode(X509_ENHANCED_KEY_USAGE, &usage);
+  CERT_EXTENSION extension{};
+  extension.pszObjId = const_cast<char*>(szOID_ENHANCED_KEY_USAGE);
+  extension.Value = {static_cast<DWORD>(encodedUsage.size()), encodedUsage.data()};
+  info.cExtension = purposes.empty() ? 0 : 1;
+  info.rgExtension = &extension;
+
+  SigningKey const key;
+  Bytes certificate(4096);
+  bytes = static_cast<DWORD>(certificate.size());
+  if (CryptSignAndEncodeCertificate(
+          key.Provider(), AT_SIGNATURE, X509_ASN_ENCODING, X509_CERT_TO_BE_SIGNED, &info, &info.SignatureAlgorithm,
+          nullptr, certificate.data(), &bytes) == FALSE) {
+    throw std::runtime_error{"CryptSignAndEncodeCertificate failed with " + std::to_string(GetLastError())};
+  }
+  certificate.resize(bytes);
+  return certificate;
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(CertificateText const& text) {
+  auto const key = MakeContainerKeyProvider()->GetOrCreateKey({}, {});
+  return schannel::MakeBindingCertificate(
+      {MakeCertificateFor(key->SubjectPublicKeyInfo(), text)}, key->Handle(), KeyStrength::Software);
+}
+
+std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId) {
+  static auto const real = MakeTestBinding();
+  BindingCertificate::Parts parts;
+  parts.Chain = real->Chain();
+  parts.Key = real->SharedKey();
+  parts.Strength = real->Strength();
+  parts.KeyId = std::move(keyId);
+  return std::make_shared<BindingCertificate>(std::move(parts));
+}
+
+}  // namespace mtlspop::windows_tests

@@ -1,0 +1,493 @@
+// What the transport does with WinHTTP, over a WinHTTP that answers as the test says.
+
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fake_winhttp.hpp"
+#include "schannel/http_transport.hpp"
+#include "test_certificates.hpp"
+
+namespace mtlspop::windows_tests {
+namespace {
+
+using testing::_;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::NiceMock;
+using testing::Not;
+using testing::Return;
+using testing::StrEq;
+
+constexpr DWORD ResolutionHostname = 165;
+
+class WinHttpTransportTest : public testing::Test {
+ protected:
+  ~WinHttpTransportTest() override {
+    transport_.reset();
+    EXPECT_EQ(http_->OpenHandles(), 0U) << "handles are left behind";
+  }
+
+  HttpTransport& Transport() {
+    if (!transport_) {
+      transport_ = schannel::MakeWinHttpTransport(options_, http_).get();
+    }
+    return *transport_;
+  }
+
+  std::unique_ptr<Response> Send(
+      std::string const& url, std::shared_ptr<BindingCertificate const> const& binding = nullptr,
+      Context const& context = {}) {
+    Request request{"GET", Url::Parse(url)};
+    return Transport().Send(request, binding, context);
+  }
+
+  ErrorDetails FailureOf(Request& request, std::shared_ptr<BindingCertificate const> const& binding = nullptr) {
+    try {
+      Transport().Send(request, binding, {});
+    } catch (Error const& error) {
+      return error.Details();
+    }
+    ADD_FAILURE() << "the request was answered";
+    return ErrorDetails{ErrorCode{"none"}, {}, {}};
+  }
+
+  ErrorDetails FailureOf(
+      std::string const& url, std::shared_ptr<BindingCertificate const> const& binding = nullptr) {
+    Request request{"GET", Url::Parse(url)};
+    return FailureOf(request, binding);
+  }
+
+  std::shared_ptr<NiceMock<FakeWinHttp>> http_ = std::make_shared<NiceMock<FakeWinHttp>>();
+  TransportOptions options_ = [] {
+    TransportOptions options;
+    options.Proxy.UseEnvironment = false;
+    return options;
+  }();
+  std::shared_ptr<HttpTransport> transport_;
+};
+
+TEST_F(WinHttpTransportTest, AnAnswerHasItsStatusFieldsAndBody) {
+  http_->Header = L"HTTP/1.1 404 Not Found\r\nServer: IMDS/1\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 5\r\n\r\n";
+  auto const response = Send("https://example.com/a%20b?c=d");
+  EXPECT_EQ(response->StatusCode, 404);
+  EXPECT_EQ(response->ReasonPhrase, "Not Found");
+  EXPECT_EQ(response->Fields.Get("server"), "IMDS/1");
+  EXPECT_EQ(response->Fields.GetAll("set-cookie").size(), 2U);
+  EXPECT_EQ(ReadToEnd(*response->Body, 100, {}), "hello");
+}
+
+TEST_F(WinHttpTransportTest, TheUrlIsSentAsItStands) {
+  EXPECT_CALL(
+      *http_,
+      OpenRequest(
+          _, StrEq(L"GET"), StrEq(L"/a%20b?c=%2F"),
+          WINHTTP_FLAG_SECURE | WINHTTP_FLAG_ESCAPE_DISABLE | WINHTTP_FLAG_ESCAPE_DISABLE_QUERY));
+  Send("https://example.com/a%20b?c=%2F");
+}
+
+TEST_F(WinHttpTransportTest, NothingIsAutomatic) {
+  Send("https://example.com/");
+  EXPECT_EQ(
+      http_->Option(WINHTTP_OPTION_DISABLE_FEATURE),
+      static_cast<DWORD>(WINHTTP_DISABLE_COOKIES | WINHTTP_DISABLE_REDIRECTS | WINHTTP_DISABLE_AUTHENTICATION));
+  EXPECT_EQ(http_->Option(WINHTTP_OPTION_AUTOLOGON_POLICY), static_cast<DWORD>(WINHTTP_AUTOLOGON_SECURITY_LEVEL_HIGH));
+  EXPECT_EQ(http_->Option(WINHTTP_OPTION_ENABLE_HTTP_PROTOCOL), 0U);
+}
+
+TEST_F(WinHttpTransportTest, WithoutABindingNoCertificateIsOffered) {
+  EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
+  EXPECT_CALL(*http_, SetOption(_, WINHTTP_OPTION_CLIENT_CERT_CONTEXT, nullptr, 0)).WillOnce(Return(true));
+  Send("https://example.com/");
+}
+
+TEST_F(WinHttpTransportTest, WithABindingItsCertificateIsOffered) {
+  auto const binding = MakeTestBinding();
+  std::vector<std::uint8_t> offered;
+  EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
+  EXPECT_CALL(*http_, SetOption(_, WINHTTP_OPTION_CLIENT_CERT_CONTEXT, _, sizeof(CERT_CONTEXT)))
+      .WillOnce([&](HINTERNET, DWORD, void* value, DWORD) {
+        auto const* const context = static_cast<PCCERT_CONTEXT>(value);
+        offered.assign(context->pbCertEncoded, context->pbCertEncoded + context->cbCertEncoded);
+        return true;
+      });
+  Send("https://example.com/", binding);
+  EXPECT_EQ(offered, binding->Leaf());
+}
+
+TEST_F(WinHttpTransportTest, ABoundRequestSpeaksTls12AtMost) {
+  Send("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(http_->Option(WINHTTP_OPTION_SECURE_PROTOCOLS), static_cast<DWORD>(WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2));
+}
+
+TEST_F(WinHttpTransportTest, ABoundRequestSpeaksTls13WhereTheOptionsSaySo) {
+  options_.Tls.Origins = {{"https://example.com", TlsVersion::Tls13}};
+  Send("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(
+      http_->Option(WINHTTP_OPTION_SECURE_PROTOCOLS),
+      static_cast<DWORD>(WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2 | WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_3));
+}
+
+TEST_F(WinHttpTransportTest, AWindowsWithoutTls13SpeaksTls12) {
+  ON_CALL(*http_, SetOption(_, WINHTTP_OPTION_SECURE_PROTOCOLS, _, _))
+      .WillByDefault([](HINTERNET, DWORD, void* value, DWORD) {
+        return (*static_cast<DWORD*>(value) & WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_3) == 0;
+      });
+  EXPECT_EQ(Send("https://example.com/")->StatusCode, 200);
+}
+
+TEST_F(WinHttpTransportTest, EachBindingHasASessionOfItsOwn) {
+  EXPECT_CALL(*http_, Open).Times(3);
+  auto const a = MakeNamedBinding("a");
+  auto const b = MakeNamedBinding("b");
+  for (int round = 0; round < 3; ++round) {
+    Send("https://example.com/", a);
+    Send("https://example.com/", b);
+    Send("https://example.com/");
+  }
+  EXPECT_EQ(Transport().PoolStatistics().Bindings, 2U);
+}
+
+TEST_F(WinHttpTransportTest, ARetiredBindingsSessionIsClosedAndNotKeptAgain) {
+  auto const a = MakeNamedBinding("a");
+  Send("https://example.com/", a);
+  Transport().RetireBinding("a");
+  EXPECT_EQ(http_->OpenHandles(), 0U);
+  Send("https://example.com/", a);
+  EXPECT_EQ(http_->OpenHandles(), 0U);
+  EXPECT_EQ(Transport().PoolStatistics().Retired, 1U);
+}
+
+TEST_F(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSent) {
+  constexpr std::uint16_t port = 7;
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    // A WinHTTP that pools across sessions: the second request gets the connection of the first one.
+    bool const isFirst = http_->RequestsSent == 0;
+    if (http_->ReportConnection(request, isFirst, port)) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
+  Send("https://example.com/", MakeNamedBinding("a"));
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("b"));
+  EXPECT_EQ(failure.Code, errors::SystemFailure);
+  EXPECT_TRUE(failure.NothingSent);
+  EXPECT_EQ(http_->RequestsSent, 1) << "the second request must not leave on the first one's connection";
+}
+
+TEST_F(WinHttpTransportTest, ARequestThatMeetsAForeignConnectionGoesToAnotherOne) {
+  ON_CALL(*http_, SendRequest)
+      .WillByDefault([this, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
+        ++calls;
+        bool const isForeign = calls == 1;
+        if (http_->ReportConnection(request, !isForeign, static_cast<std::uint16_t>(calls))) {
+          http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+        }
+        return true;
+      });
+  auto const response = Send("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(response->Connection.KeyId, "a");
+  EXPECT_FALSE(response->Connection.Reused);
+  EXPECT_EQ(http_->RequestsSent, 1);
+}
+
+TEST_F(WinHttpTransportTest, AnOwnConnectionIsReused) {
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->ReportConnection(request, http_->RequestsSent == 0, 7);
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    return true;
+  });
+  auto const a = MakeNamedBinding("a");
+  auto const first = Send("https://example.com/", a)->Connection;
+  auto const second = Send("https://example.com/", a)->Connection;
+  EXPECT_FALSE(first.Reused);
+  EXPECT_TRUE(second.Reused);
+  EXPECT_EQ(first.Id, second.Id);
+  EXPECT_EQ(Transport().PoolStatistics().Reused, 1U);
+}
+
+TEST_F(WinHttpTransportTest, ABindingOnPlainHttpIsRefused) {
+  EXPECT_CALL(*http_, Open).Times(0);
+  EXPECT_EQ(FailureOf("http://example.com/", MakeNamedBinding("a")).Code, errors::BindingRequiresHttps);
+}
+
+TEST_F(WinHttpTransportTest, ACancelledRequestLeavesAtOnceAndClosesItsHandle) {
+  ON_CALL(*http_, SendRequest).WillByDefault(Return(true));  // Never answers.
+  auto const context = Context{}.WithCancellation();
+  std::thread other{[context] { context.Cancel(); }};
+  try {
+    Send("https://example.com/", nullptr, context);
+    ADD_FAILURE() << "the request was answered";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::Cancelled);
+  }
+  other.join();
+}
+
+TEST_F(WinHttpTransportTest, ADeadlineHoldsWhileWaitingForTheAnswer) {
+  ON_CALL(*http_, ReceiveResponse).WillByDefault(Return(true));  // Never answers.
+  try {
+    Send("https://example.com/", nullptr, Context{}.WithTimeout(std::chrono::milliseconds{20}));
+    ADD_FAILURE() << "the request was answered";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::DeadlineExceeded);
+  }
+}
+
+TEST_F(WinHttpTransportTest, AConnectionThatIsNotReadyInTimeIsGivenUp) {
+  options_.ConnectTimeout = std::chrono::milliseconds{20};
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER);
+    return true;
+  });
+  auto const failure = FailureOf("https://example.com/");
+  EXPECT_EQ(failure.Code, errors::DeadlineExceeded);
+  EXPECT_THAT(failure.What, HasSubstr("ConnectTimeout"));
+  EXPECT_TRUE(failure.NothingSent);
+}
+
+TEST_F(WinHttpTransportTest, AHandleThatWinHttpClosesLateOutlivesTheRequest) {
+  // As Wine does, and as Windows may: the closing is reported when the caller has long gone.
+  std::vector<std::function<void()>> late;
+  ON_CALL(*http_, SendRequest).WillByDefault(Return(true));
+  EXPECT_CALL(*http_, CloseHandle).WillRepeatedly([&](HINTERNET handle) {
+    late.emplace_back([this, handle] {
+      testing::Mock::VerifyAndClear(http_.get());
+      ON_CALL(*http_, CloseHandle).WillByDefault(Return(true));
+      http_->Report(handle, WINHTTP_CALLBACK_STATUS_READ_COMPLETE, nullptr, 4);
+      http_->Report(handle, WINHTTP_CALLBACK_STATUS_HANDLE_CLOSING);
+    });
+    return true;
+  });
+  EXPECT_THROW(
+      Send("https://example.com/", nullptr, Context{}.WithTimeout(std::chrono::milliseconds{1})), Error);
+  ASSERT_FALSE(late.empty());
+  late.front()();
+  transport_.reset();
+  http_ = std::make_shared<NiceMock<FakeWinHttp>>();
+}
+
+TEST_F(WinHttpTransportTest, ABodyOfKnownLengthIsSentAsItIs) {
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.SetBody(std::string(200'000, 'x'));
+  EXPECT_CALL(*http_, SendRequest(_, 200'000, _));
+  Transport().Send(request, nullptr, {});
+  EXPECT_EQ(http_->Written(), std::string(200'000, 'x'));
+}
+
+/// A body that does not know its length.
+class UnknownLength final : public BodyStream {
+ public:
+  explicit UnknownLength(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const&) override {
+    if (next_ == pieces_.size()) {
+      return 0;
+    }
+    auto const& piece = pieces_[next_++];
+    std::copy(piece.begin(), piece.end(), buffer.begin());
+    return piece.size();
+  }
+
+ private:
+  std::vector<std::string> pieces_;
+  std::size_t next_ = 0;
+};
+
+TEST_F(WinHttpTransportTest, ABodyOfUnknownLengthIsSentInChunks) {
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.Body = std::make_shared<UnknownLength>(std::vector<std::string>{"abc", std::string(16, 'x')});
+  EXPECT_CALL(*http_, AddRequestHeaders(_, StrEq(L"Transfer-Encoding: chunked\r\n"), _)).WillOnce(Return(true));
+  Transport().Send(request, nullptr, {});
+  EXPECT_EQ(http_->Written(), "3\r\nabc\r\n10\r\n" + std::string(16, 'x') + "\r\n0\r\n\r\n");
+}
+
+/// A body that says another length than it has.
+class WrongLength final : public BodyStream {
+ public:
+  std::size_t Read(gsl::span<std::uint8_t>, Context const&) override { return 0; }
+  std::optional<std::uint64_t> Length() const noexcept override { return 3; }
+};
+
+TEST_F(WinHttpTransportTest, ABodyWithAnotherLengthThanItSaysEndsTheRequest) {
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.Body = std::make_shared<WrongLength>();
+  EXPECT_EQ(FailureOf(request).Code, errors::RequestBodyFailed);
+}
+
+/// A body whose source fails.
+class Broken final : public BodyStream {
+ public:
+  std::size_t Read(gsl::span<std::uint8_t>, Context const&) override { throw std::runtime_error{"the disk is gone"}; }
+};
+
+TEST_F(WinHttpTransportTest, ABodyThatFailsIsTheCauseOfTheError) {
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.Body = std::make_shared<Broken>();
+  try {
+    Transport().Send(request, nullptr, {});
+    ADD_FAILURE() << "the request was answered";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::RequestBodyFailed);
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("the disk is gone"));
+  }
+}
+
+TEST_F(WinHttpTransportTest, AResendAfterRenegotiationSendsTheBodyAgain) {
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.SetBody("abc");
+  EXPECT_CALL(*http_, ReceiveResponse)
+      .WillOnce([this](HINTERNET handle) {
+        http_->ReportError(handle, ERROR_WINHTTP_RESEND_REQUEST);
+        return true;
+      })
+      .WillRepeatedly([this](HINTERNET handle) {
+        http_->Report(handle, WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE);
+        return true;
+      });
+  EXPECT_EQ(Transport().Send(request, MakeNamedBinding("a"), {})->StatusCode, 200);
+  EXPECT_EQ(http_->Written(), "abcabc");
+}
+
+TEST_F(WinHttpTransportTest, ResendsHaveAnEnd) {
+  ON_CALL(*http_, ReceiveResponse).WillByDefault([this](HINTERNET handle) {
+    http_->ReportError(handle, ERROR_WINHTTP_RESEND_REQUEST);
+    return true;
+  });
+  EXPECT_EQ(FailureOf("https://example.com/", MakeNamedBinding("a")).Code, errors::ConnectionLost);
+  EXPECT_EQ(http_->RequestsSent, static_cast<int>(TransportLimits{}.Renegotiations) + 1);
+}
+
+TEST_F(WinHttpTransportTest, ALostPooledConnectionIsReplacedOnce) {
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    // The first request's connection is offered to the second one, which finds it dead; the third attempt gets a new one.
+    bool const isDead = http_->RequestsSent == 1;
+    if (http_->ReportConnection(request, !isDead, isDead || http_->RequestsSent == 0 ? 7 : 8)) {
+      if (isDead) {
+        http_->ReportError(request, ERROR_WINHTTP_CONNECTION_ERROR);
+      } else {
+        http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+      }
+    }
+    return true;
+  });
+  auto const a = MakeNamedBinding("a");
+  Send("https://example.com/", a);
+  EXPECT_EQ(Send("https://example.com/", a)->StatusCode, 200);
+  EXPECT_EQ(http_->RequestsSent, 3);
+}
+
+TEST_F(WinHttpTransportTest, ALostNewConnectionIsNotReplacedAndNamesRenegotiationWhereBound) {
+  ON_CALL(*http_, ReceiveResponse).WillByDefault([this](HINTERNET handle) {
+    http_->ReportError(handle, ERROR_WINHTTP_CONNECTION_ERROR);
+    return true;
+  });
+  auto const bound = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(bound.Code, errors::ConnectionLostDuringBinding);
+  EXPECT_THAT(bound.Action, HasSubstr("renegotiation"));
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ConnectionLost);
+  EXPECT_EQ(http_->RequestsSent, 2);
+}
+
+TEST_F(WinHttpTransportTest, AnAnswerThatIsCutOffIsAnError) {
+  http_->Header = L"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
+  auto const response = Send("https://example.com/");
+  EXPECT_THROW(ReadToEnd(*response->Body, 100, {}), Error);
+  EXPECT_THROW(ReadToEnd(*response->Body, 100, {}), Error) << "a stream that has thrown throws again";
+}
+
+TEST_F(WinHttpTransportTest, AnAnswerWithoutABodyEndsAtOnce) {
+  http_->Header = L"HTTP/1.1 204 No Content\r\n\r\n";
+  http_->Body.clear();
+  EXPECT_EQ(ReadToEnd(*Send("https://example.com/")->Body, 100, {}), "");
+}
+
+TEST_F(WinHttpTransportTest, HeaderLimitsHold) {
+  options_.Limits.HeaderCount = 1;
+  http_->Header = L"HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\n\r\n";
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::HeaderCountLimitExceeded);
+  http_->Header = L"HTTP/1.1 200 OK\r\nA: " + std::wstring(TransportLimits{}.LineBytes, L'x') + L"\r\n\r\n";
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::LineBytesLimitExceeded);
+}
+
+TEST_F(WinHttpTransportTest, AnOverrideConnectsElsewhereAndNamesTheHostOfTheUrl) {
+  options_.ConnectOverrides = {{"vault.example:443", "127.0.0.1:8443"}};
+  EXPECT_CALL(*http_, Connect(_, StrEq(L"vault.example"), 8443));
+  EXPECT_CALL(*http_, AddRequestHeaders(_, StrEq(L"Host: vault.example\r\n"), _)).WillOnce(Return(true));
+  // The certificate of an override is always verified here; the fake has none to show.
+  EXPECT_EQ(FailureOf("https://vault.example/").Code, errors::ServerCertificateRejected);
+  EXPECT_TRUE(http_->Option(ResolutionHostname).has_value());
+  EXPECT_EQ(http_->RequestsSent, 0);
+}
+
+TEST_F(WinHttpTransportTest, ANamedProxyIsUsedButForHostsThatAreReachedDirectly) {
+  options_.Proxy.Url = "http://proxy.example:3128";
+  options_.Proxy.NoProxy = "direct.example";
+  EXPECT_CALL(*http_, Open(WINHTTP_ACCESS_TYPE_NAMED_PROXY, StrEq(L"proxy.example:3128"))).Times(1);
+  EXPECT_CALL(*http_, Open(WINHTTP_ACCESS_TYPE_NO_PROXY, nullptr)).Times(1);
+  Send("https://example.com/");
+  Send("https://www.direct.example/");
+  Request metadata{"GET", Url::Parse("http://169.254.169.254/")};
+  metadata.NeverProxied = true;
+  Transport().Send(metadata, nullptr, {});
+}
+
+TEST_F(WinHttpTransportTest, TheProxyOfTheMachineIsUsedWhereTheOptionsNameNone) {
+  options_.Proxy.UseEnvironment = true;
+  EXPECT_CALL(*http_, Open(WINHTTP_ACCESS_TYPE_AUTOMATIC_PROXY, nullptr)).Times(1);
+  Send("https://example.com/");
+}
+
+TEST_F(WinHttpTransportTest, ProxyCredentialsAreGivenWhenTheProxyAsksAndOnceOnly) {
+  options_.Proxy.Url = "http://user:pass%20word@proxy.example:3128";
+  http_->Header = L"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+  http_->Body.clear();
+  EXPECT_CALL(*http_, SetProxyCredentials(_, StrEq(L"user"), StrEq(L"pass word"))).WillOnce(Return(true));
+  auto const failure = FailureOf("https://example.com/");
+  EXPECT_EQ(failure.Code, errors::ProxyAuthenticationRequired);
+  EXPECT_EQ(failure.HttpStatus, 407);
+  EXPECT_EQ(http_->RequestsSent, 2);
+}
+
+TEST_F(WinHttpTransportTest, AProxyThatIsReachedByHttpsIsRefused) {
+  options_.Proxy.Url = "https://proxy.example:3128";
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::InvalidArgument);
+}
+
+TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
+  // Reported on the threads that send, as WinHTTP reports on many of its own.
+  auto const bindings = std::vector<std::shared_ptr<BindingCertificate const>>{
+      nullptr, MakeNamedBinding("a"), MakeNamedBinding("b"), MakeNamedBinding("c")};
+  std::mutex mutex;
+  std::map<std::uint16_t, std::string> owners;
+  ON_CALL(*http_, WriteData).WillByDefault(Return(false));
+  ON_CALL(*http_, SendRequest).WillByDefault([&, port = std::uint16_t{0}](HINTERNET request, DWORD, DWORD_PTR) mutable {
+    std::uint16_t own = 0;
+    {
+      std::lock_guard<std::mutex> const lock{mutex};
+      own = ++port;
+    }
+    http_->ReportConnection(request, true, own);
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    return true;
+  });
+  auto& transport = Transport();
+  std::vector<std::thread> threads;
+  for (auto const& binding : bindings) {
+    threads.emplace_back([&transport, &binding] {
+      for (int count = 0; count < 50; ++count) {
+        Request request{"GET", Url::Parse("https://example.com/")};
+        auto const response = transport.Send(request, binding, {});
+        EXPECT_EQ(response->Connection.KeyId, binding ? binding->KeyId() : "");
+        EXPECT_EQ(ReadToEnd(*response->Body, 100, {}), "hello");
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(transport.PoolStatistics().Opened, 200U);
+}
+
+}  // namespace
+}  // namespace mtlspop::windows_tests
