@@ -1,0 +1,37 @@
+#include "adapters/adapters_bench.hpp"
+
+#include <exception>
+#include <iostream>
+#include <string>
+
+#include "transport/own_peer.hpp"
+
+namespace mtlspop::bench {
+
+std::shared_ptr<StaticCredential> MakeBoundCredential(Scenario const& scenario) {
+  AccessToken token;
+  // As long as real ones are.
+  token.Token = Secret{"eyJhbGciOiJub25lIn0." + std::string(1600, 'a') + ".c2lnbmF0dXJl"};
+  token.Type = TokenType::MtlsPop;
+  token.Binding = LoadBinding(scenario);
+  token.ExpiresOn = std::chrono::system_clock::now() + std::chrono::hours{24};
+  token.RefreshOn = token.ExpiresOn;
+  return std::make_shared<StaticCredential>(std::move(token));
+}
+
+}  // namespace mtlspop::bench
+
+int main(int argc, char** argv) {
+  using namespace mtlspop::bench;
+  try {
+    auto const options = BenchOptions::Parse(argc, argv);
+    BenchServer const server;
+    Report report{"adapters"};
+    BenchCpprest(report, server, options);
+    BenchAzure(report, server, options);
+    return report.Finish(options);
+  } catch (std::exception const& error) {
+    std::cerr << "mtlspop-bench-adapters: " << error.what() << '\n';
+    return 1;
+  }
+}
