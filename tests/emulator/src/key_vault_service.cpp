@@ -16,8 +16,10 @@ std::vector<std::string> Segments(std::string_view path) {
   std::vector<std::string> segments;
   while (!path.empty()) {
     auto const end = std::min(path.find('/'), path.size());
-    if (end > 0) {
-      segments.emplace_back(path.substr(0, end));
+    auto const segment = path.substr(0, end);
+    // The Azure SDK for C++ asks for the latest version of a secret as "%2F".
+    if (!segment.empty() && segment != "%2F") {
+      segments.emplace_back(segment);
     }
     path.remove_prefix(std::min(end + 1, path.size()));
   }
@@ -79,14 +81,13 @@ Response KeyVaultService::Dispatch(Exchange& exchange) {
 Response KeyVaultService::Refuse(Exchange& exchange, ResourceRefusal const& refusal) const {
   exchange.Error = refusal.Code;
   auto response = JsonResponse(
-      refusal.Status,
-      {{"error",
-        {{"code", refusal.Status == 401 ? "Unauthorized" : "Forbidden"},
-         {"message", "[" + refusal.Code + "] " + refusal.Message},
-         {"innererror", {{"code", refusal.Code}}}}}});
+      refusal.Status, {{"error",
+                        {{"code", refusal.Status == 401 ? "Unauthorized" : "Forbidden"},
+                         {"message", "[" + refusal.Code + "] " + refusal.Message},
+                         {"innererror", {{"code", refusal.Code}}}}}});
   if (refusal.Status == 401) {
     std::string challenge = "Bearer authorization=\"https://login.microsoftonline.com/" +
-        _world.People.DefaultTenant() + "\", resource=\"" + Audience + "\"";
+                            _world.People.DefaultTenant() + "\", resource=\"" + Audience + "\"";
     if (!refusal.ChallengeParameters.empty()) {
       challenge += ", " + refusal.ChallengeParameters;
     }
@@ -138,11 +139,10 @@ Response KeyVaultService::Secret(Request const& request, std::vector<std::string
     return VaultError(404, "SecretNotFound", "A secret with (name/id) " + name + " was not found in this key vault.");
   }
   return JsonResponse(
-      200,
-      {{"value", version->Content},
-       {"id", base + name + "/" + version->Id},
-       {"attributes", Attributes(version->Created)},
-       {"tags", json::object()}});
+      200, {{"value", version->Content},
+            {"id", base + name + "/" + version->Id},
+            {"attributes", Attributes(version->Created)},
+            {"tags", json::object()}});
 }
 
 Response KeyVaultService::ListSecrets(std::string const& base) const {
