@@ -79,13 +79,15 @@ json Emulator::Send(std::string const& method, std::string const& name, std::str
   return json::parse(text);
 }
 
-int Emulator::ReadSecret(AccessToken const& token) const {
+int Emulator::ReadSecret(AccessToken const& token) const { return ReadSecretOver(*transport_, token); }
+
+int Emulator::ReadSecretOver(HttpTransport& transport, AccessToken const& token) const {
   Request request{
       "GET",
       Url::Parse("https://" + startup_.at("vault_host").get<std::string>() + "/secrets/boundsecret?api-version=7.4")};
   request.Fields.Set("Authorization", token.AuthorizationHeader());
   if (token.Binding) request.Fields.Set("x-ms-tokenboundauth", "true");
-  auto const response = transport_->Send(request, token.Binding, {});
+  auto const response = transport.Send(request, token.Binding, {});
   ReadToEnd(*response->Body, DefaultBufferedBodyBytes, {});
   return response->StatusCode;
 }

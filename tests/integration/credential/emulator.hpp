@@ -3,6 +3,7 @@
 /// @file
 /// The emulator as another process, for tests of the credentials.
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,8 @@ class Emulator final {
 
   /// A secret of its vault, asked for with this token; the status.
   int ReadSecret(AccessToken const& token) const;
+  /// The same over another transport.
+  int ReadSecretOver(HttpTransport& transport, AccessToken const& token) const;
 
  private:
   nlohmann::json Send(std::string const& method, std::string const& name, std::string const& body) const;

@@ -147,7 +147,8 @@ std::unique_ptr<Response> FakeCloud::Send(
   arrived.Form = ReadForm(arrived.Body);
   {
     std::lock_guard<std::mutex> const lock{mutex_};
-    arrived_.push_back(arrived);
+    ++totals_[arrived.Path];
+    if (!Forgets) arrived_.push_back(arrived);
   }
   auto intercepted = Intercept(arrived);
   auto answer = intercepted ? std::move(*intercepted) : DefaultAnswer(arrived);
@@ -160,7 +161,14 @@ std::unique_ptr<Response> FakeCloud::Send(
 
 void FakeCloud::RetireBinding(std::string_view keyId) {
   std::lock_guard<std::mutex> const lock{mutex_};
-  retired_.emplace_back(keyId);
+  if (!Forgets) retired_.emplace_back(keyId);
+}
+
+int FakeCloud::Total(std::string const& pathEnd) const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  int total = 0;
+  for (auto const& [path, count] : totals_) total += EndsWith(path, pathEnd) ? count : 0;
+  return total;
 }
 
 std::vector<Arrived> FakeCloud::All(std::string const& pathEnd) const {
@@ -227,7 +235,7 @@ json FakeCloud::TokenAnswer(Arrived const& arrived) const {
 }
 
 gsl::not_null<std::shared_ptr<BindingKey const>> ReadyKeys::GetOrCreateKey(KeyRequest const& request, Context const&) {
-  Requests.push_back(request);
+  if (Remembers) Requests.push_back(request);
   return openssl::WrapBindingKey(gsl::make_not_null(ReadyKey(made_++)), strength_);
 }
 

@@ -3,6 +3,7 @@
 /// @file
 /// IMDS and the token service as a transport, in the test's own process and at the test's own time.
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -101,6 +102,9 @@ class FakeCloud final : public HttpTransport {
   std::chrono::seconds TokenLife = std::chrono::hours{24};
   std::string TokenHost = "https://region.mtlsauth.microsoft.com";
 
+  /// Keeps numbers of requests only, for long runs.
+  bool Forgets = false;
+
   static inline std::string const ClientId = "11111111-1111-1111-1111-111111111111";
   static inline std::string const TenantId = "22222222-2222-2222-2222-222222222222";
 
@@ -113,6 +117,8 @@ class FakeCloud final : public HttpTransport {
   std::vector<Arrived> All(std::string const& pathEnd) const;
   int Count(std::string const& pathEnd) const { return static_cast<int>(All(pathEnd).size()); }
   std::vector<std::string> Retired() const;
+  /// The same number as `Count`, also where requests are forgotten.
+  int Total(std::string const& pathEnd) const;
 
   /// What the services say when nobody intercepts; for interceptors that change a part of it.
   Answer DefaultAnswer(Arrived const& arrived) const;
@@ -124,6 +130,7 @@ class FakeCloud final : public HttpTransport {
   std::shared_ptr<ManualClock> clock_;
   mutable std::mutex mutex_;
   std::vector<Arrived> arrived_;
+  std::map<std::string, int> totals_;
   std::vector<std::string> retired_;
 };
 
@@ -140,6 +147,8 @@ class ReadyKeys final : public KeyProvider {
   KeyStrength HighestStrength() const noexcept override { return strength_; }
   gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(KeyRequest const& request, Context const&) override;
   int Made() const noexcept { return made_; }
+  /// Whether `Requests` grows.
+  bool Remembers = true;
   std::vector<KeyRequest> Requests;
 
  private:
