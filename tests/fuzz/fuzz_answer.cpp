@@ -24,10 +24,7 @@ struct Reading {
   std::string Body;
   bool Complete = false;
 
-  friend bool operator==(Reading const& left, Reading const& right) {
-    return left.Error == right.Error && left.Status == right.Status && left.Fields == right.Fields &&
-           left.Body == right.Body && left.Complete == right.Complete;
-  }
+  bool HasHead() const { return Status != 0; }
 };
 
 /// Gives a stream piece by piece: what was not used comes again, with more behind it.
@@ -114,8 +111,9 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   Bytes const stream{data + 2, size - 2};
   auto const whole = Read(stream, method, size, 64 * 1024);
   auto const pieces = Read(stream, method, step, room);
-  // A stream that ends in an error has one, whichever limit or rule is met first; what was read before it may differ.
-  if (whole.Error.empty() != pieces.Error.empty()) std::abort();
-  if (whole.Error.empty() && !(whole == pieces)) std::abort();
+  // Where the stream ends too early, how soon its faults are seen may differ; what was accepted may not.
+  Require(whole.HasHead() == pieces.HasHead() && whole.Complete == pieces.Complete);
+  Require(whole.Status == pieces.Status && whole.Fields == pieces.Fields);
+  if (whole.Complete) Require(whole.Body == pieces.Body);
   return 0;
 }
