@@ -29,8 +29,7 @@ std::int64_t MillisecondsBetween(Clock::SteadyTime begin, Clock::SteadyTime end)
 LogPolicy::LogPolicy(Logger log, gsl::not_null<std::shared_ptr<Clock>> time)
     : log_(std::move(log)), time_(std::move(time)) {}
 
-std::unique_ptr<Response> LogPolicy::Send(
-    PipelineRequest& request, NextHttpPolicy next, Context const& context) const {
+std::unique_ptr<Response> LogPolicy::Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const {
   if (!log_.IsEnabled(LogLevel::Warning)) return next.Send(request, context);
   auto const begin = time_->SteadyNow();
   auto const& target = request.Message.Target;
@@ -38,8 +37,7 @@ std::unique_ptr<Response> LogPolicy::Send(
     auto response = next.Send(request, context);
     auto const& connection = response->Connection;
     log_.Write(
-        response->StatusCode < 400 ? LogLevel::Info : LogLevel::Warning,
-        "request",
+        response->StatusCode < 400 ? LogLevel::Info : LogLevel::Warning, "request",
         {{"method", request.Message.Method},
          {"host", target.Host()},
          {"path", target.Path()},
@@ -54,8 +52,7 @@ std::unique_ptr<Response> LogPolicy::Send(
     return response;
   } catch (Error const& error) {
     log_.Write(
-        LogLevel::Warning,
-        "request_failed",
+        LogLevel::Warning, "request_failed",
         {{"method", request.Message.Method},
          {"host", target.Host()},
          {"path", target.Path()},

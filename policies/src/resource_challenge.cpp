@@ -28,9 +28,9 @@ std::string FirstOf(AuthenticationChallenge const& challenge, std::initializer_l
 
 [[noreturn]] void Reject(Url const& target, std::string_view what) {
   throw Error{
-      {errors::ChallengeRejected,
-       target.Host() + " asked for a token " + Redact(what),
-       "Check that the URL is the resource's own and that nothing between rewrites its answers; where the resource really "
+      {errors::ChallengeRejected, target.Host() + " asked for a token " + Redact(what),
+       "Check that the URL is the resource's own and that nothing between rewrites its answers; where the resource "
+       "really "
        "takes tokens for another name, give the scopes in the options",
        401}};
 }

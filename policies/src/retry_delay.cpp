@@ -38,8 +38,8 @@ std::int64_t DaysSinceEpoch(std::int64_t year, std::int64_t month, std::int64_t 
 }  // namespace
 
 std::optional<std::chrono::system_clock::time_point> ReadHttpDate(std::string_view text) {
-  constexpr std::array<std::string_view, 12> Months{
-      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  constexpr std::array<std::string_view, 12> Months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   // Sun, 06 Nov 1994 08:49:37 GMT
   // 0    5  8   12   17 20 23 26
   if (text.size() != 29 || text.substr(26) != "GMT" || text[19] != ':' || text[22] != ':') return std::nullopt;
@@ -53,9 +53,9 @@ std::optional<std::chrono::system_clock::time_point> ReadHttpDate(std::string_vi
   if (*day < 1 || *day > 31 || *year < 1970 || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
   auto const days = DaysSinceEpoch(*year, (month - Months.begin()) + 1, *day);
   auto const seconds = days * 86400 + *hour * 3600 + *minute * 60 + *second;
-  if (seconds > std::chrono::duration_cast<std::chrono::seconds>(
-                    std::chrono::system_clock::time_point::max().time_since_epoch())
-                    .count()) {
+  if (seconds >
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::time_point::max().time_since_epoch())
+          .count()) {
     return std::nullopt;
   }
   return std::chrono::system_clock::time_point{std::chrono::seconds{seconds}};
@@ -77,8 +77,7 @@ std::optional<milliseconds> ReadRetryAfter(Headers const& fields, std::chrono::s
 milliseconds BackOff(RetryOptions const& options, int attempt) {
   auto const doubled = std::ldexp(static_cast<double>(options.InitialDelay.count()), attempt - 1);
   auto const jittered = doubled * (0.8 + 0.4 * options.Random());
-  return milliseconds{
-      static_cast<std::int64_t>(std::min(jittered, static_cast<double>(options.MaximumDelay.count())))};
+  return milliseconds{static_cast<std::int64_t>(std::min(jittered, static_cast<double>(options.MaximumDelay.count())))};
 }
 
 }  // namespace mtlspop

@@ -26,8 +26,7 @@ RetryOptions Checked(RetryOptions options) {
   if (options.MaximumRetries < 0 || options.MaximumRetries > MostRetries || options.InitialDelay.count() < 0 ||
       options.MaximumDelay.count() < 0) {
     throw Error{
-        {errors::InvalidArgument,
-         "the retry options are out of range",
+        {errors::InvalidArgument, "the retry options are out of range",
          "Set RetryOptions::MaximumRetries to a number from 0 to 100, and the delays to 0 or more"}};
   }
   if (!options.Random) options.Random = RandomOfThread;
@@ -69,7 +68,8 @@ class Attempts final {
   bool HasAttemptsLeft() const noexcept { return request_.Attempt <= options_.MaximumRetries; }
 
   bool IsWorthAnother(Error const& error) const noexcept {
-    if (!HasAttemptsLeft() || !error.Details().Transient || context_.IsCancelled() || context_.IsExpired()) return false;
+    if (!HasAttemptsLeft() || !error.Details().Transient || context_.IsCancelled() || context_.IsExpired())
+      return false;
     return error.Details().NothingSent || IsIdempotent(request_.Message.Method);
   }
 
@@ -96,8 +96,7 @@ class Attempts final {
 
   void LogRetry(std::string_view reason, std::chrono::milliseconds wait) const {
     options_.Log.Write(
-        LogLevel::Info,
-        "retry",
+        LogLevel::Info, "retry",
         {{"method", request_.Message.Method},
          {"host", request_.Message.Target.Host()},
          {"reason", reason},

@@ -49,8 +49,7 @@ void RefuseRedirect(PipelineRequest const& request, Response const& response) {
   auto const isRedirect = (status >= 301 && status <= 303) || status == 307 || status == 308;
   if (!request.Binding || !isRedirect || !response.Fields.Contains("Location")) return;
   throw Error{
-      {errors::RedirectRefused,
-       request.Message.Target.Host() + " answered a bound request with a redirect",
+      {errors::RedirectRefused, request.Message.Target.Host() + " answered a bound request with a redirect",
        "Use the URL that the service redirects to, if it is one you trust: a bound token and its certificate are never "
        "taken elsewhere by an answer",
        status}};
@@ -58,12 +57,10 @@ void RefuseRedirect(PipelineRequest const& request, Response const& response) {
 
 [[noreturn]] void ThrowBoundTokensUnknown(Url const& target) {
   throw Error{
-      {errors::ResourceDoesNotSupportBoundTokens,
-       target.Host() + " does not take certificate-bound tokens",
+      {errors::ResourceDoesNotSupportBoundTokens, target.Host() + " does not take certificate-bound tokens",
        "Ask the resource's owners whether they support token binding, or use a credential with "
        "TokenBinding::None for this resource",
-       401,
-       "MtlsClientPopTokenNotSupportedByResource"}};
+       401, "MtlsClientPopTokenNotSupportedByResource"}};
 }
 
 bool CanBeSentAgain(PipelineRequest const& request) {
@@ -96,7 +93,8 @@ class TokenAuthorizationPolicy::State final {
       if (open) return open;
     }
     auto response = SendAuthorized(request, next, context, *wanted);
-    if (response->StatusCode == 401) response = AnswerUnauthorized(request, next, context, *wanted, std::move(response));
+    if (response->StatusCode == 401)
+      response = AnswerUnauthorized(request, next, context, *wanted, std::move(response));
     RefuseRedirect(request, *response);
     return response;
   }
@@ -132,10 +130,8 @@ class TokenAuthorizationPolicy::State final {
 
   [[noreturn]] static void ThrowScopesUnknown(Url const& target, int status) {
     throw Error{
-        {errors::ScopesUnknown,
-         target.Host() + " does not say what token it wants",
-         "Give the scopes in the options, for example \"https://vault.azure.net/.default\"",
-         status}};
+        {errors::ScopesUnknown, target.Host() + " does not say what token it wants",
+         "Give the scopes in the options, for example \"https://vault.azure.net/.default\"", status}};
   }
 
   std::shared_ptr<TokenRequest const> Answering(ResourceChallenge const& challenge) const {
@@ -161,8 +157,7 @@ class TokenAuthorizationPolicy::State final {
     auto renewed = wanted;
     renewed.RejectedKeyId = request.Binding->KeyId();
     log_.Write(
-        LogLevel::Warning,
-        "binding_replaced",
+        LogLevel::Warning, "binding_replaced",
         {{"host", request.Message.Target.Host()}, {"key_id", renewed.RejectedKeyId}});
     Authorize(request, credential_->GetToken(renewed, context));
     return next.Send(request, context);
@@ -175,8 +170,7 @@ class TokenAuthorizationPolicy::State final {
       Context const& context,
       TokenRequest const& used,
       std::unique_ptr<Response> response) const {
-    auto const verdict =
-        request.Binding ? ReadBindingVerdict(PeekBody(*response, context)) : BindingVerdict::None;
+    auto const verdict = request.Binding ? ReadBindingVerdict(PeekBody(*response, context)) : BindingVerdict::None;
     if (verdict == BindingVerdict::NotSupported) ThrowBoundTokensUnknown(request.Message.Target);
     if (verdict == BindingVerdict::CertificateMissing) LogMissingCertificate(request, *response);
 
@@ -210,13 +204,13 @@ class TokenAuthorizationPolicy::State final {
 
   void LogMissingCertificate(PipelineRequest const& request, Response const& response) const {
     log_.Write(
-        LogLevel::Error,
-        "client_certificate_did_not_arrive",
+        LogLevel::Error, "client_certificate_did_not_arrive",
         {{"host", request.Message.Target.Host()},
          {"key_id", request.Binding->KeyId()},
          {"connection", static_cast<std::int64_t>(response.Connection.Id)},
          {"tls", response.Connection.TlsVersion},
-         {"hint", "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});
+         {"hint",
+          "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});
   }
 
   gsl::not_null<std::shared_ptr<TokenCredential>> credential_;

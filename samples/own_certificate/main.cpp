@@ -12,7 +12,8 @@
 
 namespace {
 
-void Fetch(std::string const& url, std::string const& tenant, std::string const& client, std::string const& certificate) {
+void Fetch(
+    std::string const& url, std::string const& tenant, std::string const& client, std::string const& certificate) {
   mtlspop::ClientCertificateCredentialOptions options;
   options.TenantId = tenant;
   options.ClientId = client;
@@ -33,7 +34,8 @@ void Fetch(std::string const& url, std::string const& tenant, std::string const&
 
 int main(int argc, char** argv) {
   if (argc != 5) {
-    std::cerr << "usage: own_certificate https://VAULT.vault.azure.net/secrets/NAME?api-version=7.4 TENANT CLIENT CERT.pem\n";
+    std::cerr
+        << "usage: own_certificate https://VAULT.vault.azure.net/secrets/NAME?api-version=7.4 TENANT CLIENT CERT.pem\n";
     return 2;
   }
   try {

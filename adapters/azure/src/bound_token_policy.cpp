@@ -98,8 +98,7 @@ class BoundAttempt final {
     }
     if (token.Type != TokenType::MtlsPop || !token.Binding) {
       throw Azure::Core::Credentials::AuthenticationException(
-          Error{{errors::BoundTokenWithoutBinding,
-                 "the credential has no bound token to replace a refused one with",
+          Error{{errors::BoundTokenWithoutBinding, "the credential has no bound token to replace a refused one with",
                  "Check the credential's log for why it fell back, or ask it for TokenBinding::Required"}}
               .what());
     }
@@ -115,21 +114,20 @@ class BoundAttempt final {
   }
 
   [[noreturn]] void ThrowNotSupported() const {
-    throw Azure::Core::Credentials::AuthenticationException(
-        Error{{errors::ResourceDoesNotSupportBoundTokens,
-               request_.GetUrl().GetHost() + " does not take certificate-bound tokens",
-               "Ask the resource's owners whether they support token binding, or leave UseTokenBinding out for this client "
-               "and use a credential without it"}}
-            .what());
+    throw Azure::Core::Credentials::AuthenticationException(Error{
+        {errors::ResourceDoesNotSupportBoundTokens,
+         request_.GetUrl().GetHost() + " does not take certificate-bound tokens",
+         "Ask the resource's owners whether they support token binding, or leave UseTokenBinding out for this client "
+         "and use a credential without it"}}.what());
   }
 
   void LogMissingCertificate() const {
     settings_.Log.Write(
-        LogLevel::Error,
-        "client_certificate_did_not_arrive",
+        LogLevel::Error, "client_certificate_did_not_arrive",
         {{"host", request_.GetUrl().GetHost()},
          {"key_id", pair_->Token.Binding->KeyId()},
-         {"hint", "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});
+         {"hint",
+          "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});
   }
 
   BoundTokenSettings const& settings_;
@@ -141,11 +139,11 @@ class BoundAttempt final {
 };
 
 [[noreturn]] void ThrowBindingGone(Request const& request) {
-  throw Azure::Core::Credentials::AuthenticationException(
-      Error{{errors::BoundTokenWithoutBinding,
-             "the request to " + request.GetUrl().GetHost() + " carries a bound token whose certificate is not known here",
-             "Pass the credential that the client gets its tokens from to UseTokenBinding, and construct the client with it"}}
-          .what());
+  throw Azure::Core::Credentials::AuthenticationException(Error{
+      {errors::BoundTokenWithoutBinding,
+       "the request to " + request.GetUrl().GetHost() + " carries a bound token whose certificate is not known here",
+       "Pass the credential that the client gets its tokens from to UseTokenBinding, and construct the client with it"}}
+                                                              .what());
 }
 
 std::chrono::milliseconds WaitBefore(Azure::Core::Http::Policies::RetryOptions const& retry, int attempt) {

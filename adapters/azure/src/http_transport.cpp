@@ -58,8 +58,7 @@ void RefuseRedirect(mtlspop::Request const& request, Response const& response) {
   auto const isRedirect = (status >= 301 && status <= 303) || status == 307 || status == 308;
   if (!isRedirect || !response.Fields.Contains("Location")) return;
   throw Error{
-      {errors::RedirectRefused,
-       request.Target.Host() + " answered a bound request with a redirect",
+      {errors::RedirectRefused, request.Target.Host() + " answered a bound request with a redirect",
        "Use the URL that the service redirects to, if it is one you trust: a bound token and its certificate are never "
        "taken elsewhere by an answer",
        status}};
@@ -96,8 +95,7 @@ std::unique_ptr<RawResponse> HttpTransport::Send(
   try {
     auto message = Translate(request, context);
     PutTokenIn(message, travel.get());
-    auto response =
-        transport_->Send(message, travel ? travel->Token.Binding : nullptr, FromAzure(context));
+    auto response = transport_->Send(message, travel ? travel->Token.Binding : nullptr, FromAzure(context));
     if (travel) RefuseRedirect(message, *response);
     return Translate(std::move(response));
   } catch (Error const& error) {

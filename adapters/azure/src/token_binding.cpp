@@ -25,7 +25,8 @@ void RefuseUnusable(AzureTransportOptions const& options) {
   if (options.DisableTlsCertificateValidation) {
     Refuse(
         "the client options switch certificate validation off",
-        "Leave DisableTlsCertificateValidation out: a bound token must not go to a server that nobody vouches for. For a "
+        "Leave DisableTlsCertificateValidation out: a bound token must not go to a server that nobody vouches for. For "
+        "a "
         "test environment give its certificate authority in TrustOptions::CaFile or MTLSPOP_CA_FILE");
   }
   if (options.EnableCertificateRevocationListCheck) {
@@ -47,14 +48,16 @@ std::shared_ptr<mtlspop::HttpTransport> TransportFor(
   if (given && asksForMore) {
     Refuse(
         "both a transport and a proxy or root certificate are given",
-        "Set them in the TransportOptions that BoundTokenCredentialOptions::Transport is made from, and leave them out of "
+        "Set them in the TransportOptions that BoundTokenCredentialOptions::Transport is made from, and leave them out "
+        "of "
         "the client options");
   }
   if (given || !asksForMore) return given;
   TransportOptions settings;
   if (options.HttpProxy.HasValue()) settings.Proxy.Url = options.HttpProxy.Value();
   if (options.ProxyUserName.HasValue()) settings.Proxy.UserName = options.ProxyUserName.Value();
-  if (options.ProxyPassword.HasValue()) settings.Proxy.Password = Secret{std::string_view{options.ProxyPassword.Value()}};
+  if (options.ProxyPassword.HasValue())
+    settings.Proxy.Password = Secret{std::string_view{options.ProxyPassword.Value()}};
   settings.Tls.Trust.CaPem = PemOf(options.ExpectedTlsRootCertificate);
   return MakeHttpTransport(TransportOptionsFromEnvironment(std::move(settings)));
 }

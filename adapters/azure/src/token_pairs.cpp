@@ -28,8 +28,7 @@ void TokenPairs::Replace(std::string_view old, AccessToken const& replacement) {
   std::unique_lock const lock{mutex_};
   auto const found = entries_.find(old);
   if (found == entries_.end()) return;
-  found->second.Current =
-      std::make_shared<TokenPair const>(TokenPair{replacement, found->second.Current->Request});
+  found->second.Current = std::make_shared<TokenPair const>(TokenPair{replacement, found->second.Current->Request});
 }
 
 std::shared_ptr<TokenPair const> TokenPairs::Find(std::string_view token) const {

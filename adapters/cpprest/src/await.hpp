@@ -16,8 +16,7 @@ namespace mtlspop::cpprest {
 /// @throw what the task throws; Error `cancelled` or `deadline_exceeded`, and then the task goes on by itself: what it
 /// works on must be kept alive by the task.
 template <typename Result>
-Result Await(
-    pplx::task<Result> task, pplx::scheduler_ptr const& scheduler, Context const& context, char const* what) {
+Result Await(pplx::task<Result> task, pplx::scheduler_ptr const& scheduler, Context const& context, char const* what) {
   if (!task.is_done()) {
     struct Signal {
       std::mutex Mutex;

@@ -50,11 +50,14 @@ void RefuseUnusable(http_client_config const& config) {
   if (config.get_ssl_context_callback()) {
     Refuse(
         "http_client_config has a TLS context callback",
-        "Remove set_ssl_context_callback: the connection is this library's own. Trust, versions and client certificates "
+        "Remove set_ssl_context_callback: the connection is this library's own. Trust, versions and client "
+        "certificates "
         "are set with TransportOptions and the credential");
   }
   if (!config.is_tlsext_sni_enabled()) {
-    Refuse("http_client_config switches SNI off", "Remove set_tlsext_sni_enabled(false): bound requests always name the host");
+    Refuse(
+        "http_client_config switches SNI off",
+        "Remove set_tlsext_sni_enabled(false): bound requests always name the host");
   }
 #endif
 }
@@ -65,7 +68,8 @@ std::shared_ptr<HttpTransport> TransportFor(HandlerOptions const& options) {
   if (options.Transport && asksForProxy) {
     Refuse(
         "both a transport and a proxy are given",
-        "Set the proxy in the TransportOptions that the transport is made from, and leave it out of http_client_config");
+        "Set the proxy in the TransportOptions that the transport is made from, and leave it out of "
+        "http_client_config");
   }
   if (options.Transport) return options.Transport;
   if (!asksForProxy) return DefaultHttpTransport();

@@ -55,8 +55,7 @@ void Exchange::Run() noexcept {
     observer_->Touch();
     auto const context = MakeContext(HasLongBody());
     context.ThrowIfEnded("sending the request");
-    auto translated =
-        Translate(request_, sending_->AcceptCompressed, sending_->ChunkSize, observer_, scheduler_);
+    auto translated = Translate(request_, sending_->AcceptCompressed, sending_->ChunkSize, observer_, scheduler_);
     PipelineRequest message{std::move(translated.Message), nullptr};
     auto const response = sending_->Pipeline.Send(message, context);
     observer_->Report(web::http::message_direction::upload, translated.Body ? translated.Body->BytesRead() : 0);
@@ -86,8 +85,7 @@ std::unique_ptr<web::http::compression::decompress_provider> Exchange::Decompres
   auto const* const encoding = response.Fields.Find("Content-Encoding");
   if (!sending_->AcceptCompressed || encoding == nullptr) return nullptr;
   return web::http::compression::details::get_decompressor_from_header(
-      utility::conversions::to_string_t(*encoding),
-      web::http::compression::details::header_types::content_encoding,
+      utility::conversions::to_string_t(*encoding), web::http::compression::details::header_types::content_encoding,
       request_.decompress_factories());
 }
 
@@ -98,8 +96,8 @@ void Exchange::ReadBody(
   auto const implementation = answer._get_impl();
   auto const isDefaultStream = !request_._get_impl()->_response_stream().is_valid();
   try {
-    ResponseBodyWriter writer{
-        implementation->outstream(), isDefaultStream, std::move(decompressor), sending_->ChunkSize, *observer_, scheduler_};
+    ResponseBodyWriter writer{implementation->outstream(), isDefaultStream, std::move(decompressor),
+                              sending_->ChunkSize,         *observer_,      scheduler_};
     auto const total = writer.Write(*response.Body, cancellable_, sending_->Timeout);
     implementation->_complete(total);
   } catch (...) {
@@ -120,8 +118,7 @@ std::exception_ptr Exchange::CurrentFailure() const noexcept {
     // The request was not cancelled: it is the watch over its progress that ended it.
     if (error.Code() == errors::Cancelled) {
       return std::make_exception_ptr(HttpException{Error{
-          {errors::DeadlineExceeded,
-           "the request made no progress within the client's timeout",
+          {errors::DeadlineExceeded, "the request made no progress within the client's timeout",
            "Raise http_client_config::set_timeout, or find out what keeps the other side"}}});
     }
     return std::make_exception_ptr(HttpException{error});

@@ -59,7 +59,8 @@ class OrderedExchanges final : public std::enable_shared_from_this<OrderedExchan
 
  private:
   static void RunAll(void* self) noexcept {
-    std::unique_ptr<std::shared_ptr<OrderedExchanges>> const owned{static_cast<std::shared_ptr<OrderedExchanges>*>(self)};
+    std::unique_ptr<std::shared_ptr<OrderedExchanges>> const owned{
+        static_cast<std::shared_ptr<OrderedExchanges>*>(self)};
     while (auto const next = (*owned)->TakeNext()) next->Run();
   }
 
@@ -158,10 +159,8 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
   pipeline.Log = std::move(options.Log);
   auto sending = std::make_shared<Sending const>(Sending{
       MakeBoundPipeline(std::move(credential), std::move(transport), std::move(pipeline)),
-      std::make_shared<ElasticWorkers>(),
-      options.Config.timeout<std::chrono::microseconds>(),
-      options.Config.chunksize(),
-      options.Config.request_compressed_response()});
+      std::make_shared<ElasticWorkers>(), options.Config.timeout<std::chrono::microseconds>(),
+      options.Config.chunksize(), options.Config.request_compressed_response()});
   return std::make_shared<BoundHandler>(
       std::make_shared<SendingStage>(std::move(sending), options.Config.guarantee_order()));
 }

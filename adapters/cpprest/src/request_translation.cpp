@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::cpprest {
@@ -35,7 +34,8 @@ void RefuseInvalidMethod(std::string const& method) {
                          std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
     if (!isToken) {
       throw Error{
-          {errors::InvalidArgument, "the request's method is not a token", "Use a method such as GET (RFC 9110 section 9)"}};
+          {errors::InvalidArgument, "the request's method is not a token",
+           "Use a method such as GET (RFC 9110 section 9)"}};
     }
   }
 }
@@ -56,9 +56,8 @@ void AcceptCompressed(web::http::http_request const& request, Headers& fields) {
   namespace compression = web::http::compression;
   if (request.decompress_factories().empty() && !compression::builtin::supported()) return;
   fields.Set(
-      "Accept-Encoding",
-      to_utf8string(compression::details::build_supported_header(
-          compression::details::header_types::accept_encoding, request.decompress_factories())));
+      "Accept-Encoding", to_utf8string(compression::details::build_supported_header(
+                             compression::details::header_types::accept_encoding, request.decompress_factories())));
 }
 
 }  // namespace

@@ -101,13 +101,8 @@ std::shared_ptr<std::vector<std::uint8_t>> ResponseBodyWriter::Decompress(
     if (produced == output->size()) output->resize(output->size() * 2);
     std::size_t processed = 0;
     auto const got = decompressor_->decompress(
-        bytes.data() + consumed,
-        count - consumed,
-        output->data() + produced,
-        output->size() - produced,
-        web::http::compression::operation_hint::has_more,
-        processed,
-        done);
+        bytes.data() + consumed, count - consumed, output->data() + produced, output->size() - produced,
+        web::http::compression::operation_hint::has_more, processed, done);
     consumed += processed;
     produced += got;
     if (got == 0 && (processed == 0 || consumed == count)) break;

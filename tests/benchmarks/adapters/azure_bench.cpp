@@ -76,8 +76,7 @@ Clients MakeClients(Scenario const& scenario, Scenario const& unbound) {
   curlTransport.Transport = std::make_shared<Azure::Core::Http::CurlTransport>(curl);
   return {
       make(true, std::make_unique<TransportPolicy>(clientOptions.Transport)),
-      make(false, std::make_unique<TransportPolicy>(curlTransport)),
-      make(true, std::make_unique<NoTransport>()),
+      make(false, std::make_unique<TransportPolicy>(curlTransport)), make(true, std::make_unique<NoTransport>()),
       make(false, std::make_unique<NoTransport>())};
 }
 
@@ -136,7 +135,8 @@ void BenchAzure(Report& report, BenchServer const& server, BenchOptions const& o
         note, sizeof note, "bound %.1f us, CurlTransport %.1f us", Median(times[0]) / count * 1e6,
         Median(times[1]) / count * 1e6);
     report.Add(
-        {"Azure GET: bound / CurlTransport without certificate", MedianRatio(times[0], times[1]), "x", 1.0, false, note});
+        {"Azure GET: bound / CurlTransport without certificate", MedianRatio(times[0], times[1]), "x", 1.0, false,
+         note});
   }
   if (options.Wants("Azure policy")) {
     BenchPolicy(report, clients, scenario);

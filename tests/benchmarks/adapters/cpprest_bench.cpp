@@ -72,7 +72,8 @@ void BenchCpprest(Report& report, BenchServer const& server, BenchOptions const&
         AdapterRounds);
     char note[96];
     std::snprintf(
-        note, sizeof note, "bound %.1f us, plain %.1f us", Median(times[0]) / count * 1e6, Median(times[1]) / count * 1e6);
+        note, sizeof note, "bound %.1f us, plain %.1f us", Median(times[0]) / count * 1e6,
+        Median(times[1]) / count * 1e6);
     report.Add({name, MedianRatio(times[0], times[1]), "x", 0.6, false, note});
   }
 }

@@ -1,9 +1,9 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <azure/identity/chained_token_credential.hpp>
 #include <azure/keyvault/keys.hpp>
 #include <azure/keyvault/secrets.hpp>
 #include <azure/storage/queues.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <set>
 #include <thread>
@@ -81,7 +81,8 @@ TEST_F(AzureAgainstEmulator, PeeksAtAQueue) {
   put.SetBody(
       "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList><QueueMessage><MessageId>1</MessageId>"
       "<InsertionTime>Fri, 09 Oct 2026 21:04:30 GMT</InsertionTime><ExpirationTime>Fri, 16 Oct 2026 21:04:30 GMT"
-      "</ExpirationTime><DequeueCount>0</DequeueCount><MessageText>hello</MessageText></QueueMessage></QueueMessagesList>");
+      "</ExpirationTime><DequeueCount>0</DequeueCount><MessageText>hello</MessageText></QueueMessage></"
+      "QueueMessagesList>");
   ASSERT_EQ(emulator_.Transport()->Send(put, token.Binding, {})->StatusCode, 201);
 
   Azure::Storage::Queues::QueueClient const client{
@@ -129,7 +130,8 @@ TEST_F(AzureAgainstEmulator, RetriesAFailedBindingCheck) {
        {"count", 2},
        {"fault",
         {{"status", 401},
-         {"body", {{"error", {{"code", "Unauthorized"}, {"message", "[MtlsCnfClaimRequestDataValidationFailed] again"}}}}}}}});
+         {"body",
+          {{"error", {{"code", "Unauthorized"}, {"message", "[MtlsCnfClaimRequestDataValidationFailed] again"}}}}}}}});
   EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
   EXPECT_EQ(Statistics().at("credentials_issued"), 1);
 }

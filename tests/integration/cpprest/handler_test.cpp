@@ -14,7 +14,10 @@
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "support/event.hpp"
+#include "support/scoped_environment.hpp"
 #include "support/server_process.hpp"
+#include "support/squid_proxy.hpp"
+#include "support/test_certificate_authority.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -208,7 +211,8 @@ TEST_F(CpprestAgainstEmulator, RetriesAFailedBindingCheckStayingBound) {
        {"count", 2},
        {"fault",
         {{"status", 401},
-         {"body", {{"error", {{"code", "Unauthorized"}, {"message", "[MtlsCnfClaimRequestDataValidationFailed] again"}}}}}}}});
+         {"body",
+          {{"error", {{"code", "Unauthorized"}, {"message", "[MtlsCnfClaimRequestDataValidationFailed] again"}}}}}}}});
   auto client = MakeClient(MakeCredential());
   EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
   auto const log = emulator_.Log("vault");
@@ -287,6 +291,34 @@ TEST_F(CpprestAgainstEmulator, HasFiveHundredRequestsInFlight) {
   }
   for (auto const& task : tasks) EXPECT_EQ(task.get(), 200);
   EXPECT_EQ(Mismatches(), 0);
+}
+
+TEST_F(CpprestAgainstEmulator, GoesThroughTheProxyOfTheClientWithItsCredentials) {
+  TestCertificateAuthority authority;
+  SquidProxy const squid{SquidAuthentication::Basic, authority.IssueForLoopback()};
+  std::string overrides;
+  for (auto const& [from, to] : emulator_.Startup().at("connect").items()) {
+    overrides += (overrides.empty() ? "" : ",") + from + "=" + to.get<std::string>();
+  }
+  ScopedEnvironment const environment{
+      {{"MTLSPOP_CA_FILE", emulator_.Startup().at("ca_file").get<std::string>()},
+       {"MTLSPOP_CONNECT_OVERRIDES", overrides},
+       {"NO_PROXY", std::nullopt},
+       {"no_proxy", std::nullopt}}};
+  web::web_proxy proxy{squid.PlainUrl()};
+  proxy.set_credentials({SquidProxy::UserName, SquidProxy::Password});
+  http_client_config config;
+  config.set_proxy(proxy);
+  auto options = Options();
+  options.Transport = nullptr;
+  {
+    auto client = cpprest::MakeClient(VaultUrl(), MakeCredential(), config, options);
+    EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
+  }
+  EXPECT_TRUE(Eventually([&] {
+    auto const log = squid.AccessLog();
+    return log.find("CONNECT") != std::string::npos && log.find(SquidProxy::UserName) != std::string::npos;
+  })) << squid.AccessLog();
 }
 
 /// What a plain `http_client` reports for the same trouble.

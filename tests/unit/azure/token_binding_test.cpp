@@ -1,10 +1,10 @@
 #include "mtlspop/azure/token_binding.hpp"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <azure/core/http/policies/policy.hpp>
 #include <azure/core/internal/http/pipeline.hpp>
 #include <azure/core/io/body_stream.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "fakes.hpp"
 #include "mtlspop/azure/http_transport.hpp"
@@ -151,8 +151,7 @@ TEST_F(TokenBindingTest, AnswersAClaimsChallengeAndRemembersTheAnswer) {
   inner_->Answer = [this](TokenRequest const& asked) {
     return Expiring(MakeBoundToken(asked.Claims.empty() ? "bound-token" : "claims-token", binding_));
   };
-  transport_->ThenAnswer(
-      401, "WWW-Authenticate", R"(Bearer error="insufficient_claims", claims="eyJhIjoxfQ==")", "");
+  transport_->ThenAnswer(401, "WWW-Authenticate", R"(Bearer error="insufficient_claims", claims="eyJhIjoxfQ==")", "");
   UseTokenBinding(clientOptions_, credential_);
   auto const pipeline = MakePipeline(credential_);
   EXPECT_EQ(Get(pipeline)->GetStatusCode(), HttpStatusCode::Ok);
@@ -211,7 +210,8 @@ TEST_F(TokenBindingTest, SendsABodyAgainFromItsBeginning) {
   transport_->ThenAnswer(503);
   std::string const text = "the value";
   Azure::Core::IO::MemoryBodyStream body{reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
-  Azure::Core::Http::Request request{HttpMethod::Put, Azure::Core::Url{"https://myvault.vault.azure.net/secrets/a"}, &body};
+  Azure::Core::Http::Request request{
+      HttpMethod::Put, Azure::Core::Url{"https://myvault.vault.azure.net/secrets/a"}, &body};
   EXPECT_EQ(MakePipeline(credential_).Send(request, {})->GetStatusCode(), HttpStatusCode::Ok);
   EXPECT_EQ(transport_->Sent()[0].Body, text);
   EXPECT_EQ(transport_->Sent()[1].Body, text);
@@ -244,7 +244,8 @@ TEST_F(TokenBindingTest, RefusesOptionsThatItCannotHonour) {
     return ErrorCodeOf([&] { UseTokenBinding(options, credential_); });
   };
   auto const invalid = errors::InvalidArgument.Name();
-  EXPECT_EQ(refused([](auto& options) { options.Transport.Transport = std::make_shared<ForeignTransport>(); }), invalid);
+  EXPECT_EQ(
+      refused([](auto& options) { options.Transport.Transport = std::make_shared<ForeignTransport>(); }), invalid);
   EXPECT_EQ(refused([](auto& options) { options.Transport.DisableTlsCertificateValidation = true; }), invalid);
   EXPECT_EQ(refused([](auto& options) { options.Transport.EnableCertificateRevocationListCheck = true; }), invalid);
   EXPECT_EQ(refused([](auto& options) { options.Transport.HttpProxy = "http://proxy.example"; }), invalid);

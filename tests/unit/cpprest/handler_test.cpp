@@ -346,9 +346,8 @@ TEST_F(HandlerTest, LetsOtherHandlersRunBeforeAndAfterIt) {
 TEST_F(HandlerTest, LetsAnotherHandlerAnswer) {
   http_client client{U("https://a.example")};
   client.add_handler(MakeHandler(credential_, Options()));
-  client.add_handler([](http_request, std::shared_ptr<http_pipeline_stage>) {
-    return pplx::task_from_result(http_response{418});
-  });
+  client.add_handler(
+      [](http_request, std::shared_ptr<http_pipeline_stage>) { return pplx::task_from_result(http_response{418}); });
   EXPECT_EQ(client.request(methods::GET).get().status_code(), 418);
   EXPECT_THAT(transport_->Sent(), SizeIs(0));
 }

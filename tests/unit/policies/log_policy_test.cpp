@@ -20,15 +20,19 @@ class LogPolicyTest : public testing::Test {
   void Send(PipelineRequest request) {
     std::vector<std::unique_ptr<HttpPolicy>> policies;
     policies.push_back(std::make_unique<LogPolicy>(
-        Logger{[this](LogLevel level, std::string_view line) { lines_ += std::string{ToString(level)} + ' ' + std::string{line}; },
-               LogLevel::Debug},
+        Logger{
+            [this](LogLevel level, std::string_view line) {
+              lines_ += std::string{ToString(level)} + ' ' + std::string{line};
+            },
+            LogLevel::Debug},
         clock_));
     HttpPipeline{std::move(policies), transport_}.Send(request, {});
   }
 
   static PipelineRequest MakeRequest() {
     PipelineRequest request{
-        {"GET", Url::Parse("https://a.example/secrets/name?sig=hidden-value&api-version=7.4")}, MakeNamedBinding("key-1")};
+        {"GET", Url::Parse("https://a.example/secrets/name?sig=hidden-value&api-version=7.4")},
+        MakeNamedBinding("key-1")};
     request.Message.Fields.Set("Authorization", "mtls_pop eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2lnbmF0dXJl");
     request.Attempt = 2;
     return request;

@@ -39,7 +39,9 @@ class OnceBody final : public BodyStream {
 
 class RetryPolicyTest : public testing::Test {
  protected:
-  RetryPolicyTest() { options_.Random = [] { return 0.5; }; }
+  RetryPolicyTest() {
+    options_.Random = [] { return 0.5; };
+  }
 
   std::unique_ptr<Response> Send(PipelineRequest& request, Context const& context = {}) {
     std::vector<std::unique_ptr<HttpPolicy>> policies;
@@ -118,8 +120,13 @@ INSTANTIATE_TEST_SUITE_P(
     Statuses,
     NotIdempotent,
     testing::Values(
-        std::pair{408, 2}, std::pair{429, 2}, std::pair{503, 2}, std::pair{500, 1}, std::pair{502, 1},
-        std::pair{504, 1}, std::pair{400, 1}));
+        std::pair{408, 2},
+        std::pair{429, 2},
+        std::pair{503, 2},
+        std::pair{500, 1},
+        std::pair{502, 1},
+        std::pair{504, 1},
+        std::pair{400, 1}));
 
 TEST_F(RetryPolicyTest, SendsAgainWhatNeverReachedTheOtherSide) {
   transport_->ThenThrow(NotConnected);

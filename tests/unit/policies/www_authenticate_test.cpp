@@ -37,7 +37,8 @@ TEST(ParseWwwAuthenticate, ReadsSeveralChallengesOfOneField) {
   EXPECT_THAT(challenges[0].Parameters, ElementsAre(Pair("realm", "simple")));
   EXPECT_EQ(challenges[1].Scheme, "Newauth");
   EXPECT_THAT(
-      challenges[1].Parameters, ElementsAre(Pair("realm", "apps"), Pair("type", "1"), Pair("title", "Login to \"apps\"")));
+      challenges[1].Parameters,
+      ElementsAre(Pair("realm", "apps"), Pair("type", "1"), Pair("title", "Login to \"apps\"")));
 }
 
 TEST(ParseWwwAuthenticate, ReadsToken68AndSchemesAlone) {
@@ -51,7 +52,8 @@ TEST(ParseWwwAuthenticate, ReadsToken68AndSchemesAlone) {
 
 TEST(ParseWwwAuthenticate, ReadsParametersThatOnlySpacesPart) {
   auto const challenges = ParseWwwAuthenticate(
-      "Bearer authorization_uri=https://login.microsoftonline.com/t/oauth2/authorize resource_id=https://storage.azure.com");
+      "Bearer authorization_uri=https://login.microsoftonline.com/t/oauth2/authorize "
+      "resource_id=https://storage.azure.com");
   ASSERT_THAT(challenges, SizeIs(1));
   EXPECT_EQ(*challenges[0].Find("resource_id"), "https://storage.azure.com");
 }
@@ -85,7 +87,8 @@ Url const Vault = Url::Parse("https://myvault.vault.azure.net/secrets/a");
 
 TEST(ResourceChallenge, TakesScopeAndTenantFromKeyVault) {
   auto const found = FindResourceChallenge(
-      ParseWwwAuthenticate(R"(Bearer authorization="https://login.windows.net/my-tenant/", resource="https://vault.azure.net/")"),
+      ParseWwwAuthenticate(
+          R"(Bearer authorization="https://login.windows.net/my-tenant/", resource="https://vault.azure.net/")"),
       Vault);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->Scope, "https://vault.azure.net/.default");

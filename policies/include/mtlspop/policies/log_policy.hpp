@@ -25,8 +25,7 @@ class LogPolicy final : public HttpPolicy {
  public:
   explicit LogPolicy(Logger log, gsl::not_null<std::shared_ptr<Clock>> time = SystemClock());
 
-  std::unique_ptr<Response> Send(
-      PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
+  std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
 
   std::unique_ptr<HttpPolicy> Clone() const override;
 

@@ -46,8 +46,7 @@ class RetryPolicy final : public HttpPolicy {
   explicit RetryPolicy(RetryOptions options = {});
 
   /// @throw Error of the last attempt, with the number of attempts in its details.
-  std::unique_ptr<Response> Send(
-      PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
+  std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
 
   std::unique_ptr<HttpPolicy> Clone() const override;
 

@@ -48,8 +48,7 @@ class TokenAuthorizationPolicy final : public HttpPolicy {
 
   /// @throw Error `authorization_requires_https`, `bound_token_without_binding`, `redirect_refused`, `challenge_rejected`,
   /// `scopes_unknown`, `resource_does_not_support_bound_tokens`; what the credential and the transport throw.
-  std::unique_ptr<Response> Send(
-      PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
+  std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
 
   std::unique_ptr<HttpPolicy> Clone() const override;
 
