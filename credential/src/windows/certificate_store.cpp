@@ -79,7 +79,7 @@ std::unique_ptr<BindingStore::Lock> CertificateStore::Acquire(std::string_view n
   context.ThrowIfEnded("Waiting for the certificate store");
   auto const tag = BindingTag(name);
   auto const mutexName = L"Local\\mtlspop-" + std::wstring{tag.begin(), tag.end()};
-  auto* const mutex = store_->OpenMutex(mutexName.c_str());
+  auto* const mutex = store_->OpenNamedMutex(mutexName.c_str());
   if (mutex == nullptr) {
     options_.Log.Write(LogLevel::Warning, "store.no_mutex");
     return nullptr;

@@ -109,7 +109,7 @@ class System final : public StoreFunctions {
     return false;
   }
 
-  HANDLE OpenMutex(wchar_t const* name) override { return CreateMutexW(nullptr, FALSE, name); }
+  HANDLE OpenNamedMutex(wchar_t const* name) override { return CreateMutexW(nullptr, FALSE, name); }
   DWORD Wait(HANDLE mutex, DWORD milliseconds) override { return WaitForSingleObject(mutex, milliseconds); }
   void ReleaseMutex(HANDLE mutex) override { ::ReleaseMutex(mutex); }
   void CloseHandle(HANDLE handle) override { ::CloseHandle(handle); }

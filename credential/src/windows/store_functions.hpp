@@ -50,7 +50,7 @@ class StoreFunctions {
   virtual bool Remove(gsl::span<std::uint8_t const> der) = 0;
 
   /// CreateMutexW; null where that fails.
-  virtual HANDLE OpenMutex(wchar_t const* name) = 0;
+  virtual HANDLE OpenNamedMutex(wchar_t const* name) = 0;
   /// WaitForSingleObject.
   virtual DWORD Wait(HANDLE mutex, DWORD milliseconds) = 0;
   virtual void ReleaseMutex(HANDLE mutex) = 0;

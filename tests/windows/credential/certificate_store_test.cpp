@@ -24,7 +24,7 @@ using testing::Return;
 class MockStore : public windows::StoreFunctions {
  public:
   MockStore() {
-    ON_CALL(*this, OpenMutex).WillByDefault(Return(reinterpret_cast<HANDLE>(1)));
+    ON_CALL(*this, OpenNamedMutex).WillByDefault(Return(reinterpret_cast<HANDLE>(1)));
     ON_CALL(*this, Wait).WillByDefault(Return(WAIT_OBJECT_0));
     ON_CALL(*this, Read).WillByDefault([this] { return Entries; });
     ON_CALL(*this, Add).WillByDefault([this](windows::StoreEntry const& entry) { Entries.push_back(entry); });
@@ -43,7 +43,7 @@ class MockStore : public windows::StoreFunctions {
   MOCK_METHOD(std::vector<windows::StoreEntry>, Read, (), (override));
   MOCK_METHOD(void, Add, (windows::StoreEntry const& entry), (override));
   MOCK_METHOD(bool, Remove, (gsl::span<std::uint8_t const> der), (override));
-  MOCK_METHOD(HANDLE, OpenMutex, (wchar_t const* name), (override));
+  MOCK_METHOD(HANDLE, OpenNamedMutex, (wchar_t const* name), (override));
   MOCK_METHOD(DWORD, Wait, (HANDLE mutex, DWORD milliseconds), (override));
   MOCK_METHOD(void, ReleaseMutex, (HANDLE mutex), (override));
   MOCK_METHOD(void, CloseHandle, (HANDLE handle), (override));
@@ -166,7 +166,7 @@ TEST_F(CertificateStoreTest, AMutexWhoseOwnerDiedIsTakenOver) {
 }
 
 TEST_F(CertificateStoreTest, WithoutAMutexTheCallerGoesOn) {
-  EXPECT_CALL(*entries_, OpenMutex).WillOnce(Return(nullptr));
+  EXPECT_CALL(*entries_, OpenNamedMutex).WillOnce(Return(nullptr));
   EXPECT_EQ(Store().Acquire("identity", {}), nullptr);
 }
 

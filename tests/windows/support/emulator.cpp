@@ -46,8 +46,8 @@ TransportOptions Emulator::Options() const {
   return options;
 }
 
-gsl::not_null<std::shared_ptr<HttpTransport>> Emulator::MakeTransport() const {
-  return schannel::MakeWinHttpTransport(Options(), WinHttpOfThisMachine());
+gsl::not_null<std::shared_ptr<HttpTransport>> Emulator::MakeTransport(TransportOptions options) const {
+  return schannel::MakeWinHttpTransport(std::move(options), WinHttpOfThisMachine());
 }
 
 nlohmann::json Emulator::Log(std::string const& service) const {
@@ -57,6 +57,10 @@ nlohmann::json Emulator::Log(std::string const& service) const {
 void Emulator::Arm(nlohmann::json const& fault) const { Call("POST", "/emulator/faults", fault.dump()); }
 void Emulator::ClearFaults() const { Call("DELETE", "/emulator/faults", {}); }
 void Emulator::Release() const { Call("POST", "/emulator/release", {}); }
+
+void Emulator::AwaitHeld(int count) const {
+  Call("GET", "/emulator/held?timeout_ms=10000&at_least=" + std::to_string(count), {});
+}
 
 std::string Emulator::Call(char const* method, std::string const& path, std::string const& body) const {
   Request request{method, Url::Parse(Endpoint("control") + path)};

@@ -27,14 +27,17 @@ class Emulator final {
 
   /// Trusts the emulator's authority alone, connects where its real host names lead.
   TransportOptions Options() const;
-  /// A transport with these options.
-  gsl::not_null<std::shared_ptr<HttpTransport>> MakeTransport() const;
+  /// A transport with these options, or with others.
+  gsl::not_null<std::shared_ptr<HttpTransport>> MakeTransport() const { return MakeTransport(Options()); }
+  gsl::not_null<std::shared_ptr<HttpTransport>> MakeTransport(TransportOptions options) const;
 
   /// What it saw of a service: "imds", "sts", "vault".
   nlohmann::json Log(std::string const& service) const;
   void Arm(nlohmann::json const& fault) const;
   void ClearFaults() const;
   void Release() const;
+  /// Waits until so many calls are held.
+  void AwaitHeld(int count) const;
 
  private:
   std::string Call(char const* method, std::string const& path, std::string const& body) const;

@@ -183,6 +183,8 @@ TEST(SchannelBindingTest, APersistedKeyIsAttachedByNameAsWell) {
         }
         return SECURITY_STATUS{0};
       });
+  // Wine knows no such property.
+  ON_CALL(*functions, SetProperty(_, CERT_NCRYPT_KEY_HANDLE_PROP_ID, _, _)).WillByDefault(Return(true));
   auto const binding = BindingOver(std::make_shared<schannel::NCryptCertificateKey>(functions, key));
   auto const context = schannel::MakeCertificateContext(*functions, binding);
   DWORD bytes = 0;
@@ -234,6 +236,7 @@ TEST(SchannelBindingTest, ACertificateOfTheStoreIsFoundByThumbprintAndBySubject)
   auto* const store = CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, CERT_SYSTEM_STORE_CURRENT_USER, L"My");
   PCCERT_CONTEXT stored = nullptr;
   ASSERT_TRUE(CertAddCertificateContextToStore(store, context.get(), CERT_STORE_ADD_REPLACE_EXISTING, &stored));
+  CertControlStore(store, CERT_STORE_CTRL_COMMIT_FORCE_FLAG, CERT_STORE_CTRL_COMMIT, nullptr);
   CertCloseStore(store, 0);
 
   using schannel::MakeBindingCertificateFromStore;

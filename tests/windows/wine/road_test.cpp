@@ -1,0 +1,160 @@
+// ManagedIdentityCredential on Windows, without OpenSSL, from nothing to the secret.
+
+#include <atomic>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "container_keys.hpp"
+#include "emulator.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/managed_identity_credential.hpp"
+#include "mtlspop/credential/verify_binding.hpp"
+#include "mtlspop/credential/windows.hpp"
+
+namespace mtlspop::windows_tests {
+namespace {
+
+using testing::HasSubstr;
+
+class RoadTest : public testing::Test {
+ protected:
+  ManagedIdentityCredentialOptions Options() const {
+    ManagedIdentityCredentialOptions options;
+    options.Binding = TokenBinding::Required;
+    options.ImdsEndpoint = emulator_.Endpoint("imds");
+    options.Keys = MakeContainerKeyProvider();
+    options.Transport = transport_;
+    options.Log = Logger::FromEnvironment();
+    return options;
+  }
+
+  static Context InTime() { return Context{}.WithTimeout(std::chrono::seconds{60}); }
+
+  static TokenRequest VaultScope() {
+    TokenRequest request;
+    request.Scopes = {"https://vault.azure.net/.default"};
+    return request;
+  }
+
+  Answer ReadSecret(AccessToken const& token, std::shared_ptr<BindingCertificate const> const& binding) const {
+    Headers fields;
+    fields.Set("Authorization", token.AuthorizationHeader());
+    fields.Set("x-ms-tokenboundauth", "true");
+    return Get(
+        *transport_, "https://" + emulator_.Endpoint("vault_host") + "/secrets/boundsecret?api-version=7.4", fields,
+        binding);
+  }
+
+  ErrorDetails FailureOf(ManagedIdentityCredentialOptions const& options) const {
+    try {
+      ManagedIdentityCredential{options}.GetToken(VaultScope(), InTime());
+    } catch (Error const& error) {
+      return error.Details();
+    }
+    ADD_FAILURE() << "there was a token";
+    return ErrorDetails{ErrorCode{"none"}, {}, {}};
+  }
+
+  Emulator emulator_;
+  std::shared_ptr<HttpTransport> transport_ = emulator_.MakeTransport().get();
+};
+
+TEST_F(RoadTest, ABoundTokenReadsTheSecretOnItsOwnCertificatesConnection) {
+  ManagedIdentityCredential credential{Options()};
+  auto const token = credential.GetToken(VaultScope(), InTime());
+  EXPECT_EQ(token.Type, TokenType::MtlsPop);
+  EXPECT_NO_THROW(VerifyBinding(token.Token, *token.Binding));
+  EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200);
+  auto const log = emulator_.Log("vault");
+  EXPECT_EQ(log.back().at("key_id"), token.Binding->KeyId());
+  EXPECT_EQ(log.back().at("tls_version"), "TLSv1.2");
+  EXPECT_EQ(credential.GetToken(VaultScope(), InTime()).Source, TokenSource::Cache);
+}
+
+TEST_F(RoadTest, TheThiefIsRefused) {
+  ManagedIdentityCredential credential{Options()};
+  auto const token = credential.GetToken(VaultScope(), InTime());
+  EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200) << "leaves a connection of the rightful owner behind";
+  auto const bare = ReadSecret(token, nullptr);
+  EXPECT_EQ(bare.Status, 401);
+  EXPECT_THAT(bare.Body, HasSubstr("MissingClientCertificate"));
+  ManagedIdentityCredential another{Options()};
+  auto const other = another.GetToken(VaultScope(), InTime());
+  EXPECT_EQ(ReadSecret(token, other.Binding).Status, 401);
+}
+
+/// Wine's WinHTTP shares connections between sessions. That none ever carries a request of another certificate is the
+/// transport's own doing.
+TEST_F(RoadTest, RequestsOfManyBindingsInTurnNeverMeetEachOthersConnections) {
+  std::vector<AccessToken> tokens;
+  for (int count = 0; count < 3; ++count) {
+    tokens.push_back(ManagedIdentityCredential{Options()}.GetToken(VaultScope(), InTime()));
+  }
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (auto const& token : tokens) {
+    threads.emplace_back([&] {
+      for (int count = 0; count < 10; ++count) {
+        good += ReadSecret(token, token.Binding).Status == 200 ? 1 : 0;
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(good, 30);
+  int requests = 0;
+  for (auto const& entry : emulator_.Log("vault")) {
+    EXPECT_FALSE(entry.at("mismatch").get<bool>()) << entry.dump();
+    requests += entry.at("method") == "GET" ? 1 : 0;
+  }
+  EXPECT_EQ(requests, 30);
+}
+
+TEST_F(RoadTest, ManyCallersCauseOneCertificateAndOneToken) {
+  ManagedIdentityCredential credential{Options()};
+  std::vector<std::thread> threads;
+  for (int count = 0; count < 16; ++count) {
+    threads.emplace_back([&] { EXPECT_TRUE(credential.GetToken(VaultScope(), InTime()).Binding); });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(emulator_.Log("imds").size(), 2U) << "platform metadata and issue credential";
+  EXPECT_EQ(emulator_.Log("sts").size(), 1U);
+}
+
+TEST_F(RoadTest, AWeakerKeyThanAskedForIsRefusedBeforeAnythingIsSent) {
+  auto options = Options();
+  options.MinimumStrength = KeyStrength::KeyGuard;
+  EXPECT_EQ(FailureOf(options).Code, errors::MinimumStrengthNotAvailable);
+  EXPECT_TRUE(emulator_.Log("imds").empty());
+}
+
+TEST_F(RoadTest, AttestationWithoutTheLibraryFailsBeforeAnythingIsSent) {
+  auto options = Options();
+  options.Attest = true;
+  EXPECT_EQ(FailureOf(options).Code, errors::AttestationFailed);
+  EXPECT_TRUE(emulator_.Log("imds").empty());
+}
+
+TEST_F(RoadTest, TheStoreOfTheUserDoesNotStandInTheWay) {
+  auto options = Options();
+  options.Store = windows::MakeCertificateStoreBindingStore().get();
+  ManagedIdentityCredential credential{options};
+  auto const token = credential.GetToken(VaultScope(), InTime());
+  EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200);
+}
+
+TEST_F(RoadTest, CapabilitiesSayWhatThisMachineCanDo) {
+  auto options = Options();
+  options.Keys = nullptr;
+  auto const capabilities = GetManagedIdentityCapabilities(options, InTime());
+  EXPECT_EQ(capabilities.Source, ManagedIdentitySource::ImdsV2);
+  EXPECT_GE(capabilities.HighestStrength, KeyStrength::Software);
+}
+
+}  // namespace
+}  // namespace mtlspop::windows_tests

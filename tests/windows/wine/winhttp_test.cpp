@@ -1,0 +1,185 @@
+// The transport over a WinHTTP that is really there, against the emulator.
+
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emulator.hpp"
+#include "test_certificates.hpp"
+
+namespace mtlspop::windows_tests {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char const* Metadata = "/metadata/identity/getplatformmetadata?cred-api-version=2.0";
+
+class WinHttpTest : public testing::Test {
+ protected:
+  std::string Imds(std::string const& path) const { return emulator_.Endpoint("imds") + path; }
+  std::string Vault(std::string const& path) const { return "https://" + emulator_.Endpoint("vault_host") + path; }
+
+  static Headers MetadataTrue() {
+    Headers fields;
+    fields.Set("Metadata", "true");
+    return fields;
+  }
+
+  ErrorDetails FailureOf(HttpTransport& transport, std::string const& url, Context const& context = {}) {
+    try {
+      Request request{"GET", Url::Parse(url)};
+      request.Fields = MetadataTrue();
+      auto const response = transport.Send(request, nullptr, context);
+      ReadToEnd(*response->Body, DefaultBufferedBodyBytes, context);
+    } catch (Error const& error) {
+      return error.Details();
+    }
+    ADD_FAILURE() << url << " was answered";
+    return ErrorDetails{ErrorCode{"none"}, {}, {}};
+  }
+
+  Emulator emulator_;
+};
+
+TEST_F(WinHttpTest, PlainHttpIsAnswered) {
+  auto const transport = emulator_.MakeTransport();
+  auto const answer = Get(*transport, Imds(Metadata), MetadataTrue());
+  EXPECT_EQ(answer.Status, 200);
+  EXPECT_THAT(answer.Body, HasSubstr("attestationEndpoint"));
+}
+
+TEST_F(WinHttpTest, AnAuthorityOfTheOptionsVouchesForTheServer) {
+  auto const transport = emulator_.MakeTransport();
+  auto const answer = Get(*transport, Vault("/secrets/boundsecret?api-version=7.4"));
+  EXPECT_EQ(answer.Status, 401);
+  ASSERT_EQ(emulator_.Log("vault").size(), 1U);
+}
+
+TEST_F(WinHttpTest, AServerOfAnotherAuthorityGetsNotAByte) {
+  auto options = emulator_.Options();
+  options.Tls.Trust.CaFile.clear();
+  options.Tls.Trust.CaPem = MakeTestBinding({L"CN=another authority"})->ToPem();
+  auto const transport = emulator_.MakeTransport(options);
+  auto const failure = FailureOf(*transport, Vault("/secrets/boundsecret?api-version=7.4"));
+  EXPECT_EQ(failure.Code, errors::ServerCertificateRejected);
+  EXPECT_TRUE(failure.NothingSent);
+  for (auto const& entry : emulator_.Log("vault")) {
+    EXPECT_EQ(entry.at("method"), "TLS") << "a request has reached the server";
+  }
+}
+
+TEST_F(WinHttpTest, WithoutAnAuthorityOfTheOptionsWindowsDecides) {
+  auto options = emulator_.Options();
+  options.Tls.Trust = {};
+  auto const transport = emulator_.MakeTransport(options);
+  auto const failure = FailureOf(*transport, Vault("/secrets/boundsecret?api-version=7.4"));
+  // Wine does not say that it was the authority.
+  EXPECT_THAT(
+      (std::vector<ErrorCode>{errors::ServerCertificateRejected, errors::TlsHandshakeFailed}),
+      testing::Contains(failure.Code));
+}
+
+TEST_F(WinHttpTest, ACertificateForAnotherHostIsRefused) {
+  auto options = emulator_.Options();
+  options.ConnectOverrides = {{"somebody.example:443", emulator_.Endpoint("vault").substr(8)}};
+  auto const transport = emulator_.MakeTransport(options);
+  auto const failure = FailureOf(*transport, "https://somebody.example/secrets/boundsecret");
+  EXPECT_EQ(failure.Code, errors::ServerCertificateRejected);
+  EXPECT_THAT(failure.What, HasSubstr("another host"));
+  EXPECT_TRUE(emulator_.Log("vault").empty());
+}
+
+TEST_F(WinHttpTest, ALargeBodyArrivesWhole) {
+  auto const transport = emulator_.MakeTransport();
+  Request request{"POST", Url::Parse(emulator_.Endpoint("imds") + "/metadata/identity/issuecredential")};
+  request.Fields = MetadataTrue();
+  request.SetBody(std::string(1024 * 1024, 'x'));
+  auto const context = Context{}.WithTimeout(std::chrono::seconds{30});
+  auto const response = transport->Send(request, nullptr, context);
+  EXPECT_EQ(response->StatusCode, 400);
+  EXPECT_FALSE(ReadToEnd(*response->Body, DefaultBufferedBodyBytes, context).empty());
+}
+
+TEST_F(WinHttpTest, ACancelledRequestReturnsWithin50Milliseconds) {
+  emulator_.Arm({{"path", "/metadata"}, {"count", -1}, {"fault", {{"hold", true}}}});
+  auto const transport = emulator_.MakeTransport();
+  auto const context = Context{}.WithCancellation();
+  Context::TimePoint cancelled{};
+  std::thread other{[&] {
+    emulator_.AwaitHeld(1);
+    cancelled = Context::Clock::now();
+    context.Cancel();
+  }};
+  EXPECT_EQ(FailureOf(*transport, Imds(Metadata), context).Code, errors::Cancelled);
+  auto const returned = Context::Clock::now();
+  other.join();
+  EXPECT_LT(returned - cancelled, std::chrono::milliseconds{50});
+  emulator_.Release();
+}
+
+TEST_F(WinHttpTest, ADeadlineEndsTheRequest) {
+  emulator_.Arm({{"path", "/metadata"}, {"count", -1}, {"fault", {{"hold", true}}}});
+  auto const transport = emulator_.MakeTransport();
+  auto const failure =
+      FailureOf(*transport, Imds(Metadata), Context{}.WithTimeout(std::chrono::milliseconds{300}));
+  EXPECT_EQ(failure.Code, errors::DeadlineExceeded);
+  emulator_.Release();
+}
+
+TEST_F(WinHttpTest, ACutAnswerIsAnError) {
+  auto const transport = emulator_.MakeTransport();
+  emulator_.Arm({{"path", "/metadata"}, {"fault", {{"cut", "mid-response"}}}});
+  EXPECT_EQ(FailureOf(*transport, Imds(Metadata)).Code, errors::ConnectionLost);
+}
+
+TEST_F(WinHttpTest, ARedirectIsAnAnswerAndNotFollowed) {
+  auto const transport = emulator_.MakeTransport();
+  emulator_.Arm(
+      {{"path", "/metadata"},
+       {"fault", {{"status", 307}, {"body", "elsewhere"}, {"headers", {{"Location", Imds("/other")}}}}}});
+  EXPECT_EQ(Get(*transport, Imds(Metadata), MetadataTrue()).Status, 307);
+  EXPECT_EQ(emulator_.Log("imds").size(), 1U);
+}
+
+TEST_F(WinHttpTest, ACookieIsNotKept) {
+  auto const transport = emulator_.MakeTransport();
+  emulator_.Arm({{"path", "/metadata"}, {"fault", {{"headers", {{"Set-Cookie", "a=b"}}}}}});
+  Get(*transport, Imds(Metadata), MetadataTrue());
+  EXPECT_EQ(Get(*transport, Imds(Metadata), MetadataTrue()).Status, 200);
+}
+
+TEST_F(WinHttpTest, NobodyThereIsToldAsSuch) {
+  auto const transport = emulator_.MakeTransport();
+  // Port 1 of loopback: nothing listens there.
+  auto const failure = FailureOf(*transport, "http://127.0.0.1:1/");
+  EXPECT_EQ(failure.Code, errors::ConnectFailed);
+  EXPECT_TRUE(failure.NothingSent);
+}
+
+TEST_F(WinHttpTest, AConnectionIsReused) {
+  auto const transport = emulator_.MakeTransport();
+  for (int count = 0; count < 5; ++count) {
+    EXPECT_EQ(Get(*transport, Imds(Metadata), MetadataTrue()).Status, 200);
+  }
+  EXPECT_GE(transport->PoolStatistics().Reused, 4U);
+}
+
+TEST_F(WinHttpTest, ManyThreadsAreServed) {
+  auto const transport = emulator_.MakeTransport();
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 8; ++thread) {
+    threads.emplace_back([&] {
+      for (int count = 0; count < 10; ++count) {
+        EXPECT_EQ(Get(*transport, Imds(Metadata), MetadataTrue()).Status, 200);
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(emulator_.Log("imds").size(), 80U);
+}
+
+}  // namespace
+}  // namespace mtlspop::windows_tests
