@@ -30,7 +30,8 @@ bool EndedByCaller(Error const& error, Context const& context) noexcept {
 CachedTokens::CachedTokens(
     std::string_view owner, gsl::not_null<std::shared_ptr<Clock>> clock, Logger log, Fetch fetch, OnUnused onUnused)
     : owner_(owner),
-      clock_(std::move(clock)),
+      ownedClock_(std::move(clock)),
+      clock_(ownedClock_.get()),
       log_(std::move(log)),
       fetch_(std::move(fetch)),
       onUnused_(std::move(onUnused)),

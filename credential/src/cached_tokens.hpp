@@ -80,7 +80,9 @@ class CachedTokens final {
   void ForgetParentsFlights() const;
 
   std::string owner_;
-  gsl::not_null<std::shared_ptr<Clock>> clock_;
+  std::shared_ptr<Clock> ownedClock_;
+  /// The same: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
+  Clock* clock_;
   Logger log_;
   Fetch fetch_;
   OnUnused onUnused_;

@@ -83,6 +83,8 @@ class ClientCertificateCredential::Impl {
   void ReloadIfDue();
 
   ClientCertificateCredentialOptions options_;
+  /// That of the options: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
+  Clock* clock_ = options_.Time.get().get();
   ConfidentialClient client_;
   mutable std::mutex mutex_;
   /// Reading and parsing, one at a time.
@@ -182,7 +184,7 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
 
 void ClientCertificateCredential::Impl::ReloadIfDue() {
   if (options_.CertificatePath.empty() && options_.CertificateUri.empty()) return;
-  auto const now = options_.Time->Now();
+  auto const now = clock_->Now();
   auto due = nextLook_.load(std::memory_order_relaxed);
   if (now.time_since_epoch().count() < due) return;
   auto const next = (now + options_.ReloadInterval).time_since_epoch().count();

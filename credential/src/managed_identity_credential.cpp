@@ -81,6 +81,8 @@ class ManagedIdentityCredential::Impl {
   void Reject(std::string const& keyId);
 
   ManagedIdentityCredentialOptions options_;
+  /// That of the options: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
+  Clock* clock_ = options_.Time.get().get();
   ManagedIdentitySettings settings_;
   ServiceClient client_;
   ImdsClient imds_;
@@ -178,7 +180,7 @@ AccessToken ManagedIdentityCredential::Impl::GetPreferred(TokenRequest const& re
 }
 
 void ManagedIdentityCredential::Impl::RotateIfDue() {
-  if (!bindings_.RotationIsDue(options_.Time->Now())) return;
+  if (!bindings_.RotationIsDue(clock_->Now())) return;
   tokens_.RunInBackground([this](Context const& context) {
     std::string const correlationId = encoding::NewUuid();
     try {

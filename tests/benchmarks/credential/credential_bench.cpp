@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -36,7 +37,6 @@ using namespace std::chrono_literals;
 using Seconds = std::chrono::duration<double>;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int Rounds = 11;
 /// A limit for what must not happen: a report divides by its limits.
 constexpr double NoneAtAll = 1e-6;
 
@@ -71,7 +71,7 @@ class Crew {
   void RunRound() {
     left_ = static_cast<int>(threads_.size());
     ++round_;
-    while (left_ != 0) std::this_thread::yield();
+    while (left_ != 0) std::this_thread::sleep_for(20us);
   }
 
  private:
@@ -112,33 +112,36 @@ void BenchCached(Report& report, BenchOptions const& options) {
   report.Add({"cached: allocations a call", perCall(before.Allocations, after.Allocations), "", NoneAtAll});
   report.Add({"cached: exclusive locks a call", perCall(before.ExclusiveLocks, after.ExclusiveLocks), "", NoneAtAll});
 
-  auto const burst = [&get, calls] {
-    for (int index = 0; index < calls; ++index) get();
+  // Short bursts, and the best of many: two threads are seen side by side only while the machine has two processors to
+  // spare.
+  constexpr int burstCalls = 10'000;
+  int const rounds = options.Quick ? 60 : 400;
+  auto const burst = [&get] {
+    for (int index = 0; index < burstCalls; ++index) get();
   };
   Crew one{1, burst};
   Crew two{2, burst};
   std::vector<Contender> contenders{{"one", [&] { one.RunRound(); }}, {"two", [&] { two.RunRound(); }}};
   auto const peer = MakeAzureIdentityPeer();
   if (peer) {
-    contenders.push_back({"azure", [&peer, calls] {
-                            for (int index = 0; index < calls; ++index) peer();
+    contenders.push_back({"azure", [&peer] {
+                            for (int index = 0; index < burstCalls; ++index) peer();
                           }});
   }
-  auto const times = TakeTurns(contenders, Rounds);
-  double const nanoseconds = Median(times[0]) / calls * 1e9;
-  // The best of all rounds: two threads can only be seen together where the machine has two processors to spare.
+  auto const times = TakeTurns(contenders, rounds);
   auto const best = [&times](std::size_t contender) {
     return *std::min_element(times[contender].begin(), times[contender].end());
   };
   report.Add(
-      {"cached: two threads / one", 2 * best(0) / best(1), "x", 1.8, true, Format("%.0f ns a call", nanoseconds)});
+      {"cached: two threads / one", 2 * best(0) / best(1), "x", 1.8, true,
+       Format("%.0f ns a call at best", best(0) / burstCalls * 1e9)});
   if (!peer) {
     std::cout << "azure-identity-cpp was not found: the cached token has no peer to be compared with\n";
     return;
   }
   report.Add(
       {"cached: own / Azure::Identity", MedianRatio(times[0], times[2]), "x", 1.0, false,
-       Format("%.0f ns a call", Median(times[2]) / calls * 1e9)});
+       Format("%.0f ns a call at best", best(2) / burstCalls * 1e9)});
 }
 
 void BenchStampede(Report& report) {
@@ -286,6 +289,11 @@ void BenchRotations(Report& report, BenchOptions const& benchOptions) {
       {"rotations: tokens / needed", emulator.Count("oauth2/v2.0/token") / (seconds / 2 + 1 + seconds / 4), "x", 1.1});
 }
 
+std::ptrdiff_t ThreadsOfThisProcess() {
+  std::filesystem::directory_iterator const threads{"/proc/self/task"};
+  return std::distance(begin(threads), end(threads));
+}
+
 void BenchDay(Report& report) {
   ::mallopt(M_ARENA_MAX, 1);
   constexpr int identities = 100;
@@ -313,7 +321,8 @@ void BenchDay(Report& report) {
       return cloud->Total("/oauth2/v2.0/token") == expected && cloud->Total("/issuecredential") == expected;
     };
     if (!test::Eventually(settled)) std::cerr << "hour " << hour << " did not settle\n";
-    ::malloc_trim(0);
+    // What a thread has for itself goes with the thread, which ends soon after it has nothing to do.
+    if (!test::Eventually([] { return ThreadsOfThisProcess() == 1; })) std::cerr << "threads stay\n";
     memory.push_back(static_cast<double>(::mallinfo2().uordblks) / 1024);
     std::cerr << "   memory at hour " << hour << ": " << memory.back() << " KiB\n";
     time->Advance(4h + 1s);
