@@ -130,8 +130,7 @@ CertificatePtr CertificateAuthority::Issue(
 }
 
 bool CertificateAuthority::HasIssued(X509* certificate) const {
-  bool const named =
-      X509_NAME_cmp(X509_get_issuer_name(certificate), X509_get_subject_name(_issuing.get())) == 0;
+  bool const named = X509_NAME_cmp(X509_get_issuer_name(certificate), X509_get_subject_name(_issuing.get())) == 0;
   return named && X509_verify(certificate, _issuingKey.get()) == 1;
 }
 

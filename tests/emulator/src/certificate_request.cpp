@@ -14,8 +14,7 @@ constexpr char const CuIdOid[] = "1.3.6.1.4.1.311.90.2.10";
 
 std::string TextOf(ASN1_STRING const* value) {
   return std::string(
-      reinterpret_cast<char const*>(ASN1_STRING_get0_data(value)),
-      static_cast<std::size_t>(ASN1_STRING_length(value)));
+      reinterpret_cast<char const*>(ASN1_STRING_get0_data(value)), static_cast<std::size_t>(ASN1_STRING_length(value)));
 }
 
 std::string TextOf(ASN1_OBJECT const* object) {
@@ -79,8 +78,8 @@ Flaw CheckMask(RSA_PSS_PARAMS const* parameters) {
   if (!IsAlgorithm(mask, NID_mgf1) || mask->parameter == nullptr || mask->parameter->type != V_ASN1_SEQUENCE) {
     return "signature: the mask generation function is not written out as MGF1";
   }
-  AlgorithmPtr const hash(static_cast<X509_ALGOR*>(
-      ASN1_item_unpack(mask->parameter->value.sequence, ASN1_ITEM_rptr(X509_ALGOR))));
+  AlgorithmPtr const hash(
+      static_cast<X509_ALGOR*>(ASN1_item_unpack(mask->parameter->value.sequence, ASN1_ITEM_rptr(X509_ALGOR))));
   if (!IsAlgorithm(hash.get(), NID_sha256)) {
     return "signature: MGF1 is not with SHA-256";
   }
@@ -88,8 +87,8 @@ Flaw CheckMask(RSA_PSS_PARAMS const* parameters) {
 }
 
 Flaw CheckPssParameters(ASN1_TYPE const* encoded) {
-  PssParametersPtr const parameters(static_cast<RSA_PSS_PARAMS*>(
-      ASN1_item_unpack(encoded->value.sequence, ASN1_ITEM_rptr(RSA_PSS_PARAMS))));
+  PssParametersPtr const parameters(
+      static_cast<RSA_PSS_PARAMS*>(ASN1_item_unpack(encoded->value.sequence, ASN1_ITEM_rptr(RSA_PSS_PARAMS))));
   if (!parameters) {
     return "signature: the RSASSA-PSS parameters are not readable";
   }

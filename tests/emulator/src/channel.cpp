@@ -33,7 +33,9 @@ Channel::Channel(int socket, SSL_CTX* context) : _socket(socket) {
 bool Channel::Fail() {
   _usable = false;
   auto const code = ERR_peek_error();
-  _failure = code == 0 ? "connection ended" : ERR_reason_error_string(code) ? ERR_reason_error_string(code) : "TLS error";
+  _failure = code == 0                       ? "connection ended"
+             : ERR_reason_error_string(code) ? ERR_reason_error_string(code)
+                                             : "TLS error";
   ERR_clear_error();
   return false;
 }
@@ -166,8 +168,7 @@ bool Channel::AwaitAnswer() {
       return false;
     }
     bool const timedOut = errno == EAGAIN || errno == EWOULDBLOCK;
-    if (SSL_get_error(_ssl.get(), result) != SSL_ERROR_WANT_READ ||
-        (timedOut && _state.FinishedReceived == 0)) {
+    if (SSL_get_error(_ssl.get(), result) != SSL_ERROR_WANT_READ || (timedOut && _state.FinishedReceived == 0)) {
       return Fail();
     }
   }
@@ -176,8 +177,8 @@ bool Channel::AwaitAnswer() {
 
 void Channel::ReadCertificate() {
   X509* const certificate = SSL_get0_peer_certificate(_ssl.get());
-  _certificate = certificate != nullptr ? std::make_shared<ClientCertificate const>(DescribeCertificate(certificate))
-                                        : nullptr;
+  _certificate =
+      certificate != nullptr ? std::make_shared<ClientCertificate const>(DescribeCertificate(certificate)) : nullptr;
 }
 
 char const* Channel::TlsVersion() const { return _ssl ? SSL_get_version(_ssl.get()) : nullptr; }

@@ -16,8 +16,7 @@ std::string NameField(X509* certificate, int nid) {
   }
   auto const* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, index));
   return std::string(
-      reinterpret_cast<char const*>(ASN1_STRING_get0_data(value)),
-      static_cast<std::size_t>(ASN1_STRING_length(value)));
+      reinterpret_cast<char const*>(ASN1_STRING_get0_data(value)), static_cast<std::size_t>(ASN1_STRING_length(value)));
 }
 
 std::time_t TimeOf(ASN1_TIME const* time) {

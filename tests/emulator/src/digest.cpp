@@ -25,8 +25,7 @@ std::string GuidFrom(std::string bytes) {
 std::string Sha256(std::string_view bytes) {
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
   SHA256(
-      reinterpret_cast<unsigned char const*>(bytes.data()),
-      bytes.size(),
+      reinterpret_cast<unsigned char const*>(bytes.data()), bytes.size(),
       reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }

@@ -95,7 +95,7 @@ Directory::Directory(Options const& options) {
 void Directory::AddIdentity(Identity identity) {
   auto const position = _identities.size();
   bool const fresh = _byClientId.emplace(LowerCase(identity.ClientId), position).second &&
-      _byObjectId.emplace(LowerCase(identity.ObjectId), position).second;
+                     _byObjectId.emplace(LowerCase(identity.ObjectId), position).second;
   if (!fresh) {
     throw std::invalid_argument("two identities share a client_id or object_id: " + identity.ClientId);
   }

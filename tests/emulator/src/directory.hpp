@@ -29,8 +29,8 @@ struct App {
   std::string ObjectId;
   std::string TenantId;
   std::set<std::string> CertificateKeyIds;
-  bool Federated = false;    // Trusts tokens of any identity here as its client assertion.
-  bool MtlsEnabled = true;   // Else AADSTS51000.
+  bool Federated = false;   // Trusts tokens of any identity here as its client assertion.
+  bool MtlsEnabled = true;  // Else AADSTS51000.
   bool VaultAccess = true;
 };
 

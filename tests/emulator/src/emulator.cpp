@@ -124,9 +124,7 @@ Emulator::Parts::Parts(Options options)
           {"attestation", Attestation, AttestationTls.get()},
           Shared) {
   Everything.Urls = {
-      "http://" + Authority(ImdsListener),
-      "https://" + Authority(StsListener),
-      "https://" + Authority(VaultListener),
+      "http://" + Authority(ImdsListener), "https://" + Authority(StsListener), "https://" + Authority(VaultListener),
       "https://" + Authority(AttestationListener)};
   // So that the first token takes no longer than the others.
   Everything.StsKey.WaitUntilMade();

@@ -22,8 +22,10 @@ constexpr KnownError KnownErrors[] = {
     {500181, 401, "invalid_client",
      "CertificateValidationFailedTlsCertMismatch: the TLS certificate provided does not match the certificate in the "
      "assertion."},
-    {1000901, 401, "invalid_client", "The certificate is no longer valid for obtaining tokens: token_not_after has passed."},
-    {51000, 400, "invalid_request", "The required feature 'mTLS client authentication' is disabled for the application."},
+    {1000901, 401, "invalid_client",
+     "The certificate is no longer valid for obtaining tokens: token_not_after has passed."},
+    {51000, 400, "invalid_request",
+     "The required feature 'mTLS client authentication' is disabled for the application."},
     {700027, 401, "invalid_client", "The certificate with the given identifier is not registered on the application."},
     {700016, 400, "unauthorized_client", "The application was not found in the directory."},
     {50196, 429, "temporarily_unavailable", "The server terminated an operation because of a client request loop."},
@@ -45,16 +47,15 @@ Response EntraError(unsigned status, std::string_view error, unsigned code, std:
   auto const correlation = RandomGuid();
   auto const timestamp = UtcNow();
   std::string const description = "AADSTS" + std::to_string(code) + ": " + std::string(text) + " Trace ID: " + trace +
-      " Correlation ID: " + correlation + " Timestamp: " + timestamp;
+                                  " Correlation ID: " + correlation + " Timestamp: " + timestamp;
   auto response = JsonResponse(
-      status,
-      {{"error", error},
-       {"error_description", description},
-       {"error_codes", {code}},
-       {"timestamp", timestamp},
-       {"trace_id", trace},
-       {"correlation_id", correlation},
-       {"error_uri", "https://login.microsoftonline.com/error?code=" + std::to_string(code)}});
+      status, {{"error", error},
+               {"error_description", description},
+               {"error_codes", {code}},
+               {"timestamp", timestamp},
+               {"trace_id", trace},
+               {"correlation_id", correlation},
+               {"error_uri", "https://login.microsoftonline.com/error?code=" + std::to_string(code)}});
   response.Set("x-ms-request-id", trace);
   return response;
 }
@@ -62,8 +63,8 @@ Response EntraError(unsigned status, std::string_view error, unsigned code, std:
 Response EntraErrorByCode(std::string_view code) {
   auto const digits = code.find_first_of("0123456789");
   auto const number = digits == std::string_view::npos
-      ? 0U
-      : static_cast<unsigned>(std::strtoul(std::string(code.substr(digits)).c_str(), nullptr, 10));
+                          ? 0U
+                          : static_cast<unsigned>(std::strtoul(std::string(code.substr(digits)).c_str(), nullptr, 10));
   for (auto const& known : KnownErrors) {
     if (known.Code == number) {
       return EntraError(known.Status, known.Error, number, known.Text);

@@ -92,7 +92,8 @@ std::map<std::string, Setter> const& MatchSetters() {
 }
 
 // A misspelt member would make a test pass for the wrong reason.
-void ApplySetter(std::map<std::string, Setter> const& setters, Fault& fault, std::string const& key, json const& value) {
+void ApplySetter(
+    std::map<std::string, Setter> const& setters, Fault& fault, std::string const& key, json const& value) {
   auto const setter = setters.find(key);
   if (setter == setters.end()) {
     throw std::invalid_argument("unknown member '" + key + "'");
@@ -122,9 +123,9 @@ Fault FaultFrom(json const& description) {
 
 bool Matches(Fault const& fault, std::string_view service, Request const& request) {
   return fault.RejectHandshake.empty() && request.Path.compare(0, fault.Path.size(), fault.Path) == 0 &&
-      (fault.Service.empty() || fault.Service == service) &&
-      (fault.Method.empty() || fault.Method == request.Method) &&
-      (fault.Query.empty() || request.Query.find(fault.Query) != std::string::npos);
+         (fault.Service.empty() || fault.Service == service) &&
+         (fault.Method.empty() || fault.Method == request.Method) &&
+         (fault.Query.empty() || request.Query.find(fault.Query) != std::string::npos);
 }
 
 }  // namespace

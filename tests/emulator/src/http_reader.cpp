@@ -100,7 +100,9 @@ struct HttpReader::State {
 
   bool Fill() {
     if (Begin > 0) {
-      std::copy(Buffer.begin() + static_cast<std::ptrdiff_t>(Begin), Buffer.begin() + static_cast<std::ptrdiff_t>(End), Buffer.begin());
+      std::copy(
+          Buffer.begin() + static_cast<std::ptrdiff_t>(Begin), Buffer.begin() + static_cast<std::ptrdiff_t>(End),
+          Buffer.begin());
       End -= Begin;
       Begin = 0;
     }

@@ -120,8 +120,9 @@ std::variant<Identity const*, Response> ImdsService::SelectIdentity(Parameters c
       continue;
     }
     ++selectors;
-    found = resource ? people.FindByResourceId(value)
-                     : name == "client_id" ? people.FindByClientId(value) : people.FindByObjectId(value);
+    found = resource              ? people.FindByResourceId(value)
+            : name == "client_id" ? people.FindByClientId(value)
+                                  : people.FindByObjectId(value);
   }
   if (selectors > 1) {
     return BadRequest("Only one of client_id, object_id and msi_res_id may be given");
@@ -134,11 +135,10 @@ std::variant<Identity const*, Response> ImdsService::SelectIdentity(Parameters c
 
 Response ImdsService::PlatformMetadata(Identity const& identity) const {
   return JsonResponse(
-      200,
-      {{"clientId", identity.ClientId},
-       {"tenantId", identity.TenantId},
-       {"cuId", json::parse(_cuId)},
-       {"attestationEndpoint", _world.Urls.Attestation}});
+      200, {{"clientId", identity.ClientId},
+            {"tenantId", identity.TenantId},
+            {"cuId", json::parse(_cuId)},
+            {"attestationEndpoint", _world.Urls.Attestation}});
 }
 
 // Empty where the attestation is in order or not needed.
@@ -206,13 +206,12 @@ Response ImdsService::Credential(Exchange const& exchange, Identity const& ident
   auto const certificate = _world.Authority.Issue(identity, otherKey ? otherKey.get() : publicKey, terms);
   _world.Counters.CountCredential(identity.ClientId);
   return JsonResponse(
-      200,
-      {{"certificate", Base64Encode(DerOf(certificate.get()))},
-       {"client_id", identity.ClientId},
-       {"tenant_id", identity.TenantId},
-       {"identity_type", identity.SystemAssigned ? "SystemAssigned" : "UserAssigned"},
-       {"mtls_authentication_endpoint",
-        settings.StsEndpointName.empty() ? _world.Urls.Sts : "https://" + settings.StsEndpointName}});
+      200, {{"certificate", Base64Encode(DerOf(certificate.get()))},
+            {"client_id", identity.ClientId},
+            {"tenant_id", identity.TenantId},
+            {"identity_type", identity.SystemAssigned ? "SystemAssigned" : "UserAssigned"},
+            {"mtls_authentication_endpoint",
+             settings.StsEndpointName.empty() ? _world.Urls.Sts : "https://" + settings.StsEndpointName}});
 }
 
 Response ImdsService::BearerToken(Exchange& exchange, Identity const& identity) {
@@ -221,8 +220,8 @@ Response ImdsService::BearerToken(Exchange& exchange, Identity const& identity) 
     return BadRequest("Required audience parameter not specified");
   }
   auto const lifetime = _world.Settings.TokenLifetime;
-  auto const token = _world.StsKey.Sign(AccessTokenClaims(
-      {identity.ClientId, identity.ObjectId, identity.TenantId}, *resource, lifetime, std::string()));
+  auto const token = _world.StsKey.Sign(
+      AccessTokenClaims({identity.ClientId, identity.ObjectId, identity.TenantId}, *resource, lifetime, std::string()));
   _world.Secrets.Add("token", token);
   _world.Counters.CountToken("Bearer (IMDS v1)");
   exchange.Scheme = "Bearer";

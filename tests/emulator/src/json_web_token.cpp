@@ -30,12 +30,9 @@ std::string SignBytes(EVP_PKEY* key, std::string_view text) {
   std::string signature(static_cast<std::size_t>(EVP_PKEY_get_size(key)), '\0');
   std::size_t size = signature.size();
   bool const done = EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-      EVP_DigestSign(
-          context.get(),
-          reinterpret_cast<unsigned char*>(signature.data()),
-          &size,
-          reinterpret_cast<unsigned char const*>(text.data()),
-          text.size()) == 1;
+                    EVP_DigestSign(
+                        context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
+                        reinterpret_cast<unsigned char const*>(text.data()), text.size()) == 1;
   if (!done) {
     throw std::runtime_error("cannot sign a token");
   }
@@ -46,12 +43,9 @@ std::string SignBytes(EVP_PKEY* key, std::string_view text) {
 bool VerifyBytes(EVP_PKEY* key, std::string_view text, std::string_view signature) {
   DigestContextPtr const context(EVP_MD_CTX_new());
   return EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-      EVP_DigestVerify(
-          context.get(),
-          reinterpret_cast<unsigned char const*>(signature.data()),
-          signature.size(),
-          reinterpret_cast<unsigned char const*>(text.data()),
-          text.size()) == 1;
+         EVP_DigestVerify(
+             context.get(), reinterpret_cast<unsigned char const*>(signature.data()), signature.size(),
+             reinterpret_cast<unsigned char const*>(text.data()), text.size()) == 1;
 }
 
 }  // namespace

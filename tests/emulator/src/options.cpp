@@ -34,11 +34,19 @@ std::chrono::seconds ParseSeconds(std::string_view text) {
   std::int64_t scale = 1;
   if (!text.empty()) {
     switch (text.back()) {
-      case 'd': scale = 86400; break;
-      case 'h': scale = 3600; break;
-      case 'm': scale = 60; break;
-      case 's': break;
-      default: return std::chrono::seconds(ParseNumber<std::uint32_t>(text));
+      case 'd':
+        scale = 86400;
+        break;
+      case 'h':
+        scale = 3600;
+        break;
+      case 'm':
+        scale = 60;
+        break;
+      case 's':
+        break;
+      default:
+        return std::chrono::seconds(ParseNumber<std::uint32_t>(text));
     }
     text.remove_suffix(1);
   }
@@ -115,10 +123,9 @@ std::vector<OptionRow> ServerRows() {
        "how Key Vault asks: renegotiate (default, TLS 1.2), post-handshake (TLS 1.3), handshake",
        [](Options& o, auto const& v) {
          o.ClientCertificate = ParseChoice<CertificateRequestMode>(
-             v,
-             {{"renegotiate", CertificateRequestMode::Renegotiate},
-              {"post-handshake", CertificateRequestMode::PostHandshake},
-              {"handshake", CertificateRequestMode::Handshake}});
+             v, {{"renegotiate", CertificateRequestMode::Renegotiate},
+                 {"post-handshake", CertificateRequestMode::PostHandshake},
+                 {"handshake", CertificateRequestMode::Handshake}});
        }},
       {"--certificate-wait", "SECONDS", "how long Key Vault waits for a certificate it asked for (30)",
        [](Options& o, auto const& v) { o.CertificateWait = ParseSeconds(v); }},
@@ -128,7 +135,8 @@ std::vector<OptionRow> ServerRows() {
          o.StsTls13 = ParseChoice<TokenServiceTls13>(
              v, {{"asks", TokenServiceTls13::Asks}, {"never-asks", TokenServiceTls13::NeverAsks}});
        }},
-      {"--min-tls", "1.2|1.3", "lowest TLS version (1.2)", [](Options& o, auto const& v) { o.MinimumTls = ParseTls(v); }},
+      {"--min-tls", "1.2|1.3", "lowest TLS version (1.2)",
+       [](Options& o, auto const& v) { o.MinimumTls = ParseTls(v); }},
       {"--server-tls-max", "1.2|1.3", "highest TLS version (1.3)",
        [](Options& o, auto const& v) { o.MaximumTls = ParseTls(v); }},
       {"--max-connections", "N", "connections served at once; more wait (4096)",
@@ -159,13 +167,15 @@ std::vector<OptionRow> LifetimeRows() {
 std::vector<OptionRow> BehaviourRows() {
   return {
       {"--imds", "v1|v2", "v1: the IMDS v2 endpoints answer 404 (v2)",
-       [](Options& o, auto const& v) { o.ImdsV2 = ParseChoice<bool>(v, {{"v1", false}, {"v2", true}}); }},
+       [](Options& o, auto const& v) {
+         o.ImdsV2 = ParseChoice<bool>(v, {{"v1", false}, {"v2", true}});
+       }},
       {"--throttle", "N/SECONDS", "IMDS answers 429 beyond N requests in any SECONDS; refused ones count",
        [](Options& o, auto const& v) { o.ImdsThrottle = ParseThrottle(v); }},
       {"--cu-id", "both|vmId|vmssId", "members of the machine's cuId (both)",
        [](Options& o, auto const& v) {
-         o.CuId = std::string(
-             ParseChoice<std::string_view>(v, {{"both", "both"}, {"vmId", "vmId"}, {"vmssId", "vmssId"}}));
+         o.CuId =
+             std::string(ParseChoice<std::string_view>(v, {{"both", "both"}, {"vmId", "vmId"}, {"vmssId", "vmssId"}}));
        }},
       {"--require-attestation", "", "IMDS issues only with a valid attestation token",
        [](Options& o, auto const&) { o.RequireAttestation = true; }},

@@ -94,8 +94,7 @@ Refusal CheckChallenge(Exchange const& exchange, json const& claims, ClaimsChall
     return std::nullopt;
   }
   return Refuse(
-      "InsufficientClaims",
-      "Continuous access evaluation demands a new token.",
+      "InsufficientClaims", "Continuous access evaluation demands a new token.",
       "error=\"insufficient_claims\", claims=\"" + challenge.Encoded() + "\"");
 }
 

@@ -11,7 +11,7 @@ namespace mtlspop_emulator {
 
 struct ResourceRefusal {
   unsigned Status = 401;
-  std::string Code;     // Short: MissingClientCertificate, ...
+  std::string Code;  // Short: MissingClientCertificate, ...
   std::string Message;
   std::string ChallengeParameters;  // Further parameters of WWW-Authenticate, such as error="invalid_token".
 };

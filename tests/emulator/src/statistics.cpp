@@ -117,15 +117,10 @@ json Statistics::ToJson() const {
          {"busy_us", counts.BusyUs},
          {"cpu_us", counts.CpuUs}});
   }
-  return {
-      {"credentials_issued", credentials},
-      {"credentials_by_client", _credentials},
-      {"tokens_issued", tokens},
-      {"tokens_by_type", _tokens},
-      {"mismatches", _mismatches},
-      {"connections", _connections},
-      {"handshakes", handshakes},
-      {"requests", requests}};
+  return {{"credentials_issued", credentials}, {"credentials_by_client", _credentials},
+          {"tokens_issued", tokens},           {"tokens_by_type", _tokens},
+          {"mismatches", _mismatches},         {"connections", _connections},
+          {"handshakes", handshakes},          {"requests", requests}};
 }
 
 }  // namespace mtlspop_emulator

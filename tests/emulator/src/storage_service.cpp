@@ -31,7 +31,7 @@ Response StorageError(unsigned status, std::string const& code, std::string cons
   response.Set("Content-Type", "application/xml");
   response.Set("x-ms-error-code", code);
   response.Body = "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>" + code + "</Code><Message>" + message +
-      "</Message></Error>";
+                  "</Message></Error>";
   return response;
 }
 
@@ -61,7 +61,7 @@ bool StorageService::IsFor(Request const& request) {
   auto host = request.Find("Host");
   host = host.substr(0, host.find(':'));
   return host.size() > HostSuffix.size() &&
-      EqualsIgnoringCase(host.substr(host.size() - HostSuffix.size()), HostSuffix);
+         EqualsIgnoringCase(host.substr(host.size() - HostSuffix.size()), HostSuffix);
 }
 
 bool StorageService::KeepsBody(Request const& request) const { return !StartsWith(request.Path, DiscardPrefix); }
@@ -103,12 +103,11 @@ Response StorageService::Dispatch(Exchange& exchange) {
 Response StorageService::Refuse(ResourceRefusal const& refusal) const {
   bool const unauthorized = refusal.Status == 401;
   auto response = StorageError(
-      refusal.Status,
-      unauthorized ? "NoAuthenticationInformation" : "AuthorizationPermissionMismatch",
+      refusal.Status, unauthorized ? "NoAuthenticationInformation" : "AuthorizationPermissionMismatch",
       "[" + refusal.Code + "] " + refusal.Message);
   if (unauthorized) {
     std::string challenge = "Bearer authorization_uri=https://login.microsoftonline.com/" +
-        _world.People.DefaultTenant() + "/oauth2/authorize resource_id=" + Audience;
+                            _world.People.DefaultTenant() + "/oauth2/authorize resource_id=" + Audience;
     if (!refusal.ChallengeParameters.empty()) {
       challenge += ", " + refusal.ChallengeParameters;
     }
@@ -154,9 +153,8 @@ Response StorageService::Get(Request const& request) const {
     response.Status = 206;
     response.Body = blob->substr(range->first, range->second - range->first + 1);
     response.Set(
-        "Content-Range",
-        "bytes " + std::to_string(range->first) + "-" + std::to_string(range->second) + "/" +
-            std::to_string(blob->size()));
+        "Content-Range", "bytes " + std::to_string(range->first) + "-" + std::to_string(range->second) + "/" +
+                             std::to_string(blob->size()));
   } else {
     response.SharedBody = blob;
   }

@@ -33,9 +33,7 @@ class TokenRequestCheck {
 
   std::variant<TokenGrant, Response> Run() {
     for (auto const check :
-         {&TokenRequestCheck::CheckShape,
-          &TokenRequestCheck::CheckCertificate,
-          &TokenRequestCheck::CheckClient,
+         {&TokenRequestCheck::CheckShape, &TokenRequestCheck::CheckCertificate, &TokenRequestCheck::CheckClient,
           &TokenRequestCheck::CheckScope}) {
       if (auto refusal = (this->*check)()) {
         return *refusal;
@@ -75,7 +73,8 @@ Refusal TokenRequestCheck::CheckShape() {
   }
   for (char const* const name : {"grant_type", "client_id", "scope"}) {
     if (Value(name).empty()) {
-      return InvalidRequest(900144, "The request body must contain the following parameter: '" + std::string(name) + "'.");
+      return InvalidRequest(
+          900144, "The request body must contain the following parameter: '" + std::string(name) + "'.");
     }
   }
   if (Value("grant_type") != "client_credentials") {
@@ -102,7 +101,8 @@ Refusal TokenRequestCheck::CheckCertificate() {
     return InvalidClient(7000218, "No client certificate was presented on this connection.");
   }
   if (certificate->NotAfter <= Now()) {
-    return InvalidClient(1000901, "The certificate is no longer valid for obtaining tokens: token_not_after has passed.");
+    return InvalidClient(
+        1000901, "The certificate is no longer valid for obtaining tokens: token_not_after has passed.");
   }
   if (certificate->NotBefore > Now()) {
     return InvalidClient(700024, "The certificate is not within its valid time range.");
@@ -195,10 +195,11 @@ Refusal TokenRequestCheck::CheckAssertion(App const& app) {
 Refusal TokenRequestCheck::CheckScope() {
   auto const scope = Value("scope");
   bool const isDefault = scope.size() > DefaultScope.size() &&
-      scope.compare(scope.size() - DefaultScope.size(), DefaultScope.size(), DefaultScope) == 0;
+                         scope.compare(scope.size() - DefaultScope.size(), DefaultScope.size(), DefaultScope) == 0;
   if (!isDefault || scope.find(' ') != std::string::npos) {
     return EntraError(
-        400, "invalid_scope", 1002012, "The provided value for scope " + scope + " is not valid: it must be one resource and /.default.");
+        400, "invalid_scope", 1002012,
+        "The provided value for scope " + scope + " is not valid: it must be one resource and /.default.");
   }
   _grant.Audience = scope.substr(0, scope.size() - DefaultScope.size());
   auto const& bearerOnly = _world.Settings.BearerOnlyResources;

@@ -97,25 +97,23 @@ Response TokenService::Discovery(Request const& request, std::string const& tena
   std::string const base = "https://" + std::string(request.Find("Host"));
   if (EndsWith(request.Path, "/.well-known/openid-configuration")) {
     return JsonResponse(
-        200,
-        {{"token_endpoint", base + "/" + tenant + "/oauth2/v2.0/token"},
-         {"authorization_endpoint", base + "/" + tenant + "/oauth2/v2.0/authorize"},
-         {"issuer", IssuerOf(tenant)},
-         {"jwks_uri", base + "/common/discovery/v2.0/keys"},
-         {"tls_client_certificate_bound_access_tokens", true}});
+        200, {{"token_endpoint", base + "/" + tenant + "/oauth2/v2.0/token"},
+              {"authorization_endpoint", base + "/" + tenant + "/oauth2/v2.0/authorize"},
+              {"issuer", IssuerOf(tenant)},
+              {"jwks_uri", base + "/common/discovery/v2.0/keys"},
+              {"tls_client_certificate_bound_access_tokens", true}});
   }
   if (EndsWith(request.Path, "/discovery/v2.0/keys")) {
     return JsonResponse(200, _world.StsKey.KeySet());
   }
   if (EndsWith(request.Path, "/discovery/instance")) {
     return JsonResponse(
-        200,
-        {{"tenant_discovery_endpoint", base + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
-         {"api-version", "1.1"},
-         {"metadata",
-          {{{"preferred_network", "login.microsoftonline.com"},
-            {"preferred_cache", "login.windows.net"},
-            {"aliases", {"login.microsoftonline.com", "login.windows.net"}}}}}});
+        200, {{"tenant_discovery_endpoint", base + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
+              {"api-version", "1.1"},
+              {"metadata",
+               {{{"preferred_network", "login.microsoftonline.com"},
+                 {"preferred_cache", "login.windows.net"},
+                 {"aliases", {"login.microsoftonline.com", "login.windows.net"}}}}}});
   }
   return EntraError(404, "invalid_request", 900561, "There is no such endpoint.");
 }

@@ -22,8 +22,7 @@ struct Endpoints {
 };
 
 struct World {
-  explicit World(Options options)
-      : Settings(std::move(options)), People(Settings), Secrets(Settings.RecordSecrets) {}
+  explicit World(Options options) : Settings(std::move(options)), People(Settings), Secrets(Settings.RecordSecrets) {}
 
   Options const Settings;
   Directory People;

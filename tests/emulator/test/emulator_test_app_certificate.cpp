@@ -16,14 +16,15 @@ class AppCertificate : public testing::Test {
   AppCertificate() : _own(MakeSelfSigned("contoso-app")) {}
 
   void Register(json const& more = json::object()) {
-    json app = {{"client_id", AppId}, {"tenant_id", _app.TenantId()}, {"certificate_pem", ToPem(_own.Certificate.get())}};
+    json app = {
+        {"client_id", AppId}, {"tenant_id", _app.TenantId()}, {"certificate_pem", ToPem(_own.Certificate.get())}};
     app.update(more);
     _emulator.Control("POST", "/emulator/apps", app);
   }
 
   std::string Form(std::string const& extra = {}) const {
     return std::string("grant_type=client_credentials&client_id=") + AppId + "&scope=" + VaultScope +
-        "&token_type=mtls_pop" + extra;
+           "&token_type=mtls_pop" + extra;
   }
 
   std::string Assertion(std::string const& token, std::string const& type = JwtPop) const {

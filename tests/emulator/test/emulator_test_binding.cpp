@@ -233,9 +233,8 @@ TEST_F(Vault, ChallengesWithoutAuthorization) {
   auto const answer = Call({"GET", SecretTarget, {}, {}});
   EXPECT_EQ(answer.Status, 401U);
   EXPECT_EQ(
-      answer.Header("WWW-Authenticate"),
-      "Bearer authorization=\"https://login.microsoftonline.com/" + _app.TenantId() +
-          "\", resource=\"https://vault.azure.net\"");
+      answer.Header("WWW-Authenticate"), "Bearer authorization=\"https://login.microsoftonline.com/" + _app.TenantId() +
+                                             "\", resource=\"https://vault.azure.net\"");
 }
 
 TEST_F(Vault, KeepsVersionsOfSecrets) {

@@ -178,8 +178,7 @@ TEST(Connections, AThousandAtOnce) {
   }
   for (auto& connection : connections) {
     EXPECT_EQ(
-        connection
-            .Call({"GET", "/metadata/identity/getplatformmetadata" + app.Query(), {{"Metadata", "true"}}, {}})
+        connection.Call({"GET", "/metadata/identity/getplatformmetadata" + app.Query(), {{"Metadata", "true"}}, {}})
             .Status,
         200U);
   }

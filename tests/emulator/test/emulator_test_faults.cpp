@@ -39,8 +39,7 @@ class Fault : public testing::Test {
 };
 
 TEST_F(Fault, StatusWithBodyAndHeadersForTheNextCallsOnly) {
-  Arm(MetadataPath,
-      {{"status", 503}, {"body", {{"error", "busy"}}}, {"headers", {{"Retry-After", "7"}}}},
+  Arm(MetadataPath, {{"status", 503}, {"body", {{"error", "busy"}}}, {"headers", {{"Retry-After", "7"}}}},
       {{"skip", 1}, {"count", 2}});
   EXPECT_EQ(_app.Metadata().Status, 200U);
   auto const answer = _app.Metadata();
@@ -64,10 +63,8 @@ TEST_F(Fault, NegativeCountLastsUntilCleared) {
 TEST_F(Fault, MisspeltMembersAreRefused) {
   TestConnection connection(_emulator.Authority("control"));
   for (auto const& body :
-       {json({{"path", "/"}, {"fault", {{"stauts", 500}}}}),
-        json({{"paht", "/"}, {"fault", {{"status", 500}}}}),
-        json({{"path", "/"}, {"fault", {{"cut", "sideways"}}}}),
-        json({{"path", "/"}})}) {
+       {json({{"path", "/"}, {"fault", {{"stauts", 500}}}}), json({{"paht", "/"}, {"fault", {{"status", 500}}}}),
+        json({{"path", "/"}, {"fault", {{"cut", "sideways"}}}}), json({{"path", "/"}})}) {
     EXPECT_EQ(connection.Call({"POST", "/emulator/faults", {}, body.dump()}).Status, 400U) << body;
   }
 }

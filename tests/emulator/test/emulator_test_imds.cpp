@@ -105,8 +105,7 @@ TEST(Imds, EndpointNameIsAnOption) {
   EmulatedApp app(emulator);
   auto const key = MakeRsaKey();
   auto const answer = app.IssueCredential(MakeRequest(key.get(), app.GoodRequest()));
-  EXPECT_EQ(
-      json::parse(answer.Body).at("mtls_authentication_endpoint"), "https://westeurope.mtlsauth.microsoft.com");
+  EXPECT_EQ(json::parse(answer.Body).at("mtls_authentication_endpoint"), "https://westeurope.mtlsauth.microsoft.com");
 }
 
 class Attestation : public testing::Test {

@@ -79,7 +79,8 @@ TEST_F(TokenService, FormIsChecked) {
     auto form = good;
     return _app.RequestToken(form.replace(form.find(from), from.size(), to));
   };
-  ExpectError(with("grant_type=client_credentials", "grant_type=password"), 400, "unsupported_grant_type", "AADSTS70003");
+  ExpectError(
+      with("grant_type=client_credentials", "grant_type=password"), 400, "unsupported_grant_type", "AADSTS70003");
   ExpectError(with("grant_type=client_credentials&", ""), 400, "invalid_request", "AADSTS900144");
   ExpectError(with("&scope=", "&resource="), 400, "invalid_request", "AADSTS900144");
   ExpectError(with("/.default", "/read"), 400, "invalid_scope", "AADSTS1002012");
@@ -99,7 +100,8 @@ TEST_F(TokenService, TenantIsChecked) {
 }
 
 TEST_F(TokenService, ResourceWithoutSupportForBoundTokens) {
-  ExpectError(_app.RequestToken(_app.TokenForm("https://old.example/.default")), 400, "invalid_request", "AADSTS392196");
+  ExpectError(
+      _app.RequestToken(_app.TokenForm("https://old.example/.default")), 400, "invalid_request", "AADSTS392196");
   EXPECT_EQ(_app.RequestToken(_app.TokenForm("https://old.example/.default", "")).Status, 200U);
 }
 
@@ -133,11 +135,8 @@ TEST_F(TokenService, ResumedSessionStillHasItsCertificate) {
 
 TEST_F(TokenService, RealHostNamesAreInTheServerCertificate) {
   for (char const* const name :
-       {"mtlsauth.microsoft.com",
-        "westeurope.mtlsauth.microsoft.com",
-        "mtlsauth.microsoftonline.us",
-        "usgovvirginia.mtlsauth.microsoftonline.us",
-        "mtlsauth.partner.microsoftonline.cn",
+       {"mtlsauth.microsoft.com", "westeurope.mtlsauth.microsoft.com", "mtlsauth.microsoftonline.us",
+        "usgovvirginia.mtlsauth.microsoftonline.us", "mtlsauth.partner.microsoftonline.cn",
         "chinaeast.mtlsauth.partner.microsoftonline.cn"}) {
     auto settings = _app.Tls(&_binding);
     settings.ServerName = name;
@@ -156,8 +155,7 @@ TEST_F(TokenService, DiscoveryNeedsNoCertificate) {
        "/" + _app.TenantId() + "/v2.0/.well-known/openid-configuration",
        {{"Host", "login.microsoftonline.com"}},
        {}});
-  EXPECT_EQ(
-      json::parse(answer.Body).at("token_endpoint"), "https://login.microsoftonline.com" + _app.TokenTarget());
+  EXPECT_EQ(json::parse(answer.Body).at("token_endpoint"), "https://login.microsoftonline.com" + _app.TokenTarget());
 }
 
 TEST(TokenOptions, LifetimeAndRefresh) {

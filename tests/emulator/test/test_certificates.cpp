@@ -14,8 +14,7 @@ namespace {
 unsigned char const* Bytes(std::string const& text) { return reinterpret_cast<unsigned char const*>(text.data()); }
 
 void AddName(X509_NAME* name, int nid, std::string const& value) {
-  X509_NAME_add_entry_by_NID(
-      name, nid, V_ASN1_UTF8STRING, Bytes(value), static_cast<int>(value.size()), -1, 0);
+  X509_NAME_add_entry_by_NID(name, nid, V_ASN1_UTF8STRING, Bytes(value), static_cast<int>(value.size()), -1, 0);
 }
 
 template <typename T, typename ToDer>
@@ -132,8 +131,8 @@ std::string PublicKeyBase64(EVP_PKEY* key) { return ToBase64(DerOf(key, i2d_PUBK
 
 std::string ToBase64(std::string const& bytes) {
   std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  auto const size = EVP_EncodeBlock(
-      reinterpret_cast<unsigned char*>(text.data()), Bytes(bytes), static_cast<int>(bytes.size()));
+  auto const size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), Bytes(bytes), static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(size));
   return text;
 }
