@@ -1,4 +1,4 @@
-// The emulator's own certificate authority, made at start: a root for its servers, an issuing one for binding certificates.
+// The emulator's own certificate authority, made at start: a root for its servers, an issuing one for bindings.
 #pragma once
 
 #include <chrono>
