@@ -162,6 +162,23 @@ struct AttestedWorld : ManagedIdentityWorld {
   std::shared_ptr<ScriptedAttestation> Provider = std::make_shared<ScriptedAttestation>();
 };
 
+struct CacheWorld {
+  AttestationCache Make() {
+    return AttestationCache{
+        {gsl::make_not_null(std::shared_ptr<AttestationProvider>{Provider}),
+         gsl::make_not_null(std::shared_ptr<Clock>{Time}),
+         {},
+         true}};
+  }
+  std::shared_ptr<ManualClock> Time = std::make_shared<ManualClock>();
+  std::shared_ptr<ScriptedAttestation> Provider = std::make_shared<ScriptedAttestation>();
+  std::shared_ptr<BindingKey const> Key = ReadyKeys{}.GetOrCreateKey({}, {});
+  std::string JwtFor(std::chrono::seconds life) const {
+    return MakeJwt(
+        {{"exp", std::chrono::duration_cast<std::chrono::seconds>((Time->Now() + life).time_since_epoch()).count()}});
+  }
+};
+
 TEST(Attestation, JwtGoesIntoTheRequestForTheCertificate) {
   AttestedWorld world;
   auto const token = world.Get();
@@ -188,6 +205,35 @@ TEST(Attestation, ThatFailsIsAnErrorAndNothingUnattestedIsSent) {
       EXPECT_EQ(world.Cloud->Count(BearerPath), 0);
     }
   }
+}
+
+TEST(Attestation, FailureKeepsItsCause) {
+  AttestedWorld world;
+  world.Provider->Say = []() -> std::string { throw std::runtime_error("the library is not there"); };
+  try {
+    world.Get();
+    FAIL();
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::AttestationFailed);
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("the library is not there"));
+  }
+}
+
+TEST(Attestation, CancellationIsNoFailureOfIt) {
+  CacheWorld world;
+  world.Provider->Say = []() -> std::string { throw Error{{errors::Cancelled, "Cancelled", "Nothing"}}; };
+  auto cache = world.Make();
+  EXPECT_EQ(ErrorCodeOf([&] { cache.Attest({"https://a.example", "client", world.Key}, {}); }), "cancelled");
+}
+
+TEST(AttestationCache, KeysAreKeptApart) {
+  CacheWorld world;
+  world.Provider->Say = [&] { return world.JwtFor(8h); };
+  auto cache = world.Make();
+  ReadyKeys keys;
+  cache.Attest({"https://a.example", "client", keys.GetOrCreateKey({}, {}).get()}, {});
+  cache.Attest({"https://a.example", "client", keys.GetOrCreateKey({}, {}).get()}, {});
+  EXPECT_EQ(world.Provider->Calls, 2);
 }
 
 TEST(Attestation, WithoutAnyProviderFailsAtOnceBeforeAnyRequest) {
@@ -240,23 +286,6 @@ TEST(Attestation, AttestedAndUnattestedShareNoBinding) {
   EXPECT_FALSE(unattested.Attested);
   EXPECT_NE(unattested.Binding->KeyId(), attested.Binding->KeyId());
 }
-
-struct CacheWorld {
-  AttestationCache Make() {
-    return AttestationCache{
-        {gsl::make_not_null(std::shared_ptr<AttestationProvider>{Provider}),
-         gsl::make_not_null(std::shared_ptr<Clock>{Time}),
-         {},
-         true}};
-  }
-  std::shared_ptr<ManualClock> Time = std::make_shared<ManualClock>();
-  std::shared_ptr<ScriptedAttestation> Provider = std::make_shared<ScriptedAttestation>();
-  std::shared_ptr<BindingKey const> Key = ReadyKeys{}.GetOrCreateKey({}, {});
-  std::string JwtFor(std::chrono::seconds life) const {
-    return MakeJwt(
-        {{"exp", std::chrono::duration_cast<std::chrono::seconds>((Time->Now() + life).time_since_epoch()).count()}});
-  }
-};
 
 /// Less than five minutes or a tenth of its life, whichever comes first.
 TEST(AttestationCache, RenewsAtTheContractsTime) {
