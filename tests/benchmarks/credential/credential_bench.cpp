@@ -274,19 +274,21 @@ void BenchRotations(Report& report, BenchOptions const& benchOptions) {
       std::this_thread::sleep_for(20ms);
     }
   });
-  int mismatches = 0;
-  for (auto const& entry : emulator.Log("vault")) mismatches += entry.value("mismatch", false) ? 1 : 0;
+  // The log of so many requests is too large to be fetched; the counters say the same.
+  auto const seen = emulator.Get("statistics");
   double const seconds = Seconds{duration}.count();
   std::string const count = std::to_string(requests) + " requests";
   report.Add({"rotations: failed requests", double(failed), "", NoneAtAll, false, count});
-  report.Add({"rotations: mismatches in the log", double(mismatches), "", NoneAtAll});
+  report.Add({"rotations: mismatches in the log", seen.at("mismatches").get<double>(), "", NoneAtAll});
   report.Add(
       {"rotations: requests that waited", double(waited), "", NoneAtAll, false,
        "longest GetToken " + std::to_string(longest) + " us"});
   // A certificate serves four seconds, a token two, and each new certificate brings a new token with it.
-  report.Add({"rotations: certificates / needed", emulator.Count("issuecredential") / (seconds / 4 + 1), "x", 1.1});
   report.Add(
-      {"rotations: tokens / needed", emulator.Count("oauth2/v2.0/token") / (seconds / 2 + 1 + seconds / 4), "x", 1.1});
+      {"rotations: certificates / needed", seen.at("credentials_issued").get<double>() / (seconds / 4 + 1), "x", 1.1});
+  report.Add(
+      {"rotations: tokens / needed", seen.at("tokens_issued").get<double>() / (seconds / 2 + 1 + seconds / 4), "x",
+       1.1});
 }
 
 std::ptrdiff_t ThreadsOfThisProcess() {
