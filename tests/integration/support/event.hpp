@@ -16,10 +16,9 @@ class Event final {
   static constexpr std::chrono::seconds Patience{20};
 
   void Set() {
-    {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      set_ = true;
-    }
+    std::lock_guard<std::mutex> const lock{mutex_};
+    set_ = true;
+    // With the lock: whoever waits may destroy this as soon as it can take it.
     changed_.notify_all();
   }
 
