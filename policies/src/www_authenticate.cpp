@@ -36,7 +36,9 @@ class Reader {
     SkipSeparators();
     while (!AtEnd()) {
       if (auto parameter = ReadParameter()) {
-        if (challenges.empty() || challenges.back().Parameters.size() >= MaximumParameters) break;
+        // A parameter before any scheme, or behind a token68, which stands alone, belongs to nothing.
+        if (challenges.empty() || !challenges.back().Token68.empty()) break;
+        if (challenges.back().Parameters.size() >= MaximumParameters) break;
         challenges.back().Parameters.push_back(std::move(*parameter));
       } else if (auto challenge = ReadScheme()) {
         if (challenges.size() >= MaximumChallenges) break;

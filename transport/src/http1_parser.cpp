@@ -18,6 +18,8 @@ using boost::beast::string_view;
 
 /// A chunk header: size, CRLF of the chunk before, CRLF of its own.
 constexpr std::size_t ChunkHeaderBytes = 32;
+/// "0\r\n\r\n".
+constexpr std::size_t ShortestChunkedBody = 5;
 
 [[noreturn]] void ThrowLimit(ErrorCode code, std::string what, char const* option) {
   throw Error{ErrorDetails{
@@ -81,6 +83,7 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
   bool headDone_ = false;
   bool isHttp11_ = false;
   bool chunked_ = false;
+  bool chunkSeen_ = false;
   std::size_t fieldCount_ = 0;
   std::size_t headUsed_ = 0;
   gsl::span<std::uint8_t> target_;
@@ -137,6 +140,7 @@ void Http1Parser::Impl::NoteContentLength(string_view value) {
 }
 
 void Http1Parser::Impl::on_chunk_header_impl(std::uint64_t /*size*/, string_view extensions, error_code&) {
+  chunkSeen_ = true;
   if (extensions.size() > limits_->ChunkExtensionBytes) {
     ThrowChunkExtensionLimit();
   }
@@ -248,6 +252,10 @@ Http1Parser::Progress Http1Parser::Impl::ParseChunked(
   target_ = body;
   written_ = 0;
   Progress progress;
+  // Beast takes it for granted that it sees the whole of an empty body at once.
+  if (!chunkSeen_ && bytes.size() < ShortestChunkedBody) {
+    return progress;
+  }
   while (progress.Used < bytes.size() && written_ < target_.size() && !is_done()) {
     error_code ec;
     auto const rest = bytes.subspan(progress.Used);

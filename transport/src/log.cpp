@@ -242,7 +242,10 @@ std::size_t RedactIntroduced(std::string_view text, std::string& out) {
   if (secret == 0) {
     return 0;
   }
-  out.append(text.substr(0, introduction.Length)).append(Redacted);
+  for (char const character : text.substr(0, introduction.Length)) {
+    AppendPrintable(character, out);
+  }
+  out += Redacted;
   return introduction.Length + secret;
 }
 
