@@ -207,7 +207,8 @@ double BareHandshake(std::uint16_t port, BindingCertificate const& binding, std:
 /// What the emulator itself was busy with since its counters were cleared: seconds.
 double EmulatorsOwnTime(test::Emulator const& emulator) {
   double microseconds = 0;
-  for (auto const& entry : emulator.Get("statistics").at("requests")) microseconds += entry.at("busy_us").get<double>();
+  auto const statistics = emulator.Get("statistics");
+  for (auto const& entry : statistics.at("requests")) microseconds += entry.at("busy_us").get<double>();
   return microseconds * 1e-6;
 }
 

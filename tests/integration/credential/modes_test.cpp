@@ -1,0 +1,198 @@
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emulator.hpp"
+#include "mtlspop/credential/client_assertion_credential.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/verify_binding.hpp"
+#include "support/error_code_of.hpp"
+#include "support/manual_clock.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/test_certificate_authority.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using nlohmann::json;
+
+/// Section 4 of the wire contract.
+TEST(AttestedAgainstEmulator, IsIssuedACertificateThatNeedsAttestation) {
+  Emulator const emulator{{"--require-attestation"}};
+  auto options = emulator.CredentialOptions();
+  EXPECT_EQ(
+      ErrorCodeOf([&] { ManagedIdentityCredential{options}.GetToken(VaultRequest(), {}); }),
+      "mtls_pop_requires_keyguard");
+
+  auto const provider = std::make_shared<EmulatorAttestationProvider>(emulator.Transport());
+  options.Attest = true;
+  options.Attestation = provider;
+  ManagedIdentityCredential credential{options};
+  auto const token = credential.GetToken(VaultRequest(), {});
+  EXPECT_TRUE(token.Attested);
+  EXPECT_EQ(provider->Calls(), 1);
+  EXPECT_EQ(emulator.ReadSecret(token), 200);
+}
+
+TEST(Version1AgainstEmulator, RequiredFailsAndPreferredFallsBack) {
+  Emulator const emulator{{"--imds", "v1"}};
+  auto options = emulator.CredentialOptions();
+  options.Time = gsl::make_not_null(std::shared_ptr<Clock>{std::make_shared<ManualClock>()});
+  EXPECT_EQ(
+      ErrorCodeOf([&] { ManagedIdentityCredential{options}.GetToken(VaultRequest(), {}); }),
+      "mtls_pop_not_supported_in_imds_v1");
+  options.Binding = TokenBinding::Preferred;
+  ManagedIdentityCredential credential{options};
+  auto const token = credential.GetToken(VaultRequest(), {});
+  EXPECT_EQ(token.Source, TokenSource::Fallback);
+  EXPECT_EQ(emulator.ReadSecret(token), 200);
+  EXPECT_EQ(GetManagedIdentityCapabilities(options, {}).Source, ManagedIdentitySource::ImdsV1);
+}
+
+/// Section 5: "what the service says" -> "do", over real TLS.
+TEST(HealingAgainstEmulator, RefusedBindingIsMadeAnewOnce) {
+  for (json const& fault :
+       {json{{"aadsts", "AADSTS1000901"}}, json{{"aadsts", "AADSTS500181"}}, json{{"reject_handshake", "revoked"}}}) {
+    Emulator const emulator;
+    emulator.ArmFault({{"service", "sts"}, {"fault", fault}});
+    ManagedIdentityCredential credential{emulator.CredentialOptions()};
+    auto const token = credential.GetToken(VaultRequest(), {});
+    EXPECT_EQ(emulator.Count("issuecredential"), 2) << fault;
+    EXPECT_EQ(emulator.ReadSecret(token), 200);
+  }
+}
+
+TEST(HealingAgainstEmulator, AnswersThatMustNotBeTakenAreNot) {
+  struct Row {
+    std::string Path;
+    json Fault;
+    std::string Code;
+  };
+  for (auto const& row : {
+           Row{"/metadata/identity/issuecredential",
+               {{"certificate_for_other_key", true}},
+               "issued_certificate_rejected"},
+           Row{"/metadata/identity/issuecredential", {{"expired_certificate", true}}, "issued_certificate_rejected"},
+           Row{"/metadata/identity/issuecredential",
+               {{"certificate_without_client_auth", true}},
+               "issued_certificate_rejected"},
+           Row{"/metadata/identity/getplatformmetadata", {{"server_header", "nginx"}}, "not_imds"},
+           Row{"/metadata/identity/getplatformmetadata", {{"malformed_json", true}}, "imds_response_malformed"},
+           Row{"/metadata/identity/getplatformmetadata", {{"missing_field", "cuId"}}, "imds_response_malformed"},
+       }) {
+    Emulator const emulator;
+    emulator.ArmFault({{"path", row.Path}, {"fault", row.Fault}});
+    ManagedIdentityCredential credential{emulator.CredentialOptions()};
+    EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(VaultRequest(), {}); }), row.Code) << row.Fault;
+    EXPECT_EQ(credential.GetToken(VaultRequest(), {}).Type, TokenType::MtlsPop);
+  }
+}
+
+TEST(HealingAgainstEmulator, TokensThatMustNotBeTakenAreNot) {
+  struct Row {
+    json Fault;
+    std::string Code;
+  };
+  for (auto const& row :
+       {Row{{{"wrong_cnf", true}}, "token_binding_mismatch"}, Row{{{"no_cnf", true}}, "token_binding_mismatch"},
+        Row{{{"not_a_jwt", true}}, "token_malformed"}, Row{{{"token_type", "Bearer"}}, "token_type_mismatch"},
+        Row{{{"aadsts", "AADSTS392196"}}, "resource_does_not_support_bound_tokens"},
+        Row{{{"aadsts", "AADSTS51000"}}, "mtls_not_enabled_for_app"}}) {
+    Emulator const emulator;
+    emulator.ArmFault({{"service", "sts"}, {"fault", row.Fault}});
+    ManagedIdentityCredential credential{emulator.CredentialOptions()};
+    EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(VaultRequest(), {}); }), row.Code) << row.Fault;
+  }
+}
+
+/// An application whose certificate the emulator knows.
+struct App {
+  explicit App(Emulator const& emulator) {
+    emulator.Control(
+        "apps", {{"client_id", ClientId},
+                 {"tenant_id", TenantId},
+                 {"certificate_pem", Certificate.CertificatePem},
+                 {"federated", true},
+                 {"vault_access", true}});
+    Options.TenantId = TenantId;
+    Options.ClientId = ClientId;
+    Options.CertificatePath = Directory.WriteFile("app.pem", Certificate.CertificatePem + Certificate.PrivateKeyPem);
+    Options.Transport = emulator.Transport();
+  }
+  std::string ClientId = "aaaaaaaa-1111-2222-3333-444444444444";
+  std::string TenantId = "bbbbbbbb-1111-2222-3333-444444444444";
+  TemporaryDirectory Directory;
+  TestCertificateAuthority Authority;
+  IssuedCertificate Certificate = Authority.IssueForClient("app", KeyKind::Rsa2048);
+  ClientCertificateCredentialOptions Options;
+};
+
+/// Section 6, by the names of the real hosts.
+TEST(ClientCertificateAgainstEmulator, GlobalAndRegionalHostsGiveBoundTokens) {
+  Emulator const emulator;
+  App app{emulator};
+  for (std::string const region : {"", "westus3"}) {
+    app.Options.Region = region;
+    ClientCertificateCredential credential{app.Options};
+    auto const token = credential.GetToken(VaultRequest(), {});
+    EXPECT_EQ(token.Binding->KeyId(), app.Certificate.KeyId);
+    EXPECT_EQ(emulator.ReadSecret(token), 200);
+  }
+}
+
+TEST(ClientAssertionAgainstEmulator, BothLegsTravelOverTheSameCertificate) {
+  Emulator const emulator;
+  App const app{emulator};
+  ClientAssertionCredentialOptions options;
+  options.TenantId = app.TenantId;
+  options.ClientId = app.ClientId;
+  options.Transport = emulator.Transport();
+  options.Assertion = std::make_shared<ManagedIdentityCredential>(emulator.CredentialOptions());
+  ClientAssertionCredential credential{options};
+  auto const token = credential.GetToken(VaultRequest(), {});
+  EXPECT_NO_THROW(VerifyBinding(token.Token, *token.Binding));
+  EXPECT_EQ(emulator.ReadSecret(token), 200);
+  EXPECT_EQ(emulator.Count("issuecredential"), 1);
+}
+
+/// Never a token, JWT, key or certificate request in what is written: the emulator knows all that went over the wire.
+TEST(SecretsAgainstEmulator, NothingThatWentOverTheWireIsWritten) {
+  Emulator const emulator{{"--record-secrets", "--require-attestation"}};
+  std::mutex mutex;
+  std::string written;
+  auto options = emulator.CredentialOptions();
+  options.Log = Logger{
+      [&](LogLevel, std::string_view line) {
+        std::lock_guard<std::mutex> const lock{mutex};
+        written.append(line).append(1, '\n');
+      },
+      LogLevel::Debug};
+  options.Attest = true;
+  options.Attestation = std::make_shared<EmulatorAttestationProvider>(emulator.Transport());
+  options.ClientCapabilities = {"cp1"};
+  ManagedIdentityCredential credential{options};
+  auto request = VaultRequest();
+  request.ForceRefresh = true;
+  for (json const& fault :
+       {json{{"delay_ms", 0}}, json{{"aadsts", "AADSTS1000901"}}, json{{"aadsts", "AADSTS392196"}},
+        json{{"wrong_cnf", true}}, json{{"malformed_json", true}}}) {
+    emulator.ArmFault({{"service", "sts"}, {"fault", fault}});
+    auto const error = ErrorOf([&] { credential.GetToken(request, {}); });
+    std::lock_guard<std::mutex> const lock{mutex};
+    if (error) written += DescribeWithCauses(*error);
+  }
+  auto const secrets = emulator.Get("wire-secrets");
+  ASSERT_GT(secrets.size(), 4U);
+  std::lock_guard<std::mutex> const lock{mutex};
+  for (auto const& secret : secrets) {
+    auto const value = secret.at("value").get<std::string>();
+    for (std::size_t start = 0; start + 40 <= value.size(); start += 40) {
+      EXPECT_EQ(written.find(value.substr(start, 40)), std::string::npos) << secret.at("kind");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mtlspop::test
