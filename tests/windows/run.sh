@@ -24,7 +24,7 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -- "$@"; fi; }
 
 install_packages() {
   local package missing=()
-  for package in cmake ninja-build g++ libssl-dev libboost-dev libmsgsl-dev nlohmann-json3-dev googletest \
+  for package in cmake ninja-build g++ openssl libssl-dev libboost-dev libmsgsl-dev nlohmann-json3-dev googletest \
     g++-mingw-w64-x86-64-posix wine64 wine; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
@@ -105,6 +105,16 @@ start_emulator() {
   export MTLSPOP_EMULATOR
 }
 
+# A certificate of an app's own, as somebody would bring it.
+make_pkcs12() {
+  export MTLSPOP_TEST_PKCS12=$build/app.p12
+  [ -s "$MTLSPOP_TEST_PKCS12" ] && return
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout "$build/app.key" -out "$build/app.pem" -days 3650 -subj "/CN=an app" \
+    -addext keyUsage=digitalSignature -addext extendedKeyUsage=clientAuth >"$build/log" 2>&1 &&
+    openssl pkcs12 -export -inkey "$build/app.key" -in "$build/app.pem" -out "$MTLSPOP_TEST_PKCS12" \
+      -passout "pass:correct horse" >"$build/log" 2>&1
+}
+
 run_demo() {
   say "the demo's road"
   timeout 120 "$wine" "$build/tests/windows/windows_demo.exe" | tr -d '\r' | tee "$build/demo.txt"
@@ -121,6 +131,7 @@ install_packages
 step build_emulator
 step build_googletest
 step build_library
+step make_pkcs12
 start_wine
 start_emulator
 run_demo

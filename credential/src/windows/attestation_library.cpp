@@ -20,10 +20,12 @@ namespace {
 
 constexpr wchar_t const* LibraryName = L"AttestationClientLib.dll";
 constexpr char const* GetLibrary =
-    "Put AttestationClientLib.dll of the package Microsoft.Azure.Security.KeyGuardAttestation beside the program, or name it "
+    "Put AttestationClientLib.dll of the package Microsoft.Azure.Security.KeyGuardAttestation beside the program, or "
+    "name it "
     "by an absolute path in ATTESTATION_CLIENTLIB_PATH";
 
-using LogFunction = void (*)(void* context, char const* tag, int level, char const* function, int line, char const* text);
+using LogFunction =
+    void (*)(void* context, char const* tag, int level, char const* function, int line, char const* text);
 
 /// AttestationLogInfo of the library.
 struct LogInfo {
@@ -149,7 +151,11 @@ bool IsBlank(std::string_view text) {
 struct AttestationLibrary::Exports {
   int (*Init)(LogInfo*) = nullptr;
   int (*Attest)(
-      char const* endpoint, char const* authToken, char const* clientPayload, NCRYPT_KEY_HANDLE key, char** token,
+      char const* endpoint,
+      char const* authToken,
+      char const* clientPayload,
+      NCRYPT_KEY_HANDLE key,
+      char** token,
       char const* clientId) = nullptr;
   void (*FreeToken)(char*) = nullptr;
   void (*Uninit)() = nullptr;
@@ -213,8 +219,8 @@ Secret AttestationLibrary::Attest(std::string const& endpoint, std::string const
   auto const result = exports_->Attest(endpoint.c_str(), nullptr, nullptr, key, &token, clientId.c_str());
   if (result != 0) {
     throw Failure(
-        errors::AttestationFailed,
-        std::string{"The key could not be attested: "} + DescribeAttestationResult(result), result,
+        errors::AttestationFailed, std::string{"The key could not be attested: "} + DescribeAttestationResult(result),
+        result,
         "Check that this is a Trusted Launch virtual machine with secure boot, vTPM and virtualization-based security, "
         "that it reaches the attestation endpoint, and the log lines attestation.native");
   }

@@ -43,7 +43,8 @@ class KeyGuardAttestationProvider final : public AttestationProvider {
     if (request.Key->Strength() != KeyStrength::KeyGuard) {
       throw Error{ErrorDetails{
           errors::AttestationFailed, "Only KeyGuard keys can be attested, and this one is not one",
-          "Set the credential's minimum strength to keyguard, and check that virtualization-based security is running"}};
+          "Set the credential's minimum strength to keyguard, and check that virtualization-based security is "
+          "running"}};
     }
     std::lock_guard<std::mutex> const lock{OneCallAtATime()};
     context.ThrowIfEnded("Attesting the binding key");
@@ -61,7 +62,8 @@ class KeyGuardAttestationProvider final : public AttestationProvider {
     if (path.empty()) {
       throw Error{ErrorDetails{
           errors::AttestationFailed, "The attestation library is not there",
-          "Put AttestationClientLib.dll of the package Microsoft.Azure.Security.KeyGuardAttestation beside the program, or "
+          "Put AttestationClientLib.dll of the package Microsoft.Azure.Security.KeyGuardAttestation beside the "
+          "program, or "
           "name it by an absolute path in ATTESTATION_CLIENTLIB_PATH"}};
     }
     auto& entry = loaded[path];
@@ -83,8 +85,8 @@ class KeyGuardAttestationProvider final : public AttestationProvider {
 
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(
     std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, Logger log) {
-  return std::shared_ptr<AttestationProvider>{std::make_shared<KeyGuardAttestationProvider>(
-      std::move(functions), std::move(libraryPath), std::move(log))};
+  return std::shared_ptr<AttestationProvider>{
+      std::make_shared<KeyGuardAttestationProvider>(std::move(functions), std::move(libraryPath), std::move(log))};
 }
 
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log) {

@@ -30,7 +30,8 @@ namespace {
 using windows::Failure;
 
 constexpr char const* CheckFile =
-    "Give a PKCS#12 file with its password, or a PEM text that holds the certificate and an unencrypted PRIVATE KEY block";
+    "Give a PKCS#12 file with its password, or a PEM text that holds the certificate and an unencrypted PRIVATE KEY "
+    "block";
 
 [[noreturn]] void Refuse(std::string const& name, char const* what, std::int32_t status = 0) {
   throw Failure(errors::ClientCertificateUnusable, name + " " + what, status, CheckFile);
@@ -223,7 +224,8 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
     if (error.Code() == errors::ClientCertificateUnusable) {
       throw;
     }
-    std::throw_with_nested(Failure(errors::ClientCertificateUnusable, nameForMessages + " cannot be used", 0, CheckFile));
+    std::throw_with_nested(
+        Failure(errors::ClientCertificateUnusable, nameForMessages + " cannot be used", 0, CheckFile));
   }
 }
 

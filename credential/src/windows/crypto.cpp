@@ -21,7 +21,8 @@
 namespace mtlspop::crypto {
 namespace {
 
-constexpr char const* CheckCng = "Check that CNG's primitive provider is there, and whether a policy forbids the algorithm";
+constexpr char const* CheckCng =
+    "Check that CNG's primitive provider is there, and whether a policy forbids the algorithm";
 
 /// One SHA-256 provider for the process: opening one costs more than a hash.
 BCRYPT_ALG_HANDLE Sha256Provider() {
@@ -89,7 +90,8 @@ Bytes EncodePublicKey(CERT_PUBLIC_KEY_INFO const& info) {
     return {};
   }
   Bytes encoded(bytes);
-  if (CryptEncodeObjectEx(X509_ASN_ENCODING, X509_PUBLIC_KEY_INFO, &info, 0, nullptr, encoded.data(), &bytes) == FALSE) {
+  if (CryptEncodeObjectEx(X509_ASN_ENCODING, X509_PUBLIC_KEY_INFO, &info, 0, nullptr, encoded.data(), &bytes) ==
+      FALSE) {
     return {};
   }
   encoded.resize(bytes);
@@ -110,8 +112,8 @@ std::array<std::uint8_t, 32> Sha256(ByteView data) {
 }
 
 void FillRandom(gsl::span<std::uint8_t> buffer) {
-  auto const status = BCryptGenRandom(
-      nullptr, buffer.data(), static_cast<ULONG>(buffer.size()), BCRYPT_USE_SYSTEM_PREFERRED_RNG);
+  auto const status =
+      BCryptGenRandom(nullptr, buffer.data(), static_cast<ULONG>(buffer.size()), BCRYPT_USE_SYSTEM_PREFERRED_RNG);
   if (status != 0) {
     throw windows::Failure(errors::SystemFailure, "The random generator gave nothing", status, CheckCng);
   }

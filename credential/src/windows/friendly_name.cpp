@@ -21,15 +21,21 @@ std::string BindingTag(std::string_view name) {
 
 std::optional<std::wstring> Format(FriendlyName const& name) {
   auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(name.IssuedOn.time_since_epoch()).count();
-  std::array<std::string, Parts> const parts{"mtlspop",         "1",
-                                             name.Tag,          name.ClientId,
-                                             name.TenantId,     name.MtlsEndpoint,
-                                             name.TokenEndpoint, name.Attested ? "attested" : "unattested",
-                                             std::to_string(seconds)};
+  std::array<std::string, Parts> const parts{
+      "mtlspop",
+      "1",
+      name.Tag,
+      name.ClientId,
+      name.TenantId,
+      name.MtlsEndpoint,
+      name.TokenEndpoint,
+      name.Attested ? "attested" : "unattested",
+      std::to_string(seconds)};
   std::wstring text;
   for (auto const& part : parts) {
-    bool const isPlain = std::all_of(
-        part.begin(), part.end(), [](char character) { return character > ' ' && character < 0x7F && character != '|'; });
+    bool const isPlain = std::all_of(part.begin(), part.end(), [](char character) {
+      return character > ' ' && character < 0x7F && character != '|';
+    });
     if (!isPlain) {
       return std::nullopt;
     }

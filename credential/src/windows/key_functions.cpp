@@ -9,7 +9,10 @@ class System final : public KeyFunctions {
     return NCryptOpenStorageProvider(provider, name, 0);
   }
   SECURITY_STATUS CreatePersistedKey(
-      NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* algorithm, wchar_t const* name,
+      NCRYPT_PROV_HANDLE provider,
+      NCRYPT_KEY_HANDLE* key,
+      wchar_t const* algorithm,
+      wchar_t const* name,
       DWORD flags) override {
     return NCryptCreatePersistedKey(provider, key, algorithm, name, 0, flags);
   }
@@ -29,7 +32,13 @@ class System final : public KeyFunctions {
     return NCryptExportKey(key, 0, format, nullptr, blob, bytes, needed, 0);
   }
   SECURITY_STATUS SignHash(
-      NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature, DWORD bytes, DWORD* needed,
+      NCRYPT_KEY_HANDLE key,
+      void* padding,
+      BYTE* hash,
+      DWORD hashBytes,
+      BYTE* signature,
+      DWORD bytes,
+      DWORD* needed,
       DWORD flags) override {
     return NCryptSignHash(key, padding, hash, hashBytes, signature, bytes, needed, flags | NCRYPT_SILENT_FLAG);
   }

@@ -22,7 +22,10 @@ class KeyFunctions {
 
   virtual SECURITY_STATUS OpenStorageProvider(NCRYPT_PROV_HANDLE* provider, wchar_t const* name) = 0;
   virtual SECURITY_STATUS CreatePersistedKey(
-      NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* algorithm, wchar_t const* name,
+      NCRYPT_PROV_HANDLE provider,
+      NCRYPT_KEY_HANDLE* key,
+      wchar_t const* algorithm,
+      wchar_t const* name,
       DWORD flags) = 0;
   virtual SECURITY_STATUS OpenKey(NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* name) = 0;
   virtual SECURITY_STATUS SetProperty(NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes) = 0;
@@ -32,7 +35,13 @@ class KeyFunctions {
   virtual SECURITY_STATUS ExportKey(
       NCRYPT_KEY_HANDLE key, wchar_t const* format, BYTE* blob, DWORD bytes, DWORD* needed) = 0;
   virtual SECURITY_STATUS SignHash(
-      NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature, DWORD bytes, DWORD* needed,
+      NCRYPT_KEY_HANDLE key,
+      void* padding,
+      BYTE* hash,
+      DWORD hashBytes,
+      BYTE* signature,
+      DWORD bytes,
+      DWORD* needed,
       DWORD flags) = 0;
   /// Frees `key` as well where it succeeds.
   virtual SECURITY_STATUS DeleteKey(NCRYPT_KEY_HANDLE key) = 0;

@@ -57,10 +57,10 @@ std::wstring WidenName(std::string const& name) { return {name.begin(), name.end
 Error Unavailable(Tier const& tier, char const* what, SECURITY_STATUS status) {
   return Failure(
       errors::KeyUnavailable, std::string{what} + " for a " + std::string{ToString(tier.Strength)} + " key", status,
-      tier.Strength == KeyStrength::KeyGuard
-          ? "Check with msinfo32 that virtualization-based security is running; it needs a Trusted Launch virtual machine "
-            "with secure boot and vTPM"
-          : "Check with Get-Tpm that the machine has a TPM that is ready");
+      tier.Strength == KeyStrength::KeyGuard ? "Check with msinfo32 that virtualization-based security is running; it "
+                                               "needs a Trusted Launch virtual machine "
+                                               "with secure boot and vTPM"
+                                             : "Check with Get-Tpm that the machine has a TPM that is ready");
 }
 
 /// Sets what a new key has to be.
@@ -244,14 +244,14 @@ class TransientKeyProvider final : public KeyProvider {
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
     std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log) {
-  return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
-      KeyGuardTier, std::move(functions), std::move(keyIsGone), std::move(log))};
+  return std::shared_ptr<KeyProvider>{
+      std::make_shared<PersistedKeyProvider>(KeyGuardTier, std::move(functions), std::move(keyIsGone), std::move(log))};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
     std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log) {
-  return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
-      TpmTier, std::move(functions), std::move(keyIsGone), std::move(log))};
+  return std::shared_ptr<KeyProvider>{
+      std::make_shared<PersistedKeyProvider>(TpmTier, std::move(functions), std::move(keyIsGone), std::move(log))};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions) {

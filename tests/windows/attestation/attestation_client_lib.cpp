@@ -10,7 +10,8 @@
 
 namespace {
 
-using LogFunction = void (*)(void* context, char const* tag, int level, char const* function, int line, char const* text);
+using LogFunction =
+    void (*)(void* context, char const* tag, int level, char const* function, int line, char const* text);
 
 struct LogInfo {
   LogFunction Write;
@@ -40,7 +41,11 @@ __declspec(dllexport) int InitAttestationLib(LogInfo* info) {
 
 /// The last part of `endpoint` says what happens: a number is the result, "empty" and "blank" are such tokens.
 __declspec(dllexport) int AttestKeyGuardImportKey(
-    char const* endpoint, char const* authToken, char const* clientPayload, NCRYPT_KEY_HANDLE key, char** token,
+    char const* endpoint,
+    char const* authToken,
+    char const* clientPayload,
+    NCRYPT_KEY_HANDLE key,
+    char** token,
     char const* clientId) {
   auto const now = InterlockedIncrement(&callsInFlight);
   mostInFlight = now > mostInFlight ? now : mostInFlight;

@@ -41,7 +41,9 @@ class MockLibraries : public windows::LibraryFunctions {
       ++Loaded;
       return real_->Load(path, flags);
     });
-    ON_CALL(*this, Find).WillByDefault([this](HMODULE library, char const* name) { return real_->Find(library, name); });
+    ON_CALL(*this, Find).WillByDefault([this](HMODULE library, char const* name) {
+      return real_->Find(library, name);
+    });
     ON_CALL(*this, Unload).WillByDefault([this](HMODULE library) {
       --Loaded;
       real_->Unload(library);
@@ -100,7 +102,7 @@ class AttestationTest : public testing::Test {
 
   std::shared_ptr<NiceMock<MockKeys>> keys_ = std::make_shared<NiceMock<MockKeys>>();
   std::shared_ptr<BindingKey const> key_ =
-      windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey({}, {}).get();
+      windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {}) -> GetOrCreateKey({}, {}).get();
   std::shared_ptr<NiceMock<MockLibraries>> libraries_ = std::make_shared<NiceMock<MockLibraries>>();
   std::string path_ = TestLibrary().u8string();
   std::shared_ptr<AttestationProvider> provider_;
@@ -131,7 +133,8 @@ TEST_F(AttestationTest, ALibraryWithoutATrustedSignatureIsNotLoaded) {
 
 TEST_F(AttestationTest, WindowsItselfTrustsNoUnsignedLibrary) {
   auto const file = std::unique_ptr<void, decltype(&CloseHandle)>{
-      CreateFileW(TestLibrary().c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr), &CloseHandle};
+      CreateFileW(TestLibrary().c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr),
+      &CloseHandle};
   EXPECT_NE(windows::SystemLibraries()->VerifySignature(TestLibrary(), file.get()), 0);
 }
 

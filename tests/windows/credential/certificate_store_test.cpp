@@ -208,8 +208,7 @@ TEST(SystemStoreTest, AnEntryIsAddedReadAndRemoved) {
   windows::StoreEntry const entry{certificate->Leaf(), L"mtlspop store test", {L"provider", L"name"}};
   store->Add(entry);
   auto const read = store->Read();
-  auto const found =
-      std::find_if(read.begin(), read.end(), [&](auto const& each) { return each.Der == entry.Der; });
+  auto const found = std::find_if(read.begin(), read.end(), [&](auto const& each) { return each.Der == entry.Der; });
   ASSERT_NE(found, read.end());
   EXPECT_EQ(found->FriendlyName, entry.FriendlyName);
   EXPECT_EQ(found->Key.Name, L"name");

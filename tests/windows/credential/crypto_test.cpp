@@ -14,8 +14,7 @@ TEST(WindowsCryptoTest, Sha256IsThatOfTheStandard) {
   // FIPS 180-4's example "abc".
   EXPECT_EQ(
       encoding::ToBase64Url(crypto::Sha256(encoding::AsBytes("abc"))), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
-  EXPECT_EQ(
-      encoding::ToBase64Url(crypto::Sha256({})), "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+  EXPECT_EQ(encoding::ToBase64Url(crypto::Sha256({})), "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
 }
 
 TEST(WindowsCryptoTest, RandomBytesDiffer) {
@@ -53,7 +52,8 @@ TEST(WindowsCryptoTest, WhatIsNoCertificateIsNotRead) {
 }
 
 TEST(WindowsCryptoTest, WhatIsNoClientCertificateIsRefusedByName) {
-  for (auto const* const content : {"", "hello", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "\x30\x03\x02\x01\x00"}) {
+  for (auto const* const content :
+       {"", "hello", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "\x30\x03\x02\x01\x00"}) {
     try {
       crypto::ParseClientCertificate(content, Secret{}, "app.pem");
       ADD_FAILURE() << content;

@@ -49,22 +49,25 @@ MockKeys::MockKeys() {
     *key = Give({found->second, {}});
     return SECURITY_STATUS{0};
   });
-  ON_CALL(*this, SetProperty).WillByDefault([this](NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes) {
-    return RealKeys()->SetProperty(Real(object), name, value, bytes);
-  });
+  ON_CALL(*this, SetProperty)
+      .WillByDefault([this](NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes) {
+        return RealKeys()->SetProperty(Real(object), name, value, bytes);
+      });
   ON_CALL(*this, GetProperty)
       .WillByDefault([this](NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed) {
         return Answer(object, name, value, bytes, needed);
       });
-  ON_CALL(*this, FinalizeKey).WillByDefault([this](NCRYPT_KEY_HANDLE key) { return RealKeys()->FinalizeKey(Real(key)); });
+  ON_CALL(*this, FinalizeKey).WillByDefault([this](NCRYPT_KEY_HANDLE key) {
+    return RealKeys()->FinalizeKey(Real(key));
+  });
   ON_CALL(*this, ExportKey)
       .WillByDefault([this](NCRYPT_KEY_HANDLE key, wchar_t const* format, BYTE* blob, DWORD bytes, DWORD* needed) {
         return RealKeys()->ExportKey(Real(key), format, blob, bytes, needed);
       });
   ON_CALL(*this, SignHash)
       .WillByDefault([this](
-                         NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature, DWORD bytes,
-                         DWORD* needed, DWORD flags) {
+                         NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature,
+                         DWORD bytes, DWORD* needed, DWORD flags) {
         if (handles_.at(key).Of->IsStale) {
           return static_cast<SECURITY_STATUS>(NTE_BAD_KEY_STATE);
         }

@@ -23,7 +23,8 @@ class MockKeys : public windows::KeyFunctions {
 
   MOCK_METHOD(SECURITY_STATUS, OpenStorageProvider, (NCRYPT_PROV_HANDLE * provider, wchar_t const* name), (override));
   MOCK_METHOD(
-      SECURITY_STATUS, CreatePersistedKey,
+      SECURITY_STATUS,
+      CreatePersistedKey,
       (NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* algorithm, wchar_t const* name, DWORD flags),
       (override));
   MOCK_METHOD(
@@ -31,15 +32,26 @@ class MockKeys : public windows::KeyFunctions {
   MOCK_METHOD(
       SECURITY_STATUS, SetProperty, (NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes), (override));
   MOCK_METHOD(
-      SECURITY_STATUS, GetProperty,
-      (NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed), (override));
+      SECURITY_STATUS,
+      GetProperty,
+      (NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed),
+      (override));
   MOCK_METHOD(SECURITY_STATUS, FinalizeKey, (NCRYPT_KEY_HANDLE key), (override));
   MOCK_METHOD(
-      SECURITY_STATUS, ExportKey,
-      (NCRYPT_KEY_HANDLE key, wchar_t const* format, BYTE* blob, DWORD bytes, DWORD* needed), (override));
+      SECURITY_STATUS,
+      ExportKey,
+      (NCRYPT_KEY_HANDLE key, wchar_t const* format, BYTE* blob, DWORD bytes, DWORD* needed),
+      (override));
   MOCK_METHOD(
-      SECURITY_STATUS, SignHash,
-      (NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature, DWORD bytes, DWORD* needed,
+      SECURITY_STATUS,
+      SignHash,
+      (NCRYPT_KEY_HANDLE key,
+       void* padding,
+       BYTE* hash,
+       DWORD hashBytes,
+       BYTE* signature,
+       DWORD bytes,
+       DWORD* needed,
        DWORD flags),
       (override));
   MOCK_METHOD(SECURITY_STATUS, DeleteKey, (NCRYPT_KEY_HANDLE key), (override));

@@ -87,9 +87,7 @@ TEST_F(EndToEndTest, ABoundTokenReadsASecret) {
   EXPECT_EQ(ReadSecret(token, token.Binding), 200);
 }
 
-TEST_F(EndToEndTest, TheTokenIsOfNoUseWithoutItsCertificate) {
-  EXPECT_EQ(ReadSecret(GetToken(), nullptr), 401);
-}
+TEST_F(EndToEndTest, TheTokenIsOfNoUseWithoutItsCertificate) { EXPECT_EQ(ReadSecret(GetToken(), nullptr), 401); }
 
 TEST_F(EndToEndTest, TheBindingIsFoundAgainInTheStore) {
   auto const first = GetToken();

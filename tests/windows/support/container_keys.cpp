@@ -97,7 +97,8 @@ class Container final {
     Bytes input{data.begin(), data.end()};
     Bytes hash(32);
     Require(
-        BCryptHash(sha256, nullptr, 0, input.data(), static_cast<ULONG>(input.size()), hash.data(), 32) == 0, "BCryptHash");
+        BCryptHash(sha256, nullptr, 0, input.data(), static_cast<ULONG>(input.size()), hash.data(), 32) == 0,
+        "BCryptHash");
     BCRYPT_PSS_PADDING_INFO padding{BCRYPT_SHA256_ALGORITHM, 32};
     Bytes signature(256);
     ULONG bytes = 0;
@@ -141,7 +142,8 @@ class ContainerHandle final : public schannel::CertificateKey {
  public:
   explicit ContainerHandle(std::shared_ptr<Container const> container)
       : container_(std::move(container)),
-        key_(schannel::UseKeyContainer({container_->Name(), MS_ENH_RSA_AES_PROV_W, PROV_RSA_AES, AT_KEYEXCHANGE, false})) {}
+        key_(schannel::UseKeyContainer(
+            {container_->Name(), MS_ENH_RSA_AES_PROV_W, PROV_RSA_AES, AT_KEYEXCHANGE, false})) {}
 
   void AttachTo(PCCERT_CONTEXT context) const override { Key().AttachTo(context); }
   Bytes PublicKeyBlob() const override { return Key().PublicKeyBlob(); }

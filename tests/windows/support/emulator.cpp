@@ -55,6 +55,7 @@ nlohmann::json Emulator::Log(std::string const& service) const {
 }
 
 void Emulator::Arm(nlohmann::json const& fault) const { Call("POST", "/emulator/faults", fault.dump()); }
+void Emulator::Register(nlohmann::json const& app) const { Call("POST", "/emulator/apps", app.dump()); }
 void Emulator::ClearFaults() const { Call("DELETE", "/emulator/faults", {}); }
 void Emulator::Release() const { Call("POST", "/emulator/release", {}); }
 
@@ -78,7 +79,9 @@ std::string Emulator::Call(char const* method, std::string const& path, std::str
 }
 
 Answer Get(
-    HttpTransport& transport, std::string const& url, Headers const& fields,
+    HttpTransport& transport,
+    std::string const& url,
+    Headers const& fields,
     std::shared_ptr<BindingCertificate const> const& binding) {
   Request request{"GET", Url::Parse(url)};
   request.Fields = fields;

@@ -35,6 +35,8 @@ class Emulator final {
   nlohmann::json Log(std::string const& service) const;
   void Arm(nlohmann::json const& fault) const;
   void ClearFaults() const;
+  /// Registers an app.
+  void Register(nlohmann::json const& app) const;
   void Release() const;
   /// Waits until so many calls are held.
   void AwaitHeld(int count) const;
@@ -53,7 +55,9 @@ struct Answer {
 };
 
 Answer Get(
-    HttpTransport& transport, std::string const& url, Headers const& fields = {},
+    HttpTransport& transport,
+    std::string const& url,
+    Headers const& fields = {},
     std::shared_ptr<BindingCertificate const> const& binding = nullptr);
 
 }  // namespace mtlspop::windows_tests

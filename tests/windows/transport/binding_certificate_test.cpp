@@ -22,9 +22,10 @@ using testing::Return;
 class CountedFunctions : public CertificateFunctions {
  public:
   CountedFunctions() {
-    ON_CALL(*this, SetProperty).WillByDefault([this](PCCERT_CONTEXT context, DWORD property, DWORD flags, void const* value) {
-      return real_->SetProperty(context, property, flags, value);
-    });
+    ON_CALL(*this, SetProperty)
+        .WillByDefault([this](PCCERT_CONTEXT context, DWORD property, DWORD flags, void const* value) {
+          return real_->SetProperty(context, property, flags, value);
+        });
     ON_CALL(*this, GetKeyProperty).WillByDefault(Return(NTE_NOT_FOUND));
     ON_CALL(*this, AcquirePrivateKey)
         .WillByDefault([this](
@@ -73,15 +74,17 @@ class CountedFunctions : public CertificateFunctions {
   }
   DWORD LastError() const noexcept override { return ERROR_INVALID_FUNCTION; }
 
+  MOCK_METHOD(bool, SetProperty, (PCCERT_CONTEXT context, DWORD property, DWORD flags, void const* value), (override));
   MOCK_METHOD(
-      bool, SetProperty, (PCCERT_CONTEXT context, DWORD property, DWORD flags, void const* value), (override));
-  MOCK_METHOD(
-      bool, AcquirePrivateKey,
+      bool,
+      AcquirePrivateKey,
       (PCCERT_CONTEXT context, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key, DWORD* keySpec, BOOL* free),
       (override));
   MOCK_METHOD(
-      SECURITY_STATUS, GetKeyProperty,
-      (NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed), (override));
+      SECURITY_STATUS,
+      GetKeyProperty,
+      (NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed),
+      (override));
 
   int OpenStores = 0;
   int OpenContexts = 0;
@@ -244,14 +247,12 @@ TEST(SchannelBindingTest, ACertificateOfTheStoreIsFoundByThumbprintAndBySubject)
   auto const byThumbprint =
       MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {binding->Sha1Thumbprint(), {}});
   EXPECT_EQ(byThumbprint->KeyId(), binding->KeyId());
-  auto const bySubject =
-      MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {{}, "MTLSPOP FROM STORE"});
+  auto const bySubject = MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {{}, "MTLSPOP FROM STORE"});
   EXPECT_EQ(bySubject->KeyId(), binding->KeyId());
   EXPECT_THROW(MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {{}, "somebody else"}), Error);
   EXPECT_THROW(MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {}), Error);
   EXPECT_THROW(MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {"12", {}}), Error);
-  EXPECT_THROW(
-      MakeBindingCertificateFromStore(StoreLocation::LocalMachine, "No such store", {{}, "somebody"}), Error);
+  EXPECT_THROW(MakeBindingCertificateFromStore(StoreLocation::LocalMachine, "No such store", {{}, "somebody"}), Error);
   CertDeleteCertificateFromStore(stored);
 }
 

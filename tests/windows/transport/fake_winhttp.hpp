@@ -28,7 +28,10 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   MOCK_METHOD(HINTERNET, Open, (DWORD accessType, wchar_t const* proxy), (override));
   MOCK_METHOD(HINTERNET, Connect, (HINTERNET session, wchar_t const* host, INTERNET_PORT port), (override));
   MOCK_METHOD(
-      HINTERNET, OpenRequest, (HINTERNET connect, wchar_t const* method, wchar_t const* target, DWORD flags), (override));
+      HINTERNET,
+      OpenRequest,
+      (HINTERNET connect, wchar_t const* method, wchar_t const* target, DWORD flags),
+      (override));
   MOCK_METHOD(bool, CloseHandle, (HINTERNET handle), (override));
   MOCK_METHOD(bool, SetStatusCallback, (HINTERNET handle, WINHTTP_STATUS_CALLBACK callback), (override));
   MOCK_METHOD(bool, SetOption, (HINTERNET handle, DWORD option, void* value, DWORD bytes), (override));

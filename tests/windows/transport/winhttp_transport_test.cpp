@@ -37,7 +37,8 @@ class WinHttpTransportTest : public testing::Test {
   }
 
   std::unique_ptr<Response> Send(
-      std::string const& url, std::shared_ptr<BindingCertificate const> const& binding = nullptr,
+      std::string const& url,
+      std::shared_ptr<BindingCertificate const> const& binding = nullptr,
       Context const& context = {}) {
     Request request{"GET", Url::Parse(url)};
     return Transport().Send(request, binding, context);
@@ -53,8 +54,7 @@ class WinHttpTransportTest : public testing::Test {
     return ErrorDetails{ErrorCode{"none"}, {}, {}};
   }
 
-  ErrorDetails FailureOf(
-      std::string const& url, std::shared_ptr<BindingCertificate const> const& binding = nullptr) {
+  ErrorDetails FailureOf(std::string const& url, std::shared_ptr<BindingCertificate const> const& binding = nullptr) {
     Request request{"GET", Url::Parse(url)};
     return FailureOf(request, binding);
   }
@@ -69,7 +69,8 @@ class WinHttpTransportTest : public testing::Test {
 };
 
 TEST_F(WinHttpTransportTest, AnAnswerHasItsStatusFieldsAndBody) {
-  http_->Header = L"HTTP/1.1 404 Not Found\r\nServer: IMDS/1\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 5\r\n\r\n";
+  http_->Header =
+      L"HTTP/1.1 404 Not Found\r\nServer: IMDS/1\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 5\r\n\r\n";
   auto const response = Send("https://example.com/a%20b?c=d");
   EXPECT_EQ(response->StatusCode, 404);
   EXPECT_EQ(response->ReasonPhrase, "Not Found");
@@ -80,10 +81,9 @@ TEST_F(WinHttpTransportTest, AnAnswerHasItsStatusFieldsAndBody) {
 
 TEST_F(WinHttpTransportTest, TheUrlIsSentAsItStands) {
   EXPECT_CALL(
-      *http_,
-      OpenRequest(
-          _, StrEq(L"GET"), StrEq(L"/a%20b?c=%2F"),
-          WINHTTP_FLAG_SECURE | WINHTTP_FLAG_ESCAPE_DISABLE | WINHTTP_FLAG_ESCAPE_DISABLE_QUERY));
+      *http_, OpenRequest(
+                  _, StrEq(L"GET"), StrEq(L"/a%20b?c=%2F"),
+                  WINHTTP_FLAG_SECURE | WINHTTP_FLAG_ESCAPE_DISABLE | WINHTTP_FLAG_ESCAPE_DISABLE_QUERY));
   Send("https://example.com/a%20b?c=%2F");
 }
 
@@ -177,15 +177,14 @@ TEST_F(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSe
 }
 
 TEST_F(WinHttpTransportTest, ARequestThatMeetsAForeignConnectionGoesToAnotherOne) {
-  ON_CALL(*http_, SendRequest)
-      .WillByDefault([this, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
-        ++calls;
-        bool const isForeign = calls == 1;
-        if (http_->ReportConnection(request, !isForeign, static_cast<std::uint16_t>(calls))) {
-          http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
-        }
-        return true;
-      });
+  ON_CALL(*http_, SendRequest).WillByDefault([this, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
+    ++calls;
+    bool const isForeign = calls == 1;
+    if (http_->ReportConnection(request, !isForeign, static_cast<std::uint16_t>(calls))) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
   auto const response = Send("https://example.com/", MakeNamedBinding("a"));
   EXPECT_EQ(response->Connection.KeyId, "a");
   EXPECT_FALSE(response->Connection.Reused);
@@ -260,8 +259,7 @@ TEST_F(WinHttpTransportTest, AHandleThatWinHttpClosesLateOutlivesTheRequest) {
     });
     return true;
   });
-  EXPECT_THROW(
-      Send("https://example.com/", nullptr, Context{}.WithTimeout(std::chrono::milliseconds{1})), Error);
+  EXPECT_THROW(Send("https://example.com/", nullptr, Context{}.WithTimeout(std::chrono::milliseconds{1})), Error);
   ASSERT_FALSE(late.empty());
   late.front()();
   transport_.reset();

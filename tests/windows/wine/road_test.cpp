@@ -1,17 +1,23 @@
 // ManagedIdentityCredential on Windows, without OpenSSL, from nothing to the secret.
 
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "container_keys.hpp"
+#include "crypto.hpp"
 #include "emulator.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
 #include "mtlspop/credential/windows.hpp"
+#include "wine_winhttp.hpp"
 
 namespace mtlspop::windows_tests {
 namespace {
@@ -146,6 +152,50 @@ TEST_F(RoadTest, TheStoreOfTheUserDoesNotStandInTheWay) {
   ManagedIdentityCredential credential{options};
   auto const token = credential.GetToken(VaultScope(), InTime());
   EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200);
+}
+
+/// The file is made by run.sh with the openssl command.
+TEST_F(RoadTest, AnAppWithAPkcs12FileOfItsOwnGetsABoundToken) {
+  char const* const file = std::getenv("MTLSPOP_TEST_PKCS12");
+  ASSERT_NE(file, nullptr) << "run tests/windows/run.sh";
+  ClientCertificateCredentialOptions options;
+  options.ClientId = "6a1c1f3e-55f1-4a6c-9a53-2f1d3c8e7b10";
+  options.TenantId = emulator_.Startup().at("identities").at(0).at("tenant_id").get<std::string>();
+  options.Region = "westeurope";
+  options.CertificatePath = (IsWine() ? "Z:" : "") + std::string{file};
+  options.Password = Secret{std::string_view{"correct horse"}};
+  options.Transport = transport_;
+  std::ifstream stream{options.CertificatePath, std::ios::binary};
+  std::string const content{std::istreambuf_iterator<char>{stream}, std::istreambuf_iterator<char>{}};
+  auto const certificate = crypto::ParseClientCertificate(content, options.Password, options.CertificatePath);
+  emulator_.Register(
+      {{"client_id", options.ClientId},
+       {"tenant_id", options.TenantId},
+       {"certificate_pem", certificate->ToPem()},
+       {"vault_access", true}});
+
+  ClientCertificateCredential credential{options};
+  auto const token = credential.GetToken(VaultScope(), InTime());
+  EXPECT_EQ(token.Binding->KeyId(), certificate->KeyId());
+  EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200);
+  EXPECT_EQ(ReadSecret(token, nullptr).Status, 401);
+}
+
+TEST_F(RoadTest, APkcs12FileWithAnotherPasswordIsRefused) {
+  char const* const file = std::getenv("MTLSPOP_TEST_PKCS12");
+  ASSERT_NE(file, nullptr) << "run tests/windows/run.sh";
+  ClientCertificateCredentialOptions options;
+  options.ClientId = "6a1c1f3e-55f1-4a6c-9a53-2f1d3c8e7b10";
+  options.TenantId = "tenant";
+  options.CertificatePath = (IsWine() ? "Z:" : "") + std::string{file};
+  options.Password = Secret{std::string_view{"wrong"}};
+  options.Transport = transport_;
+  try {
+    ClientCertificateCredential{options}.GetToken(VaultScope(), InTime());
+    ADD_FAILURE() << "there was a token";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::ClientCertificateUnusable);
+  }
 }
 
 TEST_F(RoadTest, CapabilitiesSayWhatThisMachineCanDo) {

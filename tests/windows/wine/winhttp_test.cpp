@@ -121,8 +121,7 @@ TEST_F(WinHttpTest, ACancelledRequestReturnsWithin50Milliseconds) {
 TEST_F(WinHttpTest, ADeadlineEndsTheRequest) {
   emulator_.Arm({{"path", "/metadata"}, {"count", -1}, {"fault", {{"hold", true}}}});
   auto const transport = emulator_.MakeTransport();
-  auto const failure =
-      FailureOf(*transport, Imds(Metadata), Context{}.WithTimeout(std::chrono::milliseconds{300}));
+  auto const failure = FailureOf(*transport, Imds(Metadata), Context{}.WithTimeout(std::chrono::milliseconds{300}));
   EXPECT_EQ(failure.Code, errors::DeadlineExceeded);
   emulator_.Release();
 }

@@ -14,8 +14,7 @@ constexpr std::size_t PieceBytes = 64 * 1024;
 
 Error TimedOutConnecting(std::string const& host) {
   ErrorDetails details{
-      errors::DeadlineExceeded,
-      host + ": no connection could be made within TransportOptions::ConnectTimeout",
+      errors::DeadlineExceeded, host + ": no connection could be made within TransportOptions::ConnectTimeout",
       "Check that the service is up and that a firewall or proxy on the way lets the connection through"};
   details.NothingSent = true;
   details.Transient = true;
@@ -48,8 +47,8 @@ void AsyncRequest::OpenHandles(RequestTarget const& target) {
     Fail(Functions().LastError());
   }
   // The URL is sent as it stands: it is escaped already.
-  DWORD const flags = (target.IsHttps ? WINHTTP_FLAG_SECURE : 0U) | WINHTTP_FLAG_ESCAPE_DISABLE |
-                      WINHTTP_FLAG_ESCAPE_DISABLE_QUERY;
+  DWORD const flags =
+      (target.IsHttps ? WINHTTP_FLAG_SECURE : 0U) | WINHTTP_FLAG_ESCAPE_DISABLE | WINHTTP_FLAG_ESCAPE_DISABLE_QUERY;
   request_ = Functions().OpenRequest(connect_, Widen(target.Method).c_str(), Widen(target.Path).c_str(), flags);
   if (request_ == nullptr) {
     Fail(Functions().LastError());

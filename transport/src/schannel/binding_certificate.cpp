@@ -52,7 +52,8 @@ std::size_t DerLength(gsl::span<std::uint8_t const> bytes) noexcept {
 CertificateContextPtr MustParse(Der const& der) {
   auto context = ParseCertificate(der);
   if (!context) {
-    Refuse("A certificate of the chain is not a DER-encoded X.509 certificate", "Check where the certificate came from");
+    Refuse(
+        "A certificate of the chain is not a DER-encoded X.509 certificate", "Check where the certificate came from");
   }
   return context;
 }
@@ -145,14 +146,8 @@ void CheckUsage(PCCERT_CONTEXT certificate) {
   DWORD bytes = 0;
   CERT_ENHKEY_USAGE* purposes = nullptr;
   if (CryptDecodeObjectEx(
-          X509_ASN_ENCODING,
-          X509_ENHANCED_KEY_USAGE,
-          extension->Value.pbData,
-          extension->Value.cbData,
-          CRYPT_DECODE_ALLOC_FLAG,
-          nullptr,
-          &purposes,
-          &bytes) == FALSE) {
+          X509_ASN_ENCODING, X509_ENHANCED_KEY_USAGE, extension->Value.pbData, extension->Value.cbData,
+          CRYPT_DECODE_ALLOC_FLAG, nullptr, &purposes, &bytes) == FALSE) {
     Refuse("The certificate holds an extension that cannot be read", "Check where the certificate came from");
   }
   auto const free = gsl::finally([&] { LocalFree(purposes); });
@@ -178,10 +173,7 @@ CertificateKey const& AsCertificateKey(PrivateKeyHandle const& handle) {
 }
 
 std::shared_ptr<BindingCertificate const> Assemble(
-    std::vector<Der> chain,
-    PCCERT_CONTEXT leaf,
-    std::shared_ptr<PrivateKeyHandle const> key,
-    KeyStrength strength) {
+    std::vector<Der> chain, PCCERT_CONTEXT leaf, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength) {
   BindingCertificate::Parts parts;
   auto const sha256 = Digest<32>(BCRYPT_SHA256_ALGORITHM, chain.front());
   parts.KeyId = Base64Url(sha256);
@@ -209,11 +201,7 @@ std::string NormalThumbprint(std::string_view text) {
 std::string CommonNameOf(PCCERT_CONTEXT certificate) {
   std::array<wchar_t, 256> name{};
   auto const length = CertGetNameStringW(
-      certificate,
-      CERT_NAME_ATTR_TYPE,
-      0,
-      const_cast<char*>(szOID_COMMON_NAME),
-      name.data(),
+      certificate, CERT_NAME_ATTR_TYPE, 0, const_cast<char*>(szOID_COMMON_NAME), name.data(),
       static_cast<DWORD>(name.size()));
   return length <= 1 ? std::string{} : Narrow({name.data(), length - 1});
 }
@@ -235,6 +223,23 @@ bool IsBetter(PCCERT_CONTEXT candidate, PCCERT_CONTEXT best) {
     return candidateIsValid;
   }
   return CompareFileTime(&candidate->pCertInfo->NotAfter, &best->pCertInfo->NotAfter) > 0;
+}
+
+/// What the provider's name says about where the key is kept.
+KeyStrength StrengthOf(PCCERT_CONTEXT context) {
+  DWORD bytes = 0;
+  if (CertGetCertificateContextProperty(context, CERT_KEY_PROV_INFO_PROP_ID, nullptr, &bytes) == FALSE) {
+    return KeyStrength::Software;
+  }
+  std::vector<CRYPT_KEY_PROV_INFO> info(bytes / sizeof(CRYPT_KEY_PROV_INFO) + 1);
+  if (CertGetCertificateContextProperty(context, CERT_KEY_PROV_INFO_PROP_ID, info.data(), &bytes) == FALSE ||
+      info.front().pwszProvName == nullptr) {
+    return KeyStrength::Software;
+  }
+  std::wstring_view const provider{info.front().pwszProvName};
+  bool const isHardware =
+      provider == L"Microsoft Platform Crypto Provider" || provider == L"Microsoft Smart Card Key Storage Provider";
+  return isHardware ? KeyStrength::Hardware : KeyStrength::Software;
 }
 
 }  // namespace
@@ -309,7 +314,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateF
   Der leaf(context->pbCertEncoded, context->pbCertEncoded + context->cbCertEncoded);
   std::vector<Der> chain;
   chain.push_back(std::move(leaf));
-  return Assemble(std::move(chain), context, std::move(key), KeyStrength::Software);
+  return Assemble(std::move(chain), context, std::move(key), StrengthOf(context));
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromStore(
@@ -327,8 +332,8 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateF
   auto* const handle = functions->OpenSystemStore(static_cast<DWORD>(where), Widen(store).c_str(), false);
   if (handle == nullptr) {
     Refuse(
-        "The certificate store \"" + std::string{store} + "\" could not be opened: " +
-            DescribeStatus(functions->LastError()),
+        "The certificate store \"" + std::string{store} +
+            "\" could not be opened: " + DescribeStatus(functions->LastError()),
         "Check the store's name (\"My\" is the personal one) and that this account may read it");
   }
   auto const close = gsl::finally([&] { functions->CloseStore(handle); });

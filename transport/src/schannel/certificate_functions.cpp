@@ -8,12 +8,12 @@ class System final : public CertificateFunctions {
   HCERTSTORE OpenMemoryStore() override { return CertOpenStore(CERT_STORE_PROV_MEMORY, 0, 0, 0, nullptr); }
   HCERTSTORE OpenSystemStore(DWORD location, wchar_t const* name, bool writable) override {
     DWORD const mode = writable ? CERT_STORE_MAXIMUM_ALLOWED_FLAG : CERT_STORE_READONLY_FLAG;
-    return CertOpenStore(
-        CERT_STORE_PROV_SYSTEM_W, 0, 0, location | mode | CERT_STORE_OPEN_EXISTING_FLAG, name);
+    return CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, location | mode | CERT_STORE_OPEN_EXISTING_FLAG, name);
   }
   bool CloseStore(HCERTSTORE store) override { return CertCloseStore(store, 0) != FALSE; }
   bool AddEncodedCertificate(HCERTSTORE store, BYTE const* der, DWORD bytes, PCCERT_CONTEXT* added) override {
-    return CertAddEncodedCertificateToStore(store, X509_ASN_ENCODING, der, bytes, CERT_STORE_ADD_ALWAYS, added) != FALSE;
+    return CertAddEncodedCertificateToStore(store, X509_ASN_ENCODING, der, bytes, CERT_STORE_ADD_ALWAYS, added) !=
+           FALSE;
   }
   PCCERT_CONTEXT NextCertificate(HCERTSTORE store, PCCERT_CONTEXT previous) override {
     return CertEnumCertificatesInStore(store, previous);

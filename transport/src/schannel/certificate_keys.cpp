@@ -20,9 +20,9 @@ using Blob = std::vector<std::uint8_t>;
 
 [[noreturn]] void Unusable(std::string what, std::uint32_t status) {
   ErrorDetails details{
-      errors::PrivateKeyUnusable,
-      std::move(what) + ": " + DescribeStatus(status),
-      "Check that the key still exists and that this account may use it; a KeyGuard key is gone after a reboot, and the "
+      errors::PrivateKeyUnusable, std::move(what) + ": " + DescribeStatus(status),
+      "Check that the key still exists and that this account may use it; a KeyGuard key is gone after a reboot, and "
+      "the "
       "binding has to be made anew"};
   details.NothingSent = true;
   throw Error{std::move(details)};
@@ -145,15 +145,14 @@ void StoredCertificateKey::AttachTo(PCCERT_CONTEXT context) const {
   }
   bool attached = false;
   if (keySpec == CERT_NCRYPT_KEY_SPEC) {
-    attached =
-        functions_->SetProperty(context, CERT_NCRYPT_KEY_HANDLE_PROP_ID, CERT_STORE_NO_CRYPT_RELEASE_FLAG, &key);
+    attached = functions_->SetProperty(context, CERT_NCRYPT_KEY_HANDLE_PROP_ID, CERT_STORE_NO_CRYPT_RELEASE_FLAG, &key);
   } else {
     CERT_KEY_CONTEXT keyContext{};
     keyContext.cbSize = sizeof keyContext;
     keyContext.hCryptProv = key;
     keyContext.dwKeySpec = keySpec;
-    attached = functions_->SetProperty(
-        context, CERT_KEY_CONTEXT_PROP_ID, CERT_STORE_NO_CRYPT_RELEASE_FLAG, &keyContext);
+    attached =
+        functions_->SetProperty(context, CERT_KEY_CONTEXT_PROP_ID, CERT_STORE_NO_CRYPT_RELEASE_FLAG, &keyContext);
   }
   if (!attached) {
     Unusable("The key could not be attached to the certificate", functions_->LastError());
@@ -209,10 +208,7 @@ void ContainerCertificateKey::AttachTo(PCCERT_CONTEXT context) const {
 Blob ContainerCertificateKey::PublicKeyBlob() const {
   HCRYPTPROV provider = 0;
   if (CryptAcquireContextW(
-          &provider,
-          container_.Name.c_str(),
-          container_.Provider.c_str(),
-          container_.ProviderType,
+          &provider, container_.Name.c_str(), container_.Provider.c_str(), container_.ProviderType,
           CRYPT_SILENT | (container_.OfTheMachine ? CRYPT_MACHINE_KEYSET : 0U)) == FALSE) {
     Unusable("The key container could not be opened", GetLastError());
   }
@@ -236,8 +232,7 @@ NCRYPT_KEY_HANDLE GetNCryptKey(PrivateKeyHandle const& handle) {
   auto const* own = dynamic_cast<NCryptCertificateKey const*>(&handle);
   if (own == nullptr) {
     throw Error{ErrorDetails{
-        errors::InvalidBindingCertificate,
-        "The private key is not a CNG key",
+        errors::InvalidBindingCertificate, "The private key is not a CNG key",
         "Make the handle with mtlspop::schannel::TakeNCryptKey"}};
   }
   return own->Handle();

@@ -17,7 +17,8 @@ std::uint64_t ConnectionLedger::Opened(std::string const& localEndpoint, std::st
 std::optional<std::uint64_t> ConnectionLedger::Find(std::string const& localEndpoint, std::string const& owner) const {
   std::lock_guard<std::mutex> const lock{mutex_};
   auto const entry = entries_.find(localEndpoint);
-  return entry != entries_.end() && entry->second.Owner == owner ? std::make_optional(entry->second.Number) : std::nullopt;
+  return entry != entries_.end() && entry->second.Owner == owner ? std::make_optional(entry->second.Number)
+                                                                 : std::nullopt;
 }
 
 void ConnectionLedger::CountReuse() {

@@ -76,7 +76,9 @@ class WinHttpTransport final : public HttpTransport {
  private:
   Plan MakePlan(Request const& request, BindingCertificate const* binding) const;
   AsyncRequest::Ptr Open(
-      Request const& request, Plan const& plan, std::shared_ptr<BindingCertificate const> const& binding,
+      Request const& request,
+      Plan const& plan,
+      std::shared_ptr<BindingCertificate const> const& binding,
       std::shared_ptr<std::uint64_t> const& connection);
   ConnectionCheck MakeCheck(Request const& request, Plan const& plan, std::shared_ptr<std::uint64_t> connection) const;
   void Configure(AsyncRequest& sending, Request const& request, Plan const& plan) const;
@@ -86,7 +88,10 @@ class WinHttpTransport final : public HttpTransport {
   std::unique_ptr<Response> Exchange(
       AsyncRequest& sending, Request& request, Plan const& plan, Context const& context) const;
   std::unique_ptr<Response> Finish(
-      AsyncRequest::Ptr sending, std::unique_ptr<Response> response, Request const& request, Plan const& plan,
+      AsyncRequest::Ptr sending,
+      std::unique_ptr<Response> response,
+      Request const& request,
+      Plan const& plan,
       std::uint64_t connection) const;
 
   TransportOptions const options_;
@@ -189,7 +194,9 @@ Plan WinHttpTransport::MakePlan(Request const& request, BindingCertificate const
 }
 
 AsyncRequest::Ptr WinHttpTransport::Open(
-    Request const& request, Plan const& plan, std::shared_ptr<BindingCertificate const> const& binding,
+    Request const& request,
+    Plan const& plan,
+    std::shared_ptr<BindingCertificate const> const& binding,
     std::shared_ptr<std::uint64_t> const& connection) {
   RequestTarget target;
   target.Host = request.Target.Host();
@@ -226,7 +233,8 @@ ConnectionCheck WinHttpTransport::MakeCheck(
     Request const& request, Plan const& plan, std::shared_ptr<std::uint64_t> connection) const {
   bool const verifies = request.Target.IsHttps() && (trust_->HasOwnRules() || plan.Where.IsOverridden);
   return [trust = trust_, ledger = ledger_, log = options_.Log, verifies, host = request.Target.Host(),
-          owner = plan.Key.ToString(), keyId = plan.Key.KeyId, connection = std::move(connection)](ConnectionView const& view) {
+          owner = plan.Key.ToString(), keyId = plan.Key.KeyId,
+          connection = std::move(connection)](ConnectionView const& view) {
     if (!view.IsNew && !view.LocalEndpoint.empty()) {
       auto const number = ledger->Find(view.LocalEndpoint, owner);
       if (!number) {
@@ -284,8 +292,7 @@ void WinHttpTransport::SetCertificate(AsyncRequest& sending, BindingCertificate 
     return;
   }
   auto const context = MakeCertificateContext(*binding);
-  sending.SetOption(
-      WINHTTP_OPTION_CLIENT_CERT_CONTEXT, const_cast<CERT_CONTEXT*>(context.get()), sizeof(CERT_CONTEXT));
+  sending.SetOption(WINHTTP_OPTION_CLIENT_CERT_CONTEXT, const_cast<CERT_CONTEXT*>(context.get()), sizeof(CERT_CONTEXT));
 }
 
 /// WinHTTP verifies as always, but for the questions that `ServerTrust::Verify` answers in its place, in full and before
@@ -341,7 +348,10 @@ std::unique_ptr<Response> WinHttpTransport::Exchange(
 }
 
 std::unique_ptr<Response> WinHttpTransport::Finish(
-    AsyncRequest::Ptr sending, std::unique_ptr<Response> response, Request const& request, Plan const& plan,
+    AsyncRequest::Ptr sending,
+    std::unique_ptr<Response> response,
+    Request const& request,
+    Plan const& plan,
     std::uint64_t connection) const {
   auto& info = response->Connection;
   info.Id = connection;

@@ -14,7 +14,9 @@ namespace {
 }
 
 [[noreturn]] void RefuseStatusLine() {
-  Refuse(errors::MalformedResponse, "The answer's status line is not one of HTTP/1.1", "Check what answers at this address");
+  Refuse(
+      errors::MalformedResponse, "The answer's status line is not one of HTTP/1.1",
+      "Check what answers at this address");
 }
 
 std::string_view Trim(std::string_view text) {
@@ -45,12 +47,13 @@ void ParseStatusLine(std::string_view line, Response& response) {
 void ParseField(std::string_view line, TransportLimits const& limits, Response& response) {
   auto const colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) {
-    Refuse(errors::MalformedResponse, "The answer has a header field without a name", "Check what answers at this address");
+    Refuse(
+        errors::MalformedResponse, "The answer has a header field without a name",
+        "Check what answers at this address");
   }
   if (response.Fields.Size() == limits.HeaderCount) {
     Refuse(
-        errors::HeaderCountLimitExceeded,
-        "The answer has more header fields than TransportLimits::HeaderCount",
+        errors::HeaderCountLimitExceeded, "The answer has more header fields than TransportLimits::HeaderCount",
         "Check what the server sends, or raise the limit");
   }
   response.Fields.Add(std::string{line.substr(0, colon)}, std::string{Trim(line.substr(colon + 1))});
@@ -62,8 +65,7 @@ void ParseResponseHeader(std::wstring_view text, TransportLimits const& limits, 
   auto const bytes = NarrowBytes(text);
   if (bytes.size() > limits.HeaderBytes) {
     Refuse(
-        errors::HeaderBytesLimitExceeded,
-        "The answer's header is larger than TransportLimits::HeaderBytes",
+        errors::HeaderBytesLimitExceeded, "The answer's header is larger than TransportLimits::HeaderBytes",
         "Check what the server sends, or raise the limit");
   }
   std::string_view rest = bytes;
@@ -74,8 +76,7 @@ void ParseResponseHeader(std::wstring_view text, TransportLimits const& limits, 
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
     if (line.size() > limits.LineBytes) {
       Refuse(
-          errors::LineBytesLimitExceeded,
-          "A line of the answer's header is longer than TransportLimits::LineBytes",
+          errors::LineBytesLimitExceeded, "A line of the answer's header is longer than TransportLimits::LineBytes",
           "Check what the server sends, or raise the limit");
     }
     if (isFirst) {

@@ -20,27 +20,24 @@ struct StatusText {
 };
 
 constexpr StatusText ChainProblems[] = {
-    {CERT_TRUST_IS_NOT_TIME_VALID,
-     "a certificate of its chain has expired or is not valid yet",
+    {CERT_TRUST_IS_NOT_TIME_VALID, "a certificate of its chain has expired or is not valid yet",
      "Check the clocks of both machines and have the server's certificate renewed"},
     {CERT_TRUST_IS_REVOKED, "a certificate of its chain was revoked", "Have the server's certificate replaced"},
-    {CERT_TRUST_IS_NOT_SIGNATURE_VALID,
-     "a signature in its chain is wrong",
+    {CERT_TRUST_IS_NOT_SIGNATURE_VALID, "a signature in its chain is wrong",
      "Something on the way may be answering in the server's place; check proxies and name resolution"},
-    {CERT_TRUST_IS_NOT_VALID_FOR_USAGE,
-     "it may not be used for a TLS server",
+    {CERT_TRUST_IS_NOT_VALID_FOR_USAGE, "it may not be used for a TLS server",
      "Have a certificate issued whose extended key usage holds serverAuth"},
-    {CERT_TRUST_IS_UNTRUSTED_ROOT,
-     "none of the trusted authorities vouches for it",
+    {CERT_TRUST_IS_UNTRUSTED_ROOT, "none of the trusted authorities vouches for it",
      "Check that CaFile or CaPem holds the root of the server's authority, and that no proxy opens TLS"},
-    {CERT_TRUST_IS_PARTIAL_CHAIN,
-     "none of the trusted authorities vouches for it",
-     "Check that CaFile or CaPem holds the root of the server's authority, and that the server sends its intermediates"},
+    {CERT_TRUST_IS_PARTIAL_CHAIN, "none of the trusted authorities vouches for it",
+     "Check that CaFile or CaPem holds the root of the server's authority, and that the server sends its "
+     "intermediates"},
 };
 
 [[noreturn]] void Unusable(std::string what) {
   ErrorDetails details{
-      errors::TrustStoreUnusable, std::move(what), "Check TlsOptions::Trust: the file must be there, readable and in PEM"};
+      errors::TrustStoreUnusable, std::move(what),
+      "Check TlsOptions::Trust: the file must be there, readable and in PEM"};
   details.NothingSent = true;
   throw Error{std::move(details)};
 }
@@ -66,11 +63,7 @@ void AddCertificates(HCERTSTORE store, std::string const& pem, std::string const
   auto const blocks = DecodePem(pem, "CERTIFICATE");
   for (auto const& der : blocks) {
     if (CertAddEncodedCertificateToStore(
-            store,
-            X509_ASN_ENCODING,
-            der.data(),
-            static_cast<DWORD>(der.size()),
-            CERT_STORE_ADD_REPLACE_EXISTING,
+            store, X509_ASN_ENCODING, der.data(), static_cast<DWORD>(der.size()), CERT_STORE_ADD_REPLACE_EXISTING,
             nullptr) == FALSE) {
       Unusable(where + " holds a certificate that cannot be read: " + DescribeStatus(GetLastError()));
     }
@@ -127,8 +120,8 @@ std::vector<std::vector<std::uint8_t>> DecodePem(std::string_view text, std::str
     std::vector<std::uint8_t> der;
     auto const decode = [&](BYTE* out) {
       return CryptStringToBinaryA(
-                 base64.data(), static_cast<DWORD>(base64.size()), CRYPT_STRING_BASE64, out, &bytes, nullptr, nullptr) !=
-             FALSE;
+                 base64.data(), static_cast<DWORD>(base64.size()), CRYPT_STRING_BASE64, out, &bytes, nullptr,
+                 nullptr) != FALSE;
     };
     if (decode(nullptr)) {
       der.resize(bytes);
@@ -185,8 +178,7 @@ void ServerTrust::Verify(PCCERT_CONTEXT server, std::string const& host) const {
   }
   if (!problem.What.empty()) {
     ErrorDetails details{
-        errors::ServerCertificateRejected,
-        "The certificate of the server at " + host + " was refused: " + problem.What,
+        errors::ServerCertificateRejected, "The certificate of the server at " + host + " was refused: " + problem.What,
         problem.Action};
     details.NothingSent = true;
     throw Error{std::move(details)};

@@ -66,8 +66,7 @@ void Session::SetTlsVersions() {
 
 void Session::Fail(char const* what) const {
   ErrorDetails details{
-      errors::SystemFailure,
-      std::string{what} + ": " + DescribeStatus(functions_->LastError()),
+      errors::SystemFailure, std::string{what} + ": " + DescribeStatus(functions_->LastError()),
       "TLS 1.3 needs Windows 11 or Server 2022; for the rest check the machine's resources"};
   details.NothingSent = true;
   throw Error{std::move(details)};

@@ -68,8 +68,8 @@ std::uint64_t SessionPool::RetiredSoFar() const {
 /// With the lock held. A session that no request uses (`use_count` 1: only this map) goes after the idle time.
 void SessionPool::DropIdle(Clock::SteadyTime now) {
   for (auto entry = sessions_.begin(); entry != sessions_.end();) {
-    bool const isIdle = !entry->second.Shared || (entry->second.Shared.use_count() == 1 &&
-                                                  now - entry->second.LastUse >= pool_.IdleTimeout);
+    bool const isIdle = !entry->second.Shared ||
+                        (entry->second.Shared.use_count() == 1 && now - entry->second.LastUse >= pool_.IdleTimeout);
     entry = isIdle ? sessions_.erase(entry) : std::next(entry);
   }
 }

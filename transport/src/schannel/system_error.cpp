@@ -17,13 +17,8 @@ std::string DescribeStatus(std::uint32_t status) {
   }
   std::array<wchar_t, 512> message{};
   auto const length = FormatMessageW(
-      FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK,
-      nullptr,
-      status,
-      0,
-      message.data(),
-      static_cast<DWORD>(message.size()),
-      nullptr);
+      FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK, nullptr, status, 0,
+      message.data(), static_cast<DWORD>(message.size()), nullptr);
   std::wstring_view said{message.data(), length};
   while (!said.empty() && (said.back() == L' ' || said.back() == L'.')) {
     said.remove_suffix(1);

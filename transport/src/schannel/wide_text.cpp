@@ -9,7 +9,8 @@ namespace mtlspop::schannel {
 std::wstring Widen(std::string_view text) {
   auto const bytes = static_cast<int>(text.size());
   std::wstring wide(
-      text.empty() ? 0 : static_cast<std::size_t>(MultiByteToWideChar(CP_UTF8, 0, text.data(), bytes, nullptr, 0)), L'\0');
+      text.empty() ? 0 : static_cast<std::size_t>(MultiByteToWideChar(CP_UTF8, 0, text.data(), bytes, nullptr, 0)),
+      L'\0');
   if (!wide.empty()) {
     MultiByteToWideChar(CP_UTF8, 0, text.data(), bytes, wide.data(), static_cast<int>(wide.size()));
   }
@@ -19,9 +20,9 @@ std::wstring Widen(std::string_view text) {
 std::string Narrow(std::wstring_view text) {
   auto const length = static_cast<int>(text.size());
   std::string narrow(
-      text.empty()
-          ? 0
-          : static_cast<std::size_t>(WideCharToMultiByte(CP_UTF8, 0, text.data(), length, nullptr, 0, nullptr, nullptr)),
+      text.empty() ? 0
+                   : static_cast<std::size_t>(
+                         WideCharToMultiByte(CP_UTF8, 0, text.data(), length, nullptr, 0, nullptr, nullptr)),
       '\0');
   if (!narrow.empty()) {
     WideCharToMultiByte(
@@ -43,7 +44,8 @@ std::string NarrowBytes(std::wstring_view text) {
     return Narrow(text);
   }
   std::string bytes(text.size(), '\0');
-  std::transform(text.begin(), text.end(), bytes.begin(), [](wchar_t character) { return static_cast<char>(character); });
+  std::transform(
+      text.begin(), text.end(), bytes.begin(), [](wchar_t character) { return static_cast<char>(character); });
   return bytes;
 }
 
