@@ -12,6 +12,16 @@ namespace {
 using web::http::http_exception;
 using web::http::http_response;
 
+// A body has to be read to its end for that, even one that is empty.
+void GiveConnectionBack(BodyStream& body) noexcept {
+  try {
+    std::uint8_t rest = 0;
+    static_cast<void>(body.Read({&rest, 1}, {}));
+  } catch (std::exception const&) {
+    // Then the connection is closed; the answer is complete all the same.
+  }
+}
+
 // Up to this size, sending a body takes no longer than waiting for the answer does.
 constexpr std::uint64_t ShortBodyBytes = 1024 * 1024;
 
@@ -73,6 +83,7 @@ void Exchange::Deliver(Response& response) {
   if (IsWithoutBody(request_.method(), response)) {
     observer_->Report(web::http::message_direction::download, 0);
     implementation->_complete(0);
+    GiveConnectionBack(*response.Body);
     answered_.set(answer);
     return;
   }

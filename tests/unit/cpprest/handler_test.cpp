@@ -58,6 +58,19 @@ class GatedBody final : public BodyStream {
   std::size_t position_ = 0;
 };
 
+/// An empty body that says when it was read to its end.
+class EmptyBody final : public BodyStream {
+ public:
+  explicit EmptyBody(std::shared_ptr<Event> ended) : ended_(std::move(ended)) {}
+  std::size_t Read(gsl::span<std::uint8_t>, Context const&) override {
+    ended_->Set();
+    return 0;
+  }
+
+ private:
+  std::shared_ptr<Event> ended_;
+};
+
 class HandlerTest : public testing::Test {
  protected:
   HandlerOptions Options(http_client_config config = {}) {
@@ -119,6 +132,21 @@ TEST_F(HandlerTest, GivesTheBodyInEveryForm) {
   EXPECT_EQ(response.body().read_to_end(all).get(), 300'000U);
   transport_->ThenAnswer(204);
   EXPECT_EQ(client.request(methods::GET).get().extract_vector().get().size(), 0U);
+}
+
+// Only then does the connection go back to its pool.
+TEST_F(HandlerTest, ReadsAnEmptyBodyToItsEndBeforeItAnswers) {
+  for (int const status : {200, 204, 304}) {
+    auto const ended = std::make_shared<Event>();
+    transport_->Then([=](auto const&) {
+      auto response = MakeResponse(status);
+      response->Body = std::make_unique<EmptyBody>(ended);
+      return response;
+    });
+    auto client = MakeTestClient();
+    client.request(status == 200 ? methods::HEAD : methods::GET).get();
+    EXPECT_TRUE(ended->IsSet()) << status;
+  }
 }
 
 TEST_F(HandlerTest, SendsBodiesOfKnownAndUnknownLength) {
