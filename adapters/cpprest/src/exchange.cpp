@@ -27,9 +27,9 @@ constexpr std::uint64_t ShortBodyBytes = 1024 * 1024;
 
 }  // namespace
 
-Exchange::Exchange(std::shared_ptr<Sending const> sending, web::http::http_request request)
+Exchange::Exchange(std::shared_ptr<Sending const> sending, web::http::http_request const& request)
     : sending_(std::move(sending)),
-      request_(std::move(request)),
+      request_(request),
       scheduler_(sending_->Workers),
       cancellation_(request_._cancellation_token()),
       observer_(std::make_shared<TransferObserver>(request_._get_impl()->_progress_handler())) {

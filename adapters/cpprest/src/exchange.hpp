@@ -25,7 +25,7 @@ struct Sending {
 /// One request on its way and its answer: from the call of the client to the last byte of the body.
 class Exchange final {
  public:
-  Exchange(std::shared_ptr<Sending const> sending, web::http::http_request request);
+  Exchange(std::shared_ptr<Sending const> sending, web::http::http_request const& request);
   ~Exchange();
   Exchange(Exchange const&) = delete;
   Exchange& operator=(Exchange const&) = delete;

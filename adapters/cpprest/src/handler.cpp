@@ -118,7 +118,7 @@ class BoundHandler final : public http_pipeline_stage {
     } catch (...) {
       return pplx::task_from_exception<http_response>(std::current_exception());
     }
-    return next_stage()->propagate(std::move(request));
+    return next_stage()->propagate(request);
   }
 
  private:
@@ -168,11 +168,11 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
 web::http::client::http_client MakeClient(
     web::uri const& uri,
     std::shared_ptr<TokenCredential> credential,
-    web::http::client::http_client_config config,
+    web::http::client::http_client_config const& config,
     HandlerOptions options) {
   options.Config = config;
   auto handler = MakeHandler(std::move(credential), std::move(options));
-  web::http::client::http_client client{uri, std::move(config)};
+  web::http::client::http_client client{uri, config};
   client.add_handler(handler);
   return client;
 }

@@ -8,7 +8,7 @@ namespace mtlspop::cpprest {
 namespace {
 
 std::error_code ErrorCodeOf(ErrorCode code) noexcept {
-  static constexpr std::array<std::pair<ErrorCode, std::errc>, 17> Known{{
+  static constexpr std::array<std::pair<ErrorCode, std::errc>, 17> conditions{{
       {errors::Cancelled, std::errc::operation_canceled},
       {errors::DeadlineExceeded, std::errc::timed_out},
       {errors::InvalidArgument, std::errc::invalid_argument},
@@ -27,7 +27,7 @@ std::error_code ErrorCodeOf(ErrorCode code) noexcept {
       {errors::PoolExhausted, std::errc::resource_unavailable_try_again},
       {errors::SystemFailure, std::errc::io_error},
   }};
-  for (auto const& [known, condition] : Known) {
+  for (auto const& [known, condition] : conditions) {
     if (known == code) return std::make_error_code(condition);
   }
   return std::make_error_code(std::errc::permission_denied);

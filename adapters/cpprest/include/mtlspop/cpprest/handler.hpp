@@ -73,7 +73,7 @@ std::shared_ptr<web::http::http_pipeline_stage> MakeHandler(
 web::http::client::http_client MakeClient(
     web::uri const& uri,
     std::shared_ptr<TokenCredential> credential,
-    web::http::client::http_client_config config = {},
+    web::http::client::http_client_config const& config = {},
     HandlerOptions options = {});
 
 }  // namespace mtlspop::cpprest
