@@ -88,7 +88,7 @@ class SendingStage final : public http_pipeline_stage {
 
   pplx::task<http_response> propagate(http_request request) override {
     try {
-      auto exchange = std::make_unique<Exchange>(sending_, std::move(request));
+      auto exchange = std::make_unique<Exchange>(sending_, request);
       auto answer = exchange->Answer();
       if (ordered_) {
         ordered_->Add(std::move(exchange));
