@@ -113,14 +113,19 @@ class PersistedKeyProvider final : public KeyProvider {
   mutable std::optional<KeyStrength> highest_;
 };
 
-/// Whether the machine can do it shows only when a key is made. The key is the one that will be used, so the time is not
-/// lost.
+/// A TPM is there or not, and takes seconds to make a key. Whether keys are isolated shows only when one is made; it is the
+/// one that will be used, so the time is not lost.
 KeyStrength PersistedKeyProvider::HighestStrength() const noexcept {
   try {
     std::lock_guard<std::mutex> const lock{mutex_};
     if (!highest_) {
       highest_ = KeyStrength::None;
-      highest_ = Get(tier_.KeyName, false)->Strength();
+      if (tier_.MustBeIsolated) {
+        highest_ = Get(tier_.KeyName, false)->Strength();
+      } else {
+        OpenProvider(functions_, tier_);
+        highest_ = tier_.Strength;
+      }
     }
     return *highest_;
   } catch (std::exception const& error) {

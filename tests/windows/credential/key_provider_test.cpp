@@ -145,6 +145,11 @@ TEST_F(KeyProviderTest, WithoutATpmThereIsNoHardwareKey) {
   EXPECT_THAT(FailureOf(Tpm()).Action, HasSubstr("TPM"));
 }
 
+TEST_F(KeyProviderTest, AskingWhetherThereIsATpmMakesNoKey) {
+  EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  EXPECT_EQ(Tpm().HighestStrength(), KeyStrength::Hardware);
+}
+
 TEST_F(KeyProviderTest, NothingWeakerThanAskedForIsMade) {
   KeyRequest request;
   request.MinimumStrength = KeyStrength::KeyGuard;

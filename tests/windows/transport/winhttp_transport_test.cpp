@@ -436,6 +436,22 @@ TEST_F(WinHttpTransportTest, TheProxyOfTheMachineIsUsedWhereTheOptionsNameNone) 
   Send("https://example.com/");
 }
 
+TEST_F(WinHttpTransportTest, TheServersCertificateIsNotLookedForInTheTunnelRequestAndNoAnswerIsTakenWithoutIt) {
+  // WinHTTP reports SENDING_REQUEST for the CONNECT as well, when there is no TLS yet.
+  options_.Proxy.Url = "http://proxy.example:3128";
+  options_.Tls.Trust.CaPem = MakeTestBinding()->ToPem();
+  http_->LastErrorCode = ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ServerCertificateRejected);
+  EXPECT_EQ(http_->RequestsSent, 1) << "the CONNECT goes out";
+}
+
+TEST_F(WinHttpTransportTest, WithoutAProxyNothingIsSentToAServerWithoutACertificate) {
+  options_.Tls.Trust.CaPem = MakeTestBinding()->ToPem();
+  http_->LastErrorCode = ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ServerCertificateRejected);
+  EXPECT_EQ(http_->RequestsSent, 0);
+}
+
 TEST_F(WinHttpTransportTest, ProxyCredentialsAreGivenWhenTheProxyAsksAndOnceOnly) {
   options_.Proxy.Url = "http://user:pass%20word@proxy.example:3128";
   http_->Header = L"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";

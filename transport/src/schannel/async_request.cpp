@@ -334,6 +334,8 @@ ConnectionView AsyncRequest::View() const {
   bytes = sizeof server;
   if (Functions().QueryOption(request_, WINHTTP_OPTION_SERVER_CERT_CONTEXT, &server, &bytes)) {
     view.Server.reset(server);
+  } else {
+    view.IsTunnelPending = Functions().LastError() == ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
   }
   return view;
 }

@@ -32,6 +32,8 @@ struct ConnectionView {
   std::string LocalEndpoint;
   /// The server's certificate; null for plain http, or where WinHTTP does not say.
   CertificateContextPtr Server;
+  /// There is no TLS yet: what is about to be sent is the CONNECT to a proxy. It will be asked again.
+  bool IsTunnelPending = false;
 };
 
 /// Looks at the connection when TLS stands and before the first byte of the request is sent. Throwing stops the request:

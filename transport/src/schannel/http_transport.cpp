@@ -37,6 +37,13 @@ constexpr int ForeignConnections = 64;
 /// WinHTTP offered a connection that was not made for the request's session.
 struct ForeignConnection {};
 
+/// What the check of one attempt's connection found out, on a thread of WinHTTP's, before the request was sent.
+struct Checked {
+  /// Number of the connection, 0 where there was none yet.
+  std::uint64_t Connection = 0;
+  bool IsVerified = false;
+};
+
 /// What one attempt needs to know, put together once for a request.
 struct Plan {
   Destination Where;
@@ -79,8 +86,9 @@ class WinHttpTransport final : public HttpTransport {
       Request const& request,
       Plan const& plan,
       std::shared_ptr<BindingCertificate const> const& binding,
-      std::shared_ptr<std::uint64_t> const& connection);
-  ConnectionCheck MakeCheck(Request const& request, Plan const& plan, std::shared_ptr<std::uint64_t> connection) const;
+      std::shared_ptr<Checked> const& checked);
+  ConnectionCheck MakeCheck(Request const& request, Plan const& plan, std::shared_ptr<Checked> checked) const;
+  bool Verifies(Request const& request, Plan const& plan) const;
   void Configure(AsyncRequest& sending, Request const& request, Plan const& plan) const;
   void SetCertificate(AsyncRequest& sending, BindingCertificate const* binding) const;
   void SetSecurityFlags(AsyncRequest& sending, Plan const& plan, bool resolvesElsewhere) const;
@@ -92,7 +100,7 @@ class WinHttpTransport final : public HttpTransport {
       std::unique_ptr<Response> response,
       Request const& request,
       Plan const& plan,
-      std::uint64_t connection) const;
+      Checked const& checked) const;
 
   TransportOptions const options_;
   DestinationTable const destinations_;
@@ -134,18 +142,27 @@ std::optional<std::uint64_t> ContentLength(Response const& response, std::string
   return std::stoull(*text);
 }
 
+[[noreturn]] void ThrowUnverified(std::string const& host) {
+  throw Error{ErrorDetails{
+      errors::ServerCertificateRejected, host + ": Windows does not say which certificate the server has",
+      "This should not happen; report it together with this text"}};
+}
+
 std::unique_ptr<Response> WinHttpTransport::Send(
     Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
   CheckRequest(request, binding != nullptr);
   context.ThrowIfEnded("The request");
   auto const plan = MakePlan(request, binding.get());
-  auto const connection = std::make_shared<std::uint64_t>(0);
   bool again = false;
   for (int foreign = 0; foreign < ForeignConnections;) {
-    auto sending = Open(request, plan, binding, connection);
+    auto const checked = std::make_shared<Checked>();
+    auto sending = Open(request, plan, binding, checked);
     try {
       auto response = Exchange(*sending, request, plan, context);
-      return Finish(std::move(sending), std::move(response), request, plan, *connection);
+      if (Verifies(request, plan) && !checked->IsVerified) {
+        ThrowUnverified(request.Target.Host());
+      }
+      return Finish(std::move(sending), std::move(response), request, plan, *checked);
     } catch (ForeignConnection const&) {
       ++foreign;
       options_.Log.Write(LogLevel::Warning, "transport.foreign_connection", {{"host", request.Target.Host()}});
@@ -197,7 +214,7 @@ AsyncRequest::Ptr WinHttpTransport::Open(
     Request const& request,
     Plan const& plan,
     std::shared_ptr<BindingCertificate const> const& binding,
-    std::shared_ptr<std::uint64_t> const& connection) {
+    std::shared_ptr<Checked> const& checked) {
   RequestTarget target;
   target.Host = request.Target.Host();
   target.Port = plan.Where.Port;
@@ -206,7 +223,7 @@ AsyncRequest::Ptr WinHttpTransport::Open(
   target.Path = request.Target.Target();
   target.NameForErrors = request.Target.Host();
   auto const session = sessions_.Acquire(plan.Key, binding);
-  auto const check = MakeCheck(request, plan, connection);
+  auto const check = MakeCheck(request, plan, checked);
   auto sending = AsyncRequest::Open(session, target, check);
   bool resolvesElsewhere = true;
   if (plan.Where.IsOverridden && plan.Where.Host != target.Host) {
@@ -228,33 +245,37 @@ AsyncRequest::Ptr WinHttpTransport::Open(
   return sending;
 }
 
+/// Whether the server's certificate has to be verified here, and not by WinHTTP alone.
+bool WinHttpTransport::Verifies(Request const& request, Plan const& plan) const {
+  return request.Target.IsHttps() && (trust_->HasOwnRules() || plan.Where.IsOverridden);
+}
+
 /// Runs on a thread of WinHTTP's, when TLS stands and before the first byte of the request.
 ConnectionCheck WinHttpTransport::MakeCheck(
-    Request const& request, Plan const& plan, std::shared_ptr<std::uint64_t> connection) const {
-  bool const verifies = request.Target.IsHttps() && (trust_->HasOwnRules() || plan.Where.IsOverridden);
-  return [trust = trust_, ledger = ledger_, log = options_.Log, verifies, host = request.Target.Host(),
-          owner = plan.Key.ToString(), keyId = plan.Key.KeyId,
-          connection = std::move(connection)](ConnectionView const& view) {
+    Request const& request, Plan const& plan, std::shared_ptr<Checked> checked) const {
+  return [trust = trust_, ledger = ledger_, log = options_.Log, verifies = Verifies(request, plan),
+          host = request.Target.Host(), owner = plan.Key.ToString(), keyId = plan.Key.KeyId,
+          isProxied = !plan.Key.Proxy.empty() || plan.Key.UsesSystemProxy,
+          checked = std::move(checked)](ConnectionView const& view) {
     if (!view.IsNew && !view.LocalEndpoint.empty()) {
       auto const number = ledger->Find(view.LocalEndpoint, owner);
       if (!number) {
         throw ForeignConnection{};
       }
-      *connection = *number;
+      checked->Connection = *number;
     }
-    if (verifies) {
+    if (verifies && !(isProxied && view.IsTunnelPending)) {
       if (!view.Server) {
-        throw Error{ErrorDetails{
-            errors::ServerCertificateRejected, host + ": Windows does not say which certificate the server has",
-            "This should not happen; report it together with this text"}};
+        ThrowUnverified(host);
       }
       trust->Verify(view.Server.get(), host);
+      checked->IsVerified = true;
     }
-    if (view.IsNew) {
-      *connection = ledger->Opened(view.LocalEndpoint, owner);
+    if (view.IsNew && checked->Connection == 0) {
+      checked->Connection = ledger->Opened(view.LocalEndpoint, owner);
       log.Write(
           LogLevel::Debug, "transport.connected",
-          {{"to", host}, {"connection", static_cast<std::int64_t>(*connection)}, {"key_id", keyId}});
+          {{"to", host}, {"connection", static_cast<std::int64_t>(checked->Connection)}, {"key_id", keyId}});
     }
   };
 }
@@ -352,9 +373,9 @@ std::unique_ptr<Response> WinHttpTransport::Finish(
     std::unique_ptr<Response> response,
     Request const& request,
     Plan const& plan,
-    std::uint64_t connection) const {
+    Checked const& checked) const {
   auto& info = response->Connection;
-  info.Id = connection;
+  info.Id = checked.Connection;
   info.Reused = sending->IsOnReusedConnection();
   info.KeyId = plan.Key.KeyId;
   info.TlsVersion = request.Target.IsHttps() ? TlsVersionOf(*sending) : std::string{};
