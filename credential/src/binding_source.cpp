@@ -257,7 +257,8 @@ std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& cor
     std::lock_guard<std::mutex> const lock{mutex_};
     return needsNewKey_ || current_;
   }();
-  KeyInTheMaking making{*options_.Keys, {options_.MinimumStrength, options_.KeyName, forceNew}, *options_.Time, context};
+  KeyInTheMaking making{
+      *options_.Keys, {options_.MinimumStrength, options_.KeyName, forceNew}, *options_.Time, context};
   auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
   auto key = making.Take();
   options_.Log.Write(
