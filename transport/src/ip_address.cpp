@@ -41,8 +41,8 @@ std::optional<Bytes> ParseVersion4(std::string_view text) {
   }
 }
 
-/// Groups between colons; the last one may be a version 4 address. Nothing for an empty text.
-std::optional<Bytes> ParseGroups(std::string_view text) {
+/// Groups between colons; at the end of the address the last one may be a version 4 address. Nothing for an empty text.
+std::optional<Bytes> ParseGroups(std::string_view text, bool isEnd) {
   Bytes bytes;
   while (!text.empty()) {
     auto const colon = std::min(text.find(':'), text.size());
@@ -50,7 +50,7 @@ std::optional<Bytes> ParseGroups(std::string_view text) {
     if (auto const number = ParseNumber(group, 16, 4, 0xFFFF)) {
       bytes.push_back(static_cast<std::uint8_t>(*number >> 8U));
       bytes.push_back(static_cast<std::uint8_t>(*number & 0xFFU));
-    } else if (auto const tail = ParseVersion4(group); tail && colon == text.size()) {
+    } else if (auto const tail = ParseVersion4(group); isEnd && tail && colon == text.size()) {
       bytes.insert(bytes.end(), tail->begin(), tail->end());
     } else {
       return std::nullopt;
@@ -65,11 +65,11 @@ std::optional<Bytes> ParseGroups(std::string_view text) {
 
 std::optional<Bytes> ParseVersion6(std::string_view text) {
   auto const gap = text.find("::");
-  auto bytes = ParseGroups(text.substr(0, gap));
+  auto bytes = ParseGroups(text.substr(0, gap), gap == std::string_view::npos);
   if (gap == std::string_view::npos) {
     return bytes && bytes->size() == 16 ? bytes : std::nullopt;
   }
-  auto const tail = ParseGroups(text.substr(gap + 2));
+  auto const tail = ParseGroups(text.substr(gap + 2), true);
   // The gap stands for at least one group.
   if (!bytes || !tail || bytes->size() + tail->size() > 14) {
     return std::nullopt;
