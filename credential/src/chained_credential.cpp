@@ -9,7 +9,7 @@
 namespace mtlspop {
 
 ChainedCredential::ChainedCredential(Sources sources, Logger log)
-    : sources_(std::move(sources)), log_(std::move(log)), chosen_(sources_.size()) {
+    : sources_(sources.begin(), sources.end()), log_(std::move(log)), chosen_(sources_.size()) {
   if (!sources_.empty()) return;
   throw Error{{errors::InvalidArgument, "The chain holds no credential", "Give it at least one"}};
 }

@@ -34,7 +34,8 @@ class ChainedCredential final : public TokenCredential {
  private:
   AccessToken TryAll(TokenRequest const& request, Context const& context);
 
-  Sources sources_;
+  /// Never null.
+  std::vector<std::shared_ptr<TokenCredential>> sources_;
   Logger log_;
   /// The one that worked; `sources_.size()` while none has.
   std::atomic<std::size_t> chosen_;
