@@ -105,6 +105,20 @@ start_emulator() {
   export MTLSPOP_EMULATOR
 }
 
+# Wine is more forgiving than Windows, whose ncrypt.dll has no functions of bcrypt.dll. And no OpenSSL is wanted.
+check_imports() {
+  local program imports
+  for program in "$build"/tests/windows/*.exe; do
+    imports=$(x86_64-w64-mingw32-objdump -p "$program")
+    if grep -qiE 'DLL Name: lib(ssl|crypto)' <<<"$imports"; then
+      fail "$program needs OpenSSL"
+    fi
+    if sed -n '/DLL Name: ncrypt/,/^$/p' <<<"$imports" | grep -q BCrypt; then
+      fail "$program looks for functions of bcrypt.dll in ncrypt.dll: link bcrypt before ncrypt"
+    fi
+  done
+}
+
 # A certificate of an app's own, as somebody would bring it.
 make_pkcs12() {
   export MTLSPOP_TEST_PKCS12=$build/app.p12
@@ -131,6 +145,7 @@ install_packages
 step build_emulator
 step build_googletest
 step build_library
+check_imports
 step make_pkcs12
 start_wine
 start_emulator
