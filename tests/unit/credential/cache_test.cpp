@@ -86,8 +86,7 @@ TEST(Cache, RefreshesAtHalfLifeWithoutLettingAnybodyWait) {
   world.Cloud->Certificates.Life = 30 * 24h;
   auto const first = world.Get();
   Event release;
-  auto const cloud = world.Cloud.get();
-  world.Cloud->Intercept = [&release, cloud](Arrived const& arrived) -> std::optional<Answer> {
+  world.Cloud->Intercept = [&release](Arrived const& arrived) -> std::optional<Answer> {
     if (arrived.Path.find(TokenPath) != std::string::npos) {
       EXPECT_TRUE(release.Wait());
     }
@@ -320,7 +319,6 @@ TEST(SingleFlight, FailureReachesEveryCallerAndTheNextCallTriesAgain) {
 TEST(SingleFlight, DestructionEndsWorkThatNobodyWaitsForAnyMore) {
   ManagedIdentityWorld world;
   Event arrived;
-  std::promise<void> ended;
   world.Cloud->Intercept = [&](Arrived const&) -> std::optional<Answer> {
     arrived.Set();
     return JsonAnswer(json::object(), 503);
