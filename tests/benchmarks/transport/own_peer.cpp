@@ -56,6 +56,9 @@ std::shared_ptr<HttpTransport> MakeOwnTransport(Scenario const& scenario) {
   options.Pool.IdleTimeout = std::chrono::minutes{10};
   options.Pool.MaximumPerOrigin = 2000;
   options.Tls.Trust.CaFile = scenario.CaFile;
+  // The bare client goes to 127.0.0.1 as well: what is compared is connections, not name servers.
+  auto const port = ":" + std::to_string(scenario.Port);
+  options.ConnectOverrides = {{"localhost" + port, "127.0.0.1" + port}};
   if (scenario.Tls13) {
     options.Tls.MinimumVersion = TlsVersion::Tls13;
   }

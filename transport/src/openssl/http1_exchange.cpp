@@ -17,8 +17,9 @@ namespace {
 constexpr std::size_t ReceiveStep = 4096;
 /// A request body up to this size goes out together with the header, in one record.
 constexpr std::size_t CoalescedBody = 8 * 1024;
-/// A larger one is read and encrypted in pieces of this size.
-constexpr std::size_t BodyStep = 64 * 1024;
+/// A larger one is read and encrypted in pieces of this size: one TLS record, which stays in the processor's first cache
+/// from the caller's stream to the cipher.
+constexpr std::size_t BodyStep = 16 * 1024;
 /// "FFFFFFFF\r\n" before a chunk and "\r\n" behind it.
 constexpr std::size_t ChunkPrefix = 10;
 constexpr std::size_t ChunkSuffix = 2;
