@@ -279,8 +279,9 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
 }
 
 void ManagedIdentityCredential::Impl::Reject(std::string const& keyId) {
-  bindings_.Drop(keyId);
+  // In this order: whoever looks for a binding in between must know already that this one is refused.
   tokens_.Reject(keyId);
+  bindings_.Drop(keyId);
 }
 
 ManagedIdentityCredential::ManagedIdentityCredential(ManagedIdentityCredentialOptions options)

@@ -154,8 +154,13 @@ int main() {
     return 0;
   } catch (mtlspop::Error const& error) {
     std::cerr << "demo failed: " << mtlspop::DescribeWithCauses(error) << '\n';
-  } catch (std::exception const& error) {
+  } catch (demo::Failure const& error) {
     std::cerr << "demo failed: " << error.what() << '\n';
+  } catch (std::exception const& error) {
+    std::cerr
+        << "demo failed: " << error.what()
+        << ". Run ./dev demo again; where it happens each time, run ./dev test -R demo, which shows what each program "
+           "wrote, and check the machine's free memory, disk and processes.\n";
   }
   return 1;
 }

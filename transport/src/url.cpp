@@ -73,6 +73,9 @@ std::string ParseHost(std::string_view text, bool bracketed) {
   if (host.empty()) {
     Refuse("it has no host");
   }
+  if (host.front() == '.' || host.find("..") != std::string::npos) {
+    Refuse("its host has an empty label");
+  }
   auto const allowed = [bracketed](char character) {
     return bracketed ? IsHexDigit(character) || character == ':' || character == '.' : IsUnreserved(character);
   };

@@ -82,7 +82,7 @@ TEST_F(CpprestAgainstEmulator, WritesAndReadsASecret) {
   EXPECT_EQ(read.at(U("value")).as_string(), U("a new value"));
 }
 
-// The word of issue and README: one credential issued, one token, no mismatch.
+// However many ask at once: one credential issued, one token, no mismatch.
 TEST_F(CpprestAgainstEmulator, ServesManyThreadsWithOneBindingAndOneToken) {
   auto client = MakeClient(MakeCredential());
   std::vector<std::thread> threads;
@@ -106,6 +106,23 @@ TEST_F(CpprestAgainstEmulator, ServesManyThreadsWithOneBindingAndOneToken) {
   EXPECT_EQ(statistics.at("credentials_issued"), 1);
   EXPECT_EQ(statistics.at("tokens_issued"), 1);
   EXPECT_EQ(statistics.at("mismatches"), 0);
+  // And in the log, request by request.
+  int certificates = 0;
+  int tokens = 0;
+  int secrets = 0;
+  for (auto const& entry : emulator_.Get("log")) {
+    EXPECT_FALSE(entry.at("mismatch").get<bool>()) << entry;
+    if (entry.at("status") != 200) continue;
+    auto const path = entry.at("path").get<std::string>();
+    certificates += path == "/metadata/identity/issuecredential" ? 1 : 0;
+    tokens += entry.at("service") == "sts" && path.find("/oauth2/v2.0/token") != std::string::npos ? 1 : 0;
+    if (entry.at("service") != "vault") continue;
+    ++secrets;
+    EXPECT_EQ(entry.at("key_id"), entry.at("token_key_id")) << entry;
+  }
+  EXPECT_EQ(certificates, 1);
+  EXPECT_EQ(tokens, 1);
+  EXPECT_EQ(secrets, 208);
 }
 
 TEST_F(CpprestAgainstEmulator, SendsALongBodyThroughTheRenegotiation) {

@@ -113,6 +113,23 @@ TEST(PoolTest, BindingsDoNotShareConnections) {
   EXPECT_EQ(transport->PoolStatistics().Idle, 3U);
 }
 
+/// They come in the same TLS record as the end of the answer, so that no look at the socket shows them.
+TEST(PoolTest, BytesBehindAnAnswerAreNeverTheNextAnswer) {
+  ScriptedServer server{TlsServer(), [](ScriptedConnection& connection) {
+                          while (connection.TryReadRequest()) {
+                            connection.Write(
+                                "HTTP/1.1 200 OK\r\nContent-Length: 8000\r\n\r\n" + std::string(8000, 'x') +
+                                "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+                          }
+                        }};
+  auto const transport = MakeTransport();
+  for (int round = 0; round < 3; ++round) {
+    auto const fetched = Fetch(transport, Get(server.Url()));
+    EXPECT_EQ(fetched.Body, std::string(8000, 'x'));
+    EXPECT_FALSE(fetched.Connection.Reused);
+  }
+}
+
 TEST(PoolBoundTest, ARequestWaitsForAConnectionOfItsOrigin) {
   HoldingServer server;
   auto options = TrustingOptions();

@@ -186,5 +186,13 @@ TEST(OriginTest, DiffersInSchemeHostAndPort) {
   EXPECT_NE(origin, Url::Parse("https://a.example:444/x").GetOrigin());
 }
 
+/// An empty name compares equal with any certificate, and one with a leading dot with all below it.
+TEST(UrlTest, RefusesHostsWithEmptyLabels) {
+  for (char const* const url : {"https://./", "https://../", "https://.example.com/", "https://a..example.com/"}) {
+    EXPECT_THROW(Url::Parse(url), Error) << url;
+  }
+  EXPECT_EQ(Url::Parse("https://example.com./").Host(), "example.com.");
+}
+
 }  // namespace
 }  // namespace mtlspop

@@ -74,7 +74,9 @@ bool Connection::IsUsable() {
     return false;
   }
   auto const state = LookAtIdle(socket_);
-  if (state != IdleState::HasInput) {
+  // Not only the socket can hold something: what came in the same record as the end of an answer waits inside OpenSSL, and
+  // would be taken for the next answer.
+  if (state == IdleState::Dead || (state == IdleState::Quiet && !HasBufferedInput())) {
     return state == IdleState::Quiet;
   }
   // Data that nobody asked for makes the connection unusable; handshake messages do not.

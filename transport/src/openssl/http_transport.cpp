@@ -127,6 +127,9 @@ std::unique_ptr<Connection> OpenSslHttpTransport::Open(
       bool const keep = !binding || !state.Pool->IsRetired(binding->KeyId());
       waiter.Describe("The TLS handshake");
       connection->StartTls(state.Contexts.For(binding, keep), route.Tls(), waiter);
+      if (keep && binding && state.Pool->IsRetired(binding->KeyId())) {
+        state.Contexts.Forget(binding->KeyId());  // retired meanwhile
+      }
     }
     connection->Info().KeyId = binding ? binding->KeyId() : std::string{};
     return connection;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -59,7 +60,12 @@ int LookUp(std::string const& host, std::string const& port, int flags, std::vec
 
 void Answer(std::shared_ptr<Question> const& question) {
   std::vector<Address> addresses;
-  int const failure = LookUp(question->Host, question->Port, AI_ADDRCONFIG, addresses);
+  int failure = EAI_MEMORY;
+  try {
+    failure = LookUp(question->Host, question->Port, AI_ADDRCONFIG, addresses);
+  } catch (std::bad_alloc const&) {
+    addresses.clear();  // nobody above could catch it
+  }
   std::lock_guard<std::mutex> const lock{question->Mutex};
   question->Failure = failure;
   question->Addresses = std::move(addresses);

@@ -3,9 +3,28 @@
 
 namespace mtlspop::openssl {
 
+namespace {
+
+/// Never too little: growing would leave a copy of a token behind in freed memory. Room for a small body is among it.
+std::size_t LargestHead(Request const& request, RequestForm const& form) {
+  constexpr std::size_t fixed = 512;
+  constexpr std::size_t smallBody = 8 * 1024 + 1;
+  auto size = fixed + request.Method.size() + request.Target.ToString().size() + request.Target.HostHeader().size();
+  for (auto const& [name, value] : request.Fields) {
+    size += name.size() + value.size() + 4;
+  }
+  if (form.ProxyAuthorization != nullptr) {
+    size += form.ProxyAuthorization->Reveal().size();
+  }
+  auto const length = request.Body ? request.Body->Length() : std::nullopt;
+  return size + (length && *length < smallBody ? static_cast<std::size_t>(*length) + 1 : 0);
+}
+
+}  // namespace
+
 std::string MakeRequestHead(Request const& request, RequestForm const& form) {
   std::string head;
-  head.reserve(512 + request.Target.Target().size());
+  head.reserve(LargestHead(request, form));
   head.append(request.Method).append(" ");
   if (form.Absolute) {
     head.append(request.Target.ToString());

@@ -47,8 +47,9 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Opti
   SSL_set_app_data(ssl, this);
   SSL_set_connect_state(ssl);
   SSL_set_max_proto_version(ssl, options_.MaximumVersion == TlsVersion::Tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+  bool named = false;
   if (IsAddressLiteral(options_.Host)) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), options_.Host.c_str());
+    named = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), options_.Host.c_str()) == 1;
   } else {
     // Names are in the subject alternative name or nowhere (RFC 9525 section 2).
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
@@ -56,8 +57,15 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Opti
     if (options_.Host.back() == '.') {
       options_.Host.pop_back();
     }
-    SSL_set1_host(ssl, options_.Host.c_str());
-    SSL_set_tlsext_host_name(ssl, options_.Host.c_str());
+    named = !options_.Host.empty() && SSL_set1_host(ssl, options_.Host.c_str()) == 1 &&
+            SSL_set_tlsext_host_name(ssl, options_.Host.c_str()) == 1;
+  }
+  if (!named) {
+    // Without a name to compare with, any trusted certificate would do.
+    ERR_clear_error();
+    throw Error{ErrorDetails{
+        errors::InvalidArgument, "The host name of the URL cannot be compared with a certificate",
+        "Give a DNS name of at most 255 characters, or an IP address"}};
   }
   if (auto const session = context_->TakeSession(options_.Peer)) {
     SSL_set_session(ssl, session.get());
