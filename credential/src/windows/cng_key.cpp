@@ -182,7 +182,7 @@ bool IsIsolated(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
   DWORD bytes = 0;
   auto const status = functions.GetProperty(
       key, NCRYPT_USE_VIRTUAL_ISOLATION_PROPERTY, reinterpret_cast<BYTE*>(&isolated), sizeof isolated, &bytes);
-  return status == 0 && bytes == sizeof isolated && isolated != 0;
+  return status == 0 && bytes != 0 && isolated != 0;
 }
 
 gsl::not_null<std::shared_ptr<BindingKey const>> MakeBindingKey(NCryptObject key, KeyStrength strength) {

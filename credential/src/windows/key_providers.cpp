@@ -26,6 +26,8 @@ namespace mtlspop::windows {
 namespace {
 
 constexpr DWORD KeyBits = 2048;
+/// Instead of NCRYPT_OVERWRITE_KEY_FLAG.
+constexpr DWORD KeepIt = 0;
 
 /// One tier: where its keys come from and what makes them trustworthy.
 struct Tier {
@@ -96,10 +98,13 @@ class PersistedKeyProvider final : public KeyProvider {
 
  private:
   std::shared_ptr<BindingKey const> Get(std::wstring const& name, bool forceNew) const;
+  NCryptObject OpenOrCreate(NCryptObject const& provider, std::wstring const& name) const;
+  NCryptObject Replace(NCryptObject const& provider, std::wstring const& name) const;
   std::optional<NCryptObject> Open(NCryptObject const& provider, std::wstring const& name) const;
-  NCryptObject Create(NCryptObject const& provider, std::wstring const& name) const;
+  std::optional<NCryptObject> Create(NCryptObject const& provider, std::wstring const& name, DWORD ifItExists) const;
+  NCryptObject Finish(NCryptObject key) const;
   bool IsTrustworthy(NCRYPT_KEY_HANDLE key) const;
-  void Discard(NCryptObject key) const;
+  void ReportGone(NCRYPT_KEY_HANDLE key) const;
 
   Tier const& tier_;
   std::shared_ptr<KeyFunctions> functions_;
@@ -152,13 +157,41 @@ std::shared_ptr<BindingKey const> PersistedKeyProvider::Get(std::wstring const& 
     return current_;
   }
   auto const provider = OpenProvider(functions_, tier_);
-  auto key = forceNew ? std::nullopt : Open(provider, name);
-  if (!key) {
-    key = Create(provider, name);
-  }
-  current_ = MakeBindingKey(std::move(*key), tier_.Strength).get();
+  auto key = forceNew ? Replace(provider, name) : OpenOrCreate(provider, name);
+  current_ = MakeBindingKey(std::move(key), tier_.Strength).get();
   currentName_ = name;
   return current_;
+}
+
+/// All identities and processes of a user may share the name: one that another made meanwhile is not overwritten.
+NCryptObject PersistedKeyProvider::OpenOrCreate(NCryptObject const& provider, std::wstring const& name) const {
+  auto key = Open(provider, name);
+  if (!key) {
+    key = Create(provider, name, KeepIt);
+  }
+  if (!key) {
+    key = Open(provider, name);
+  }
+  return key ? std::move(*key) : *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
+}
+
+/// Another key than the one that was handed out last. Where somebody who shares the name has put another one there
+/// already, it is that one: two identities that replaced each other's keys in turn would never come to rest. The
+/// certificates of a key that is overwritten are of no use to anybody any more, and purged.
+NCryptObject PersistedKeyProvider::Replace(NCryptObject const& provider, std::wstring const& name) const {
+  std::vector<std::uint8_t> earlierKey;
+  if (auto earlier = Open(provider, name)) {
+    earlierKey = ReadPublicKey(*functions_, earlier->Get());
+    if (current_ && currentName_ == name && current_->SubjectPublicKeyInfo() != earlierKey) {
+      return std::move(*earlier);
+    }
+  }
+  auto key = *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
+  if (!earlierKey.empty()) {
+    log_.Write(LogLevel::Info, "key.replaced", {{"tier", ToString(tier_.Strength)}});
+    keyIsGone_(earlierKey);
+  }
+  return key;
 }
 
 /// The key of that name, if it is there and lives. A stale one is removed.
@@ -172,36 +205,50 @@ std::optional<NCryptObject> PersistedKeyProvider::Open(NCryptObject const& provi
     return key;
   }
   log_.Write(LogLevel::Warning, "key.stale", {{"tier", ToString(tier_.Strength)}});
-  Discard(std::move(key));
+  ReportGone(handle);
+  key.Delete();
   return std::nullopt;
 }
 
-void PersistedKeyProvider::Discard(NCryptObject key) const {
+void PersistedKeyProvider::ReportGone(NCRYPT_KEY_HANDLE key) const {
   try {
-    keyIsGone_(ReadPublicKey(*functions_, key.Get()));
+    keyIsGone_(ReadPublicKey(*functions_, key));
   } catch (Error const& error) {
-    log_.Write(LogLevel::Debug, "key.stale_without_public_key", {{"why", error.what()}});
+    log_.Write(LogLevel::Debug, "key.gone_without_public_key", {{"why", error.what()}});
   }
-  key.Delete();
 }
 
-NCryptObject PersistedKeyProvider::Create(NCryptObject const& provider, std::wstring const& name) const {
+/// None where the name is taken and `ifItExists` says to keep what has it.
+std::optional<NCryptObject> PersistedKeyProvider::Create(
+    NCryptObject const& provider, std::wstring const& name, DWORD ifItExists) const {
   NCRYPT_KEY_HANDLE handle = 0;
   auto status = functions_->CreatePersistedKey(
-      provider.Get(), &handle, BCRYPT_RSA_ALGORITHM, name.c_str(), tier_.CreationFlags | NCRYPT_OVERWRITE_KEY_FLAG);
+      provider.Get(), &handle, BCRYPT_RSA_ALGORITHM, name.c_str(), tier_.CreationFlags | ifItExists);
+  if (status == NTE_EXISTS && ifItExists == KeepIt) {
+    return std::nullopt;
+  }
   if (status != 0) {
     throw Unavailable(tier_, "No key could be made", status);
   }
   NCryptObject key{functions_, handle};
   status = SetUp(*functions_, handle);
+  // Somebody was quicker between the two calls.
+  if (status == NTE_EXISTS && ifItExists == KeepIt) {
+    return std::nullopt;
+  }
   if (status != 0) {
     throw Unavailable(tier_, "No key could be finished", status);
   }
-  if (!IsTrustworthy(handle)) {
+  return Finish(std::move(key));
+}
+
+/// A new key, if it is what it was to be.
+NCryptObject PersistedKeyProvider::Finish(NCryptObject key) const {
+  if (!IsTrustworthy(key.Get())) {
     key.Delete();
     throw Unavailable(tier_, "Windows made a key that is not isolated where an isolated one was asked", 0);
   }
-  if (!DoesSign(*functions_, handle)) {
+  if (!DoesSign(*functions_, key.Get())) {
     key.Delete();
     throw Unavailable(tier_, "A new key does not sign", 0);
   }

@@ -182,6 +182,18 @@ TEST_F(CertificateStoreTest, TheCertificatesOfAKeyThatIsGoneArePurgedAndNoOthers
   EXPECT_EQ(entries_->Entries.front().Der, other.Der);
 }
 
+TEST_F(CertificateStoreTest, AForcedKeyTakesTheCertificatesOfAllWhoSharedTheOldOneAlong) {
+  AddEntry("identity", 1, L"shared");
+  AddEntry("another identity", 2, L"shared");
+  auto const other = AddEntry("identity", 3, L"b");
+  KeyRequest request;
+  request.Name = "shared";
+  request.ForceNew = true;
+  windows::MakeKeyGuardKeyProvider(keys_, windows::PurgeFromStore(entries_, {}), {})->GetOrCreateKey(request, {});
+  ASSERT_EQ(entries_->Entries.size(), 1U);
+  EXPECT_EQ(entries_->Entries.front().Der, other.Der);
+}
+
 TEST_F(CertificateStoreTest, AStoreThatCannotBeReadFailsNoPurge) {
   EXPECT_CALL(*entries_, Read).WillOnce(testing::Throw(std::runtime_error{"no profile"}));
   EXPECT_NO_THROW(windows::PurgeFromStore(entries_, {})({}));

@@ -1,5 +1,7 @@
 // Key tiers on machines that nobody here has: with KeyGuard, without, without a TPM, after a reboot.
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,6 +42,12 @@ class KeyProviderTest : public testing::Test {
     return *tpm_;
   }
 
+  static KeyRequest Forced() {
+    KeyRequest request;
+    request.ForceNew = true;
+    return request;
+  }
+
   static ErrorDetails FailureOf(KeyProvider& provider, KeyRequest const& request = {}) {
     try {
       provider.GetOrCreateKey(request, {});
@@ -57,7 +65,7 @@ class KeyProviderTest : public testing::Test {
 };
 
 TEST_F(KeyProviderTest, AKeyGuardKeyIsIsolatedPerBootAndSigns) {
-  EXPECT_CALL(*keys_, CreatePersistedKey(_, _, _, _, 0x20000 | 0x40000 | NCRYPT_OVERWRITE_KEY_FLAG));
+  EXPECT_CALL(*keys_, CreatePersistedKey(_, _, _, _, 0x20000 | 0x40000));
   auto const key = KeyGuard().GetOrCreateKey({}, {});
   EXPECT_EQ(key->Strength(), KeyStrength::KeyGuard);
   std::vector<std::uint8_t> const data{1, 2, 3};
@@ -124,12 +132,57 @@ TEST_F(KeyProviderTest, AKeyWithoutThePropertyIsReplaced) {
   EXPECT_EQ(gone_.size(), 1U);
 }
 
-TEST_F(KeyProviderTest, ForceNewDoesNotOpenTheOldKey) {
+TEST_F(KeyProviderTest, AForcedKeyIsANewOneAndTheOldOnesCertificatesArePurged) {
   auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
-  EXPECT_CALL(*keys_, OpenKey).Times(0);
-  KeyRequest request;
-  request.ForceNew = true;
-  EXPECT_NE(KeyGuard().GetOrCreateKey(request, {})->SubjectPublicKeyInfo(), first);
+  EXPECT_NE(KeyGuard().GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(), first);
+  EXPECT_THAT(gone_, testing::ElementsAre(first));
+  EXPECT_EQ(keys_->Names().size(), 1U);
+}
+
+TEST_F(KeyProviderTest, AForcedKeyReplacesOneOfAnotherProcess) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_NE(KeyGuard().GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(), first);
+  EXPECT_THAT(gone_, testing::ElementsAre(first));
+}
+
+/// They share the name of the key. If each overwrote the other's, both would mint new certificates for ever.
+TEST_F(KeyProviderTest, TwoIdentitiesThatForceNewKeysComeToRest) {
+  auto const other = windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {});
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  ASSERT_EQ(other->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  auto const replaced = KeyGuard().GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo();
+  ASSERT_NE(replaced, first);
+  EXPECT_EQ(other->GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(), replaced);
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), replaced);
+  EXPECT_NE(other->GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(), replaced) << "its own last one is no good";
+}
+
+TEST_F(KeyProviderTest, AKeyThatAnotherProcessMadeMeanwhileIsNotOverwritten) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_CALL(*keys_, OpenKey)
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_BAD_KEYSET)))
+      .WillRepeatedly(testing::DoDefault());
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  EXPECT_TRUE(gone_.empty());
+}
+
+TEST_F(KeyProviderTest, AKeyThatIsThereAndDoesNotOpenIsReplaced) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_CALL(*keys_, OpenKey).WillRepeatedly(Return(static_cast<SECURITY_STATUS>(NTE_BAD_KEYSET)));
+  EXPECT_NE(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+}
+
+TEST_F(KeyProviderTest, APropertyThatSaysNoMakesNoKeyGuardKey) {
+  EXPECT_CALL(*keys_, GetProperty)
+      .WillRepeatedly([](NCRYPT_HANDLE, wchar_t const*, BYTE* value, DWORD bytes, DWORD* needed) {
+        std::fill_n(value, bytes, BYTE{0});
+        *needed = bytes;
+        return SECURITY_STATUS{0};
+      });
+  EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
 }
 
 TEST_F(KeyProviderTest, TheNameOfTheRequestNamesTheKey) {
@@ -168,6 +221,18 @@ TEST_F(KeyProviderTest, TheTiersAreTriedStrongestFirst) {
   EXPECT_EQ(chain->HighestStrength(), KeyStrength::Hardware);
   EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::Hardware);
   keys_->HasTpm = false;
+}
+
+TEST_F(KeyProviderTest, ATpmThatIsNotReadyIsPassedOver) {
+  keys_->KeyGuard = MockKeys::Isolation::IsUnavailable;
+  EXPECT_CALL(*keys_, CreatePersistedKey)
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(0x80890014)))
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_DEVICE_NOT_READY)))
+      .WillRepeatedly(testing::DoDefault());
+  auto const chain = MakeKeyProviderChain(
+      {windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {}),
+       windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {}), windows::MakeSoftwareKeyProvider(keys_)});
+  EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::Software);
 }
 
 TEST_F(KeyProviderTest, ASoftwareKeyHasANameOfItsOwnAndIsDeletedWithItsLastOwner) {

@@ -98,6 +98,9 @@ SECURITY_STATUS MockKeys::Create(
   if (handles_.count(provider) == 0) {
     return NTE_INVALID_HANDLE;
   }
+  if (keys_.count(name) != 0 && (flags & NCRYPT_OVERWRITE_KEY_FLAG) == 0) {
+    return NTE_EXISTS;
+  }
   auto made = std::make_shared<Key>();
   made->Real = NewRealKey();
   made->Name = name;

@@ -26,6 +26,9 @@ gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDL
 /// Provider with NCRYPT_USE_VIRTUAL_ISOLATION_FLAG and NCRYPT_USE_PER_BOOT_KEY_FLAG). A key counts only if its property
 /// "Virtual Iso" says so and it signs. One that is there from before the last boot, and therefore does not sign any
 /// more, is replaced, and the certificates in CurrentUser\My that this library put there for it are removed.
+///
+/// Identities and processes of a user share a key by its name. `KeyRequest::ForceNew` overwrites it, with the same
+/// removal, unless another of them has replaced the one that this provider gave last: then it is that new one.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
 
 /// Keys in the machine's TPM (Microsoft Platform Crypto Provider).
