@@ -22,6 +22,8 @@ LogInfo* logInfo = nullptr;
 LONG callsInFlight = 0;
 LONG mostInFlight = 0;
 LONG liveTokens = 0;
+HANDLE entered = CreateEventW(nullptr, FALSE, FALSE, nullptr);
+HANDLE released = CreateEventW(nullptr, FALSE, FALSE, nullptr);
 
 char* MakeToken(char const* text) {
   auto* const token = static_cast<char*>(std::malloc(std::strlen(text) + 1));
@@ -39,7 +41,8 @@ __declspec(dllexport) int InitAttestationLib(LogInfo* info) {
   return 0;
 }
 
-/// The last part of `endpoint` says what happens: a number is the result, "empty" and "blank" are such tokens.
+/// The last part of `endpoint` says what happens: a number is the result, "empty" and "blank" are such tokens, "hold"
+/// says that it is there and waits until the test lets it go on.
 __declspec(dllexport) int AttestKeyGuardImportKey(
     char const* endpoint,
     char const* authToken,
@@ -51,6 +54,10 @@ __declspec(dllexport) int AttestKeyGuardImportKey(
   mostInFlight = now > mostInFlight ? now : mostInFlight;
   logInfo->Write(logInfo->Context, "attest", 2, __func__, __LINE__, "client_assertion=eyJhbGciOiJIUzI1NiJ9.e30.c2ln");
   auto const* const last = std::strrchr(endpoint, '/') + 1;
+  if (std::string_view{last} == "hold") {
+    SetEvent(entered);
+    WaitForSingleObject(released, INFINITE);
+  }
   int result = std::atoi(last);
   if (authToken != nullptr || clientPayload != nullptr || key == 0 || clientId == nullptr) {
     result = -9;
@@ -72,6 +79,8 @@ __declspec(dllexport) void FreeAttestationToken(char* token) {
 __declspec(dllexport) void UninitAttestationLib() { logInfo = nullptr; }
 
 /// For the test alone.
+__declspec(dllexport) HANDLE Entered() { return entered; }
+__declspec(dllexport) HANDLE Released() { return released; }
 __declspec(dllexport) int LiveTokens() { return liveTokens; }
 __declspec(dllexport) int MostInFlight() { return mostInFlight; }
 __declspec(dllexport) int IsInitialized() { return logInfo != nullptr ? 1 : 0; }

@@ -1,6 +1,8 @@
 // Attestation with a library that has the exports of Microsoft's.
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -38,6 +40,7 @@ class MockLibraries : public windows::LibraryFunctions {
   MockLibraries() {
     ON_CALL(*this, VerifySignature).WillByDefault(Return(0));
     ON_CALL(*this, Load).WillByDefault([this](std::filesystem::path const& path, DWORD flags) {
+      std::lock_guard<std::mutex> const lock{mutex_};
       ++Loaded;
       return real_->Load(path, flags);
     });
@@ -45,8 +48,10 @@ class MockLibraries : public windows::LibraryFunctions {
       return real_->Find(library, name);
     });
     ON_CALL(*this, Unload).WillByDefault([this](HMODULE library) {
-      --Loaded;
       real_->Unload(library);
+      std::lock_guard<std::mutex> const lock{mutex_};
+      --Loaded;
+      changed_.notify_all();
     });
   }
   MOCK_METHOD(LONG, VerifySignature, (std::filesystem::path const& path, HANDLE file), (override));
@@ -54,9 +59,16 @@ class MockLibraries : public windows::LibraryFunctions {
   MOCK_METHOD(FARPROC, Find, (HMODULE library, char const* name), (override));
   MOCK_METHOD(void, Unload, (HMODULE library), (override));
 
+  bool AwaitUnloaded() {
+    std::unique_lock<std::mutex> lock{mutex_};
+    return changed_.wait_for(lock, std::chrono::seconds{30}, [this] { return Loaded == 0; });
+  }
+
   int Loaded = 0;
 
  private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
   std::shared_ptr<windows::LibraryFunctions> real_ = windows::SystemLibraries();
 };
 
@@ -94,11 +106,14 @@ class AttestationTest : public testing::Test {
     return ErrorDetails{ErrorCode{"none"}, {}, {}};
   }
 
-  /// What the test library counted.
-  static int Count(char const* name) {
+  /// What the test library says under that name.
+  template <class Result>
+  static Result Ask(char const* name) {
     auto* const library = GetModuleHandleW(L"test_attestation_client_lib.dll");
-    return reinterpret_cast<int (*)()>(reinterpret_cast<void (*)()>(GetProcAddress(library, name)))();
+    return reinterpret_cast<Result (*)()>(reinterpret_cast<void (*)()>(GetProcAddress(library, name)))();
   }
+  /// What it counted.
+  static int Count(char const* name) { return Ask<int>(name); }
 
   std::shared_ptr<NiceMock<MockKeys>> keys_ = std::make_shared<NiceMock<MockKeys>>();
   std::shared_ptr<BindingKey const> key_ =
@@ -212,6 +227,40 @@ TEST_F(AttestationTest, ACallWhoseTimeIsUpIsNotMade) {
   auto const context = Context{}.WithCancellation();
   context.Cancel();
   EXPECT_THROW(Provider().Attest({"https://maa.example/0", "client", key_}, context), Error);
+}
+
+TEST_F(AttestationTest, ACallerLeavesANativeCallThatGoesOn) {
+  Attest();  // Loads the library, whose events the test needs.
+  auto const released = Ask<HANDLE>("Released");
+  auto const entered = Ask<HANDLE>("Entered");
+  auto const context = Context{}.WithCancellation();
+  std::thread other{[&] {
+    WaitForSingleObject(entered, INFINITE);
+    context.Cancel();
+  }};
+  try {
+    Provider().Attest({"https://maa.example/hold", "client", key_}, context);
+    ADD_FAILURE() << "the call has ended";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::Cancelled);
+  }
+  other.join();
+
+  // The next call waits for its turn, and its caller leaves as well.
+  try {
+    Provider().Attest({"https://maa.example/0", "client", key_}, Context{}.WithTimeout(std::chrono::milliseconds{20}));
+    ADD_FAILURE() << "a second call was made beside the first";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::DeadlineExceeded);
+  }
+  EXPECT_EQ(Count("MostInFlight"), 1);
+
+  // Neither the provider nor the key has to stay for it, and the library does not go away under it.
+  provider_.reset();
+  key_.reset();
+  EXPECT_EQ(libraries_->Loaded, 1);
+  SetEvent(released);
+  EXPECT_TRUE(libraries_->AwaitUnloaded());
 }
 
 }  // namespace

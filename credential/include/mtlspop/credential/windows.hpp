@@ -50,6 +50,9 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(Ce
 /// ATTESTATION_CLIENTLIB_PATH names (an absolute path), or the one beside the program. It is loaded when it is first
 /// needed, after its signature was verified; the folders that Windows would search are not.
 ///
+/// The library cannot be interrupted: a caller whose context ends leaves a call that goes on, and so does a provider that
+/// is destroyed. The next call waits for its turn; the process makes one at a time.
+///
 /// The library's own log lines go to `log`, redacted.
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log = {});
 
