@@ -1,5 +1,6 @@
 // What the transport does with WinHTTP, over a WinHTTP that answers as the test says.
 
+#include <cstring>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -204,6 +205,51 @@ TEST_F(WinHttpTransportTest, AnOwnConnectionIsReused) {
   EXPECT_TRUE(second.Reused);
   EXPECT_EQ(first.Id, second.Id);
   EXPECT_EQ(Transport().PoolStatistics().Reused, 1U);
+}
+
+/// As above, by a Windows that does not say which connection a request is about to be sent on.
+TEST_F(WinHttpTransportTest, AConnectionThatIsReusedAndNotNamedIsRefusedBeforeAByteIsSent) {
+  ON_CALL(*http_, QueryOption).WillByDefault(Return(false));
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    if (http_->ReportConnection(request, http_->RequestsSent == 0, 7)) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
+  Send("https://example.com/", MakeNamedBinding("a"));
+  for (auto const& binding : {MakeNamedBinding("a"), MakeNamedBinding("b"), decltype(MakeNamedBinding("")){}}) {
+    auto const failure = FailureOf("https://example.com/", binding);
+    EXPECT_EQ(failure.Code, errors::SystemFailure);
+    EXPECT_TRUE(failure.NothingSent);
+  }
+  EXPECT_EQ(http_->RequestsSent, 1);
+  EXPECT_EQ(Send("http://169.254.169.254/")->StatusCode, 200) << "plain http shows no certificates";
+}
+
+TEST_F(WinHttpTransportTest, AConnectionWithoutAnAddressIsOneThatIsNotNamed) {
+  ON_CALL(*http_, QueryOption).WillByDefault([](HINTERNET, DWORD option, void* value, DWORD* bytes) {
+    std::memset(value, 0, *bytes);
+    return option == WINHTTP_OPTION_CONNECTION_INFO;
+  });
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->ReportConnection(request, http_->RequestsSent == 0, 7);
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    return true;
+  });
+  Send("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(FailureOf("https://example.com/", MakeNamedBinding("a")).Code, errors::SystemFailure);
+  EXPECT_EQ(http_->RequestsSent, 1);
+}
+
+TEST_F(WinHttpTransportTest, WaitingForTheServersWordIsRefused) {
+  EXPECT_CALL(*http_, Open).Times(0);
+  Request request{"PUT", Url::Parse("https://example.com/")};
+  request.SetBody("large");
+  request.ExpectContinue = true;
+  auto const failure = FailureOf(request);
+  EXPECT_EQ(failure.Code, errors::InvalidArgument);
+  EXPECT_THAT(failure.What, HasSubstr("ExpectContinue"));
+  EXPECT_TRUE(failure.NothingSent);
 }
 
 TEST_F(WinHttpTransportTest, ABindingOnPlainHttpIsRefused) {

@@ -326,7 +326,8 @@ ConnectionView AsyncRequest::View() const {
   WINHTTP_CONNECTION_INFO info{};
   info.cbSize = sizeof info;
   DWORD bytes = sizeof info;
-  if (Functions().QueryOption(request_, WINHTTP_OPTION_CONNECTION_INFO, &info, &bytes)) {
+  if (Functions().QueryOption(request_, WINHTTP_OPTION_CONNECTION_INFO, &info, &bytes) &&
+      info.LocalAddress.ss_family != AF_UNSPEC) {
     auto const* const local = reinterpret_cast<char const*>(&info.LocalAddress);
     view.LocalEndpoint.assign(local, sizeof info.LocalAddress);
   }

@@ -142,6 +142,33 @@ std::optional<std::uint64_t> ContentLength(Response const& response, std::string
   return std::stoull(*text);
 }
 
+/// WinHTTP sends the whole request before it looks for an answer, an interim one included.
+void RefuseExpectContinue(Request const& request) {
+  if (request.ExpectContinue) {
+    ErrorDetails details{
+        errors::InvalidArgument,
+        "Request::ExpectContinue cannot be had on Windows: WinHTTP does not wait for 100 Continue",
+        "Leave it out on Windows. Where it is there to have the certificate asked for before a large body is sent, "
+        "send "
+        "a small request to the same origin first: its connection is used again"};
+    details.NothingSent = true;
+    throw Error{std::move(details)};
+  }
+}
+
+[[noreturn]] void ThrowUnknownConnection(std::string const& host) {
+  ErrorDetails details{
+      errors::SystemFailure,
+      host +
+          ": Windows does not say which connection it would reuse, and that it is not another certificate's cannot be "
+          "made sure",
+      "Set PoolOptions::IdleTimeout to 0, so that each request has a connection of its own; report it together with "
+      "this "
+      "text"};
+  details.NothingSent = true;
+  throw Error{std::move(details)};
+}
+
 [[noreturn]] void ThrowUnverified(std::string const& host) {
   throw Error{ErrorDetails{
       errors::ServerCertificateRejected, host + ": Windows does not say which certificate the server has",
@@ -151,6 +178,7 @@ std::optional<std::uint64_t> ContentLength(Response const& response, std::string
 std::unique_ptr<Response> WinHttpTransport::Send(
     Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
   CheckRequest(request, binding != nullptr);
+  RefuseExpectContinue(request);
   context.ThrowIfEnded("The request");
   auto const plan = MakePlan(request, binding.get());
   bool again = false;
@@ -254,9 +282,13 @@ bool WinHttpTransport::Verifies(Request const& request, Plan const& plan) const 
 ConnectionCheck WinHttpTransport::MakeCheck(
     Request const& request, Plan const& plan, std::shared_ptr<Checked> checked) const {
   return [trust = trust_, ledger = ledger_, log = options_.Log, verifies = Verifies(request, plan),
-          host = request.Target.Host(), owner = plan.Key.ToString(), keyId = plan.Key.KeyId,
-          isProxied = !plan.Key.Proxy.empty() || plan.Key.UsesSystemProxy,
+          isHttps = request.Target.IsHttps(), host = request.Target.Host(), owner = plan.Key.ToString(),
+          keyId = plan.Key.KeyId, isProxied = !plan.Key.Proxy.empty() || plan.Key.UsesSystemProxy,
           checked = std::move(checked)](ConnectionView const& view) {
+    // Plain http has no certificates to mix up.
+    if (!view.IsNew && view.LocalEndpoint.empty() && isHttps) {
+      ThrowUnknownConnection(host);
+    }
     if (!view.IsNew && !view.LocalEndpoint.empty()) {
       auto const number = ledger->Find(view.LocalEndpoint, owner);
       if (!number) {

@@ -29,7 +29,8 @@ struct Request {
   /// Null for a request without a body. A body whose length is not known is sent chunked.
   std::shared_ptr<BodyStream> Body;
   /// Sends `Expect: 100-continue` and holds the body back until the server says so, answers, or
-  /// `TransportOptions::ContinueTimeout` has passed (RFC 9110 section 10.1.1).
+  /// `TransportOptions::ContinueTimeout` has passed (RFC 9110 section 10.1.1). Refused on Windows, whose WinHTTP does
+  /// not wait.
   bool ExpectContinue = false;
   /// Goes straight to the host whatever the proxy options say. For the instance metadata service, which a proxy must
   /// never see.
