@@ -3,7 +3,6 @@
 /// @file
 /// A piece of work that many wait for and one does.
 
-#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "failure.hpp"
 #include "mtlspop/transport/context.hpp"
+#include "wait.hpp"
 
 namespace mtlspop {
 
@@ -41,21 +41,7 @@ class Flight final {
   /// @throw Error what the work threw, or `cancelled` and `deadline_exceeded` with `what` where `context` ends first
   T Wait(Context const& context, char const* what) {
     std::unique_lock<std::mutex> lock{mutex_};
-    if (!IsDone()) {
-      CancellationRegistration registration;
-      lock.unlock();
-      // Outside the lock, since the callback runs at once where the context is cancelled already.
-      registration = context.OnCancelled([this] {
-        { std::lock_guard<std::mutex> const taken{mutex_}; }
-        changed_.notify_all();
-      });
-      lock.lock();
-      WaitLocked(lock, context);
-      // The registration's end waits for a running callback, which wants the lock.
-      lock.unlock();
-      registration = CancellationRegistration{};
-      lock.lock();
-    }
+    WaitUntil(lock, changed_, Context::TimePoint::max(), context, [this] { return IsDone(); });
     if (result_) return *result_;
     if (failure_) {
       auto const failure = *failure_;
@@ -70,20 +56,6 @@ class Flight final {
 
  private:
   bool IsDone() const noexcept { return result_ || failure_; }
-
-  void WaitLocked(std::unique_lock<std::mutex>& lock, Context const& context) {
-    auto const deadline = context.Deadline();
-    auto const probe = context.PollInterval();
-    while (!IsDone() && !context.IsCancelled() && Context::Clock::now() < deadline) {
-      auto wake = deadline;
-      if (probe) wake = std::min(wake, Context::Clock::now() + *probe);
-      if (wake == Context::TimePoint::max()) {
-        changed_.wait(lock);
-      } else {
-        changed_.wait_until(lock, wake);
-      }
-    }
-  }
 
   std::mutex mutex_;
   std::condition_variable changed_;

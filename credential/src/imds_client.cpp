@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <vector>
 
 #include "encoding.hpp"
+#include "form.hpp"
 #include "json.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "token_times.hpp"
@@ -182,9 +184,11 @@ PlatformMetadata ImdsClient::GetPlatformMetadata(std::string const& correlationI
 IssuedCredential ImdsClient::IssueCredential(
     CredentialRequest const& credential, std::string const& correlationId, Context const& context) const {
   auto request = MakeRequest("issue_credential", "POST", IssueCredentialPath, ApiVersion2, correlationId);
-  nlohmann::json body{{"csr", credential.Csr.Reveal()}};
-  if (!credential.AttestationToken.Empty()) body["attestation_token"] = credential.AttestationToken.Reveal();
-  request.Body = Secret{json::ToText(body)};
+  std::vector<FormField> fields{{"csr", credential.Csr.Reveal()}};
+  if (!credential.AttestationToken.Empty()) {
+    fields.emplace_back("attestation_token", credential.AttestationToken.Reveal());
+  }
+  request.Body = WriteJsonObject(fields);
   request.Fields.Set("Content-Type", "application/json");
 
   auto const response = Send(request, ImdsRetry, context);
@@ -222,7 +226,7 @@ AccessToken ImdsClient::GetBearerToken(
   auto const now = client_.Time().Now();
   auto const expiresOn = ReadExpiry(object, now);
   if (!expiresOn) ThrowMalformed(request, response, "neither expires_in nor expires_on is there");
-  RequireString(object, "access_token", request, response);
+  if (!json::HasText(object, "access_token")) ThrowMalformed(request, response, "the field access_token is missing");
   token.Token = Secret{std::move(object["access_token"].get_ref<std::string&>())};
   token.ExpiresOn = *expiresOn;
   token.RefreshOn = ReadRefresh(object, now, *expiresOn);

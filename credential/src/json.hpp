@@ -19,13 +19,16 @@ inline std::optional<nlohmann::json> ParseObject(std::string_view text) {
   return value;
 }
 
+/// Whether the member is a text that is not empty.
+inline bool HasText(nlohmann::json const& object, char const* name) {
+  auto const member = object.find(name);
+  return member != object.end() && member->is_string() && !member->get_ref<std::string const&>().empty();
+}
+
 /// The member's text, none where it is missing, empty, or no string.
 inline std::optional<std::string> FindString(nlohmann::json const& object, char const* name) {
-  auto const member = object.find(name);
-  if (member == object.end() || !member->is_string()) return std::nullopt;
-  auto text = member->get<std::string>();
-  if (text.empty()) return std::nullopt;
-  return text;
+  if (!HasText(object, name)) return std::nullopt;
+  return object.at(name).get<std::string>();
 }
 
 /// A whole number, also where it was sent as a string.

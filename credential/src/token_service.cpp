@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "form.hpp"
 #include "json.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
@@ -10,24 +11,18 @@
 namespace mtlspop {
 namespace {
 
-void AppendField(std::string& form, std::string_view name, std::string_view value) {
-  if (!form.empty()) form += '&';
-  form.append(name).append(1, '=').append(PercentEncode(value));
-}
-
 Secret MakeForm(TokenServiceRequest const& request) {
-  std::string form;
-  AppendField(form, "grant_type", "client_credentials");
-  AppendField(form, "client_id", request.ClientId);
-  AppendField(form, "scope", ToScope(request.Scope));
-  if (request.IsBound) AppendField(form, "token_type", ToString(TokenType::MtlsPop));
-  if (!request.ClientAssertion.Empty()) {
-    AppendField(form, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-pop");
-    AppendField(form, "client_assertion", request.ClientAssertion.Reveal());
-  }
+  auto const scope = ToScope(request.Scope);
   auto const claims = MergeClaims(request.Claims, request.ClientCapabilities);
-  if (!claims.empty()) AppendField(form, "claims", claims);
-  return Secret{std::move(form)};
+  std::vector<FormField> fields{
+      {"grant_type", "client_credentials"}, {"client_id", request.ClientId}, {"scope", scope}};
+  if (request.IsBound) fields.emplace_back("token_type", ToString(TokenType::MtlsPop));
+  if (!request.ClientAssertion.Empty()) {
+    fields.emplace_back("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-pop");
+    fields.emplace_back("client_assertion", request.ClientAssertion.Reveal());
+  }
+  if (!claims.empty()) fields.emplace_back("claims", claims);
+  return WriteForm(fields);
 }
 
 ServiceRequest MakeRequest(TokenServiceRequest const& request) {
@@ -211,7 +206,7 @@ AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const&
   auto const now = client.Time().Now();
   auto const expiresOn = ReadExpiry(*answer, now);
   if (!expiresOn) ThrowMalformed(message, response, "does not say when the token expires");
-  if (!json::FindString(*answer, "access_token")) ThrowMalformed(message, response, "holds no token");
+  if (!json::HasText(*answer, "access_token")) ThrowMalformed(message, response, "holds no token");
 
   AccessToken token;
   token.Token = Secret{std::move((*answer)["access_token"].get_ref<std::string&>())};

@@ -1,0 +1,117 @@
+#include "form.hpp"
+
+#include <cstddef>
+#include <string>
+
+namespace mtlspop {
+namespace {
+
+constexpr char const* Digits = "0123456789ABCDEF";
+
+/// Counts what would be written.
+class Counter final {
+ public:
+  void Add(char) noexcept { ++size_; }
+  std::size_t Size() const noexcept { return size_; }
+
+ private:
+  std::size_t size_ = 0;
+};
+
+class Writer final {
+ public:
+  explicit Writer(std::size_t size) { text_.reserve(size); }
+  void Add(char character) { text_ += character; }
+  Secret Take() { return Secret{std::move(text_)}; }
+
+ private:
+  std::string text_;
+};
+
+template <typename Sink>
+void Add(Sink& sink, std::string_view text) {
+  for (char const character : text) sink.Add(character);
+}
+
+/// RFC 3986 section 2.3.
+bool IsUnreserved(char c) noexcept {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
+}
+
+template <typename Sink>
+void AddHexadecimal(Sink& sink, char character) {
+  auto const byte = static_cast<unsigned char>(character);
+  sink.Add(Digits[byte >> 4U]);
+  sink.Add(Digits[byte & 15U]);
+}
+
+template <typename Sink>
+void AddForm(Sink& sink, gsl::span<FormField const> fields) {
+  bool isFirst = true;
+  for (auto const& [name, value] : fields) {
+    if (!isFirst) sink.Add('&');
+    isFirst = false;
+    Add(sink, name);
+    sink.Add('=');
+    for (char const character : value) {
+      if (IsUnreserved(character)) {
+        sink.Add(character);
+      } else {
+        sink.Add('%');
+        AddHexadecimal(sink, character);
+      }
+    }
+  }
+}
+
+/// RFC 8259 section 7.
+template <typename Sink>
+void AddJsonString(Sink& sink, std::string_view text) {
+  sink.Add('"');
+  for (char const character : text) {
+    if (character == '"' || character == '\\') {
+      sink.Add('\\');
+      sink.Add(character);
+    } else if (static_cast<unsigned char>(character) < 0x20) {
+      Add(sink, "\\u00");
+      AddHexadecimal(sink, character);
+    } else {
+      sink.Add(character);
+    }
+  }
+  sink.Add('"');
+}
+
+template <typename Sink>
+void AddJsonObject(Sink& sink, gsl::span<FormField const> fields) {
+  char before = '{';
+  for (auto const& [name, value] : fields) {
+    sink.Add(before);
+    before = ',';
+    AddJsonString(sink, name);
+    sink.Add(':');
+    AddJsonString(sink, value);
+  }
+  sink.Add('}');
+}
+
+}  // namespace
+
+Secret WriteForm(gsl::span<FormField const> fields) {
+  Counter counter;
+  AddForm(counter, fields);
+  Writer writer{counter.Size()};
+  AddForm(writer, fields);
+  return writer.Take();
+}
+
+Secret WriteJsonObject(gsl::span<FormField const> fields) {
+  Counter counter;
+  AddJsonObject(counter, fields);
+  Writer writer{counter.Size()};
+  AddJsonObject(writer, fields);
+  return writer.Take();
+}
+
+}  // namespace mtlspop
