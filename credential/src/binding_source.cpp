@@ -335,6 +335,11 @@ void BindingSource::Adopt(Binding const& binding) {
   options_.OnRenewed(binding->Certificate->KeyId(), retired);
 }
 
+bool BindingSource::IsCurrent(std::string_view keyId) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return current_ && current_->Certificate->KeyId() == keyId;
+}
+
 void BindingSource::Drop(std::string_view keyId) {
   {
     std::lock_guard<std::mutex> const lock{mutex_};

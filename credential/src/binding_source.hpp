@@ -57,6 +57,8 @@ class BindingSource final {
   /// @throw Error as `Get`
   void Rotate(std::string const& correlationId, Context const& context);
 
+  /// Whether this is the binding that is given out.
+  bool IsCurrent(std::string_view keyId);
   /// The binding was refused: it is not given out again, and the next one has a new key.
   void Drop(std::string_view keyId);
 

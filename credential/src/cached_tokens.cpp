@@ -152,9 +152,7 @@ void CachedTokens::Fly(
     Context const& context) {
   try {
     auto token = FetchUsable(request, route, isRefresh, context);
-    if (token.Type == TokenType::Bearer || !IsRejected(token.Binding->KeyId())) {
-      cache_.Put(request, route, token, clock_->Now());
-    }
+    Keep(request, route, token);
     Land(key, flight);
     flight->Complete(std::move(token));
     ReportUnused();
@@ -173,6 +171,13 @@ void CachedTokens::Fly(
     }
     flight->Fail(std::move(failure));
   }
+}
+
+void CachedTokens::Keep(TokenRequest const& request, TokenRoute route, AccessToken const& token) {
+  if (token.Binding && IsRejected(token.Binding->KeyId())) return;
+  cache_.Put(request, route, token, clock_->Now());
+  // Whoever rejects a binding marks it first and drops its tokens then: one of the two meets a token that was put in between.
+  if (token.Binding && IsRejected(token.Binding->KeyId())) cache_.DropBinding(token.Binding->KeyId());
 }
 
 AccessToken CachedTokens::FetchUsable(

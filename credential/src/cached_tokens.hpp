@@ -74,6 +74,7 @@ class CachedTokens final {
       bool isRefresh,
       std::shared_ptr<TokenFlight> const& flight,
       Context const& context);
+  void Keep(TokenRequest const& request, TokenRoute route, AccessToken const& token);
   AccessToken FetchUsable(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
   void Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight);
   void ReportUnused();

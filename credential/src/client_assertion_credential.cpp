@@ -9,6 +9,7 @@
 #include "confidential_client.hpp"
 #include "encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "replacement_limit.hpp"
 
 namespace mtlspop {
 
@@ -20,9 +21,10 @@ class ClientAssertionCredential::Impl {
 
  private:
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
-  AccessToken GetAssertion(std::string const& rejectedKeyId, Context const& context) const;
+  AccessToken GetAssertion(std::string const& rejectedKeyId, Context const& context);
   AccessToken Exchange(
       AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const;
+  void HearRefusal(std::string const& keyId);
   std::string TakeRejectedKeyId();
 
   ClientAssertionCredentialOptions options_;
@@ -30,6 +32,9 @@ class ClientAssertionCredential::Impl {
   std::mutex mutex_;
   /// To be told to leg 1 when it is asked next; "" for none.
   std::string rejectedKeyId_;
+  /// Of the last binding that leg 1 gave, "" before.
+  std::string currentKeyId_;
+  ReplacementLimit limit_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -54,12 +59,25 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
 }
 
 AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  if (!request.RejectedKeyId.empty()) {
-    tokens_.Forget(request.RejectedKeyId);
-    std::lock_guard<std::mutex> const lock{mutex_};
-    rejectedKeyId_ = request.RejectedKeyId;
-  }
+  if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+}
+
+/// The binding is leg 1's: it is told when it is asked next, and counts refusals for itself.
+void ClientAssertionCredential::Impl::HearRefusal(std::string const& keyId) {
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    if (currentKeyId_ == keyId) {
+      auto const verdict = limit_.Hear(keyId, options_.Time->SteadyNow());
+      if (verdict == ReplacementLimit::Verdict::UnderWay) return;
+      if (verdict == ReplacementLimit::Verdict::TooSoon) {
+        options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
+        throw RefusedTooSoon();
+      }
+      rejectedKeyId_ = keyId;
+    }
+  }
+  tokens_.Forget(keyId);
 }
 
 AccessToken ClientAssertionCredential::Impl::Fetch(
@@ -76,14 +94,17 @@ AccessToken ClientAssertionCredential::Impl::Fetch(
   return Exchange(assertion, request, route, context);
 }
 
-AccessToken ClientAssertionCredential::Impl::GetAssertion(
-    std::string const& rejectedKeyId, Context const& context) const {
+AccessToken ClientAssertionCredential::Impl::GetAssertion(std::string const& rejectedKeyId, Context const& context) {
   TokenRequest leg1;
   leg1.Scopes = {options_.AssertionScope};
   leg1.Binding = TokenBinding::Required;
   leg1.RejectedKeyId = rejectedKeyId;
   auto assertion = options_.Assertion->GetToken(leg1, context);
-  if (assertion.Binding) return assertion;
+  if (assertion.Binding) {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    currentKeyId_ = assertion.Binding->KeyId();
+    return assertion;
+  }
   throw Error{
       {errors::TokenTypeMismatch,
        "The credential " + std::string{options_.Assertion->Name()} +

@@ -15,6 +15,7 @@
 #include "encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "replacement_limit.hpp"
 
 namespace mtlspop {
 namespace {
@@ -77,6 +78,7 @@ class ClientCertificateCredential::Impl {
 
  private:
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
+  void HearRefusal(std::string const& keyId);
   Certificate Current() const;
   Certificate UsableNow();
   bool Reload() noexcept;
@@ -91,6 +93,7 @@ class ClientCertificateCredential::Impl {
   std::mutex reloading_;
   LoadedCertificate loaded_;
   std::atomic<Clock::SystemTime::rep> nextLook_{0};
+  ReplacementLimit limit_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -114,12 +117,23 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
 }
 
 AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  if (!request.RejectedKeyId.empty()) {
-    tokens_.Forget(request.RejectedKeyId);
-    nextLook_ = 0;
-  }
+  if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
   ReloadIfDue();
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+}
+
+/// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.
+void ClientCertificateCredential::Impl::HearRefusal(std::string const& keyId) {
+  if (Current()->KeyId() == keyId) {
+    auto const verdict = limit_.Hear(keyId, clock_->SteadyNow());
+    if (verdict == ReplacementLimit::Verdict::UnderWay) return;
+    if (verdict == ReplacementLimit::Verdict::TooSoon) {
+      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
+      throw RefusedTooSoon();
+    }
+    Reload();
+  }
+  tokens_.Forget(keyId);
 }
 
 AccessToken ClientCertificateCredential::Impl::Fetch(

@@ -13,6 +13,7 @@
 #include "managed_identity_settings.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "replacement_limit.hpp"
 #include "token_service.hpp"
 
 namespace mtlspop {
@@ -78,7 +79,9 @@ class ManagedIdentityCredential::Impl {
       std::string const& correlationId,
       Context const& context) const;
   BindingSource::Options MakeBindingOptions();
-  void Reject(std::string const& keyId);
+  void HearRefusal(std::string const& keyId);
+  void Replace(std::string const& keyId);
+  bool ReplacingWasFutile() const noexcept;
 
   ManagedIdentityCredentialOptions options_;
   /// That of the options: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
@@ -90,6 +93,11 @@ class ManagedIdentityCredential::Impl {
   BindingSource bindings_;
   /// Whether the last reason to fall back was one that may go by itself.
   std::atomic<bool> fallbackIsPassing_{false};
+  /// For what callers were told by resources.
+  ReplacementLimit limit_;
+  /// Ticks of the steady clock until which the token service's refusals do not lead to new certificates, since it refused
+  /// a new one as well.
+  std::atomic<Clock::SteadyTime::rep> futileUntil_{Clock::SteadyTime::min().time_since_epoch().count()};
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -149,9 +157,9 @@ void ManagedIdentityCredential::Impl::Check(TokenRequest const& request, TokenBi
 }
 
 AccessToken ManagedIdentityCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  if (!request.RejectedKeyId.empty()) Reject(request.RejectedKeyId);
   auto const binding = EffectiveBinding(request);
   Check(request, binding);
+  if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
   RotateIfDue();
   if (binding == TokenBinding::Required) return tokens_.Get(request, TokenRoute::Bound, context);
   if (binding == TokenBinding::Preferred) return GetPreferred(request, context);
@@ -240,17 +248,24 @@ AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
   try {
     return RequestWith(*binding, request, route, correlationId, context);
   } catch (Error const& error) {
-    if (error.Code() != errors::BindingRejected) throw;
+    if (error.Code() != errors::BindingRejected || ReplacingWasFutile()) throw;
     options_.Log.Write(
         LogLevel::Warning, "binding_rejected",
         {{"key_id", binding->Certificate->KeyId()},
          {"service_error", error.Details().ServiceErrorCode},
          {"correlation_id", correlationId}});
-    Reject(binding->Certificate->KeyId());
+    Replace(binding->Certificate->KeyId());
   }
   // Once, with a new certificate for a new key.
   binding = bindings_.Get(correlationId, context);
-  return RequestWith(*binding, request, route, correlationId, context);
+  try {
+    return RequestWith(*binding, request, route, correlationId, context);
+  } catch (Error const& error) {
+    if (error.Code() == errors::BindingRejected) {
+      futileUntil_ = (clock_->SteadyNow() + ReplacementLimit::Interval).time_since_epoch().count();
+    }
+    throw;
+  }
 }
 
 AccessToken ManagedIdentityCredential::Impl::RequestWith(
@@ -278,7 +293,19 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
   return token;
 }
 
-void ManagedIdentityCredential::Impl::Reject(std::string const& keyId) {
+void ManagedIdentityCredential::Impl::HearRefusal(std::string const& keyId) {
+  if (bindings_.IsCurrent(keyId) && limit_.Hear(keyId, clock_->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
+    options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
+    throw RefusedTooSoon();
+  }
+  Replace(keyId);
+}
+
+bool ManagedIdentityCredential::Impl::ReplacingWasFutile() const noexcept {
+  return clock_->SteadyNow().time_since_epoch().count() < futileUntil_.load();
+}
+
+void ManagedIdentityCredential::Impl::Replace(std::string const& keyId) {
   // In this order: whoever looks for a binding in between must know already that this one is refused.
   tokens_.Reject(keyId);
   bindings_.Drop(keyId);

@@ -5,6 +5,7 @@
 #include <cpprest/containerstream.h>
 #include <cpprest/producerconsumerstream.h>
 
+#include <mutex>
 #include <set>
 #include <system_error>
 #include <thread>
@@ -172,19 +173,21 @@ TEST_F(CpprestAgainstEmulator, KeepsTwoIdentitiesApart) {
   EXPECT_EQ(keys.size(), 2U);
 }
 
-/// Throws the binding away behind the back of the request that is about to be sent with it.
+/// Gives out one token, whose binding it has thrown away behind the back of the requests that are about to be sent with it.
 class RotatingCredential final : public TokenCredential {
  public:
   RotatingCredential(std::shared_ptr<TokenCredential> inner, std::shared_ptr<HttpTransport> transport)
       : inner_(std::move(inner)), transport_(std::move(transport)) {}
 
   AccessToken GetToken(TokenRequest const& request, Context const& context) override {
-    auto token = inner_->GetToken(request, context);
-    auto rotate = request;
-    rotate.RejectedKeyId = token.Binding->KeyId();
-    static_cast<void>(inner_->GetToken(rotate, context));
-    transport_->RetireBinding(token.Binding->KeyId());
-    return token;
+    std::call_once(once_, [&] {
+      held_ = inner_->GetToken(request, context);
+      auto rotate = request;
+      rotate.RejectedKeyId = held_.Binding->KeyId();
+      static_cast<void>(inner_->GetToken(rotate, context));
+      transport_->RetireBinding(rotate.RejectedKeyId);
+    });
+    return held_;
   }
 
   std::string_view Name() const noexcept override { return "RotatingCredential"; }
@@ -192,6 +195,8 @@ class RotatingCredential final : public TokenCredential {
  private:
   std::shared_ptr<TokenCredential> inner_;
   std::shared_ptr<HttpTransport> transport_;
+  std::once_flag once_;
+  AccessToken held_;
 };
 
 TEST_F(CpprestAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotation) {

@@ -36,8 +36,10 @@ struct TokenRequest {
   std::optional<TokenBinding> Binding;
   /// Do not answer from a cache.
   bool ForceRefresh = false;
-  /// The binding of this key id was refused by the other side: it is dropped from every cache and not used again. ""
-  /// for none.
+  /// The binding of this key id was refused by the other side: it is dropped from every cache and not used again. A
+  /// binding that is refused less than five minutes after the one before it was replaced for that reason is kept, and
+  /// the call fails with `binding_rejected`: no resource can have a new certificate issued for each request. "" for
+  /// none.
   std::string RejectedKeyId;
 };
 

@@ -1,0 +1,212 @@
+// Section 5 of the wire contract, "the binding is no longer good": what is refused goes from every cache, and who refuses
+// without end has nobody ask for certificates without end.
+#include <atomic>
+#include <functional>
+#include <future>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cached_tokens.hpp"
+#include "fake_cloud.hpp"
+#include "mtlspop/credential/client_assertion_credential.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "replacement_limit.hpp"
+#include "support/error_code_of.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/test_certificate_authority.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr char const* TokenPath = "/oauth2/v2.0/token";
+
+TokenRequest RequestAfterRefusalOf(AccessToken const& token) {
+  auto request = ManagedIdentityWorld::Request();
+  request.RejectedKeyId = token.Binding->KeyId();
+  return request;
+}
+
+/// Calls a function when it is asked for the time.
+class TellTaleClock final : public Clock {
+ public:
+  SystemTime Now() const override {
+    if (auto const function = std::exchange(OnNow, nullptr)) function();
+    return std::chrono::system_clock::now();
+  }
+  SteadyTime SteadyNow() const override { return std::chrono::steady_clock::now(); }
+  void Sleep(std::chrono::nanoseconds, Context const&) override {}
+
+  mutable std::function<void()> OnNow;
+};
+
+/// Section 8: no token comes back with a binding that does not live. The refusal arrives at the one moment between the
+/// look at what is refused and the way into the cache, where the cache asks for the time.
+TEST(RefusedBinding, LeavesNoTokenThatIsJustBeingCached) {
+  ManagedIdentityWorld world;
+  auto const bound = world.Get();
+  auto const clock = std::make_shared<TellTaleClock>();
+  std::atomic<int> fetched{0};
+  std::function<void()> refuse;
+  CachedTokens tokens{
+      "test", std::shared_ptr<Clock>{clock}, Logger{},
+      [&](auto const&, auto, bool, auto const&) {
+        if (fetched++ == 0) clock->OnNow = refuse;
+        return bound;
+      },
+      [](std::string const&) {}};
+  refuse = [&] { tokens.Reject(bound.Binding->KeyId()); };
+
+  tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {});
+
+  ASSERT_TRUE(tokens.IsRejected(bound.Binding->KeyId()));
+  AccessToken found;
+  EXPECT_FALSE(tokens.TryGet(ManagedIdentityWorld::Request(), TokenRoute::Bound, found));
+}
+
+/// A resource that says of every binding that it is no longer good.
+TEST(RefusedBinding, ResourceThatRefusesEachCostsOneCertificateInAWhile) {
+  ManagedIdentityWorld world;
+  auto token = world.Get();
+  auto const other = world.Get(ManagedIdentityWorld::Request("https://storage.azure.com/.default"));
+  ASSERT_EQ(world.Cloud->Count("/issuecredential"), 1);
+  token = world.Get(RequestAfterRefusalOf(token));
+  ASSERT_EQ(world.Cloud->Count("/issuecredential"), 2);
+
+  for (int i = 0; i < 50; ++i) {
+    auto const error = ErrorOf([&] { world.Get(RequestAfterRefusalOf(world.Get())); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->Code(), errors::BindingRejected);
+    EXPECT_THAT(error->what(), testing::HasSubstr("5 minutes"));
+    world.Time->Advance(5s);
+  }
+
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
+  EXPECT_EQ(world.Cloud->Count(TokenPath), 3);
+  // What others have stays.
+  EXPECT_EQ(world.Get().Token, token.Token);
+  EXPECT_THAT(world.Cloud->Retired(), testing::SizeIs(1));
+  EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("binding_refused_again"));
+}
+
+TEST(RefusedBinding, IsReplacedAgainAfterAWhile) {
+  ManagedIdentityWorld world;
+  auto const second = world.Get(RequestAfterRefusalOf(world.Get()));
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestAfterRefusalOf(second)); }), "binding_rejected");
+  world.Time->Advance(ReplacementLimit::Interval);
+  EXPECT_NE(world.Get(RequestAfterRefusalOf(second)).Binding->KeyId(), second.Binding->KeyId());
+}
+
+/// Many requests were under way with the old certificate, and all come back refused, some of them late.
+TEST(RefusedBinding, RefusalsOfTheOneBeforeAreNoNewOnes) {
+  ManagedIdentityWorld world;
+  auto const first = world.Get();
+  std::vector<std::future<AccessToken>> calls;
+  for (int i = 0; i < 16; ++i) {
+    calls.push_back(std::async(std::launch::async, [&] { return world.Get(RequestAfterRefusalOf(first)); }));
+  }
+  for (auto& call : calls) EXPECT_NE(call.get().Binding->KeyId(), first.Binding->KeyId());
+  world.Time->Advance(1min);
+  EXPECT_NE(world.Get(RequestAfterRefusalOf(first)).Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
+}
+
+/// The rule that bindings heal by themselves holds for the token service as often as it helps.
+TEST(RefusedBinding, TokenServiceMayHaveOneReplacedForAsLongAsThatHelps) {
+  ManagedIdentityWorld world;
+  std::atomic<bool> refuse{false};
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find(TokenPath) == std::string::npos || !refuse.exchange(false)) return std::nullopt;
+    return TokenError("invalid_client", "AADSTS700027: no");
+  };
+  for (int i = 0; i < 3; ++i) {
+    refuse = true;
+    auto request = world.Request();
+    request.ForceRefresh = true;
+    EXPECT_EQ(world.Get(request).Type, TokenType::MtlsPop);
+  }
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 4);
+}
+
+/// IMDS throttles: an identity that the token service knows no more must not have a certificate made for each call.
+TEST(RefusedBinding, TokenServiceThatRefusesNewOnesTooCostsNoCertificateForEachCall) {
+  ManagedIdentityWorld world;
+  std::atomic<bool> refuse{true};
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find(TokenPath) == std::string::npos || !refuse) return std::nullopt;
+    return TokenError("invalid_client", "AADSTS700027: no");
+  };
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "binding_rejected");
+    world.Time->Advance(5s);
+  }
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
+  EXPECT_EQ(world.Cloud->Count(TokenPath), 21);
+  world.Time->Advance(ReplacementLimit::Interval);
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "binding_rejected");
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 3);
+  refuse = false;
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+/// Section 6: an app's own certificate stays what it is, so that a refusal costs a token.
+TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
+  auto const time = std::make_shared<ManualClock>();
+  auto const cloud = std::make_shared<FakeCloud>(time);
+  TemporaryDirectory directory;
+  TestCertificateAuthority authority;
+  auto const certificate = authority.IssueForClient("app");
+  ClientCertificateCredentialOptions options;
+  options.TenantId = FakeCloud::TenantId;
+  options.ClientId = FakeCloud::ClientId;
+  options.CertificatePath = directory.WriteFile("app.pem", certificate.CertificatePem + certificate.PrivateKeyPem);
+  options.Transport = cloud;
+  options.Time = std::shared_ptr<Clock>{time};
+  ClientCertificateCredential credential{options};
+  auto const first = credential.GetToken(ManagedIdentityWorld::Request(), {});
+  auto const second = credential.GetToken(RequestAfterRefusalOf(first), {});
+  EXPECT_NE(second.Token, first.Token);
+  // A request that was under way takes what there is.
+  EXPECT_EQ(credential.GetToken(RequestAfterRefusalOf(first), {}).Token, second.Token);
+  time->Advance(ReplacementLimit::Grace);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(RequestAfterRefusalOf(second), {}); }), "binding_rejected");
+  }
+  EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Token, second.Token);
+  EXPECT_EQ(cloud->Count(TokenPath), 2);
+
+  // A renewed certificate is looked for at once, and is another binding.
+  time->Advance(ReplacementLimit::Interval);
+  auto const renewed = authority.IssueForClient("app");
+  directory.WriteFile("app.pem", renewed.CertificatePem + renewed.PrivateKeyPem);
+  EXPECT_EQ(credential.GetToken(RequestAfterRefusalOf(second), {}).Binding->KeyId(), renewed.KeyId);
+}
+
+TEST(RefusedBinding, OfAFederatedIdentityCostsOneCertificateInAWhile) {
+  ManagedIdentityWorld identity;
+  identity.Credential();
+  ClientAssertionCredentialOptions options;
+  options.TenantId = FakeCloud::TenantId;
+  options.ClientId = "33333333-3333-3333-3333-333333333333";
+  options.Transport = identity.Cloud;
+  options.Time = std::shared_ptr<Clock>{identity.Time};
+  options.Assertion = std::make_shared<ManagedIdentityCredential>(identity.Options);
+  ClientAssertionCredential credential{options};
+  auto token = credential.GetToken(ManagedIdentityWorld::Request(), {});
+  token = credential.GetToken(RequestAfterRefusalOf(token), {});
+  EXPECT_EQ(identity.Cloud->Count("/issuecredential"), 2);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(RequestAfterRefusalOf(token), {}); }), "binding_rejected");
+  }
+  EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Token, token.Token);
+  EXPECT_EQ(identity.Cloud->Count("/issuecredential"), 2);
+  EXPECT_EQ(identity.Cloud->Count(TokenPath), 4);
+}
+
+}  // namespace
+}  // namespace mtlspop::test
