@@ -157,42 +157,5 @@ TEST(ClientAssertionAgainstEmulator, BothLegsTravelOverTheSameCertificate) {
   EXPECT_EQ(emulator.Count("issuecredential"), 1);
 }
 
-/// Never a token, JWT, key or certificate request in what is written: the emulator knows all that went over the wire.
-TEST(SecretsAgainstEmulator, NothingThatWentOverTheWireIsWritten) {
-  Emulator const emulator{{"--record-secrets", "--require-attestation"}};
-  std::mutex mutex;
-  std::string written;
-  auto options = emulator.CredentialOptions();
-  options.Log = Logger{
-      [&](LogLevel, std::string_view line) {
-        std::lock_guard<std::mutex> const lock{mutex};
-        written.append(line).append(1, '\n');
-      },
-      LogLevel::Debug};
-  options.Attest = true;
-  options.Attestation = std::make_shared<EmulatorAttestationProvider>(emulator.Transport());
-  options.ClientCapabilities = {"cp1"};
-  ManagedIdentityCredential credential{options};
-  auto request = VaultRequest();
-  request.ForceRefresh = true;
-  for (json const& fault :
-       {json{{"delay_ms", 0}}, json{{"aadsts", "AADSTS1000901"}}, json{{"aadsts", "AADSTS392196"}},
-        json{{"wrong_cnf", true}}, json{{"malformed_json", true}}}) {
-    emulator.ArmFault({{"service", "sts"}, {"fault", fault}});
-    auto const error = ErrorOf([&] { credential.GetToken(request, {}); });
-    std::lock_guard<std::mutex> const lock{mutex};
-    if (error) written += DescribeWithCauses(*error);
-  }
-  auto const secrets = emulator.Get("wire-secrets");
-  ASSERT_GT(secrets.size(), 4U);
-  std::lock_guard<std::mutex> const lock{mutex};
-  for (auto const& secret : secrets) {
-    auto const value = secret.at("value").get<std::string>();
-    for (std::size_t start = 0; start + 40 <= value.size(); start += 40) {
-      EXPECT_EQ(written.find(value.substr(start, 40)), std::string::npos) << secret.at("kind");
-    }
-  }
-}
-
 }  // namespace
 }  // namespace mtlspop::test

@@ -10,6 +10,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
+#include "support/secret_search.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -355,6 +356,14 @@ TEST(Secrets, NothingThatWentOverTheWireIsInLogsOrExceptions) {
   world.Options.ClientCapabilities = {"cp1"};
   std::mutex mutex;
   std::vector<std::string> secrets;
+  // A library of somebody else's may say anything in its exceptions.
+  world.Provider->Say = [&, jwt = world.Provider->Say] {
+    auto const secret = jwt();
+    std::lock_guard<std::mutex> const lock{mutex};
+    secrets.push_back(secret);
+    if (secrets.size() == 1) throw std::runtime_error("bad token " + secret);
+    return secret;
+  };
   std::atomic<int> calls{0};
   auto const cloud = world.Cloud.get();
   world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
@@ -384,11 +393,11 @@ TEST(Secrets, NothingThatWentOverTheWireIsInLogsOrExceptions) {
   written += world.Lines->Text();
   ASSERT_GT(secrets.size(), 8U);
   EXPECT_THAT(written, HasSubstr("AADSTS700027"));
-  for (auto const& secret : secrets) {
-    for (std::size_t start = 0; start + 40 <= secret.size(); start += 40) {
-      EXPECT_EQ(written.find(secret.substr(start, 40)), std::string::npos);
-    }
-  }
+  EXPECT_THAT(written, HasSubstr("attestation_failed"));
+  SecretSearch search;
+  for (auto const& secret : secrets) search.Add("secret", secret);
+  EXPECT_THAT(search.KindsIn(written), testing::IsEmpty());
+  EXPECT_THAT(search.KindsIn(secrets.back()), testing::SizeIs(1));
 }
 
 }  // namespace

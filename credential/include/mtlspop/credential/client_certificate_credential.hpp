@@ -60,7 +60,7 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   std::shared_ptr<BindingCertificate const> Certificate;
   /// Opens a PKCS#12 file, an encrypted PEM key, or the store.
   Secret Password;
-  /// How often the file or store is looked at, at the most. A call never waits for it.
+  /// How often the file or store is looked at, at the most. A call waits for it only where it tells of a refused binding.
   std::chrono::seconds ReloadInterval{30};
 
   /// Whether tokens have to be bound. `None`: bearer tokens, asked for over mutual TLS.
