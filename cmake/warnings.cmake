@@ -1,7 +1,9 @@
 # The warnings that every target of this project is built with; third parties' headers are SYSTEM.
 add_library(mtlspop_warnings INTERFACE)
 if(MSVC)
-  target_compile_options(mtlspop_warnings INTERFACE /W4 /permissive-)
+  target_compile_options(mtlspop_warnings INTERFACE /W4 /permissive- /utf-8)
+  # getenv and the like: the standard's own names, which Visual Studio calls unsafe.
+  target_compile_definitions(mtlspop_warnings INTERFACE _CRT_SECURE_NO_WARNINGS)
 else()
   target_compile_options(mtlspop_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
 endif()

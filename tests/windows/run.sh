@@ -10,7 +10,7 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${MTLSPOP_WINDOWS_BUILD:-$root/build/windows}
 prefix=$build/prefix
 wine=/usr/lib/wine/wine64
-tests=(windows_common_test windows_unit_test windows_winhttp_test windows_road_test windows_e2e_test)
+tests=(windows_common_test windows_credential_test windows_unit_test windows_winhttp_test windows_road_test windows_e2e_test)
 emulator_pid=
 
 say() { printf '== %s\n' "$*" >&2; }

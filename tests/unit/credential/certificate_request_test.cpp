@@ -174,7 +174,10 @@ INSTANTIATE_TEST_SUITE_P(
               ReplaceCertificate(cloud, [] {
                 std::shared_ptr<EVP_PKEY> const other{EVP_RSA_gen(2048), EVP_PKEY_free};
                 auto const now = std::chrono::system_clock::now();
-                return IssueCertificate(other.get(), now - std::chrono::hours{1}, now + std::chrono::hours{1});
+                std::vector<std::uint8_t> publicKey(static_cast<std::size_t>(i2d_PUBKEY(other.get(), nullptr)));
+                auto* out = publicKey.data();
+                i2d_PUBKEY(other.get(), &out);
+                return IssueCertificate(publicKey, now - std::chrono::hours{1}, now + std::chrono::hours{1});
               });
             }},
         BadCertificate{

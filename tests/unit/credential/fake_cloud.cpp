@@ -3,49 +3,11 @@
 #include <atomic>
 #include <stdexcept>
 
-#include <openssl/err.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-
-#include "mtlspop/credential/openssl.hpp"
-
 namespace mtlspop::test {
 namespace {
 
 using nlohmann::json;
 using std::chrono::system_clock;
-
-std::shared_ptr<EVP_PKEY> Own(EVP_PKEY* key) {
-  if (key == nullptr) throw std::runtime_error("no key");
-  return {key, EVP_PKEY_free};
-}
-
-EVP_PKEY* AuthorityKey() {
-  static auto const key = Own(EVP_EC_gen("P-256"));
-  return key.get();
-}
-
-EVP_PKEY* ReadyKey(int number) {
-  static std::vector<std::shared_ptr<EVP_PKEY>> const keys{
-      Own(EVP_RSA_gen(2048)), Own(EVP_RSA_gen(2048)), Own(EVP_RSA_gen(2048))};
-  return keys[static_cast<std::size_t>(number) % keys.size()].get();
-}
-
-void AddExtension(X509* certificate, int nid, std::string const& value) {
-  if (value.empty()) return;
-  X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
-  if (extension == nullptr) throw std::runtime_error("no such extension: " + value);
-  X509_add_ext(certificate, extension, -1);
-  X509_EXTENSION_free(extension);
-}
-
-std::string ToBase64(std::vector<std::uint8_t> const& data) {
-  std::string text(4 * ((data.size() + 2) / 3) + 1, '\0');
-  int const length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), data.data(), static_cast<int>(data.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
 
 std::string PercentDecode(std::string_view text) {
   std::string decoded;
@@ -77,35 +39,6 @@ bool EndsWith(std::string const& text, std::string const& end) {
 }
 
 }  // namespace
-
-std::vector<std::uint8_t> IssueCertificate(
-    EVP_PKEY* key, system_clock::time_point from, system_clock::time_point to, CertificateTerms const& terms) {
-  static std::atomic<long> serial{1};
-  std::shared_ptr<X509> const certificate{X509_new(), X509_free};
-  X509_set_version(certificate.get(), X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), serial++);
-  X509_NAME* const name = X509_get_subject_name(certificate.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<unsigned char const*>("fake"), -1, -1, 0);
-  X509_set_issuer_name(certificate.get(), name);
-  ASN1_TIME_set(X509_getm_notBefore(certificate.get()), system_clock::to_time_t(from));
-  ASN1_TIME_set(X509_getm_notAfter(certificate.get()), system_clock::to_time_t(to));
-  X509_set_pubkey(certificate.get(), key);
-  AddExtension(certificate.get(), NID_key_usage, terms.KeyUsage);
-  AddExtension(certificate.get(), NID_ext_key_usage, terms.ExtendedKeyUsage);
-  X509_sign(certificate.get(), AuthorityKey(), EVP_sha256());
-  std::vector<std::uint8_t> der(static_cast<std::size_t>(i2d_X509(certificate.get(), nullptr)));
-  auto* out = der.data();
-  i2d_X509(certificate.get(), &out);
-  return der;
-}
-
-std::vector<std::uint8_t> FromBase64(std::string text) {
-  std::size_t const padding = text.size() - text.find_last_not_of('=') - 1;
-  std::vector<std::uint8_t> data(text.size() / 4 * 3);
-  EVP_DecodeBlock(data.data(), reinterpret_cast<unsigned char const*>(text.data()), static_cast<int>(text.size()));
-  data.resize(data.size() - padding);
-  return data;
-}
 
 std::string ToBase64Url(std::string const& data) {
   auto text = ToBase64({data.begin(), data.end()});
@@ -208,14 +141,10 @@ json FakeCloud::MetadataAnswer() const {
 }
 
 json FakeCloud::IssueAnswer(std::string const& requestBody) const {
-  auto const csr = FromBase64(json::parse(requestBody).at("csr"));
-  auto const* position = csr.data();
-  std::shared_ptr<X509_REQ> const request{
-      d2i_X509_REQ(nullptr, &position, static_cast<long>(csr.size())), X509_REQ_free};
-  if (!request) throw std::runtime_error("the certificate request cannot be read");
+  auto const request = FromBase64(json::parse(requestBody).at("csr"));
   auto const now = clock_->Now();
-  auto const certificate = IssueCertificate(
-      X509_REQ_get0_pubkey(request.get()), now - Certificates.Backdate, now + Certificates.Life, Certificates);
+  auto const certificate =
+      IssueCertificate(PublicKeyOfRequest(request), now - Certificates.Backdate, now + Certificates.Life, Certificates);
   return {
       {"certificate", ToBase64(certificate)},
       {"client_id", ClientId},
@@ -236,7 +165,7 @@ json FakeCloud::TokenAnswer(Arrived const& arrived) const {
 
 gsl::not_null<std::shared_ptr<BindingKey const>> ReadyKeys::GetOrCreateKey(KeyRequest const& request, Context const&) {
   if (Remembers) Requests.push_back(request);
-  return openssl::WrapBindingKey(gsl::make_not_null(ReadyKey(made_++)), strength_);
+  return ReadyKey(made_++, strength_);
 }
 
 }  // namespace mtlspop::test

@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include <openssl/evp.h>
 #include <nlohmann/json.hpp>
 
+#include "fake_authority.hpp"
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
@@ -46,21 +46,6 @@ struct Answer {
   std::vector<Headers::Field> Fields;
 };
 
-/// How a certificate is issued.
-struct CertificateTerms {
-  std::chrono::seconds Life = std::chrono::hours{8};
-  std::chrono::seconds Backdate = std::chrono::minutes{1};
-  std::string KeyUsage = "critical,digitalSignature";
-  std::string ExtendedKeyUsage = "clientAuth";
-};
-
-/// A certificate over `key`, in DER, valid from `from` to `to`.
-std::vector<std::uint8_t> IssueCertificate(
-    EVP_PKEY* key,
-    std::chrono::system_clock::time_point from,
-    std::chrono::system_clock::time_point to,
-    CertificateTerms const& terms = {});
-std::vector<std::uint8_t> FromBase64(std::string text);
 std::string ToBase64Url(std::string const& data);
 /// Unsigned, as far as anybody here looks.
 std::string MakeJwt(nlohmann::json const& claims);

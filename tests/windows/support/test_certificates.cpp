@@ -1,5 +1,6 @@
 #include "test_certificates.hpp"
 
+#include <atomic>
 #include <stdexcept>
 #include <utility>
 
@@ -31,13 +32,12 @@ Bytes EncodeName(std::wstring const& subject) {
   return name;
 }
 
-FILETIME DaysFromNow(int days) {
-  FILETIME time{};
-  GetSystemTimeAsFileTime(&time);
+/// Counted in tenths of microseconds since 1601.
+FILETIME ToFileTime(std::chrono::system_clock::time_point time) {
+  constexpr std::int64_t secondsFrom1601To1970 = 11'644'473'600;
+  auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
   ULARGE_INTEGER ticks{};
-  ticks.LowPart = time.dwLowDateTime;
-  ticks.HighPart = time.dwHighDateTime;
-  ticks.QuadPart += static_cast<ULONGLONG>(static_cast<LONGLONG>(days) * 24 * 3600 * 10'000'000);
+  ticks.QuadPart = static_cast<ULONGLONG>((seconds + secondsFrom1601To1970) * 10'000'000);
   return {ticks.LowPart, ticks.HighPart};
 }
 
@@ -73,14 +73,17 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
       static_cast<DWORD>(subjectPublicKeyInfo.size()), CRYPT_DECODE_ALLOC_FLAG, nullptr, &publicKey, &bytes);
   auto const free = gsl::finally([&] { LocalFree(publicKey); });
   auto name = EncodeName(text.Subject);
-  BYTE serial[] = {1, 2, 3};
+  static std::atomic<std::uint32_t> next{0x010203};
+  auto number = next++;
+  BYTE serial[] = {
+      static_cast<BYTE>(number), static_cast<BYTE>(number >> 8U), static_cast<BYTE>(number >> 16U & 0x7FU), 1};
   CERT_INFO info{};
   info.dwVersion = CERT_V3;
   info.SerialNumber = {sizeof serial, serial};
   info.SignatureAlgorithm.pszObjId = const_cast<char*>(szOID_RSA_SHA256RSA);
   info.Issuer = info.Subject = {static_cast<DWORD>(name.size()), name.data()};
-  info.NotBefore = DaysFromNow(-1);
-  info.NotAfter = DaysFromNow(1);
+  info.NotBefore = ToFileTime(text.From);
+  info.NotAfter = ToFileTime(text.To);
   info.SubjectPublicKeyInfo = *publicKey;
 
   std::vector<char*> purposes;
@@ -95,7 +98,7 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
   info.cExtension = purposes.empty() ? 0 : 1;
   info.rgExtension = &extension;
 
-  SigningKey const key;
+  static SigningKey const key;
   Bytes certificate(4096);
   bytes = static_cast<DWORD>(certificate.size());
   if (CryptSignAndEncodeCertificate(

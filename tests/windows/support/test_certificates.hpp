@@ -3,6 +3,7 @@
 /// @file
 /// Certificates for tests that talk to nobody.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,6 +18,8 @@ struct CertificateText {
   std::wstring Subject = L"CN=test";
   /// Extended key usages; none: no such extension.
   std::vector<std::string> Purposes{};
+  std::chrono::system_clock::time_point From = std::chrono::system_clock::now() - std::chrono::hours{24};
+  std::chrono::system_clock::time_point To = std::chrono::system_clock::now() + std::chrono::hours{24};
 };
 
 /// A key in a container with a self-signed certificate for it.
