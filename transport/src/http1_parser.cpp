@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -43,7 +44,7 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
         std::min<std::size_t>(limits.HeaderBytes + 1024, std::numeric_limits<std::uint32_t>::max())));
     body_limit(std::numeric_limits<std::uint64_t>::max());
     skip(isHead_);
-    fields_.Reserve(12);
+    fields_.reserve(12);
   }
 
   std::size_t ParseHead(gsl::span<std::uint8_t const> bytes);
@@ -53,7 +54,7 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
 
   int status_ = 0;
   std::string reason_;
-  Headers fields_;
+  std::vector<Headers::Field> fields_;
   std::uint64_t contentLength_ = 0;
   bool hasContentLength_ = false;
 
@@ -122,7 +123,9 @@ void Http1Parser::Impl::on_field_impl(http::field name, string_view nameText, st
   if (chunked_ && hasContentLength_) {
     ThrowMalformed("it has both Content-Length and Transfer-Encoding");
   }
-  fields_.Add({nameText.data(), nameText.size()}, {value.data(), value.size()});
+  fields_.emplace_back(
+      std::piecewise_construct, std::forward_as_tuple(nameText.data(), nameText.size()),
+      std::forward_as_tuple(value.data(), value.size()));
 }
 
 void Http1Parser::Impl::NoteContentLength(string_view value) {
@@ -285,7 +288,7 @@ std::size_t Http1Parser::ParseHead(gsl::span<std::uint8_t const> bytes) { return
 void Http1Parser::MoveHeadTo(Response& response) {
   response.StatusCode = impl_->status_;
   response.ReasonPhrase = std::move(impl_->reason_);
-  response.Fields = std::move(impl_->fields_);
+  response.Fields = Headers{std::move(impl_->fields_)};
 }
 
 int Http1Parser::StatusCode() const noexcept { return impl_->status_; }

@@ -40,7 +40,7 @@ constexpr std::array<std::string_view, 6> OwnFields{"content-length", "transfer-
 }  // namespace
 
 void CheckRequest(Request const& request, bool isBound) {
-  if (!IsToken(request.Method) || request.Method == "CONNECT") {
+  if (!IsToken(request.Method) || std::string_view{request.Method} == "CONNECT") {
     Refuse(
         "The method of the request is not one that can be sent", "Use a method such as GET or POST, in letters only");
   }

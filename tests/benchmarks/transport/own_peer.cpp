@@ -21,13 +21,12 @@ class OwnPeer final : public Peer {
   explicit OwnPeer(Scenario const& scenario)
       : transport_(MakeOwnTransport(scenario)),
         binding_(LoadBinding(scenario)),
-        url_(mtlspop::Url::Parse(UrlOf(scenario))),
+        request_{"GET", mtlspop::Url::Parse(UrlOf(scenario))},
         reused_(!scenario.NewConnections),
         resumed_(scenario.Resume) {}
 
   void Get() override {
-    Request request{"GET", url_};
-    auto const response = transport_->Send(request, binding_, Context{});
+    auto const response = transport_->Send(request_, binding_, Context{});
     if (response->StatusCode != 200) {
       throw std::runtime_error("own client: status " + std::to_string(response->StatusCode));
     }
@@ -42,7 +41,7 @@ class OwnPeer final : public Peer {
  private:
   std::shared_ptr<HttpTransport> transport_;
   std::shared_ptr<BindingCertificate const> binding_;
-  mtlspop::Url url_;
+  Request request_;
   bool reused_;
   bool resumed_;
   bool first_ = true;

@@ -49,6 +49,12 @@ void CountFinished(int written, int, int contentType, void const* bytes, size_t 
   }
 }
 
+void NoteAlert(SSL const* ssl, int where, int alert) {
+  if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT) {
+    static_cast<HandshakeNotes*>(SSL_get_app_data(ssl))->Alert = SSL_alert_desc_string_long(alert);
+  }
+}
+
 int ConnectTo(std::string const& host, std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -89,6 +95,7 @@ ScriptedConnection::ScriptedConnection(
   // SSL_read returns after each handshake record, so that a script can tell a finished handshake from silence.
   SSL_clear_mode(ssl_.get(), SSL_MODE_AUTO_RETRY);
   SSL_set_app_data(ssl_.get(), &notes_);
+  SSL_set_info_callback(ssl_.get(), &NoteAlert);
   SSL_set_msg_callback(ssl_.get(), &CountFinished);
   SSL_set_msg_callback_arg(ssl_.get(), &handshakesFinished_);
 }

@@ -169,7 +169,7 @@ void ScriptedServer::Serve(Session& session) {
   try {
     ScriptedConnection connection{session.Socket, context_.get(), session.Facts.Number, mutex_, session.Facts};
     try {
-      connection.Handshake();
+      Handshake(connection);
       script_(connection);
     } catch (PeerGone const&) {
     }
@@ -180,6 +180,15 @@ void ScriptedServer::Serve(Session& session) {
   }
   // The descriptor stays until the destructor, which alone may close it, but the other side need not wait for that.
   ::shutdown(session.Socket, SHUT_RDWR);
+}
+
+void ScriptedServer::Handshake(ScriptedConnection& connection) const {
+  try {
+    connection.Handshake();
+  } catch (PeerGone const&) {
+    if (options_.Tls && options_.Tls->OnHandshakeFailure) options_.Tls->OnHandshakeFailure(connection.Alert());
+    throw;
+  }
 }
 
 std::string ScriptedServer::HostAndPort() const {

@@ -84,6 +84,8 @@ struct ScriptedTls {
   bool RefuseClientCertificates = false;
   /// Certificates whose subjects are named as the acceptable authorities.
   std::vector<X509*> AdvertisedAuthorities;
+  /// Called on the connection's thread where the first handshake failed, with the client's alert or "".
+  std::function<void(std::string const& alert)> OnHandshakeFailure;
   /// Session tickets after each full TLS 1.3 handshake.
   std::size_t Tickets = 2;
 };
@@ -101,6 +103,8 @@ struct ScriptedServerOptions {
 struct HandshakeNotes {
   std::uint64_t TicketUsed = 0;
   std::string OfferedProtocols;
+  /// The client's alert, as OpenSSL spells it; "" for none.
+  std::string Alert;
 };
 
 /// One connection, as its script sees it. All members wait; all throw `PeerGone` where the other side has gone, unless
@@ -161,6 +165,7 @@ class ScriptedConnection final {
   friend class ScriptedServer;
 
   void Handshake();
+  std::string const& Alert() const noexcept { return notes_.Alert; }
   void FillBuffer();
   bool TryFillBuffer();
   std::ptrdiff_t ReadFromPeer(char* into, std::size_t size);
@@ -215,6 +220,7 @@ class ScriptedServer final {
   void Listen();
   void AcceptConnections();
   void Serve(Session& session);
+  void Handshake(ScriptedConnection& connection) const;
   std::shared_ptr<SSL_CTX> MakeContext() const;
 
   ScriptedServerOptions options_;

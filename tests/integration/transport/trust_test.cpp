@@ -197,6 +197,30 @@ TEST(TrustTest, AnErrorSaysWhichServerAndWhy) {
   EXPECT_FALSE(error->Details().Transient);
 }
 
+class RefusedServerTest : public testing::TestWithParam<int> {};
+
+// The log of a server that nobody believes has to say why.
+TEST_P(RefusedServerTest, TheServerIsToldWhy) {
+  Event failed;
+  std::string alert;
+  auto options = TlsServer(TLS1_2_VERSION, GetParam());
+  options.Tls->OnHandshakeFailure = [&](std::string const& what) {
+    alert = what;
+    failed.Set();
+  };
+  ScriptedServer const server{options, ServeEcho};
+  TransportOptions stranger;
+  stranger.Proxy.UseEnvironment = false;
+  EXPECT_EQ(ErrorCodeOf([&] { Fetch(MakeTransport(stranger), Get(server.Url())); }), Rejected);
+  ASSERT_TRUE(failed.Wait());
+  EXPECT_EQ(alert, "unknown CA");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Versions, RefusedServerTest, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), [](auto const& version) {
+      return version.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
+    });
+
 TEST(TrustTest, ABindingIsNotShownToAServerThatIsNotBelieved) {
   TestCertificateAuthority stranger{"stranger"};
   for (int const version : {TLS1_2_VERSION, TLS1_3_VERSION}) {

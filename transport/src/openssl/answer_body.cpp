@@ -113,21 +113,11 @@ std::size_t AnswerBody::ReadUntilClose(gsl::span<std::uint8_t> buffer, Waiter& w
 /// makes an end regular, since anybody can cut a TCP connection (RFC 8446 section 6.1).
 IoResult AnswerBody::Receive(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
   auto& connection = slot_->Get();
-  for (;;) {
-    auto const result = connection.TryRead(buffer);
-    switch (result.Status) {
-      case IoStatus::Done:
-      case IoStatus::Closed:
-        return result;
-      case IoStatus::WantRead:
-      case IoStatus::WantWrite:
-        connection.Wait(result.Status, waiter);
-        break;
-      case IoStatus::Lost:
-      case IoStatus::Failed:
-        throw Error{connection.Describe(result.Status, "the answer's body, which is cut short")};
-    }
+  auto const result = connection.Read(buffer, waiter);
+  if (result.Status != IoStatus::Done && result.Status != IoStatus::Closed) {
+    throw Error{connection.Describe(result.Status, "the answer's body, which is cut short")};
   }
+  return result;
 }
 
 void AnswerBody::End() {

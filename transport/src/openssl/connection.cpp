@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include <gsl/util>
+
 namespace mtlspop::openssl {
 
 Connection::Connection(Descriptor socket, std::string host)
@@ -27,10 +29,20 @@ void Connection::StartTls(std::shared_ptr<TlsContext> context, TlsChannel::Optio
     }
     Wait(status, waiter);
   }
-  // What OpenSSL wrote last may still be here, and the other side may wait for it.
-  Flush(waiter);
   info_.TlsVersion = tls_->Version();
   info_.Resumed = tls_->IsResumed();
+}
+
+IoResult Connection::Read(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
+  auto const impatient = gsl::finally([this] { plain_.SetPatient(false); });
+  for (;;) {
+    plain_.SetPatient(!waiter.CanEnd() && !top_->HasUnsentBytes());
+    auto const result = top_->TryRead(buffer);
+    if (result.Status != IoStatus::WantRead && result.Status != IoStatus::WantWrite) {
+      return result;
+    }
+    Wait(result.Status, waiter);
+  }
 }
 
 void Connection::Wait(IoStatus status, Waiter& waiter, Context::TimePoint until) {

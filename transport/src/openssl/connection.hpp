@@ -27,6 +27,9 @@ class Connection final {
 
   IoResult TryRead(gsl::span<std::uint8_t> buffer) { return top_->TryRead(buffer); }
   IoResult TryWrite(gsl::span<std::uint8_t const> bytes) { return top_->TryWrite(bytes); }
+  /// Reads, and waits until there is something: never `WantRead` nor `WantWrite`.
+  /// @throw Error `cancelled`, `deadline_exceeded`, `system_failure`
+  IoResult Read(gsl::span<std::uint8_t> buffer, Waiter& waiter);
   /// Waits for what `status` says is wanted, and for room to write where bytes are left unsent.
   void Wait(IoStatus status, Waiter& waiter, Context::TimePoint until = Context::TimePoint::max());
   /// The same, or input in any case. Returns whether there is input.

@@ -17,29 +17,39 @@ constexpr std::size_t IdleWithBuffers = 16;
 
 }  // namespace
 
-PoolKey::PoolKey(Origin const& origin, std::string const& proxy, std::string_view keyId) : KeyIdLength(keyId.size()) {
-  Text.reserve(origin.Scheme.size() + origin.Host.size() + proxy.size() + keyId.size() + 16);
-  Text.append(origin.Scheme).append("://").append(origin.Host).append(":").append(std::to_string(origin.Port));
-  Text.append("|").append(proxy).append("|").append(keyId);
+PoolKey::PoolKey(PoolKeyView const& key)
+    : Scheme(key.Scheme), Host(key.Host), Port(key.Port), Proxy(key.Proxy), KeyId(key.KeyId) {}
+
+bool PoolKeyLess::IsLess(PoolKeyView const& left, PoolKeyView const& right) noexcept {
+  if (left.Port != right.Port) {
+    return left.Port < right.Port;
+  }
+  for (auto const& [one, other] :
+       {std::pair{left.Host, right.Host}, {left.KeyId, right.KeyId}, {left.Proxy, right.Proxy}}) {
+    if (int const order = one.compare(other)) {
+      return order < 0;
+    }
+  }
+  return left.Scheme < right.Scheme;
 }
 
-PoolSlot::PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolKey key, std::unique_ptr<Connection> connection) noexcept
-    : pool_(std::move(pool)), key_(std::move(key)), connection_(std::move(connection)) {}
+PoolSlot::PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolPlace& place, PooledConnections connection) noexcept
+    : pool_(std::move(pool)), place_(&place), connection_(std::move(connection)) {}
 
 PoolSlot::~PoolSlot() {
   if (pool_) {
-    pool_->Return(key_, std::move(connection_), false);
+    pool_->Return(*place_, connection_, false);
   }
 }
 
 void PoolSlot::Set(std::unique_ptr<Connection> connection) {
-  connection_ = std::move(connection);
-  pool_->Opened(*connection_);
+  connection_.push_back(PooledConnection{std::move(connection), place_, {}});
+  pool_->Opened(Get());
 }
 
 void PoolSlot::KeepConnection() {
   auto const pool = std::move(pool_);
-  pool->Return(key_, std::move(connection_), true);
+  pool->Return(*place_, connection_, true);
 }
 
 ConnectionPool::ConnectionPool(PoolOptions const& options, gsl::not_null<std::shared_ptr<Clock>> clock)
@@ -51,35 +61,39 @@ ConnectionPool::~ConnectionPool() {
   }
 }
 
-PoolSlot ConnectionPool::Acquire(PoolKey key, bool fresh, Context const& context) {
+PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context const& context) {
   Graves graves;
   std::unique_lock<std::mutex> lock{mutex_};
   Expire(graves);
   for (;;) {
-    auto& place = places_[key.Text];
+    auto& place = PlaceFor(key);
     if (!fresh && !place.Idle.empty()) {
-      auto connection = TakeIdle(place);
-      lock.unlock();
-      Bury(graves);
-      if (connection->IsUsable()) {
-        connection->BeginRequest();
-        connection->Info().Reused = true;
-        return PoolSlot{shared_from_this(), std::move(key), std::move(connection)};
+      {
+        PoolSlot slot{shared_from_this(), place, TakeIdle(place)};
+        lock.unlock();
+        Bury(graves);
+        auto& connection = slot.Get();
+        if (connection.IsUsable()) {
+          connection.BeginRequest();
+          connection.Info().Reused = true;
+          return slot;
+        }
       }
-      Return(key, std::move(connection), false);
       lock.lock();
       ++counts_.FoundDead;
       --counts_.Reused;
       continue;
     }
-    if (Reserve(key.Text)) {
+    if (Reserve(place, graves)) {
+      PoolSlot slot{shared_from_this(), place, {}};
       lock.unlock();
       Bury(graves);
-      return PoolSlot{shared_from_this(), std::move(key), nullptr};
+      return slot;
     }
+    RemoveIfEmpty(place);
     ++waiting_;
     bool const ready = WaitUntil(lock, changed_, Context::TimePoint::max(), context, [&] {
-      auto const found = places_.find(key.Text);
+      auto const found = places_.find(key);
       auto const inUse = found == places_.end() ? 0 : found->second.InUse;
       return inUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal;
     });
@@ -101,79 +115,89 @@ PoolSlot ConnectionPool::Acquire(PoolKey key, bool fresh, Context const& context
   }
 }
 
-/// A place for a new connection, at the cost of the least recently used idle one where the pool is full.
-bool ConnectionPool::Reserve(std::string const& key) {
-  auto& place = places_[key];
-  if (place.InUse + place.Idle.size() >= options_.MaximumPerOrigin) {
-    if (place.Idle.empty()) {
-      return false;
-    }
-    Remove(place.Idle.front());
-    ++counts_.Evicted;
+PoolPlace& ConnectionPool::PlaceFor(PoolKeyView const& key) {
+  auto found = places_.find(key);
+  if (found == places_.end()) {
+    found = places_.emplace(PoolKey{key}, PoolPlace{}).first;
+    found->second.Key = &found->first;
+    found->second.Retired = retired_.count(found->first.KeyId) != 0;
   }
-  if (inUse_ + idle_.size() >= options_.MaximumTotal) {
-    if (idle_.empty()) {
-      return false;
-    }
-    Remove(idle_.begin());
-    ++counts_.Evicted;
+  return found->second;
+}
+
+/// The right to a new connection, at the cost of the least recently used idle one where the pool is full.
+bool ConnectionPool::Reserve(PoolPlace& place, Graves& graves) {
+  auto const ofPlace = place.InUse + place.Idle.size();
+  bool const placeFull = ofPlace >= options_.MaximumPerOrigin;
+  bool const poolFull = inUse_ + idle_.size() >= options_.MaximumTotal;
+  if ((placeFull && place.Idle.empty()) || (poolFull && idle_.empty())) {
+    return false;
   }
-  // Removing may have removed an empty place.
-  ++places_[key].InUse;
+  if (place.Idle.capacity() <= ofPlace) {
+    place.Idle.reserve(2 * ofPlace + 1);
+  }
+  graves.reserve(graves.size() + 1);
+  // From here on nothing can fail. In use first, so that an eviction does not remove the place.
+  ++place.InUse;
   ++inUse_;
+  if (placeFull || poolFull) {
+    graves.push_back(Remove(placeFull ? place.Idle.front() : idle_.begin()));
+    ++counts_.Evicted;
+  }
   return true;
 }
 
-std::unique_ptr<Connection> ConnectionPool::TakeIdle(Place& place) {
-  auto const idle = place.Idle.back();
-  auto connection = std::move(idle->Held);
+PooledConnections ConnectionPool::TakeIdle(PoolPlace& place) noexcept {
+  PooledConnections taken;
+  taken.splice(taken.begin(), idle_, place.Idle.back());
   place.Idle.pop_back();
-  idle_.erase(idle);
   ++place.InUse;
   ++inUse_;
   ++counts_.Reused;
-  return connection;
+  return taken;
 }
 
 /// Takes an idle connection out; the caller counts why.
-std::unique_ptr<Connection> ConnectionPool::Remove(IdleList::iterator idle) {
+std::unique_ptr<Connection> ConnectionPool::Remove(PooledConnections::iterator idle) {
   auto connection = std::move(idle->Held);
-  auto const found = places_.find(*idle->Key);
-  auto& ofPlace = found->second.Idle;
-  ofPlace.erase(std::find(ofPlace.begin(), ofPlace.end(), idle));
+  auto& place = *idle->Of;
+  place.Idle.erase(std::find(place.Idle.begin(), place.Idle.end(), idle));
   idle_.erase(idle);
-  if (ofPlace.empty() && found->second.InUse == 0) {
-    places_.erase(found);
-  }
+  RemoveIfEmpty(place);
   return connection;
 }
 
-void ConnectionPool::Return(PoolKey const& key, std::unique_ptr<Connection> connection, bool keep) noexcept {
-  bool close = false;
+void ConnectionPool::RemoveIfEmpty(PoolPlace& place) noexcept {
+  if (place.Idle.empty() && place.InUse == 0) {
+    places_.erase(places_.find(*place.Key));
+  }
+}
+
+/// Takes back what `Acquire` gave. Cannot fail: the node and the room for it are there already.
+void ConnectionPool::Return(PoolPlace& place, PooledConnections& connection, bool keep) noexcept {
+  bool const there = !connection.empty();
   {
     std::lock_guard<std::mutex> const lock{mutex_};
-    auto const found = places_.find(key.Text);
-    auto& place = found->second;
     --place.InUse;
     --inUse_;
-    if (connection && keep && !IsRetiredLocked(key.KeyId())) {
+    if (there && keep && !place.Retired) {
+      auto& node = connection.front();
       if (idle_.size() >= IdleWithBuffers) {
-        connection->FreeBuffers();
+        node.Held->FreeBuffers();
       }
-      place.Idle.push_back(idle_.insert(idle_.end(), Idle{std::move(connection), &found->first, clock_->SteadyNow()}));
+      node.Since = clock_->SteadyNow();
+      place.Idle.push_back(connection.begin());
+      idle_.splice(idle_.end(), connection);
     } else {
-      close = keep;
-      counts_.Retired += connection && keep ? 1 : 0;
-      if (place.Idle.empty() && place.InUse == 0) {
-        places_.erase(found);
-      }
+      counts_.Retired += there && keep ? 1 : 0;
+      RemoveIfEmpty(place);
     }
     if (waiting_ != 0) {
       changed_.notify_all();
     }
   }
-  if (connection && close) {
-    connection->Close();
+  if (!connection.empty() && keep) {
+    connection.front().Held->Close();
   }
 }
 
@@ -211,9 +235,12 @@ void ConnectionPool::Retire(std::string const& keyId) {
         retiredOrder_.pop_front();
       }
     }
+    for (auto& [key, place] : places_) {
+      place.Retired = place.Retired || key.KeyId == keyId;
+    }
     for (auto idle = idle_.begin(); idle != idle_.end();) {
       auto const current = idle++;
-      if (current->Held->Info().KeyId == keyId) {
+      if (current->Of->Key->KeyId == keyId) {
         graves.push_back(Remove(current));
         ++counts_.Retired;
       }
@@ -223,13 +250,9 @@ void ConnectionPool::Retire(std::string const& keyId) {
   Bury(graves);
 }
 
-bool ConnectionPool::IsRetired(std::string_view keyId) const {
+bool ConnectionPool::IsRetired(std::string const& keyId) const {
   std::lock_guard<std::mutex> const lock{mutex_};
-  return IsRetiredLocked(keyId);
-}
-
-bool ConnectionPool::IsRetiredLocked(std::string_view keyId) const {
-  return !retired_.empty() && retired_.count(std::string{keyId}) != 0;
+  return retired_.count(keyId) != 0;
 }
 
 PoolStatistics ConnectionPool::Statistics() const {

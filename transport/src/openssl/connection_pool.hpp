@@ -7,10 +7,11 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -19,15 +20,60 @@
 
 namespace mtlspop::openssl {
 
-/// What a connection is made for, and nothing else ever uses it for.
+/// What a connection is made for, and nothing else ever uses it for. Borrows its texts.
+struct PoolKeyView {
+  std::string_view Scheme;
+  std::string_view Host;
+  std::uint16_t Port;
+  /// The URL of the proxy in between, "" for none.
+  std::string_view Proxy;
+  /// "" for a connection that presents no certificate.
+  std::string_view KeyId;
+};
+
+/// The same, owning its texts.
 struct PoolKey {
-  PoolKey(Origin const& origin, std::string const& proxy, std::string_view keyId);
+  explicit PoolKey(PoolKeyView const& key);
+  PoolKeyView View() const noexcept { return {Scheme, Host, Port, Proxy, KeyId}; }
 
-  std::string_view KeyId() const noexcept { return std::string_view{Text}.substr(Text.size() - KeyIdLength); }
+  std::string Scheme;
+  std::string Host;
+  std::uint16_t Port;
+  std::string Proxy;
+  std::string KeyId;
+};
 
-  /// Ends with the key id.
-  std::string Text;
-  std::size_t KeyIdLength;
+/// Looks keys up without making one: a request that finds its connection allocates nothing here.
+struct PoolKeyLess {
+  using is_transparent = void;
+  static PoolKeyView const& ViewOf(PoolKeyView const& key) noexcept { return key; }
+  static PoolKeyView ViewOf(PoolKey const& key) noexcept { return key.View(); }
+  template <class Left, class Right>
+  bool operator()(Left const& left, Right const& right) const noexcept {
+    return IsLess(ViewOf(left), ViewOf(right));
+  }
+  static bool IsLess(PoolKeyView const& left, PoolKeyView const& right) noexcept;
+};
+
+struct PoolPlace;
+
+/// A connection as the pool holds it. It stays in one list node all its life, in the pool or in a slot, so that giving
+/// it back cannot fail.
+struct PooledConnection {
+  std::unique_ptr<Connection> Held;
+  PoolPlace* Of;
+  /// When it was given back.
+  Clock::SteadyTime Since;
+};
+using PooledConnections = std::list<PooledConnection>;
+
+/// All connections of one key. There as long as one of them is, idle or in use.
+struct PoolPlace {
+  PoolKey const* Key = nullptr;
+  /// Least recently used first; has room for those in use as well.
+  std::vector<PooledConnections::iterator> Idle;
+  std::size_t InUse = 0;
+  bool Retired = false;
 };
 
 class ConnectionPool;
@@ -38,21 +84,22 @@ class ConnectionPool;
 /// Thread safety: one thread at a time.
 class PoolSlot final {
  public:
-  PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolKey key, std::unique_ptr<Connection> connection) noexcept;
+  /// @param connection one connection, or none
+  PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolPlace& place, PooledConnections connection) noexcept;
   PoolSlot(PoolSlot&&) noexcept = default;
   PoolSlot& operator=(PoolSlot&&) = delete;
   ~PoolSlot();
 
-  bool HasConnection() const noexcept { return connection_ != nullptr; }
-  Connection& Get() const noexcept { return *connection_; }
+  bool HasConnection() const noexcept { return !connection_.empty(); }
+  Connection& Get() const noexcept { return *connection_.front().Held; }
   void Set(std::unique_ptr<Connection> connection);
   /// The answer was read to its end and the other side keeps the connection open: the pool gets it back now.
   void KeepConnection();
 
  private:
   std::shared_ptr<ConnectionPool> pool_;
-  PoolKey key_;
-  std::unique_ptr<Connection> connection_;
+  PoolPlace* place_;
+  PooledConnections connection_;
 };
 
 /// Thread safety: all members may be called from any thread at any time.
@@ -64,10 +111,10 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   /// An idle connection made for `key`, or the right to open one; waits where all that the options allow are in use.
   /// @param fresh leaves idle connections alone
   /// @throw Error `pool_exhausted`, `cancelled`
-  PoolSlot Acquire(PoolKey key, bool fresh, Context const& context);
+  PoolSlot Acquire(PoolKeyView const& key, bool fresh, Context const& context);
 
   void Retire(std::string const& keyId);
-  bool IsRetired(std::string_view keyId) const;
+  bool IsRetired(std::string const& keyId) const;
   PoolStatistics Statistics() const;
 
   /// In a forked child: lets go of the parent's connections without a word to the other side.
@@ -75,35 +122,25 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
 
  private:
   friend class PoolSlot;
-  struct Idle {
-    std::unique_ptr<Connection> Held;
-    std::string const* Key;
-    Clock::SteadyTime Since;
-  };
-  using IdleList = std::list<Idle>;
-  struct Place {
-    /// Least recently used first.
-    std::vector<IdleList::iterator> Idle;
-    std::size_t InUse = 0;
-  };
   using Graves = std::vector<std::unique_ptr<Connection>>;
 
-  void Return(PoolKey const& key, std::unique_ptr<Connection> connection, bool keep) noexcept;
+  PoolPlace& PlaceFor(PoolKeyView const& key);
+  void Return(PoolPlace& place, PooledConnections& connection, bool keep) noexcept;
   void Opened(Connection& connection);
-  std::unique_ptr<Connection> TakeIdle(Place& place);
-  std::unique_ptr<Connection> Remove(IdleList::iterator idle);
-  bool Reserve(std::string const& key);
+  PooledConnections TakeIdle(PoolPlace& place) noexcept;
+  std::unique_ptr<Connection> Remove(PooledConnections::iterator idle);
+  bool Reserve(PoolPlace& place, Graves& graves);
   void Expire(Graves& graves);
-  bool IsRetiredLocked(std::string_view keyId) const;
+  void RemoveIfEmpty(PoolPlace& place) noexcept;
   static void Bury(Graves& graves) noexcept;
 
   PoolOptions const options_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::unordered_map<std::string, Place> places_;
+  std::map<PoolKey, PoolPlace, PoolKeyLess> places_;
   /// Least recently used first.
-  IdleList idle_;
+  PooledConnections idle_;
   std::size_t inUse_ = 0;
   std::size_t waiting_ = 0;
   std::uint64_t lastId_ = 0;

@@ -194,26 +194,18 @@ bool Http1Exchange::Write(gsl::span<std::uint8_t const> bytes) {
 }
 
 void Http1Exchange::ReceiveHead() {
-  // The answer is hardly ever here already: waiting first saves a read that finds nothing.
-  if (!headComplete_ && connection_->Input().Empty() && !connection_->HasBufferedInput()) {
+  // The answer is hardly ever here already: where the read itself may not wait, waiting first saves one that finds
+  // nothing.
+  if (waiter_.CanEnd() && !headComplete_ && connection_->Input().Empty() && !connection_->HasBufferedInput()) {
     connection_->Wait(IoStatus::WantRead, waiter_);
   }
   while (!headComplete_) {
-    auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));
-    switch (result.Status) {
-      case IoStatus::Done:
-        connection_->Input().Added(result.Count);
-        LookForHead();
-        break;
-      case IoStatus::WantRead:
-      case IoStatus::WantWrite:
-        connection_->Wait(result.Status, waiter_);
-        break;
-      case IoStatus::Closed:
-      case IoStatus::Lost:
-      case IoStatus::Failed:
-        ThrowFailed(result.Status, "waiting for the answer");
+    auto const result = connection_->Read(connection_->Input().Room(ReceiveStep), waiter_);
+    if (result.Status != IoStatus::Done) {
+      ThrowFailed(result.Status, "waiting for the answer");
     }
+    connection_->Input().Added(result.Count);
+    LookForHead();
   }
 }
 

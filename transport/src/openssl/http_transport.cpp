@@ -94,8 +94,11 @@ std::unique_ptr<Response> OpenSslHttpTransport::Send(
   context.ThrowIfEnded("The request");
   auto& state = State();
   auto const route = routes_.For(request, binding != nullptr);
-  PoolKey const key{
-      request.Target.GetOrigin(), route.ProxyText(), binding ? std::string_view{binding->KeyId()} : std::string_view{}};
+  auto const& origin = request.Target.GetOrigin();
+  auto const proxy = route.ProxyText();
+  PoolKeyView const key{
+      origin.Scheme, origin.Host, origin.Port, proxy,
+      binding ? std::string_view{binding->KeyId()} : std::string_view{}};
   for (bool again = false;; again = true) {
     auto slot = state.Pool->Acquire(key, again, context);
     bool const reused = slot.HasConnection();

@@ -9,7 +9,9 @@ namespace {
 std::size_t LargestHead(Request const& request, RequestForm const& form) {
   constexpr std::size_t fixed = 512;
   constexpr std::size_t smallBody = 8 * 1024 + 1;
-  auto size = fixed + request.Method.size() + request.Target.ToString().size() + request.Target.HostHeader().size();
+  auto const& target = request.Target;
+  // The host twice: a proxy gets the whole URL.
+  auto size = fixed + request.Method.size() + target.Target().size() + 2 * target.HostHeader().size();
   for (auto const& [name, value] : request.Fields) {
     size += name.size() + value.size() + 4;
   }
@@ -23,9 +25,10 @@ std::size_t LargestHead(Request const& request, RequestForm const& form) {
 }  // namespace
 
 std::string MakeRequestHead(Request const& request, RequestForm const& form) {
+  std::string_view const method{request.Method};
   std::string head;
   head.reserve(LargestHead(request, form));
-  head.append(request.Method).append(" ");
+  head.append(method).append(" ");
   if (form.Absolute) {
     head.append(request.Target.ToString());
   } else {
@@ -45,7 +48,7 @@ std::string MakeRequestHead(Request const& request, RequestForm const& form) {
     auto const length = request.Body->Length();
     head.append(length ? "Content-Length: " + std::to_string(*length) : "Transfer-Encoding: chunked").append("\r\n");
     head.append(request.ExpectContinue ? "Expect: 100-continue\r\n" : "");
-  } else if (request.Method == "POST" || request.Method == "PUT" || request.Method == "PATCH") {
+  } else if (method == "POST" || method == "PUT" || method == "PATCH") {
     head.append("Content-Length: 0\r\n");
   }
   head.append("\r\n");

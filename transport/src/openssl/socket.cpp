@@ -2,9 +2,9 @@
 
 #include <cerrno>
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace mtlspop::openssl {
@@ -48,7 +48,14 @@ Descriptor StartConnect(sockaddr const* address, socklen_t length) {
 int ConnectResult(Descriptor const& socket) noexcept {
   int cause = 0;
   socklen_t length = sizeof cause;
-  return ::getsockopt(socket.Get(), SOL_SOCKET, SO_ERROR, &cause, &length) == 0 ? cause : errno;
+  if (::getsockopt(socket.Get(), SOL_SOCKET, SO_ERROR, &cause, &length) != 0) {
+    return errno;
+  }
+  if (cause != 0) {
+    return cause;
+  }
+  int nonBlocking = 0;
+  return ::ioctl(socket.Get(), FIONBIO, &nonBlocking) == 0 ? 0 : errno;
 }
 
 IdleState LookAtIdle(Descriptor const& socket) noexcept {
@@ -63,7 +70,7 @@ IdleState LookAtIdle(Descriptor const& socket) noexcept {
 
 IoResult SocketChannel::TryRead(gsl::span<std::uint8_t> buffer) {
   for (;;) {
-    auto const count = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
+    auto const count = ::recv(descriptor_, buffer.data(), buffer.size(), patient_ ? 0 : MSG_DONTWAIT);
     if (count > 0) {
       return {IoStatus::Done, static_cast<std::size_t>(count)};
     }
@@ -79,11 +86,12 @@ IoResult SocketChannel::TryRead(gsl::span<std::uint8_t> buffer) {
 IoResult SocketChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
   for (;;) {
     // MSG_NOSIGNAL: a connection that the other side has closed is an error here, not a SIGPIPE for the process.
-    auto const count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    auto const count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) {
       return {IoStatus::Done, static_cast<std::size_t>(count)};
     }
     if (errno != EINTR) {
+      patient_ = false;
       return {errno == EAGAIN || errno == EWOULDBLOCK ? IoStatus::WantWrite : IoStatus::Lost};
     }
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// A non-blocking TCP socket.
+/// A TCP socket. While it connects it never blocks; afterwards each call says for itself whether it may wait.
 
 #include <sys/socket.h>
 
@@ -29,7 +29,8 @@ class Descriptor final {
 /// Starts a connection without waiting. The result is closed where the system refused at once.
 Descriptor StartConnect(sockaddr const* address, socklen_t length);
 
-/// How a connection attempt ended, 0 for success, otherwise an errno value.
+/// How a connection attempt ended, 0 for success, otherwise an errno value. After a success the socket is a blocking
+/// one.
 int ConnectResult(Descriptor const& socket) noexcept;
 
 /// What a look at an idle connection shows, without a round trip and without taking anything off it.
@@ -38,8 +39,13 @@ IdleState LookAtIdle(Descriptor const& socket) noexcept;
 
 class SocketChannel final : public Channel {
  public:
-  /// Borrows the descriptor.
+  /// Borrows the descriptor of a blocking socket.
   explicit SocketChannel(int descriptor) noexcept : descriptor_(descriptor) {}
+
+  /// Lets `TryRead` wait in the system call itself, for ever if need be, which spares a call to poll(). For operations
+  /// that nothing but the other side can end. It goes out of itself when a write finds no room: then the socket has to
+  /// be watched in both directions.
+  void SetPatient(bool patient) noexcept { patient_ = patient; }
 
   IoResult TryRead(gsl::span<std::uint8_t> buffer) override;
   IoResult TryWrite(gsl::span<std::uint8_t const> bytes) override;
@@ -50,6 +56,7 @@ class SocketChannel final : public Channel {
 
  private:
   int descriptor_;
+  bool patient_ = false;
 };
 
 }  // namespace mtlspop::openssl

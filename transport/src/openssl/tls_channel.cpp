@@ -110,6 +110,11 @@ int TlsChannel::OnBioWrite(BIO* bio, char const* bytes, std::size_t length, std:
     return 0;
   }
   auto const* const begin = reinterpret_cast<std::uint8_t const*>(bytes);
+  if (self.corked_) {
+    self.unsent_.insert(self.unsent_.end(), begin, begin + length);
+    *written = length;
+    return 1;
+  }
   std::size_t sent = 0;
   while (self.unsent_.empty() && sent < length) {
     auto const result = self.below_.TryWrite({begin + sent, length - sent});
@@ -133,6 +138,10 @@ int TlsChannel::OnBioRead(BIO* bio, char* buffer, std::size_t length, std::size_
   *read = 0;
   if (self.abort_ != Abort::None) {
     return 0;
+  }
+  if (self.corked_) {
+    // The other side is to answer what is held back. Where it has gone meanwhile, its last words can still be read.
+    self.TryFlush();
   }
   auto const result = self.below_.TryRead({reinterpret_cast<std::uint8_t*>(buffer), length});
   self.lastBelow_ = result.Status;
@@ -216,6 +225,7 @@ IoStatus TlsChannel::TryHandshake() {
     handshakeDone_ = true;
     return IoStatus::Done;
   }
+  TryFlush();  // an alert, where it failed
   return Judge(result);
 }
 
@@ -239,14 +249,21 @@ IoResult TlsChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
   if (ended_) {
     return {*ended_};
   }
-  auto const flushed = TryFlush();
-  if (flushed != IoStatus::Done) {
-    return {flushed};
+  if (!corked_) {
+    auto const flushed = TryFlush();
+    if (flushed != IoStatus::Done) {
+      return {flushed};
+    }
   }
   lastBelow_ = IoStatus::Done;
   EmptyErrorQueue();
   std::size_t count = 0;
   int const result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count);
+  if (corked_) {
+    corked_ = false;
+    // What could not be sent now is so later; what cannot be sent at all shows at the next call.
+    TryFlush();
+  }
   return result == 1 ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};
 }
 

@@ -38,7 +38,8 @@ class TlsChannel final : public Channel {
   /// Registers with a new SSL_CTX what this class wants to hear of.
   static void InstallCallbacks(SSL_CTX* context);
 
-  /// `Done` when the first handshake is complete.
+  /// `Done` when the first handshake is complete. Its last message may still be unsent then: it goes with what is
+  /// written next, or with `TryFlush`.
   IoStatus TryHandshake();
 
   IoResult TryRead(gsl::span<std::uint8_t> buffer) override;
@@ -83,6 +84,9 @@ class TlsChannel final : public Channel {
   Channel& below_;
   Options options_;
   std::vector<std::uint8_t> unsent_;
+  /// From the start to the first data: what OpenSSL writes is held back until it reads. So the last message of the
+  /// handshake travels with the request, and wakes the server once instead of twice.
+  bool corked_ = true;
   IoStatus lastBelow_ = IoStatus::Done;
   bool belowClosed_ = false;
   /// How the connection ended, where it is over.

@@ -31,6 +31,9 @@ class Waiter final {
   /// Waits for `events` on one descriptor and returns its `revents`.
   short Wait(int descriptor, short events);
 
+  /// Whether anything but what is waited for can end a wait.
+  bool CanEnd() const noexcept { return context_.CanBeCancelled() || context_.Deadline() != Context::TimePoint::max(); }
+
   Context const& GetContext() const noexcept { return context_; }
   /// Changes what errors say was being done.
   void Describe(char const* what) noexcept { what_ = what; }

@@ -19,6 +19,10 @@ class Headers final {
   using Field = std::pair<std::string, std::string>;
   using const_iterator = std::vector<Field>::const_iterator;
 
+  Headers() = default;
+  /// Takes fields that somebody has collected already.
+  explicit Headers(std::vector<Field> fields) noexcept : fields_(std::move(fields)) {}
+
   /// Adds a field behind those of the same name.
   void Add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
   /// Replaces all fields of that name by one.
