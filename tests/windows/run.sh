@@ -140,6 +140,14 @@ replay_with_other_certificate: 401'
   [[ $(cat "$build/demo.txt") =~ ^$expected$ ]] || fail "the demo did not print what it should"
 }
 
+# On a machine that has to run the end-to-end test, leaving it out must not look like success.
+check_that_skipping_fails() {
+  if MTLSPOP_E2E=0 MTLSPOP_E2E_REQUIRED=1 timeout 120 "$wine" "$build/tests/windows/windows_e2e_test.exe" \
+    >"$build/log" 2>&1; then
+    fail "MTLSPOP_E2E_REQUIRED=1 and no test was run, and windows_e2e_test calls it a success"
+  fi
+}
+
 mkdir -p "$build"
 install_packages
 step build_emulator
@@ -150,6 +158,7 @@ step make_pkcs12
 start_wine
 start_emulator
 run_demo
+check_that_skipping_fails
 failed=()
 for test in "${tests[@]}"; do
   say "$test"

@@ -1,6 +1,7 @@
 // Bindings in CurrentUser\My: a store full of orphans, a mutex whose owner died, keys that are gone.
 
 #include <algorithm>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -229,10 +230,27 @@ TEST(SystemStoreTest, AnEntryIsAddedReadAndRemoved) {
   EXPECT_FALSE(store->Remove(entry.Der));
 }
 
-TEST(SystemStoreTest, TheMutexIsReal) {
+TEST(SystemStoreTest, TheMutexKeepsOthersOutAndGoesOnWhenItIsLetGo) {
   auto const store = windows::MakeCertificateStoreBindingStore();
-  auto const lock = store->Acquire("identity", {});
-  EXPECT_NE(lock, nullptr);
+  auto lock = store->Acquire("identity", {});
+  ASSERT_NE(lock, nullptr);
+  // A thread that owns a mutex gets it again; another one does not.
+  std::thread{[&] {
+    EXPECT_EQ(store->Acquire("identity", {}), nullptr);
+    EXPECT_NE(store->Acquire("another identity", {}), nullptr);
+  }}.join();
+  lock.reset();
+  std::thread{[&] { EXPECT_NE(store->Acquire("identity", {}), nullptr); }}.join();
+}
+
+TEST(SystemStoreTest, AMutexWhoseThreadEndedIsTakenOver) {
+  auto const functions = windows::SystemStore();
+  auto* const mutex = functions->OpenNamedMutex(L"Local\\mtlspop-abandoned");
+  ASSERT_NE(mutex, nullptr);
+  std::thread{[&] { EXPECT_EQ(functions->Wait(mutex, 0), WAIT_OBJECT_0); }}.join();
+  EXPECT_EQ(functions->Wait(mutex, 300), static_cast<DWORD>(WAIT_ABANDONED));
+  functions->ReleaseMutex(mutex);
+  functions->CloseHandle(mutex);
 }
 
 }  // namespace
