@@ -15,6 +15,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "support/error_code_of.hpp"
+#include "support/event.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
@@ -248,6 +249,85 @@ TEST(KeyProviders, ChainTakesTheFirstThatCanAndFallsBackNoFurtherThanAllowed) {
   EXPECT_EQ(chain->HighestStrength(), KeyStrength::KeyGuard);
   EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::Software);
   EXPECT_EQ(ErrorCodeOf([&] { chain->GetOrCreateKey({KeyStrength::Hardware}, {}); }), "key_unavailable");
+}
+
+/// The two things that take long at the beginning do not wait for each other.
+TEST(KeyProviders, KeyIsMadeWhileTheMetadataIsFetched) {
+  class Waiting final : public KeyProvider {
+   public:
+    KeyStrength HighestStrength() const noexcept override { return KeyStrength::Software; }
+    gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
+        KeyRequest const& request, Context const& context) override {
+      Begun.Set();
+      EXPECT_TRUE(Asked.Wait());
+      return inner_.GetOrCreateKey(request, context);
+    }
+    Event Begun;
+    Event Asked;
+
+   private:
+    ReadyKeys inner_;
+  };
+  ManagedIdentityWorld world;
+  auto const keys = std::make_shared<Waiting>();
+  world.Options.Keys = keys;
+  world.Cloud->Intercept = [&keys](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find("getplatformmetadata") != std::string::npos) {
+      keys->Asked.Set();
+      EXPECT_TRUE(keys->Begun.Wait());
+    }
+    return std::nullopt;
+  };
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+/// Section 8: keys that live for one boot of the machine go while their certificate stays.
+TEST(KeyProviders, KeyThatSignsNoMoreIsReplacedAtTheNextRotation) {
+  /// Signs until it is told that the machine was started anew.
+  class Mortal final : public BindingKey {
+   public:
+    Mortal(std::shared_ptr<BindingKey const> inner, std::shared_ptr<std::atomic<bool>> dead)
+        : inner_(std::move(inner)), dead_(std::move(dead)) {}
+    KeyStrength Strength() const noexcept override { return inner_->Strength(); }
+    std::vector<std::uint8_t> const& SubjectPublicKeyInfo() const noexcept override {
+      return inner_->SubjectPublicKeyInfo();
+    }
+    std::vector<std::uint8_t> SignPssSha256(gsl::span<std::uint8_t const> data) const override {
+      if (*dead_) throw Error{{errors::PrivateKeyUnusable, "The key is gone", "Make another"}};
+      return inner_->SignPssSha256(data);
+    }
+    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> Handle() const override { return inner_->Handle(); }
+
+   private:
+    std::shared_ptr<BindingKey const> inner_;
+    std::shared_ptr<std::atomic<bool>> dead_;
+  };
+  class PerBootKeys final : public KeyProvider {
+   public:
+    KeyStrength HighestStrength() const noexcept override { return KeyStrength::Software; }
+    gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
+        KeyRequest const& request, Context const& context) override {
+      Forced = request.ForceNew;
+      Dead = std::make_shared<std::atomic<bool>>(false);
+      return gsl::make_not_null(std::shared_ptr<BindingKey const>{
+          std::make_shared<Mortal>(inner_.GetOrCreateKey(request, context).get(), Dead)});
+    }
+    std::shared_ptr<std::atomic<bool>> Dead;
+    std::atomic<bool> Forced{false};
+
+   private:
+    ReadyKeys inner_;
+  };
+  ManagedIdentityWorld world;
+  auto const keys = std::make_shared<PerBootKeys>();
+  world.Options.Keys = keys;
+  auto const first = world.Get();
+  *keys->Dead = true;
+  world.Time->Advance(std::chrono::hours{9});
+  auto const second = world.Get();
+  EXPECT_NE(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_TRUE(keys->Forced);
+  EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("binding_key_replaced"));
 }
 
 TEST(KeyProviders, SoftwareKeysAreNewEachTime) {

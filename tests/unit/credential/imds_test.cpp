@@ -306,6 +306,28 @@ TEST(Capabilities, NoServiceIsAnAnswer) {
   EXPECT_FALSE(capabilities.BindingSupported);
 }
 
+/// Section 2: a probe gives up after a second, and a request that means it does not.
+TEST(Capabilities, ProbeGivesUpAfterASecond) {
+  class Hurried final : public HttpTransport {
+   public:
+    std::unique_ptr<Response> Send(
+        Request&, std::shared_ptr<BindingCertificate const> const&, Context const& context) override {
+      Allowed = context.Deadline() - Context::Clock::now();
+      throw Error{{errors::DeadlineExceeded, "Nobody there", "Look"}};
+    }
+    void RetireBinding(std::string_view) override {}
+    mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
+    Context::Clock::duration Allowed{};
+  };
+  ManagedIdentityWorld world;
+  auto const transport = std::make_shared<Hurried>();
+  world.Options.Transport = transport;
+  EXPECT_EQ(GetManagedIdentityCapabilities(world.Options, {}).Source, ManagedIdentitySource::None);
+  EXPECT_LE(transport->Allowed, seconds{1});
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_not_reachable");
+  EXPECT_GT(transport->Allowed, seconds{20});
+}
+
 /// Section 9.
 TEST(Capabilities, TurnedOffByTheEnvironmentIsReported) {
   ManagedIdentityWorld world;

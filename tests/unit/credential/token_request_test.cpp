@@ -1,6 +1,8 @@
 // Section 5 of the wire contract: the token request, its answer, and what failures mean.
 #include "token_service.hpp"
 
+#include <mutex>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -239,6 +241,30 @@ TEST(BearerOverMtls, SameRequestWithoutTokenTypeAndResultWithoutBinding) {
   EXPECT_EQ(token.Binding, nullptr);
   EXPECT_EQ(token.Strength(), KeyStrength::None);
   EXPECT_EQ(world.Cloud->Count("/metadata/identity/oauth2/token"), 0);
+}
+
+/// Each step leaves a line at info, with the correlation id by which the services' owners find it.
+TEST(Steps, AreLoggedAtInfoInTheirOrder) {
+  ManagedIdentityWorld world;
+  std::mutex mutex;
+  std::string lines;
+  world.Options.Log = Logger{
+      [&](LogLevel, std::string_view line) {
+        std::lock_guard<std::mutex> const lock{mutex};
+        lines.append(line).append(1, '\n');
+      },
+      LogLevel::Info};
+  auto const token = world.Get();
+  std::lock_guard<std::mutex> const lock{mutex};
+  std::size_t position = 0;
+  for (char const* const step :
+       {"get_platform_metadata", "key_made", "certificate_request_signed", "issue_credential", "binding_issued",
+        "request_token", "token_obtained"}) {
+    position = lines.find(step, position);
+    ASSERT_NE(position, std::string::npos) << step << " in " << lines;
+    auto const line = lines.substr(position, lines.find('\n', position) - position);
+    EXPECT_THAT(line, HasSubstr(*token.CorrelationId));
+  }
 }
 
 /// Retries of the token service.

@@ -242,6 +242,38 @@ TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheHandshakeRefusesOnce
       ErrorCodeOf([&] { MakePipeline(WithScopes()).Send(again, {}); }), errors::BindingCertificateRejected.Name());
 }
 
+/// Wire contract, section 7: 403 means authenticated; the identity lacks the grant. Not a binding fault.
+TEST_F(TokenAuthorizationPolicyTest, ForbiddenIsNoFaultOfTheBinding) {
+  transport_->ThenAnswer(
+      403, R"({"error":{"code":"Forbidden","message":"CertificateValidationFailedTlsCertMismatch"}})");
+  auto request = Get();
+  EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 403);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+  ASSERT_THAT(credential_->Asked(), SizeIs(1));
+  EXPECT_EQ(credential_->Asked()[0].RejectedKeyId, "");
+}
+
+/// A resource that refuses every binding: the credential replaces it once in a while, and its word reaches the caller.
+TEST_F(TokenAuthorizationPolicyTest, SurfacesThatABindingIsNotReplacedAgain) {
+  auto const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
+  credential_->Answer = [](TokenRequest const& asked) {
+    if (asked.RejectedKeyId == "key-2") throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
+    return MakeBoundToken("token", MakeNamedBinding(asked.RejectedKeyId.empty() ? "key-1" : "key-2"));
+  };
+  transport_->ThenAnswer(401, body);
+  transport_->ThenAnswer(401, body);
+  auto first = Get();
+  EXPECT_EQ(MakePipeline(WithScopes()).Send(first, {})->StatusCode, 401);
+  credential_->Answer = [](TokenRequest const& asked) {
+    if (!asked.RejectedKeyId.empty()) throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
+    return MakeBoundToken("token", MakeNamedBinding("key-2"));
+  };
+  transport_->ThenAnswer(401, body);
+  auto second = Get();
+  EXPECT_EQ(ErrorCodeOf([&] { MakePipeline(WithScopes()).Send(second, {}); }), errors::BindingRejected.Name());
+  EXPECT_THAT(transport_->Sent(), SizeIs(3));
+}
+
 TEST_F(TokenAuthorizationPolicyTest, SaysWhereBoundTokensAreNotTaken) {
   transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
   auto request = Get();
