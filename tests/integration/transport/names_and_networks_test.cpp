@@ -1,5 +1,7 @@
 // From a name to a connection: addresses, families (RFC 8305), overrides.
 
+#include <thread>
+
 #include <gmock/gmock.h>
 
 #include "fake_names.hpp"
@@ -80,6 +82,34 @@ TEST(NameTest, AnUnknownNameSaysSo) {
   EXPECT_EQ(error->Code().Name(), "name_resolution_failed");
   EXPECT_THAT(error->what(), HasSubstr("unknown.test"));
   EXPECT_TRUE(error->Details().NothingSent);
+}
+
+// A process must not fill with threads that wait for a name server which never answers.
+TEST(NameTest, LookupsThatNobodyWaitsForAnyMoreAreBounded) {
+  auto options = TrustingOptions();
+  options.ConnectTimeout = milliseconds{1};
+  auto const hasty = MakeTransport(options);
+  auto const transport = MakeTransport(TrustingOptions());
+  ScriptedServer const server{ServeEcho};
+  FakeName const good{"good.test", {"127.0.0.1"}};
+  auto const url = "http://good.test:" + std::to_string(server.Port()) + "/";
+  {
+    FakeName held{"held.test", {"127.0.0.1"}};
+    held.HoldAnswers();
+    for (int lookup = 0; lookup < 64; ++lookup) {
+      EXPECT_EQ(ErrorCodeOf([&] { Fetch(hasty, Get("http://held.test/")); }), "deadline_exceeded");
+    }
+    auto const error = ErrorOf([&] { Fetch(transport, Get(url)); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->Code().Name(), "name_resolution_failed");
+    EXPECT_TRUE(error->Details().Transient);
+  }
+  // They end now, in their own time.
+  auto const end = std::chrono::steady_clock::now() + Event::Patience;
+  while (ErrorOf([&] { Fetch(transport, Get(url)); })) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::yield();
+  }
 }
 
 TEST(NameTest, NobodyListening) {

@@ -1,6 +1,8 @@
 #include "openssl/name_resolution.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -15,10 +17,47 @@
 #include <unistd.h>
 
 #include "mtlspop/transport/error.hpp"
+#include "openssl/fork_generation.hpp"
 #include "openssl/socket.hpp"
 
 namespace mtlspop::openssl {
 namespace {
+
+/// Lookups that go on though nobody waits for them any more. A name server that never answers must not fill the process
+/// with threads.
+class AbandonedLookups final {
+ public:
+  static constexpr std::uint32_t Maximum = 64;
+
+  static bool AreTooMany() noexcept { return Current() >= Maximum; }
+  static void Add() noexcept { Change(1); }
+  static void Remove() noexcept { Change(-1); }
+
+ private:
+  /// The threads stay behind in a fork, so what was counted in the parent counts for nothing in the child.
+  struct Count {
+    std::uint32_t Generation;
+    std::uint32_t Lookups;
+  };
+
+  static std::uint32_t Generation() noexcept { return static_cast<std::uint32_t>(ForkGeneration()); }
+
+  static std::uint32_t Current() noexcept {
+    auto const count = count_.load(std::memory_order_relaxed);
+    return count.Generation == Generation() ? count.Lookups : 0;
+  }
+
+  static void Change(std::int32_t by) noexcept {
+    auto before = count_.load(std::memory_order_relaxed);
+    Count after{};
+    do {
+      auto const own = before.Generation == Generation() ? before.Lookups : 0;
+      after = {Generation(), own + static_cast<std::uint32_t>(by)};
+    } while (!count_.compare_exchange_weak(before, after, std::memory_order_relaxed));
+  }
+
+  static inline std::atomic<Count> count_{Count{0, 0}};
+};
 
 /// What the asking and the answering thread share. Whoever is last frees it: an asker whose context ends leaves.
 struct Question {
@@ -27,6 +66,7 @@ struct Question {
   Descriptor Answered;
   std::mutex Mutex;
   bool Done = false;
+  bool Abandoned = false;
   int Failure = 0;
   std::vector<Address> Addresses;
 };
@@ -70,8 +110,19 @@ void Answer(std::shared_ptr<Question> const& question) {
   question->Failure = failure;
   question->Addresses = std::move(addresses);
   question->Done = true;
+  if (question->Abandoned) {
+    AbandonedLookups::Remove();
+  }
   std::uint64_t const one = 1;
   static_cast<void>(!::write(question->Answered.Get(), &one, sizeof one));
+}
+
+void Abandon(Question& question) {
+  std::lock_guard<std::mutex> const lock{question.Mutex};
+  if (!question.Done) {
+    question.Abandoned = true;
+    AbandonedLookups::Add();
+  }
 }
 
 [[noreturn]] void ThrowNotResolved(std::string const& host, std::string const& why, bool transient) {
@@ -119,6 +170,12 @@ std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter
     return literal;
   }
 
+  if (AbandonedLookups::AreTooMany()) {
+    ThrowNotResolved(
+        host,
+        std::to_string(AbandonedLookups::Maximum) + " earlier lookups still wait for name servers that do not answer",
+        true);
+  }
   // getaddrinfo cannot be interrupted, so it has a thread of its own that is left behind when the context ends first.
   auto question = std::make_shared<Question>();
   question->Host = host;
@@ -139,7 +196,12 @@ std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter
         break;
       }
     }
-    waiter.Wait(question->Answered.Get(), POLLIN);
+    try {
+      waiter.Wait(question->Answered.Get(), POLLIN);
+    } catch (Error const&) {
+      Abandon(*question);
+      throw;
+    }
   }
   if (question->Failure != 0) {
     ThrowNotResolved(host, ::gai_strerror(question->Failure), question->Failure == EAI_AGAIN);

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include <gsl/util>
+
 #include "openssl/dial.hpp"
 
 namespace mtlspop::openssl {
@@ -87,12 +89,16 @@ void Route::OpenTunnel(Connection& connection, TransportLimits const& limits, Wa
   auto const target = origin_->HostAndPort();
   std::string head = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
   if (!proxy_->Authorization.Empty()) {
-    head += "Proxy-Authorization: " + proxy_->Authorization.Reveal() + "\r\n";
+    // In one piece: growing would leave a copy of the credentials behind in freed memory.
+    head.reserve(head.size() + proxy_->Authorization.Reveal().size() + 32);
+    head.append("Proxy-Authorization: ").append(proxy_->Authorization.Reveal()).append("\r\n");
   }
   head += "\r\n";
   waiter.Describe("Opening the proxy's tunnel");
-  WriteAll(connection, head, waiter);
-  Cleanse(head);
+  {
+    auto const cleanse = gsl::finally([&head] { Cleanse(head); });
+    WriteAll(connection, head, waiter);
+  }
   int const status = ReadTunnelAnswer(connection, limits, waiter);
   if (status == 407) {
     ThrowProxy(
