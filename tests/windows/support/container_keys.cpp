@@ -1,6 +1,7 @@
 #include "container_keys.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <iterator>
 #include <stdexcept>
@@ -24,9 +25,12 @@ void Require(bool succeeded, char const* what) {
   }
 }
 
+/// Process ids come again, and a run that was killed leaves its containers behind.
 std::wstring NewContainerName() {
   static std::atomic<int> count{0};
-  return L"mtlspop-test-" + std::to_wstring(GetCurrentProcessId()) + L"-" + std::to_wstring(++count);
+  static auto const start = std::chrono::system_clock::now().time_since_epoch().count();
+  return L"mtlspop-test-" + std::to_wstring(GetCurrentProcessId()) + L"-" + std::to_wstring(start) + L"-" +
+         std::to_wstring(++count);
 }
 
 /// From CryptoAPI's PRIVATEKEYBLOB, whose numbers are little-endian, to CNG's BCRYPT_RSAPRIVATE_BLOB, whose are not.
