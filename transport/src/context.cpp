@@ -73,11 +73,11 @@ CancellationRegistration::~CancellationRegistration() {
   }
 }
 
-Context::Context(std::shared_ptr<State> state, TimePoint deadline, bool canBeCancelled, bool probed) noexcept
-    : state_(std::move(state)), deadline_(deadline), canBeCancelled_(canBeCancelled), probed_(probed) {}
+Context::Context(std::shared_ptr<State> state, TimePoint deadline, bool notifies, bool probed) noexcept
+    : state_(std::move(state)), deadline_(deadline), notifies_(notifies), probed_(probed) {}
 
 Context Context::WithDeadline(TimePoint deadline) const {
-  return Context{state_, std::min(deadline_, deadline), canBeCancelled_, probed_};
+  return Context{state_, std::min(deadline_, deadline), notifies_, probed_};
 }
 
 Context Context::WithTimeout(Clock::duration timeout) const {
@@ -97,7 +97,7 @@ Context Context::WithCancellationProbe(std::function<bool()> isCancelled) const 
   auto state = std::make_shared<State>();
   state->Parent = state_;
   state->Probe = std::move(isCancelled);
-  return Context{std::move(state), deadline_, true, true};
+  return Context{std::move(state), deadline_, notifies_, true};
 }
 
 void Context::Cancel() const {
@@ -150,7 +150,7 @@ void Context::ThrowIfEnded(char const* what) const {
 }
 
 CancellationRegistration Context::OnCancelled(std::function<void()> callback) const {
-  if (!CanBeCancelled()) {
+  if (!NotifiesOfCancellation()) {
     return {};
   }
   auto entry = std::make_shared<CancellationRegistration::Entry>(std::move(callback));

@@ -24,7 +24,7 @@ bool WaitUntil(
     return true;
   }
   CancellationRegistration registration;
-  if (context.CanBeCancelled()) {
+  if (context.NotifiesOfCancellation()) {
     // The callback takes the lock that the waiter holds whenever it is not waiting, so that no wake-up is lost. It is
     // registered without the lock, since it runs at once where the context is cancelled already.
     auto* const mutex = lock.mutex();

@@ -97,6 +97,8 @@ TEST(ContextTest, AProbeIsAsked) {
   auto const context = Context{}.WithCancellationProbe([&] { return cancelled.load(); });
   auto const child = context.WithTimeout(hours{1}).WithCancellation();
   EXPECT_TRUE(context.CanBeCancelled());
+  EXPECT_FALSE(context.NotifiesOfCancellation());
+  EXPECT_TRUE(child.NotifiesOfCancellation());
   EXPECT_FALSE(child.IsCancelled());
   ASSERT_TRUE(context.PollInterval());
   ASSERT_TRUE(child.PollInterval());

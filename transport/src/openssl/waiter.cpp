@@ -52,7 +52,7 @@ int ToTimeout(Context::TimePoint until) {
 }  // namespace
 
 bool Waiter::Wait(gsl::span<pollfd> sockets, Context::TimePoint until) {
-  if (context_.CanBeCancelled() && !registration_) {
+  if (context_.NotifiesOfCancellation() && !registration_) {
     wakeDescriptor_ = ThreadWakeDescriptor();
     if (wakeDescriptor_ < 0) {
       ThrowSystemFailure("eventfd");

@@ -68,7 +68,10 @@ class Context final {
   /// Whether the deadline has passed.
   bool IsExpired() const noexcept;
   /// Whether this context can ever be cancelled.
-  bool CanBeCancelled() const noexcept { return state_ != nullptr && canBeCancelled_; }
+  bool CanBeCancelled() const noexcept { return notifies_ || probed_; }
+  /// Whether a cancellation can run callbacks. Where nothing but a probe tells of it, there is nobody to call them, and
+  /// whoever waits need not register one.
+  bool NotifiesOfCancellation() const noexcept { return notifies_; }
   /// How often a waiting thread must look at `IsCancelled()`; none where callbacks are enough.
   std::optional<std::chrono::milliseconds> PollInterval() const noexcept;
 
@@ -82,11 +85,11 @@ class Context final {
  private:
   friend class CancellationRegistration;
   struct State;
-  explicit Context(std::shared_ptr<State> state, TimePoint deadline, bool canBeCancelled, bool probed) noexcept;
+  explicit Context(std::shared_ptr<State> state, TimePoint deadline, bool notifies, bool probed) noexcept;
 
   std::shared_ptr<State> state_;
   TimePoint deadline_ = TimePoint::max();
-  bool canBeCancelled_ = false;
+  bool notifies_ = false;
   bool probed_ = false;
 };
 
