@@ -35,7 +35,8 @@ class AbandonedLookups final {
 
  private:
   /// The threads stay behind in a fork, so what was counted in the parent counts for nothing in the child.
-  struct Count {
+  /// Aligned so that no lock is needed.
+  struct alignas(std::uint64_t) Count {
     std::uint32_t Generation;
     std::uint32_t Lookups;
   };
