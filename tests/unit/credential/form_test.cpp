@@ -35,6 +35,9 @@ void* operator new(std::size_t size) {
   throw std::bad_alloc{};
 }
 void* operator new[](std::size_t size) { return ::operator new(size); }
+// A sanitizer minds where memory comes from that these operators give back.
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept { return std::calloc(1, size == 0 ? 1 : size); }
+void* operator new[](std::size_t size, std::nothrow_t const&) noexcept { return std::calloc(1, size == 0 ? 1 : size); }
 void operator delete(void* memory) noexcept { LookAndFree(memory); }
 void operator delete[](void* memory) noexcept { LookAndFree(memory); }
 void operator delete(void* memory, std::size_t) noexcept { LookAndFree(memory); }
