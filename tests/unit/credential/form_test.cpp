@@ -71,7 +71,8 @@ TEST(Form, IsUrlEncoded) {
 }
 
 TEST(Form, JsonIsThatOfALibrary) {
-  std::string const odd{"quote \" backslash \\ line \n nul \0 caf\xC3\xA9", 41};
+  constexpr char text[] = "quote \" backslash \\ line \n nul \0 caf\xC3\xA9";
+  std::string const odd{text, sizeof text - 1};
   std::array<FormField, 2> const fields{{{"csr", "MII+/="}, {"attestation_token", odd}}};
   EXPECT_EQ(
       nlohmann::json::parse(WriteJsonObject(fields).Reveal()),
