@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::cpprest {
 namespace {
@@ -28,9 +31,10 @@ struct Worker {
 
 class ElasticWorkers::State final : public std::enable_shared_from_this<State> {
  public:
-  explicit State(std::chrono::milliseconds idleTime) : idleTime_(idleTime) {}
+  State(std::chrono::milliseconds idleTime, ThreadFactory makeThread)
+      : idleTime_(idleTime), makeThread_(std::move(makeThread)) {}
 
-  void Schedule(Task task) {
+  void Schedule(Task task, bool mayWait) {
     std::unique_lock lock{mutex_};
     if (!idle_.empty()) {
       auto const worker = std::move(idle_.back());
@@ -44,9 +48,9 @@ class ElasticWorkers::State final : public std::enable_shared_from_this<State> {
     auto worker = std::make_shared<Worker>();
     worker->Next = task;
     try {
-      worker->Thread = std::thread{[self = shared_from_this(), worker] { self->Run(worker); }};
+      worker->Thread = makeThread_([self = shared_from_this(), worker] { self->Run(worker); });
     } catch (std::system_error const&) {
-      if (workers_.empty()) throw;
+      if (!mayWait || workers_.empty()) throw;
       waiting_.push_back(task);
       return;
     }
@@ -106,6 +110,7 @@ class ElasticWorkers::State final : public std::enable_shared_from_this<State> {
   }
 
   std::chrono::milliseconds const idleTime_;
+  ThreadFactory const makeThread_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Worker>> workers_;
   /// Last in, first out, so that as few threads as possible stay warm.
@@ -116,11 +121,25 @@ class ElasticWorkers::State final : public std::enable_shared_from_this<State> {
   bool stopping_ = false;
 };
 
-ElasticWorkers::ElasticWorkers(std::chrono::milliseconds idleTime) : state_(std::make_shared<State>(idleTime)) {}
+std::thread MakeThread(std::function<void()> work) { return std::thread{std::move(work)}; }
+
+ElasticWorkers::ElasticWorkers(std::chrono::milliseconds idleTime, ThreadFactory makeThread)
+    : state_(std::make_shared<State>(idleTime, std::move(makeThread))) {}
 
 ElasticWorkers::~ElasticWorkers() { state_->StopAndJoin(); }
 
-void ElasticWorkers::schedule(pplx::TaskProc_t task, void* argument) { state_->Schedule({task, argument}); }
+void ElasticWorkers::schedule(pplx::TaskProc_t task, void* argument) { state_->Schedule({task, argument}, true); }
+
+void ElasticWorkers::RunNow(pplx::TaskProc_t task, void* argument) {
+  try {
+    state_->Schedule({task, argument}, false);
+  } catch (std::system_error const&) {
+    std::throw_with_nested(Error{
+        {errors::SystemFailure, "the system has no thread to send the request on",
+         "Raise the limit of threads or processes (ulimit -u, the cgroup's pids.max), or send fewer requests at a "
+         "time"}});
+  }
+}
 
 std::size_t ElasticWorkers::ThreadCount() const { return state_->Count(); }
 

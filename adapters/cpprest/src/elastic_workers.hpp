@@ -2,11 +2,18 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <thread>
 
 #include <pplx/pplxtasks.h>
 
 namespace mtlspop::cpprest {
+
+/// Starts a thread that does `work`.
+/// @throw std::system_error where the system has none to give.
+using ThreadFactory = std::function<std::thread(std::function<void()> work)>;
+std::thread MakeThread(std::function<void()> work);
 
 /// Threads that are there when they are needed: a task never waits for another one to end, so tasks may wait for each
 /// other. An idle thread is given the next task, the one that went idle last first; one that stays idle ends.
@@ -17,7 +24,8 @@ namespace mtlspop::cpprest {
 /// on one of them, that one ends by itself right afterwards.
 class ElasticWorkers final : public pplx::scheduler_interface {
  public:
-  explicit ElasticWorkers(std::chrono::milliseconds idleTime = std::chrono::seconds{10});
+  explicit ElasticWorkers(
+      std::chrono::milliseconds idleTime = std::chrono::seconds{10}, ThreadFactory makeThread = MakeThread);
   virtual ~ElasticWorkers();
   ElasticWorkers(ElasticWorkers const&) = delete;
   ElasticWorkers& operator=(ElasticWorkers const&) = delete;
@@ -26,6 +34,10 @@ class ElasticWorkers final : public pplx::scheduler_interface {
   /// waits for one of those that are there.
   /// @throw std::system_error where there is no thread at all.
   void schedule(pplx::TaskProc_t task, void* argument) override;
+
+  /// As `schedule`, but the task never waits for a thread.
+  /// @throw Error `system_failure` where there is none; the task is not run then.
+  void RunNow(pplx::TaskProc_t task, void* argument);
 
   /// How many threads there are now.
   std::size_t ThreadCount() const;

@@ -1,13 +1,12 @@
 #include "mtlspop/cpprest/handler.hpp"
 
-#include <deque>
 #include <mutex>
 #include <utility>
 
 #include "client_config.hpp"
 #include "elastic_workers.hpp"
-#include "exchange.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
+#include "sending_stage.hpp"
 
 namespace mtlspop::cpprest {
 namespace {
@@ -31,81 +30,6 @@ template struct OpenSetNextStage<&http_pipeline_stage::set_next_stage>;
 void SetNext(http_pipeline_stage& stage, std::shared_ptr<http_pipeline_stage> const& next) {
   (stage.*SetNextStageOfStages())(next);
 }
-
-void RunAndForget(void* exchange) noexcept {
-  std::unique_ptr<Exchange> const owned{static_cast<Exchange*>(exchange)};
-  owned->Run();
-}
-
-// The exchanges of a client that guarantees order: one at a time, in the order in which they were asked for.
-class OrderedExchanges final : public std::enable_shared_from_this<OrderedExchanges> {
- public:
-  explicit OrderedExchanges(std::shared_ptr<ElasticWorkers> workers) : workers_(std::move(workers)) {}
-
-  void Add(std::unique_ptr<Exchange> exchange) {
-    std::lock_guard const lock{mutex_};
-    waiting_.push_back(std::move(exchange));
-    if (isRunning_) return;
-    auto self = std::make_unique<std::shared_ptr<OrderedExchanges>>(shared_from_this());
-    try {
-      workers_->schedule(RunAll, self.get());
-    } catch (...) {
-      waiting_.pop_back();
-      throw;
-    }
-    static_cast<void>(self.release());
-    isRunning_ = true;
-  }
-
- private:
-  static void RunAll(void* self) noexcept {
-    std::unique_ptr<std::shared_ptr<OrderedExchanges>> const owned{
-        static_cast<std::shared_ptr<OrderedExchanges>*>(self)};
-    while (auto const next = (*owned)->TakeNext()) next->Run();
-  }
-
-  std::unique_ptr<Exchange> TakeNext() {
-    std::lock_guard const lock{mutex_};
-    isRunning_ = !waiting_.empty();
-    if (!isRunning_) return nullptr;
-    auto next = std::move(waiting_.front());
-    waiting_.pop_front();
-    return next;
-  }
-
-  std::shared_ptr<ElasticWorkers> workers_;
-  std::mutex mutex_;
-  std::deque<std::unique_ptr<Exchange>> waiting_;
-  bool isRunning_ = false;
-};
-
-// The last stage before the client's connection: sends, and never passes a request on.
-class SendingStage final : public http_pipeline_stage {
- public:
-  SendingStage(std::shared_ptr<Sending const> sending, bool guaranteesOrder)
-      : sending_(std::move(sending)),
-        ordered_(guaranteesOrder ? std::make_shared<OrderedExchanges>(sending_->Workers) : nullptr) {}
-
-  pplx::task<http_response> propagate(http_request request) override {
-    try {
-      auto exchange = std::make_unique<Exchange>(sending_, request);
-      auto answer = exchange->Answer();
-      if (ordered_) {
-        ordered_->Add(std::move(exchange));
-      } else {
-        sending_->Workers->schedule(RunAndForget, exchange.get());
-        static_cast<void>(exchange.release());
-      }
-      return answer;
-    } catch (...) {
-      return pplx::task_from_exception<http_response>(std::current_exception());
-    }
-  }
-
- private:
-  std::shared_ptr<Sending const> sending_;
-  std::shared_ptr<OrderedExchanges> ordered_;
-};
 
 // What the application adds to its client: sees to it that the sending stage comes last.
 class BoundHandler final : public http_pipeline_stage {

@@ -5,9 +5,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "mtlspop/transport/error.hpp"
+#include "support/error_code_of.hpp"
 #include "support/event.hpp"
 
 namespace mtlspop::cpprest {
@@ -87,6 +91,36 @@ TEST(ElasticWorkers, IsSafeFromManyThreads) {
     ASSERT_TRUE(Eventually([&] { return count == 4000; }));
   }
   EXPECT_EQ(count, 4000);
+}
+
+/// Gives one thread in all.
+ThreadFactory MakeOneThread() {
+  return [isGiven = false](std::function<void()> work) mutable {
+    if (std::exchange(isGiven, true)) {
+      throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again)};
+    }
+    return MakeThread(std::move(work));
+  };
+}
+
+TEST(ElasticWorkers, LetContinuationsWaitWhereTheSystemHasNoThread) {
+  ElasticWorkers workers{std::chrono::seconds{10}, MakeOneThread()};
+  Event gate;
+  Event later;
+  Post(workers, [&] { EXPECT_TRUE(gate.Wait()); });
+  Post(workers, [&] { later.Set(); });
+  EXPECT_FALSE(later.IsSet());
+  gate.Set();
+  EXPECT_TRUE(later.Wait());
+  EXPECT_EQ(workers.ThreadCount(), 1U);
+}
+
+TEST(ElasticWorkers, SayThatTheyHaveNoThreadForWhatMustNotWait) {
+  ElasticWorkers workers{std::chrono::seconds{10}, MakeOneThread()};
+  Event gate;
+  Post(workers, [&] { EXPECT_TRUE(gate.Wait()); });
+  EXPECT_EQ(test::ErrorCodeOf([&] { workers.RunNow([](void*) {}, nullptr); }), errors::SystemFailure.Name());
+  gate.Set();
 }
 
 }  // namespace
