@@ -19,6 +19,8 @@ using boost::beast::string_view;
 
 /// A chunk header: size, CRLF of the chunk before, CRLF of its own.
 constexpr std::size_t ChunkHeaderBytes = 32;
+/// "HTTP/1.1 200 " and CRLF.
+constexpr std::size_t StatusLineBytes = 15;
 /// "0\r\n\r\n".
 constexpr std::size_t ShortestChunkedBody = 5;
 
@@ -38,7 +40,7 @@ constexpr std::size_t ShortestChunkedBody = 5;
 
 class Http1Parser::Impl final : public http::basic_parser<false> {
  public:
-  Impl(TransportLimits const& limits, std::string_view method) : limits_(&limits), isHead_(method == "HEAD") {
+  Impl(TransportLimits const& limits, std::string_view method) : limits_(limits), isHead_(method == "HEAD") {
     // Our own limits come first, with errors that name the option.
     header_limit(static_cast<std::uint32_t>(
         std::min<std::size_t>(limits.HeaderBytes + 1024, std::numeric_limits<std::uint32_t>::max())));
@@ -79,7 +81,8 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
   [[noreturn]] void ThrowCountLimit() const;
   [[noreturn]] void ThrowChunkExtensionLimit() const;
 
-  TransportLimits const* limits_;
+  /// By value: an answer may outlive the transport whose options these were.
+  TransportLimits limits_;
   bool isHead_;
   bool headDone_ = false;
   bool isHttp11_ = false;
@@ -95,16 +98,19 @@ void Http1Parser::Impl::on_response_impl(int code, string_view reason, int versi
   if (code < 100 || code == 101) {
     ThrowMalformed("its status code is not from 100 to 999, or switches to a protocol that nobody asked for");
   }
+  if (reason.size() + StatusLineBytes > limits_.LineBytes) {
+    ThrowLineLimit();
+  }
   status_ = code;
   reason_.assign(reason.data(), reason.size());
   isHttp11_ = version >= 11;
 }
 
 void Http1Parser::Impl::on_field_impl(http::field name, string_view nameText, string_view value, error_code&) {
-  if (++fieldCount_ > limits_->HeaderCount) {
+  if (++fieldCount_ > limits_.HeaderCount) {
     ThrowCountLimit();
   }
-  if (nameText.size() + value.size() + 4 > limits_->LineBytes) {
+  if (nameText.size() + value.size() + 4 > limits_.LineBytes) {
     ThrowLineLimit();
   }
   if (headDone_) {
@@ -144,7 +150,7 @@ void Http1Parser::Impl::NoteContentLength(string_view value) {
 
 void Http1Parser::Impl::on_chunk_header_impl(std::uint64_t /*size*/, string_view extensions, error_code&) {
   chunkSeen_ = true;
-  if (extensions.size() > limits_->ChunkExtensionBytes) {
+  if (extensions.size() > limits_.ChunkExtensionBytes) {
     ThrowChunkExtensionLimit();
   }
 }
@@ -162,7 +168,7 @@ std::size_t Http1Parser::Impl::on_chunk_body_impl(std::uint64_t /*remain*/, stri
 void Http1Parser::Impl::ThrowChunkExtensionLimit() const {
   ThrowLimit(
       errors::ChunkExtensionLimitExceeded,
-      "A chunk extension of the answer is longer than " + std::to_string(limits_->ChunkExtensionBytes) + " bytes",
+      "A chunk extension of the answer is longer than " + std::to_string(limits_.ChunkExtensionBytes) + " bytes",
       "ChunkExtensionBytes");
 }
 
@@ -172,32 +178,32 @@ void Http1Parser::Impl::CheckPartOfHead(gsl::span<std::uint8_t const> bytes) con
   auto const end = bytes.end();
   for (auto line = bytes.begin(); line != end; ++lines) {
     auto const newline = std::find(line, end, '\n');
-    if (newline - line > static_cast<std::ptrdiff_t>(limits_->LineBytes)) {
+    if (newline - line > static_cast<std::ptrdiff_t>(limits_.LineBytes)) {
       ThrowLineLimit();
     }
     line = newline == end ? end : newline + 1;
   }
   // The status line is one of them, and the last one may be half a line.
-  if (lines > limits_->HeaderCount + 2) {
+  if (lines > limits_.HeaderCount + 2) {
     ThrowCountLimit();
   }
-  if (bytes.size() > limits_->HeaderBytes) {
+  if (bytes.size() > limits_.HeaderBytes) {
     ThrowLimit(
         errors::HeaderBytesLimitExceeded,
-        "The answer's header is larger than " + std::to_string(limits_->HeaderBytes) + " bytes", "HeaderBytes");
+        "The answer's header is larger than " + std::to_string(limits_.HeaderBytes) + " bytes", "HeaderBytes");
   }
 }
 
 void Http1Parser::Impl::ThrowLineLimit() const {
   ThrowLimit(
       errors::LineBytesLimitExceeded,
-      "A header line of the answer is longer than " + std::to_string(limits_->LineBytes) + " bytes", "LineBytes");
+      "A header line of the answer is longer than " + std::to_string(limits_.LineBytes) + " bytes", "LineBytes");
 }
 
 void Http1Parser::Impl::ThrowCountLimit() const {
   ThrowLimit(
       errors::HeaderCountLimitExceeded,
-      "The answer has more than " + std::to_string(limits_->HeaderCount) + " header fields", "HeaderCount");
+      "The answer has more than " + std::to_string(limits_.HeaderCount) + " header fields", "HeaderCount");
 }
 
 std::size_t Http1Parser::Impl::ParseHead(gsl::span<std::uint8_t const> bytes) {
@@ -219,7 +225,7 @@ std::size_t Http1Parser::Impl::ParseHead(gsl::span<std::uint8_t const> bytes) {
     CheckPartOfHead(bytes);
     return 0;
   }
-  if (headUsed_ > limits_->HeaderBytes) {
+  if (headUsed_ > limits_.HeaderBytes) {
     CheckPartOfHead(bytes.subspan(0, headUsed_));
   }
   return headUsed_;
@@ -242,7 +248,7 @@ BodyFraming Http1Parser::Impl::Framing() const noexcept {
 void Http1Parser::Impl::CheckPartOfChunk(gsl::span<std::uint8_t const> bytes) {
   auto const afterFirst = bytes.size() > 2 ? bytes.begin() + 2 : bytes.end();
   bool const inFirstLine = std::find(afterFirst, bytes.end(), '\n') == bytes.end();
-  if (inFirstLine && bytes.size() > limits_->ChunkExtensionBytes + ChunkHeaderBytes) {
+  if (inFirstLine && bytes.size() > limits_.ChunkExtensionBytes + ChunkHeaderBytes) {
     ThrowChunkExtensionLimit();
   }
   if (!inFirstLine) {

@@ -446,6 +446,23 @@ TEST(TransportLifetimeTest, IdleConnectionsCloseWithTheTransport) {
   EXPECT_TRUE(Eventually([&] { return server.Facts(1).ClosedByPeer; }));
 }
 
+// Chunks have limits of their own, which are looked at as they come.
+TEST(TransportLifetimeTest, AnAnswerInChunksOutlivesTheTransport) {
+  Event gone;
+  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
+                          connection.ReadRequest();
+                          connection.Write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n");
+                          if (!gone.Wait()) return;
+                          connection.Write("3;with=extension\r\nllo\r\n0\r\nTrailer: x\r\n\r\n");
+                        }};
+  auto transport = MakeTransport();
+  auto request = Get(server.Url());
+  auto const held = transport->Send(request, nullptr, Patiently());
+  transport.reset();
+  gone.Set();
+  EXPECT_EQ(ReadAll(*held), "hello");
+}
+
 TEST(TransportLifetimeTest, AnAnswerOutlivesTheTransport) {
   HoldingServer server{TlsServer()};
   auto transport = MakeTransport();

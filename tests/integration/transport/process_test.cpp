@@ -154,6 +154,54 @@ TEST(ForkTest, AChildDoesNotTakeFromAnAnswerInFlight) {
   EXPECT_TRUE(ReadAll(*response) == body);
 }
 
+TEST(ForkTest, AChildCannotReadItsParentsAnswer) {
+  auto const body = Pattern(1024 * 1024);
+  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
+                          while (connection.TryReadRequest()) connection.Answer(200, body);
+                        }};
+  auto const transport = MakeTransport();
+  auto request = Get(server.Url());
+  auto response = transport->Send(request, nullptr, Patiently());
+  EXPECT_TRUE(InChild([&] { return ErrorCodeOf([&] { ReadAll(*response); }) == "connection_lost"; }));
+  EXPECT_TRUE(ReadAll(*response) == body);
+}
+
+/// A lock that another thread held as the process forked is never released in the child.
+TEST(ForkTest, AChildNeedsNoneOfItsParentsLocks) {
+  ScriptedServer server{TlsServer(), ServeEcho};
+  auto const body = Pattern(1024 * 1024);
+  ScriptedServer slow{TlsServer(), [&](ScriptedConnection& connection) {
+                        while (connection.TryReadRequest()) connection.Answer(200, body);
+                      }};
+  auto transport = MakeTransport();
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> busy;
+  for (int index = 0; index < 3; ++index) {
+    busy.emplace_back([&] {
+      while (!stop) {
+        if (index == 0) {
+          EXPECT_EQ(Fetch(transport, Post(server.Url(), "hello")).Body, "hello");
+        } else {
+          (void)transport->PoolStatistics();
+        }
+      }
+    });
+  }
+  for (int round = 0; round < 30; ++round) {
+    auto request = Get(slow.Url());
+    auto response = transport->Send(request, nullptr, Patiently());
+    EXPECT_TRUE(InChild([&] {
+      ::alarm(60);
+      response.reset();
+      transport.reset();
+      return true;
+    }));
+    EXPECT_TRUE(ReadAll(*response) == body);
+  }
+  stop = true;
+  for (auto& thread : busy) thread.join();
+}
+
 TEST(ThreadTest, OneTransportServesManyThreads) {
   ScriptedServer server{TlsServer(), ServeEcho};
   auto options = TrustingOptions();

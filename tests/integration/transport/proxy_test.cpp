@@ -187,6 +187,31 @@ TEST_F(ProxyTest, TheOriginIsVerifiedThroughATunnel) {
       "server_certificate_rejected");
 }
 
+// What went wrong inside the inner TLS is not lost on its way through the outer one.
+TEST_F(ProxyTest, AKeyThatCannotSignIsAnErrorOfItsOwnThroughAnHttpsProxyToo) {
+  for (bool const inHandshake : {false, true}) {
+    auto options = VaultOptions();
+    options.Tls->Ask = inHandshake ? AskInHandshake::Yes : AskInHandshake::No;
+    ScriptedServer const vault{options, ServeKeyId};
+    ScriptedProxy const proxy{vault.Port(), TlsServer()};
+    auto const error =
+        ErrorOf([&] { Fetch(MakeTransport(Through(proxy.Url())), Get(VaultUrl), BindingThatCannotSign()); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->Code().Name(), "private_key_unusable") << "asked in the handshake: " << inHandshake;
+  }
+}
+
+TEST_F(ProxyTest, AnInformationalAnswerIsNotTheProxysLastWord) {
+  ScriptedServer const proxy{[this](ScriptedConnection& connection) {
+    connection.ReadRequest();
+    connection.Write("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
+    connection.RelayTo("127.0.0.1", vault_.Port());
+  }};
+  auto const binding = NewBinding();
+  auto const fetched = Fetch(MakeTransport(Through("http://" + proxy.HostAndPort())), Get(VaultUrl), binding);
+  EXPECT_EQ(fetched.Body, binding->KeyId());
+}
+
 TEST_F(ProxyTest, BindingsDoNotShareTunnels) {
   ScriptedProxy const proxy{vault_.Port()};
   auto const transport = MakeTransport(Through(proxy.Url()));

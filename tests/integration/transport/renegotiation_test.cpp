@@ -270,29 +270,11 @@ TEST_P(AskedInHandshakeTest, ARefusedCertificateIsAnErrorOfItsOwn) {
   EXPECT_EQ(transport->PoolStatistics().Idle, 0U);
 }
 
-/// The key of a certificate without its private part.
-std::shared_ptr<EVP_PKEY> PublicKeyOf(BindingCertificate::Der const& certificate) {
-  auto const* bytes = certificate.data();
-  std::shared_ptr<X509> const parsed{d2i_X509(nullptr, &bytes, static_cast<long>(certificate.size())), &X509_free};
-  return {X509_get_pubkey(parsed.get()), &EVP_PKEY_free};
-}
-
-/// A key that is there and cannot sign: a TPM that was cleared, a KeyGuard key of an earlier boot.
+/// A TPM that was cleared, a KeyGuard key of an earlier boot.
 TEST_P(AskedInHandshakeTest, AKeyThatCannotSignIsAnErrorOfItsOwn) {
   ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), ServeKeyId};
-  auto const issued = Authority().IssueForClient("alice");
-  auto const good = ToBinding(issued);
-  auto const publicKey = PublicKeyOf(good->Leaf());
-  BindingCertificate::Parts parts;
-  parts.Chain = good->Chain();
-  parts.Key = openssl::WrapPrivateKey(gsl::not_null<EVP_PKEY*>{publicKey.get()});
-  parts.Strength = KeyStrength::Software;
-  parts.KeyId = good->KeyId();
-  parts.NotBefore = good->NotBefore();
-  parts.NotAfter = good->NotAfter();
-  auto const broken = std::make_shared<BindingCertificate const>(std::move(parts));
   auto const transport = MakeTransport(AllowTls13(TrustingOptions(), server.Url()));
-  auto const error = ErrorOf([&] { Fetch(transport, Get(server.Url()), broken); });
+  auto const error = ErrorOf([&] { Fetch(transport, Get(server.Url()), BindingThatCannotSign()); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code().Name(), "private_key_unusable");
 }

@@ -190,6 +190,44 @@ TEST(RequestTest, AnEarlyAnswerEndsTheSending) {
   }
 }
 
+/// Gives its first piece at once and the others only after something has happened.
+class GatedBody final : public BodyStream {
+ public:
+  explicit GatedBody(Event const& gate) : gate_(gate) {}
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& /*context*/) override {
+    if (given_ != 0 && !gate_.Wait()) throw std::runtime_error{"nothing happened"};
+    auto const count = std::min<std::size_t>(buffer.size(), Size - given_);
+    std::fill_n(buffer.begin(), count, std::uint8_t{'x'});
+    given_ += count;
+    return count;
+  }
+  std::optional<std::uint64_t> Length() const noexcept override { return Size; }
+
+ private:
+  static constexpr std::size_t Size = 1024 * 1024;
+  Event const& gate_;
+  std::size_t given_ = 0;
+};
+
+/// RFC 9112 section 9.5: a server that answers early and closes with input unread resets the connection. What it said is
+/// still there to be read.
+TEST(RequestTest, AnEarlyAnswerIsReadThoughTheConnectionWasReset) {
+  for (bool const tls : {false, true}) {
+    Event reset;
+    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, [&](ScriptedConnection& connection) {
+                            connection.ReadHead();
+                            connection.Answer(413, "too large", "Connection: close\r\n");
+                            connection.Reset();
+                            reset.Set();
+                          }};
+    Request request{"PUT", Url::Parse(server.Url())};
+    request.Body = std::make_shared<GatedBody>(reset);
+    auto const fetched = Fetch(MakeTransport(), std::move(request));
+    EXPECT_EQ(fetched.Status, 413);
+    EXPECT_EQ(fetched.Body, "too large");
+  }
+}
+
 /// The server answers early and goes on reading: the body may be sent to its end or not, but the connection is used again
 /// only if it was.
 TEST(RequestTest, AnEarlyAnswerOfAServerThatReadsOn) {

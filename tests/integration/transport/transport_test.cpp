@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include <openssl/x509.h>
+
+#include "mtlspop/transport/openssl.hpp"
+
 namespace mtlspop::test {
 
 namespace {
@@ -11,6 +15,13 @@ char PatternByte(std::uint64_t position) {
   // A multiplicative hash of the position: no period that a buffer's size could hide.
   auto const mixed = (position + 1) * 0x9E3779B97F4A7C15ULL;
   return static_cast<char>('!' + (mixed >> 40U) % 90);
+}
+
+/// The key of a certificate without its private part.
+std::shared_ptr<EVP_PKEY> PublicKeyOf(BindingCertificate::Der const& certificate) {
+  auto const* bytes = certificate.data();
+  std::shared_ptr<X509> const parsed{d2i_X509(nullptr, &bytes, static_cast<long>(certificate.size())), &X509_free};
+  return {X509_get_pubkey(parsed.get()), &EVP_PKEY_free};
 }
 
 }  // namespace
@@ -26,6 +37,19 @@ IssuedCertificate const& LoopbackCertificate() {
 }
 
 Binding NewBinding(std::string_view commonName) { return ToBinding(Authority().IssueForClient(commonName)); }
+
+Binding BindingThatCannotSign() {
+  auto const good = NewBinding();
+  auto const publicKey = PublicKeyOf(good->Leaf());
+  BindingCertificate::Parts parts;
+  parts.Chain = good->Chain();
+  parts.Key = openssl::WrapPrivateKey(gsl::not_null<EVP_PKEY*>{publicKey.get()});
+  parts.Strength = KeyStrength::Software;
+  parts.KeyId = good->KeyId();
+  parts.NotBefore = good->NotBefore();
+  parts.NotAfter = good->NotAfter();
+  return std::make_shared<BindingCertificate const>(std::move(parts));
+}
 
 TransportOptions TrustingOptions() {
   TransportOptions options;

@@ -28,6 +28,8 @@ TestCertificateAuthority& Authority();
 IssuedCertificate const& LoopbackCertificate();
 /// A new binding certificate of `Authority()`.
 Binding NewBinding(std::string_view commonName = "alice");
+/// One whose key is there and cannot sign: a TPM that was cleared, a KeyGuard key of an earlier boot.
+Binding BindingThatCannotSign();
 
 /// Trusts `Authority()` and nobody else; no proxy, whatever the environment says.
 TransportOptions TrustingOptions();

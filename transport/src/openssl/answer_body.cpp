@@ -26,6 +26,11 @@ std::size_t AnswerBody::Read(gsl::span<std::uint8_t> buffer, Context const& cont
   if (!slot_ || buffer.empty()) {
     return 0;
   }
+  if (slot_->IsForeign()) {
+    throw Error{ErrorDetails{
+        errors::ConnectionLost, "The answer belongs to the process that this one was forked from",
+        "Read an answer in the process that sent the request"}};
+  }
   try {
     Waiter waiter{context, "Reading the answer"};
     return ReadSome(buffer, waiter);

@@ -15,7 +15,8 @@ Connection::~Connection() = default;
 void Connection::StartTls(std::shared_ptr<TlsContext> context, TlsChannel::Options options, Waiter& waiter) {
   host_ = options.Host;
   outerTls_ = std::move(tls_);
-  tls_ = std::make_unique<TlsChannel>(std::move(context), *top_, std::move(options));
+  auto const over = outerTls_ ? TlsChannel::Over::Tls : TlsChannel::Over::Socket;
+  tls_ = std::make_unique<TlsChannel>(std::move(context), *top_, over, std::move(options));
   top_ = tls_.get();
   for (;;) {
     auto const status = tls_->TryHandshake();
@@ -36,7 +37,8 @@ void Connection::StartTls(std::shared_ptr<TlsContext> context, TlsChannel::Optio
 IoResult Connection::Read(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
   auto const impatient = gsl::finally([this] { plain_.SetPatient(false); });
   for (;;) {
-    plain_.SetPatient(!waiter.CanEnd() && !top_->HasUnsentBytes());
+    // With TLS in TLS what one layer owes the other side may wait for what the other one reads.
+    plain_.SetPatient(!waiter.CanEnd() && outerTls_ == nullptr && !top_->HasUnsentBytes());
     auto const result = top_->TryRead(buffer);
     if (result.Status != IoStatus::WantRead && result.Status != IoStatus::WantWrite) {
       return result;
@@ -99,6 +101,9 @@ bool Connection::IsUsable() {
 void Connection::BeginRequest() noexcept {
   if (tls_) {
     tls_->BeginRequest();
+  }
+  if (outerTls_) {
+    outerTls_->BeginRequest();
   }
 }
 

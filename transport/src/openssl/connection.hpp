@@ -46,7 +46,9 @@ class Connection final {
   bool IsUsable();
   void BeginRequest() noexcept;
   /// Whether input can be had without waiting for the socket.
-  bool HasBufferedInput() const noexcept { return tls_ != nullptr && tls_->HasBufferedInput(); }
+  bool HasBufferedInput() const noexcept {
+    return (tls_ != nullptr && tls_->HasBufferedInput()) || (outerTls_ != nullptr && outerTls_->HasBufferedInput());
+  }
   /// Gives memory back before a long rest.
   void FreeBuffers() noexcept;
   /// Ends the connection in the regular way, as far as that goes without waiting.

@@ -1,7 +1,10 @@
 #include "openssl/connection_pool.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
+
+#include <gsl/util>
 
 #include "wait.hpp"
 
@@ -37,9 +40,18 @@ PoolSlot::PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolPlace& place, Poole
     : pool_(std::move(pool)), place_(&place), connection_(std::move(connection)) {}
 
 PoolSlot::~PoolSlot() {
-  if (pool_) {
-    pool_->Return(*place_, connection_, false);
+  if (!pool_) {
+    return;
   }
+  if (IsForeign()) {
+    // Another thread may have held the parent's pool as the process forked: it is neither locked nor destroyed here.
+    if (HasConnection()) {
+      Get().Disown();
+    }
+    static_cast<void>(new (std::nothrow) std::shared_ptr<ConnectionPool>{std::move(pool_)});
+    return;
+  }
+  pool_->Return(*place_, connection_, false);
 }
 
 void PoolSlot::Set(std::unique_ptr<Connection> connection) {
@@ -67,7 +79,7 @@ PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context con
   Expire(graves);
   for (;;) {
     auto& place = PlaceFor(key);
-    if (!fresh && !place.Idle.empty()) {
+    if (!fresh && !place.Retired && !place.Idle.empty()) {
       {
         PoolSlot slot{shared_from_this(), place, TakeIdle(place)};
         lock.unlock();
@@ -91,13 +103,21 @@ PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context con
       return slot;
     }
     RemoveIfEmpty(place);
-    ++waiting_;
-    bool const ready = WaitUntil(lock, changed_, Context::TimePoint::max(), context, [&] {
-      auto const found = places_.find(key);
-      auto const inUse = found == places_.end() ? 0 : found->second.InUse;
-      return inUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal;
-    });
-    --waiting_;
+    bool ready = false;
+    {
+      ++waiting_;
+      auto const waited = gsl::finally([&] {
+        if (!lock.owns_lock()) {
+          lock.lock();
+        }
+        --waiting_;
+      });
+      ready = WaitUntil(lock, changed_, Context::TimePoint::max(), context, [&] {
+        auto const found = places_.find(key);
+        auto const inUse = found == places_.end() ? 0 : found->second.InUse;
+        return inUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal;
+      });
+    }
     if (!ready) {
       lock.unlock();
       Bury(graves);
@@ -228,6 +248,7 @@ void ConnectionPool::Retire(std::string const& keyId) {
   Graves graves;
   {
     std::lock_guard<std::mutex> const lock{mutex_};
+    graves.reserve(idle_.size());
     if (retired_.insert(keyId).second) {
       retiredOrder_.push_back(keyId);
       if (retiredOrder_.size() > MaximumRetired) {

@@ -17,6 +17,7 @@
 
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection.hpp"
+#include "openssl/fork_generation.hpp"
 
 namespace mtlspop::openssl {
 
@@ -90,6 +91,8 @@ class PoolSlot final {
   PoolSlot& operator=(PoolSlot&&) = delete;
   ~PoolSlot();
 
+  /// Whether it was taken in the parent of this process, before a fork: then the connection is the parent's alone.
+  bool IsForeign() const noexcept { return generation_ != ForkGeneration(); }
   bool HasConnection() const noexcept { return !connection_.empty(); }
   Connection& Get() const noexcept { return *connection_.front().Held; }
   void Set(std::unique_ptr<Connection> connection);
@@ -100,6 +103,7 @@ class PoolSlot final {
   std::shared_ptr<ConnectionPool> pool_;
   PoolPlace* place_;
   PooledConnections connection_;
+  std::uint64_t generation_ = ForkGeneration();
 };
 
 /// Thread safety: all members may be called from any thread at any time.

@@ -57,6 +57,10 @@ void Http1Exchange::SendHeadAndBody(RequestForm const& form) {
   auto const length = request_.Body ? request_.Body->Length() : 0;
   bool const together = length && *length <= CoalescedBody && !request_.ExpectContinue;
   if (together) {
+    if (*length != 0 && dynamic_cast<MemoryBody const*>(request_.Body.get()) == nullptr) {
+      // The body may take its time: the server should not wait for the end of the handshake meanwhile.
+      connection_->Flush(waiter_);
+    }
     AppendBody(head.Text(), static_cast<std::size_t>(*length));
   }
   if (!Write(AsBytes(head.Text()))) {

@@ -30,9 +30,11 @@ class OpenSslHttpTransport final : public HttpTransport {
       : options_(std::move(options)), routes_(options_), state_(new ProcessState{options_}) {}
 
   ~OpenSslHttpTransport() override {
-    std::unique_ptr<ProcessState> const state{state_.load()};
+    std::unique_ptr<ProcessState> state{state_.load()};
     if (state->Generation != ForkGeneration()) {
+      // The parent's: let go of, not destroyed, as in State().
       state->Pool->Disown();
+      static_cast<void>(state.release());
     }
   }
 

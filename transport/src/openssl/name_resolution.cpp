@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <gsl/util>
 
 #include "mtlspop/transport/error.hpp"
 #include "openssl/fork_generation.hpp"
@@ -23,51 +24,14 @@
 namespace mtlspop::openssl {
 namespace {
 
-/// Lookups that go on though nobody waits for them any more. A name server that never answers must not fill the process
-/// with threads.
-class AbandonedLookups final {
- public:
-  static constexpr std::uint32_t Maximum = 64;
-
-  static bool AreTooMany() noexcept { return Current() >= Maximum; }
-  static void Add() noexcept { Change(1); }
-  static void Remove() noexcept { Change(-1); }
-
- private:
-  /// The threads stay behind in a fork, so what was counted in the parent counts for nothing in the child.
-  /// Aligned so that no lock is needed.
-  struct alignas(std::uint64_t) Count {
-    std::uint32_t Generation;
-    std::uint32_t Lookups;
-  };
-
-  static std::uint32_t Generation() noexcept { return static_cast<std::uint32_t>(ForkGeneration()); }
-
-  static std::uint32_t Current() noexcept {
-    auto const count = count_.load(std::memory_order_relaxed);
-    return count.Generation == Generation() ? count.Lookups : 0;
-  }
-
-  static void Change(std::int32_t by) noexcept {
-    auto before = count_.load(std::memory_order_relaxed);
-    Count after{};
-    do {
-      auto const own = before.Generation == Generation() ? before.Lookups : 0;
-      after = {Generation(), own + static_cast<std::uint32_t>(by)};
-    } while (!count_.compare_exchange_weak(before, after, std::memory_order_relaxed));
-  }
-
-  static inline std::atomic<Count> count_{Count{0, 0}};
-};
-
-/// What the asking and the answering thread share. Whoever is last frees it: an asker whose context ends leaves.
+/// One lookup, which all who ask for the same name at the same time share. Guarded by the mutex of its `Lookups`.
 struct Question {
   std::string Host;
   std::string Port;
+  /// Becomes readable with the answer, and stays so.
   Descriptor Answered;
-  std::mutex Mutex;
+  std::size_t Askers = 0;
   bool Done = false;
-  bool Abandoned = false;
   int Failure = 0;
   std::vector<Address> Addresses;
 };
@@ -99,33 +63,6 @@ int LookUp(std::string const& host, std::string const& port, int flags, std::vec
   return failure;
 }
 
-void Answer(std::shared_ptr<Question> const& question) {
-  std::vector<Address> addresses;
-  int failure = EAI_MEMORY;
-  try {
-    failure = LookUp(question->Host, question->Port, AI_ADDRCONFIG, addresses);
-  } catch (std::bad_alloc const&) {
-    addresses.clear();  // nobody above could catch it
-  }
-  std::lock_guard<std::mutex> const lock{question->Mutex};
-  question->Failure = failure;
-  question->Addresses = std::move(addresses);
-  question->Done = true;
-  if (question->Abandoned) {
-    AbandonedLookups::Remove();
-  }
-  std::uint64_t const one = 1;
-  static_cast<void>(!::write(question->Answered.Get(), &one, sizeof one));
-}
-
-void Abandon(Question& question) {
-  std::lock_guard<std::mutex> const lock{question.Mutex};
-  if (!question.Done) {
-    question.Abandoned = true;
-    AbandonedLookups::Add();
-  }
-}
-
 [[noreturn]] void ThrowNotResolved(std::string const& host, std::string const& why, bool transient) {
   ErrorDetails details{
       errors::NameResolutionFailed, "The host name " + host + " could not be resolved: " + why,
@@ -133,6 +70,105 @@ void Abandon(Question& question) {
   details.NothingSent = true;
   details.Transient = transient;
   throw Error{std::move(details)};
+}
+
+/// The lookups of this process. getaddrinfo cannot be interrupted, so each has a thread of its own, which is left behind
+/// when all who asked have gone. A name server that never answers costs one thread for each name, and no more than
+/// `MaximumAbandoned` of those that nobody waits for.
+///
+/// Thread safety: all members may be called from any thread at any time.
+class Lookups final {
+ public:
+  static constexpr std::ptrdiff_t MaximumAbandoned = 64;
+
+  /// Those of this process: in a forked child the parent's lock may be held for ever, and its threads are not there.
+  static Lookups& Instance();
+
+  /// @throw Error `name_resolution_failed` where too many are left behind
+  std::shared_ptr<Question> Ask(std::string const& host, std::string const& port);
+  void Leave(std::shared_ptr<Question> const& question) noexcept;
+  /// Null while there is none.
+  Question const* AnswerOf(std::shared_ptr<Question> const& question);
+
+ private:
+  explicit Lookups(std::uint64_t generation) : generation_(generation) {}
+  void Run(std::shared_ptr<Question> const& question) noexcept;
+
+  std::uint64_t const generation_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Question>> running_;
+};
+
+Lookups& Lookups::Instance() {
+  static std::atomic<Lookups*> instance{nullptr};
+  auto* known = instance.load(std::memory_order_acquire);
+  if (known == nullptr || known->generation_ != ForkGeneration()) {
+    std::unique_ptr<Lookups> own{new Lookups{ForkGeneration()}};
+    if (instance.compare_exchange_strong(known, own.get(), std::memory_order_acq_rel)) {
+      known = own.release();  // never destroyed: threads may outlive everything else
+    }
+  }
+  return *known;
+}
+
+std::shared_ptr<Question> Lookups::Ask(std::string const& host, std::string const& port) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  for (auto const& question : running_) {
+    if (question->Host == host && question->Port == port) {
+      ++question->Askers;
+      return question;
+    }
+  }
+  auto const abandoned =
+      std::count_if(running_.begin(), running_.end(), [](auto const& question) { return question->Askers == 0; });
+  if (abandoned >= MaximumAbandoned) {
+    ThrowNotResolved(
+        host, std::to_string(abandoned) + " lookups of other names still wait for name servers that do not answer",
+        true);
+  }
+  auto question = std::make_shared<Question>();
+  question->Host = host;
+  question->Port = port;
+  question->Askers = 1;
+  question->Answered = Descriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  if (!question->Answered.IsOpen()) {
+    ThrowNotResolved(host, "too many open files", true);
+  }
+  running_.push_back(question);
+  try {
+    std::thread{[this, question] { Run(question); }}.detach();
+  } catch (std::system_error const& error) {
+    running_.pop_back();
+    ThrowNotResolved(host, error.what(), true);
+  }
+  return question;
+}
+
+void Lookups::Leave(std::shared_ptr<Question> const& question) noexcept {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  --question->Askers;
+}
+
+Question const* Lookups::AnswerOf(std::shared_ptr<Question> const& question) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return question->Done ? question.get() : nullptr;
+}
+
+void Lookups::Run(std::shared_ptr<Question> const& question) noexcept {
+  std::vector<Address> addresses;
+  int failure = EAI_MEMORY;
+  try {
+    failure = LookUp(question->Host, question->Port, AI_ADDRCONFIG, addresses);
+  } catch (std::bad_alloc const&) {
+    addresses.clear();  // nobody above could catch it
+  }
+  std::lock_guard<std::mutex> const lock{mutex_};
+  running_.erase(std::find(running_.begin(), running_.end(), question));
+  question->Failure = failure;
+  question->Addresses = std::move(addresses);
+  question->Done = true;
+  std::uint64_t const one = 1;
+  static_cast<void>(!::write(question->Answered.Get(), &one, sizeof one));
 }
 
 }  // namespace
@@ -171,43 +207,19 @@ std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter
     return literal;
   }
 
-  if (AbandonedLookups::AreTooMany()) {
-    ThrowNotResolved(
-        host,
-        std::to_string(AbandonedLookups::Maximum) + " earlier lookups still wait for name servers that do not answer",
-        true);
+  auto& lookups = Lookups::Instance();
+  auto const question = lookups.Ask(host, portText);
+  auto const leave = gsl::finally([&] { lookups.Leave(question); });
+  auto const* answer = lookups.AnswerOf(question);
+  while (answer == nullptr) {
+    waiter.Wait(question->Answered.Get(), POLLIN);
+    answer = lookups.AnswerOf(question);
   }
-  // getaddrinfo cannot be interrupted, so it has a thread of its own that is left behind when the context ends first.
-  auto question = std::make_shared<Question>();
-  question->Host = host;
-  question->Port = portText;
-  question->Answered = Descriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-  if (!question->Answered.IsOpen()) {
-    ThrowNotResolved(host, "too many open files", true);
+  // Nothing changes any more once it is there.
+  if (answer->Failure != 0) {
+    ThrowNotResolved(host, ::gai_strerror(answer->Failure), answer->Failure == EAI_AGAIN);
   }
-  try {
-    std::thread{[question] { Answer(question); }}.detach();
-  } catch (std::system_error const& error) {
-    ThrowNotResolved(host, error.what(), true);
-  }
-  for (;;) {
-    {
-      std::lock_guard<std::mutex> const lock{question->Mutex};
-      if (question->Done) {
-        break;
-      }
-    }
-    try {
-      waiter.Wait(question->Answered.Get(), POLLIN);
-    } catch (Error const&) {
-      Abandon(*question);
-      throw;
-    }
-  }
-  if (question->Failure != 0) {
-    ThrowNotResolved(host, ::gai_strerror(question->Failure), question->Failure == EAI_AGAIN);
-  }
-  return TakeTurns(std::move(question->Addresses));
+  return TakeTurns(answer->Addresses);
 }
 
 }  // namespace mtlspop::openssl

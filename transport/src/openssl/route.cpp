@@ -37,15 +37,24 @@ void WriteAll(Connection& connection, std::string const& text, Waiter& waiter) {
 int ReadTunnelAnswer(Connection& connection, TransportLimits const& limits, Waiter& waiter) {
   // The answer to CONNECT has no body when it is a success, and nobody reads it otherwise (RFC 9110 section 9.3.6).
   Http1Parser parser{limits, "HEAD"};
+  std::size_t informational = 0;
   for (;;) {
     auto& input = connection.Input();
     // Nothing of the origin's can be among these bytes: a TLS server waits for the client to speak first.
     auto const result = connection.TryRead(input.Room(1024));
     if (result.Status == IoStatus::Done) {
       input.Added(result.Count);
-      if (auto const used = parser.ParseHead(input.Unused())) {
+      while (auto const used = parser.ParseHead(input.Unused())) {
         input.Consume(used);
-        return parser.StatusCode();
+        if (!parser.IsInformational()) {
+          return parser.StatusCode();
+        }
+        if (++informational > limits.InformationalResponses) {
+          throw Error{ErrorDetails{
+              errors::InformationalLimitExceeded, "The proxy sends informational answers without end",
+              "Look at the proxy; if it needs them, raise TransportLimits::InformationalResponses"}};
+        }
+        parser = Http1Parser{limits, "HEAD"};
       }
     } else if (result.Status == IoStatus::WantRead || result.Status == IoStatus::WantWrite) {
       connection.Wait(result.Status, waiter);

@@ -1,5 +1,6 @@
 #include "openssl/tls_channel.hpp"
 
+#include <new>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -16,6 +17,10 @@ namespace {
 /// long chains and a few dozen session tickets, no room for an endless stream of handshake messages.
 constexpr std::size_t MaximumBytesWithoutData = 512 * 1024;
 
+/// How much may wait to be sent: a record, and what a renegotiation with long chains adds to it. A peer that makes
+/// OpenSSL answer (a key update asks for one) and never reads would grow it without end.
+constexpr std::size_t MaximumUnsentBytes = 512 * 1024;
+
 /// OpenSSL judges a result by the thread's error queue, where other code may have left something. Looking is cheaper
 /// than emptying.
 void EmptyErrorQueue() noexcept {
@@ -31,8 +36,12 @@ bool IsAddressLiteral(std::string const& host) {
 
 }  // namespace
 
-TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Options options)
-    : context_(std::move(context)), below_(below), options_(std::move(options)), ssl_(SSL_new(context_->Get())) {
+TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over over, Options options)
+    : context_(std::move(context)),
+      below_(below),
+      over_(over),
+      options_(std::move(options)),
+      ssl_(SSL_new(context_->Get())) {
   BioPtr bio{Method() != nullptr ? BIO_new(Method()) : nullptr};
   if (!ssl_ || !bio) {
     ERR_clear_error();
@@ -109,27 +118,36 @@ int TlsChannel::OnBioWrite(BIO* bio, char const* bytes, std::size_t length, std:
   if (self.abort_ != Abort::None) {
     return 0;
   }
-  auto const* const begin = reinterpret_cast<std::uint8_t const*>(bytes);
-  if (self.corked_) {
-    self.unsent_.insert(self.unsent_.end(), begin, begin + length);
-    *written = length;
-    return 1;
+  if (!self.SendOrKeep({reinterpret_cast<std::uint8_t const*>(bytes), length})) {
+    return 0;
   }
-  std::size_t sent = 0;
-  while (self.unsent_.empty() && sent < length) {
-    auto const result = self.below_.TryWrite({begin + sent, length - sent});
-    self.lastBelow_ = result.Status;
-    if (result.Status == IoStatus::WantWrite || result.Status == IoStatus::WantRead) {
-      break;
-    }
-    if (result.Status != IoStatus::Done) {
-      return 0;
-    }
-    sent += result.Count;
-  }
-  self.unsent_.insert(self.unsent_.end(), begin + sent, begin + length);
   *written = length;
   return 1;
+}
+
+/// Sends what can be sent now and keeps the rest. Where the other side has gone, the bytes are kept as well: its last
+/// words, an early answer or an alert, can still be read.
+bool TlsChannel::SendOrKeep(gsl::span<std::uint8_t const> bytes) noexcept {
+  auto const whole = bytes.size();
+  while (!HoldsBack() && unsent_.empty() && !bytes.empty()) {
+    auto const result = below_.TryWrite(bytes);
+    if (result.Status != IoStatus::Done) {
+      lost_ = result.Status == IoStatus::Lost && bytes.size() == whole;
+      break;
+    }
+    bytes = bytes.subspan(result.Count);
+  }
+  if (unsent_.size() + bytes.size() > MaximumUnsentBytes) {
+    abort_ = Abort::TooMuchHandshake;
+    return false;
+  }
+  try {
+    unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+  } catch (std::bad_alloc const&) {
+    abort_ = Abort::OutOfMemory;  // no exception may pass through OpenSSL
+    return false;
+  }
+  return true;
 }
 
 int TlsChannel::OnBioRead(BIO* bio, char* buffer, std::size_t length, std::size_t* read) {
@@ -139,9 +157,8 @@ int TlsChannel::OnBioRead(BIO* bio, char* buffer, std::size_t length, std::size_
   if (self.abort_ != Abort::None) {
     return 0;
   }
-  if (self.corked_) {
-    // The other side is to answer what is held back. Where it has gone meanwhile, its last words can still be read.
-    self.TryFlush();
+  if (self.HoldsBack()) {
+    self.TryFlush();  // what the other side is to answer
   }
   auto const result = self.below_.TryRead({reinterpret_cast<std::uint8_t*>(buffer), length});
   self.lastBelow_ = result.Status;
@@ -213,8 +230,13 @@ void TlsChannel::CountRenegotiation() noexcept {
 
 int TlsChannel::OnSession(SSL* ssl, SSL_SESSION* session) {
   auto& self = Of(ssl);
-  self.context_->KeepSession(self.options_.Peer, SslSessionPtr{session});
-  return 1;  // the reference is ours now
+  SslSessionPtr owned{session};  // the reference is ours now
+  try {
+    self.context_->KeepSession(self.options_.Peer, std::move(owned));
+  } catch (std::bad_alloc const&) {
+    // The next connection shakes hands in full. No exception may pass through OpenSSL.
+  }
+  return 1;
 }
 
 IoStatus TlsChannel::TryHandshake() {
@@ -225,8 +247,9 @@ IoStatus TlsChannel::TryHandshake() {
     handshakeDone_ = true;
     return IoStatus::Done;
   }
-  TryFlush();  // an alert, where it failed
-  return Judge(result);
+  auto const status = Judge(result);
+  TryFlush();  // an alert, where it failed; only now, since a TLS channel below has the same queue of errors
+  return status;
 }
 
 IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
@@ -238,11 +261,14 @@ IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
   EmptyErrorQueue();
   std::size_t count = 0;
   int const result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &count);
+  IoResult const done = result == 1 ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};
   if (result == 1) {
     bytesWithoutData_ = 0;
-    return {IoStatus::Done, count};
   }
-  return {Judge(result)};
+  if (HoldsBack()) {
+    TryFlush();  // what reading made OpenSSL say
+  }
+  return done;
 }
 
 IoResult TlsChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
@@ -256,15 +282,19 @@ IoResult TlsChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
     }
   }
   lastBelow_ = IoStatus::Done;
+  lost_ = false;
   EmptyErrorQueue();
   std::size_t count = 0;
   int const result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count);
-  if (corked_) {
+  IoResult done = result == 1 ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};
+  if (HoldsBack()) {
     corked_ = false;
-    // What could not be sent now is so later; what cannot be sent at all shows at the next call.
-    TryFlush();
+    lost_ = TryFlush() == IoStatus::Lost;  // what finds no room now is sent later
   }
-  return result == 1 ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};
+  if (lost_ && result == 1) {
+    done = {IoStatus::Lost};  // nothing of it went out; what the other side said last can still be read
+  }
+  return done;
 }
 
 IoStatus TlsChannel::TryFlush() {
@@ -284,6 +314,13 @@ IoStatus TlsChannel::TryFlush() {
   return status == IoStatus::Done ? below_.TryFlush() : status;
 }
 
+void TlsChannel::FreeBuffers() noexcept {
+  SSL_free_buffers(ssl_.get());
+  if (unsent_.empty()) {
+    std::vector<std::uint8_t>{}.swap(unsent_);
+  }
+}
+
 void TlsChannel::Close() noexcept {
   if (ended_ || !handshakeDone_ || SSL_in_init(ssl_.get()) == 1) {
     return;
@@ -291,6 +328,7 @@ void TlsChannel::Close() noexcept {
   ERR_clear_error();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
+  TryFlush();
   below_.Close();
 }
 
@@ -331,6 +369,15 @@ ErrorDetails TlsChannel::DescribeAbort() const {
         errors::PrivateKeyUnusable,
         options_.Host + " accepts no signature that the key of the binding certificate can make",
         "Check the server's signature algorithms against the key's; RSA keys need 2048 bits or more"};
+  }
+  if (abort_ == Abort::OutOfMemory) {
+    return {errors::SystemFailure, "There was no memory for a TLS record", "Check the process's memory"};
+  }
+  if (abort_ == Abort::TooMuchHandshake) {
+    return {
+        errors::RenegotiationLimitExceeded,
+        options_.Host + " exchanges handshake messages without end and sends no data, or takes none",
+        "Look at the server, or at what stands between; no option allows this"};
   }
   return {
       errors::RenegotiationLimitExceeded, options_.Host + " renegotiates without end",

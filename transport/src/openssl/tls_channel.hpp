@@ -30,9 +30,12 @@ class TlsChannel final : public Channel {
     std::size_t MaximumRenegotiations = 0;
   };
 
+  /// What is below.
+  enum class Over { Socket, Tls };
+
   /// Borrows `below`.
   /// @throw Error `system_failure`
-  TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Options options);
+  TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over over, Options options);
   ~TlsChannel() override;
 
   /// Registers with a new SSL_CTX what this class wants to hear of.
@@ -56,14 +59,14 @@ class TlsChannel final : public Channel {
   /// Whether bytes of the other side wait inside OpenSSL, where waiting for the socket would not see them.
   bool HasBufferedInput() const noexcept { return SSL_has_pending(ssl_.get()) == 1; }
   /// Gives the record buffers back before a long rest; they are made anew when they are needed.
-  void FreeBuffers() noexcept { SSL_free_buffers(ssl_.get()); }
+  void FreeBuffers() noexcept;
   /// Forgets the renegotiations of earlier requests.
   void BeginRequest() noexcept { renegotiations_ = 0; }
   /// No session of this connection is kept any more.
   void ForgetSession() noexcept { context_->ForgetSessions(); }
 
  private:
-  enum class Abort { None, TooManyRenegotiations, CertificateUnusable, TooMuchHandshake };
+  enum class Abort { None, TooManyRenegotiations, CertificateUnusable, TooMuchHandshake, OutOfMemory };
 
   static BIO_METHOD* Method();
   static TlsChannel& Of(SSL const* ssl) noexcept;
@@ -75,6 +78,9 @@ class TlsChannel final : public Channel {
   static void OnHandshake(SSL const* ssl, int where, int result);
   static int OnSession(SSL* ssl, SSL_SESSION* session);
 
+  /// Whether OpenSSL's bytes are to wait until it has come back.
+  bool HoldsBack() const noexcept { return corked_ || over_ == Over::Tls; }
+  bool SendOrKeep(gsl::span<std::uint8_t const> bytes) noexcept;
   void CountRenegotiation() noexcept;
   IoStatus Judge(int result);
   IoStatus JudgeEnd();
@@ -82,6 +88,7 @@ class TlsChannel final : public Channel {
 
   std::shared_ptr<TlsContext> context_;
   Channel& below_;
+  Over over_;
   Options options_;
   std::vector<std::uint8_t> unsent_;
   /// From the start to the first data: what OpenSSL writes is held back until it reads. So the last message of the
@@ -89,6 +96,8 @@ class TlsChannel final : public Channel {
   bool corked_ = true;
   IoStatus lastBelow_ = IoStatus::Done;
   bool belowClosed_ = false;
+  /// Whether the last bytes found nobody to take them.
+  bool lost_ = false;
   /// How the connection ended, where it is over.
   std::optional<IoStatus> ended_;
   bool handshakeDone_ = false;

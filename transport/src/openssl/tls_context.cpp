@@ -14,7 +14,7 @@ namespace {
 
 /// Sessions kept for one peer: TLS 1.3 servers send one or two with each connection, and each is used once.
 constexpr std::size_t MaximumSessionsPerPeer = 32;
-/// Peers with sessions in one context. Beyond it new peers are not resumed.
+/// Peers with sessions in one context. Beyond it another one is forgotten for each new one, whichever it is.
 constexpr std::size_t MaximumPeers = 1024;
 /// Contexts kept, in use or not. Beyond it the least recently used one is built again when it is next needed.
 constexpr std::size_t MaximumContexts = 1024;
@@ -92,16 +92,23 @@ SslSessionPtr TlsContext::TakeSession(std::string const& peer) {
     SslSessionPtr session = std::move(newest);
     kept.pop_back();
     if (resumable) {
+      if (kept.empty()) {
+        sessions_.erase(found);
+      }
       return session;
     }
   }
+  sessions_.erase(found);
   return nullptr;
 }
 
 void TlsContext::KeepSession(std::string const& peer, SslSessionPtr session) {
   std::lock_guard<std::mutex> const lock{mutex_};
-  if (forgetful_ || (sessions_.size() >= MaximumPeers && sessions_.count(peer) == 0)) {
+  if (forgetful_) {
     return;
+  }
+  if (sessions_.size() >= MaximumPeers && sessions_.count(peer) == 0) {
+    sessions_.erase(sessions_.begin());
   }
   auto& kept = sessions_[peer];
   if (SSL_SESSION_get_protocol_version(session.get()) < TLS1_3_VERSION) {
