@@ -21,7 +21,7 @@ std::string ReadSecret(std::string const& vault, std::string const& name) {
   auto const credential = std::make_shared<mtlspop::ManagedIdentityCredential>(identity);
 
   web::http::client::http_client client{utility::conversions::to_string_t(vault)};
-  client.add_handler(mtlspop::cpprest::MakeHandler(credential));
+  mtlspop::cpprest::AddHandler(client, credential);
 
   web::uri_builder path;
   path.append_path(U("secrets")).append_path(utility::conversions::to_string_t(name));

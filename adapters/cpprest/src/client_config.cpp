@@ -46,6 +46,16 @@ void RefuseUnusable(http_client_config const& config) {
         "http_client_config has credentials for the server",
         "Remove set_credentials: the request is authorized with a token");
   }
+  if (config.oauth1() || config.oauth2()) {
+    Refuse(
+        "http_client_config has OAuth settings",
+        "Remove set_oauth1 and set_oauth2: the request is authorized with the credential's token");
+  }
+  if (config.proxy().is_auto_discovery()) {
+    Refuse(
+        "http_client_config asks the network for a proxy",
+        "Give the proxy's address (web_proxy{uri}), or leave it unset for the one that HTTPS_PROXY names");
+  }
 #if !defined(_WIN32) && !defined(__cplusplus_winrt) || defined(CPPREST_FORCE_HTTP_CLIENT_ASIO)
   if (config.get_ssl_context_callback()) {
     Refuse(

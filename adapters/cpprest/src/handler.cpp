@@ -5,6 +5,7 @@
 
 #include "client_config.hpp"
 #include "elastic_workers.hpp"
+#include "mtlspop/cpprest/http_exception.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "sending_stage.hpp"
 
@@ -50,12 +51,23 @@ class BoundHandler final : public http_pipeline_stage {
     return (stage.*&BoundHandler::next_stage)();
   }
 
+  // Only one of the two could send, and the other one's credential would never be used.
+  static void RefuseSecond(http_pipeline_stage const& stage) {
+    if (dynamic_cast<SendingStage const*>(&stage) == nullptr && dynamic_cast<BoundHandler const*>(&stage) == nullptr) {
+      return;
+    }
+    throw HttpException{Error{
+        {errors::InvalidArgument, "the client has two handlers that send bound requests",
+         "Add one for each client: make a client of its own for each credential"}}};
+  }
+
   void PutSendingLast() {
     std::lock_guard const lock{mutex_};
     http_pipeline_stage* last = this;
     while (NextOf(*last) && NextOf(*NextOf(*last))) {
       last = NextOf(*last).get();
       if (last == sending_.get()) return;
+      RefuseSecond(*last);
     }
     if (auto const connection = NextOf(*last)) SetNext(*sending_, connection);
     SetNext(*last, sending_);
@@ -89,15 +101,19 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
       std::make_shared<SendingStage>(std::move(sending), options.Config.guarantee_order()));
 }
 
+void AddHandler(
+    web::http::client::http_client& client, std::shared_ptr<TokenCredential> credential, HandlerOptions options) {
+  options.Config = client.client_config();
+  client.add_handler(MakeHandler(std::move(credential), std::move(options)));
+}
+
 web::http::client::http_client MakeClient(
     web::uri const& uri,
     std::shared_ptr<TokenCredential> credential,
     web::http::client::http_client_config const& config,
     HandlerOptions options) {
-  options.Config = config;
-  auto handler = MakeHandler(std::move(credential), std::move(options));
   web::http::client::http_client client{uri, config};
-  client.add_handler(handler);
+  AddHandler(client, std::move(credential), std::move(options));
   return client;
 }
 

@@ -332,7 +332,8 @@ TEST_F(CpprestAgainstEmulator, GoesThroughTheProxyOfTheClientWithItsCredentials)
   {
     // By its address: what is overridden goes past every proxy.
     auto const url = emulator_.Startup().at("vault").get<std::string>();
-    auto client = cpprest::MakeClient(url, MakeCredential(), config, options);
+    http_client client{url, config};
+    cpprest::AddHandler(client, MakeCredential(), options);
     EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
   }
   EXPECT_TRUE(Eventually([&] {

@@ -446,8 +446,44 @@ TEST_F(HandlerTest, RefusesWhatABoundRequestCannotHonour) {
   EXPECT_EQ(refused([](auto& config) { config.set_ssl_context_callback([](auto&) {}); }), invalid);
   EXPECT_EQ(refused([](auto& config) { config.set_tlsext_sni_enabled(false); }), invalid);
   EXPECT_EQ(refused([](auto& config) { config.set_proxy(web::web_proxy{U("http://proxy.example")}); }), invalid);
+  EXPECT_EQ(
+      refused([](auto& config) {
+        using namespace web::http::oauth1::experimental;
+        config.set_oauth1({{}, {}, {}, {}, {}, {}, oauth1_methods::plaintext});
+      }),
+      invalid);
+  EXPECT_EQ(refused([](auto& config) { config.set_oauth2({{}, {}, {}, {}, {}}); }), invalid);
+  EXPECT_EQ(refused([](auto& config) { config.set_proxy(web::web_proxy::use_auto_discovery); }), invalid);
   EXPECT_EQ(ErrorCodeOf([&] { MakeHandler(nullptr, Options()); }), invalid);
   EXPECT_EQ(refused([](auto&) {}), "no error");
+}
+
+TEST_F(HandlerTest, KeepsToTheConfigurationOfAClientThatExistsAlready) {
+  http_client_config config;
+  config.set_validate_certificates(false);
+  http_client refused{U("https://a.example"), config};
+  EXPECT_EQ(ErrorCodeOf([&] { AddHandler(refused, credential_, Options()); }), errors::InvalidArgument.Name());
+
+  config.set_validate_certificates(true);
+  config.set_request_compressed_response(true);
+  config.set_timeout(30ms);
+  http_client client{U("https://a.example"), config};
+  AddHandler(client, credential_, Options());
+  transport_->Then([](auto const&) {
+    auto response = MakeResponse(200);
+    response->Body = std::make_unique<GatedBody>(std::make_shared<Event>());
+    return response;
+  });
+  auto const response = client.request(methods::GET).get();
+  EXPECT_THROW(response.content_ready().get(), HttpException);
+  EXPECT_TRUE(transport_->Sent()[0].Fields.Contains("Accept-Encoding"));
+}
+
+TEST_F(HandlerTest, RefusesToSendWhereAClientHasTwoOfThem) {
+  auto client = MakeTestClient();
+  AddHandler(client, std::make_shared<FakeCredential>(), Options());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(FailureOf(client.request(methods::GET)), std::errc::invalid_argument);
+  EXPECT_THAT(transport_->Sent(), SizeIs(0));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 /// @code
 /// auto credential = std::make_shared<mtlspop::ManagedIdentityCredential>();
 /// web::http::client::http_client client(U("https://myvault.vault.azure.net"));
-/// client.add_handler(mtlspop::cpprest::MakeHandler(credential));
+/// mtlspop::cpprest::AddHandler(client, credential);
 /// client.request(web::http::methods::GET, U("/secrets/mysecret?api-version=7.4"))
 ///     .then([](web::http::http_response response) { return response.extract_json(); });
 /// @endcode
@@ -29,8 +29,8 @@
 namespace mtlspop::cpprest {
 
 struct HandlerOptions {
-  // Not inline: where a default member initializer may throw, g++ 12 warns in whoever calls `MakeHandler(credential)` that
-  // members are used uninitialized.
+  // Not inline: where a default member initializer may throw, g++ 12 warns in whoever leaves the options out that members
+  // are used uninitialized.
   HandlerOptions();
 
   /// What requests travel through. Null for a transport that the whole process shares (`DefaultHttpTransport()`), or one
@@ -45,35 +45,47 @@ struct HandlerOptions {
   RetryOptions Retry;
   /// One line for each attempt.
   Logger Log = Logger::FromEnvironment();
-  /// The configuration of the client, since a handler cannot see it. `MakeClient` sets it. Honoured are the timeout, the
-  /// proxy with its credentials, the chunk size, guaranteed order and compressed responses. Refused is what cannot hold for
-  /// a bound request: certificates that are not validated, credentials for the server, a TLS context callback, SNI switched
-  /// off. Redirects are never followed, whatever it says.
+  /// The configuration of the client, since a handler cannot see it. `AddHandler` and `MakeClient` set it.
+  ///
+  /// - Honoured: the timeout, the proxy with its credentials, the chunk size, guaranteed order and compressed answers
+  ///   (`set_request_compressed_response`).
+  /// - Refused, since it cannot hold for a bound request: certificates that are not validated, credentials for the server
+  ///   or OAuth settings, a TLS context callback, SNI switched off, discovery of a proxy by the network
+  ///   (`web_proxy::use_auto_discovery`).
+  /// - Without effect: redirects, which are never followed; `set_buffer_request` (Windows), since bodies are streamed;
+  ///   callbacks on native handles, since the client's own connection is never used.
   web::http::client::http_client_config Config;
 };
 
-/// A handler for `http_client::add_handler`. It authorizes each request and sends it through this library's transport; the
-/// client's own connection is never used. The answer is an ordinary `http_response`.
+/// Has the requests of `client` authorized and sent through this library's transport, as its configuration says; its own
+/// connection is never used. Answers are ordinary `http_response`s. `options.Config` is replaced by `client.client_config()`.
 ///
 /// - It never blocks its caller. Requests run on threads of the handler's own, as many as are needed at a time, and so do
-///   the continuations of the tasks it returns: a continuation may wait for another request.
-/// - Handlers added before and after it run as ever; wherever it stands, sending comes last. Each client takes a handler
-///   of its own.
+///   the continuations of the tasks that `request` returns: a continuation may wait for another request.
+/// - Handlers added before and after it run as ever; wherever it stands, sending comes last. A client takes one such
+///   handler, and requests fail with `invalid_argument` where it has two.
 /// - Failures are `HttpException`s, which are `web::http::http_exception`s.
 /// - The timeout bounds the time without progress, as in cpprestsdk; from the call to the answer's header it includes the
 ///   token and all attempts.
 ///
-/// Thread safety: the handler serves any number of threads; adding handlers is the application's to synchronize, as ever.
-/// @throw Error `invalid_argument` for options that cannot be used; what `MakeHttpTransport` throws.
-std::shared_ptr<web::http::http_pipeline_stage> MakeHandler(
-    std::shared_ptr<TokenCredential> credential, HandlerOptions options = {});
+/// Thread safety: the client serves any number of threads; adding handlers is the application's to synchronize, as ever.
+/// @throw Error `invalid_argument` for a configuration or options that cannot be used; what `MakeHttpTransport` throws.
+void AddHandler(
+    web::http::client::http_client& client, std::shared_ptr<TokenCredential> credential, HandlerOptions options = {});
 
 /// A client whose requests are bound: an `http_client` with such a handler. `options.Config` is replaced by `config`.
-/// @throw Error as `MakeHandler`; std::invalid_argument for a URI that cpprestsdk does not take.
+/// @throw Error as `AddHandler`; std::invalid_argument for a URI that cpprestsdk does not take.
 web::http::client::http_client MakeClient(
     web::uri const& uri,
     std::shared_ptr<TokenCredential> credential,
     web::http::client::http_client_config const& config = {},
     HandlerOptions options = {});
+
+/// The handler by itself, for code that adds handlers but does not see the client. It cannot see the client's
+/// configuration either: pass a copy in `options.Config`, or the client's timeout, proxy and whatever else it was set to go
+/// unheeded. Each client takes a handler of its own.
+/// @throw Error as `AddHandler`.
+std::shared_ptr<web::http::http_pipeline_stage> MakeHandler(
+    std::shared_ptr<TokenCredential> credential, HandlerOptions options = {});
 
 }  // namespace mtlspop::cpprest
