@@ -13,7 +13,7 @@
 
 namespace mtlspop {
 
-/// What is known of one origin whose scopes nobody gave.
+/// What is known of one origin: of one whose scopes nobody gave, and of one that takes no bound tokens.
 class LearnedOrigin final {
  public:
   /// Null until the origin has said what it wants.
@@ -28,9 +28,14 @@ class LearnedOrigin final {
   /// The origin answered a request that carried no token.
   void SetOpen() noexcept { open_ = true; }
 
+  /// The origin refused a bound token, and a bearer token could be had instead.
+  void SetTakesOnlyBearer() noexcept { takesOnlyBearer_ = true; }
+  bool TakesOnlyBearer() const noexcept { return takesOnlyBearer_; }
+
  private:
   std::timed_mutex asking_;
   std::atomic<bool> open_{false};
+  std::atomic<bool> takesOnlyBearer_{false};
   std::shared_ptr<TokenRequest const> request_;
 };
 

@@ -1,10 +1,11 @@
-#include "retry_delay.hpp"
+#include "mtlspop/policies/retry_delay.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <random>
 
 namespace mtlspop {
 namespace {
@@ -33,6 +34,11 @@ std::int64_t DaysSinceEpoch(std::int64_t year, std::int64_t month, std::int64_t 
   auto const monthFromMarch = (month + 9) % 12;
   auto const dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1;
   return 365 * shifted + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719468;
+}
+
+double RandomOfThread() {
+  thread_local std::minstd_rand generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>{0.0, 1.0}(generator);
 }
 
 }  // namespace
@@ -76,7 +82,8 @@ std::optional<milliseconds> ReadRetryAfter(Headers const& fields, std::chrono::s
 
 milliseconds BackOff(RetryOptions const& options, int attempt) {
   auto const doubled = std::ldexp(static_cast<double>(options.InitialDelay.count()), attempt - 1);
-  auto const jittered = doubled * (0.8 + 0.4 * options.Random());
+  auto const random = options.Random ? options.Random() : RandomOfThread();
+  auto const jittered = doubled * (0.8 + 0.4 * random);
   return milliseconds{static_cast<std::int64_t>(std::min(jittered, static_cast<double>(options.MaximumDelay.count())))};
 }
 

@@ -3,24 +3,18 @@
 #include <algorithm>
 #include <exception>
 #include <optional>
-#include <random>
 #include <string>
 #include <utility>
 
 #include "mtlspop/policies/binding_verdict.hpp"
+#include "mtlspop/policies/retry_delay.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "response_body.hpp"
-#include "retry_delay.hpp"
 
 namespace mtlspop {
 namespace {
 
 constexpr int MostRetries = 100;
-
-double RandomOfThread() {
-  thread_local std::minstd_rand generator{std::random_device{}()};
-  return std::uniform_real_distribution<double>{0.0, 1.0}(generator);
-}
 
 RetryOptions Checked(RetryOptions options) {
   if (options.MaximumRetries < 0 || options.MaximumRetries > MostRetries || options.InitialDelay.count() < 0 ||
@@ -29,7 +23,6 @@ RetryOptions Checked(RetryOptions options) {
         {errors::InvalidArgument, "the retry options are out of range",
          "Set RetryOptions::MaximumRetries to a number from 0 to 100, and the delays to 0 or more"}};
   }
-  if (!options.Random) options.Random = RandomOfThread;
   return options;
 }
 

@@ -1,5 +1,6 @@
 #include "mtlspop/policies/token_authorization_policy.hpp"
 
+#include <atomic>
 #include <utility>
 
 #include "learned_scopes.hpp"
@@ -92,6 +93,9 @@ class TokenAuthorizationPolicy::State final {
       wanted = AskWhatIsWanted(request, next, context, open);
       if (open) return open;
     }
+    if (somebodyTakesOnlyBearer_ && learned_->Of(request.Message.Target.GetOrigin())->TakesOnlyBearer()) {
+      wanted = WithoutBinding(*wanted);
+    }
     auto response = SendAuthorized(request, next, context, *wanted);
     if (response->StatusCode == 401)
       response = AnswerUnauthorized(request, next, context, *wanted, std::move(response));
@@ -152,6 +156,29 @@ class TokenAuthorizationPolicy::State final {
     return SendWithNewBinding(request, next, context, wanted);
   }
 
+  static std::shared_ptr<TokenRequest const> WithoutBinding(TokenRequest const& wanted) {
+    auto bearer = std::make_shared<TokenRequest>(wanted);
+    bearer->Binding = TokenBinding::None;
+    return bearer;
+  }
+
+  // For a resource that takes no bound tokens, where they are only preferred. A credential that they are required of gives
+  // no other all the same.
+  std::unique_ptr<Response> SendWithoutBinding(
+      PipelineRequest& request, NextHttpPolicy next, Context const& context, TokenRequest const& used) const {
+    auto const& target = request.Message.Target;
+    if (used.Binding == TokenBinding::Required || !CanBeSentAgain(request)) ThrowBoundTokensUnknown(target);
+    auto const token = credential_->GetToken(*WithoutBinding(used), context);
+    if (token.Type != TokenType::Bearer) ThrowBoundTokensUnknown(target);
+    log_.Write(
+        LogLevel::Warning, "fallback_to_bearer",
+        {{"host", target.Host()}, {"reason", errors::ResourceDoesNotSupportBoundTokens.Name()}});
+    learned_->Of(target.GetOrigin())->SetTakesOnlyBearer();
+    somebodyTakesOnlyBearer_ = true;
+    Authorize(request, token);
+    return next.Send(request, context);
+  }
+
   std::unique_ptr<Response> SendWithNewBinding(
       PipelineRequest& request, NextHttpPolicy next, Context const& context, TokenRequest const& wanted) const {
     auto renewed = wanted;
@@ -171,7 +198,10 @@ class TokenAuthorizationPolicy::State final {
       TokenRequest const& used,
       std::unique_ptr<Response> response) const {
     auto const verdict = request.Binding ? ReadBindingVerdict(PeekBody(*response, context)) : BindingVerdict::None;
-    if (verdict == BindingVerdict::NotSupported) ThrowBoundTokensUnknown(request.Message.Target);
+    if (verdict == BindingVerdict::NotSupported) {
+      DrainBody(*response, context);
+      return SendWithoutBinding(request, next, context, used);
+    }
     if (verdict == BindingVerdict::CertificateMissing) LogMissingCertificate(request, *response);
 
     auto const isBindingBad = verdict == BindingVerdict::NoLongerGood;
@@ -217,6 +247,7 @@ class TokenAuthorizationPolicy::State final {
   Logger log_;
   bool learns_;
   std::shared_ptr<TokenRequest> configured_ = std::make_shared<TokenRequest>();
+  mutable std::atomic<bool> somebodyTakesOnlyBearer_{false};
   std::unique_ptr<LearnedScopes> learned_ = std::make_unique<LearnedScopes>();
 };
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "fakes.hpp"
-#include "retry_delay.hpp"
+#include "mtlspop/policies/retry_delay.hpp"
 #include "support/error_code_of.hpp"
 #include "support/manual_clock.hpp"
 

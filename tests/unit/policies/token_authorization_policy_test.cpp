@@ -282,6 +282,48 @@ TEST_F(TokenAuthorizationPolicyTest, SaysWhereBoundTokensAreNotTaken) {
       errors::ResourceDoesNotSupportBoundTokens.Name());
 }
 
+/// As the credentials of this library: bound unless the request says that a bearer token will do.
+AccessToken BoundUnlessTold(TokenRequest const& asked) {
+  return asked.Binding == TokenBinding::None ? MakeBearerToken("bearer-token")
+                                             : MakeBoundToken("bound-token", MakeNamedBinding("key-1"));
+}
+
+/// Wire contract, section 5: bearer only where the caller chose "preferred".
+TEST_F(TokenAuthorizationPolicyTest, FallsBackToBearerWhereBindingIsOnlyPreferred) {
+  credential_->Answer = BoundUnlessTold;
+  transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
+  auto options = WithScopes();
+  options.Binding = TokenBinding::Preferred;
+  auto const pipeline = MakePipeline(std::move(options));
+  auto request = Put("the value");
+  EXPECT_EQ(pipeline.Send(request, {})->StatusCode, 200);
+  ASSERT_THAT(transport_->Sent(), SizeIs(2));
+  auto const sent = transport_->Sent()[1];
+  EXPECT_EQ(sent.Fields.Get("Authorization"), "Bearer bearer-token");
+  EXPECT_FALSE(sent.Fields.Contains("x-ms-tokenboundauth"));
+  EXPECT_FALSE(sent.Binding);
+  EXPECT_EQ(sent.Body, "the value");
+  // The origin is not asked again, others are.
+  auto next = Get();
+  pipeline.Send(next, {});
+  auto other = Get("https://another.vault.azure.net/secrets/a");
+  pipeline.Send(other, {});
+  EXPECT_FALSE(transport_->Sent()[2].Binding);
+  EXPECT_TRUE(transport_->Sent()[3].Binding);
+}
+
+TEST_F(TokenAuthorizationPolicyTest, NeverFallsBackToBearerWhereBindingIsRequired) {
+  credential_->Answer = BoundUnlessTold;
+  transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
+  auto options = WithScopes();
+  options.Binding = TokenBinding::Required;
+  auto request = Get();
+  EXPECT_EQ(
+      ErrorCodeOf([&] { MakePipeline(std::move(options)).Send(request, {}); }),
+      errors::ResourceDoesNotSupportBoundTokens.Name());
+  EXPECT_THAT(credential_->Asked(), SizeIs(1));
+}
+
 TEST_F(TokenAuthorizationPolicyTest, LeavesAMissingCertificateToTheCallerAndLogsIt) {
   std::string lines;
   auto options = WithScopes();

@@ -35,6 +35,8 @@ struct TokenAuthorizationOptions {
 /// - A redirect in answer to a bound request is an error; it is never followed.
 /// - A 401 with a claims challenge, with another scope or tenant than the one used, or that says that the binding is no
 ///   longer good is answered with another token, once. Any other 401 is the application's to see.
+/// - A resource that refuses bound tokens altogether is sent a bearer token from then on, where the options prefer binding
+///   and the credential gives one; otherwise it is an error.
 /// - A binding certificate that the server refuses in the handshake is dropped and replaced, once.
 ///
 /// It belongs below a `RetryPolicy`, so that it runs anew at each attempt.
