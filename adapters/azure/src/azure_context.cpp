@@ -4,12 +4,20 @@
 
 namespace mtlspop::azure {
 
+namespace {
+
+// Farther away, and it is no deadline; far from overflow in any unit.
+constexpr std::chrono::hours LongestTimeout{24 * 365 * 10};
+
+}  // namespace
+
 mtlspop::Context FromAzure(Azure::Core::Context const& context) {
   auto const probed = mtlspop::Context{}.WithCancellationProbe([context] { return context.IsCancelled(); });
   auto const deadline = context.GetDeadline();
-  // A cancelled context has the earliest deadline there is, one without a deadline the latest: neither is a time.
-  if (deadline == (Azure::DateTime::max)() || deadline == (Azure::DateTime::min)()) return probed;
-  auto const left = std::chrono::system_clock::time_point{deadline} - std::chrono::system_clock::now();
+  // In Azure's own type: it reaches from the year 1 to 9999, which the system's clock does not.
+  auto const left = deadline - Azure::DateTime{std::chrono::system_clock::now()};
+  if (left > LongestTimeout) return probed;
+  if (left < Azure::DateTime::duration::zero()) return probed.WithTimeout({});
   return probed.WithTimeout(std::chrono::duration_cast<mtlspop::Context::Clock::duration>(left));
 }
 

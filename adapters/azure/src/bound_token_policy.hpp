@@ -4,23 +4,15 @@
 
 #include <azure/core/http/policies/policy.hpp>
 
-#include "mtlspop/credential/token_credential.hpp"
-#include "mtlspop/transport/clock.hpp"
-#include "mtlspop/transport/log.hpp"
-#include "token_pairs.hpp"
+#include "bound_operation.hpp"
 
 namespace mtlspop::azure {
 
-/// What the policy needs. Immutable.
-struct BoundTokenSettings {
-  std::shared_ptr<mtlspop::TokenCredential> Credential;
-  std::shared_ptr<TokenPairs> Pairs;
-  Azure::Core::Http::Policies::RetryOptions Retry;
-  std::shared_ptr<Clock> Time;
-  Logger Log;
-};
-
-/// Gives a request whose Authorization field holds one of our bound tokens the bound form and its binding.
+/// Gives a request whose Authorization field holds one of our bound tokens the bound form and its binding. What it may do
+/// about a refusal it draws from the `BoundOperation` in the context; without one, each request counts by itself.
+///
+/// A pipeline may hold it more than once (copying Azure's `ClientOptions` adds the policies to those that are there): the
+/// first one does the work.
 ///
 /// Thread safety: one policy serves many requests at once.
 class BoundTokenPolicy final : public Azure::Core::Http::Policies::HttpPolicy {
@@ -34,6 +26,8 @@ class BoundTokenPolicy final : public Azure::Core::Http::Policies::HttpPolicy {
       Azure::Core::Context const& context) const override;
 
   std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<BoundTokenPolicy>(settings_); }
+
+  std::shared_ptr<BoundTokenSettings const> const& Settings() const noexcept { return settings_; }
 
  private:
   std::shared_ptr<BoundTokenSettings const> settings_;

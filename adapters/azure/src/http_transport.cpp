@@ -21,7 +21,7 @@ using Azure::Core::Http::RawResponse;
 // What the transport writes by itself, from the body and the connection.
 bool IsTransportsOwn(std::string_view name) noexcept {
   return EqualsIgnoreCase(name, "content-length") || EqualsIgnoreCase(name, "transfer-encoding") ||
-         EqualsIgnoreCase(name, "connection") || EqualsIgnoreCase(name, "expect");
+         EqualsIgnoreCase(name, "connection");
 }
 
 void AddBody(Azure::Core::Http::Request& from, Azure::Core::Context const& context, mtlspop::Request& to) {
@@ -39,16 +39,29 @@ mtlspop::Request Translate(Azure::Core::Http::Request& from, Azure::Core::Contex
   auto headers = from.GetHeaders();
   request.Fields.Reserve(headers.size());
   for (auto& [name, value] : headers) {
-    if (!IsTransportsOwn(name)) request.Fields.Add(name, std::move(value));
+    if (EqualsIgnoreCase(name, "expect") && EqualsIgnoreCase(value, "100-continue")) {
+      request.ExpectContinue = true;
+    } else if (!IsTransportsOwn(name)) {
+      request.Fields.Add(name, std::move(value));
+    }
   }
   AddBody(from, context, request);
   return request;
 }
 
+// Azure has one value for each name. Fields of the same name make up a list (RFC 9110 section 5.3), for example of
+// challenges; cookies do not, and of those Azure's own transports keep the last one too.
+void AddField(RawResponse& response, std::string const& name, std::string const& value) {
+  auto const& fields = response.GetHeaders();
+  auto const before = fields.find(name);
+  auto const isList = before != fields.end() && !EqualsIgnoreCase(name, "set-cookie");
+  response.SetHeader(name, isList ? before->second + ", " + value : value);
+}
+
 std::unique_ptr<RawResponse> Translate(std::unique_ptr<Response> from) {
   auto response =
       std::make_unique<RawResponse>(1, 1, static_cast<HttpStatusCode>(from->StatusCode), from->ReasonPhrase);
-  for (auto const& [name, value] : from->Fields) response->SetHeader(name, value);
+  for (auto const& [name, value] : from->Fields) AddField(*response, name, value);
   response->SetBodyStream(std::make_unique<ResponseBody>(std::move(from->Body)));
   return response;
 }

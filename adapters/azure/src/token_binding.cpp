@@ -1,8 +1,11 @@
 #include "mtlspop/azure/token_binding.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "bound_operation.hpp"
 #include "bound_token_policy.hpp"
 #include "mtlspop/azure/http_transport.hpp"
 #include "mtlspop/transport/environment.hpp"
@@ -42,24 +45,64 @@ std::string PemOf(std::string const& base64Certificate) {
              : "-----BEGIN CERTIFICATE-----\n" + base64Certificate + "\n-----END CERTIFICATE-----\n";
 }
 
-std::shared_ptr<mtlspop::HttpTransport> TransportFor(
+bool AsksForMore(AzureTransportOptions const& options) {
+  return options.HttpProxy.HasValue() || options.ProxyUserName.HasValue() || options.ProxyPassword.HasValue() ||
+         !options.ExpectedTlsRootCertificate.empty();
+}
+
+TransportOptions Translate(AzureTransportOptions const& options) {
+  TransportOptions settings;
+  if (options.HttpProxy.HasValue()) {
+    // An empty one means none at all, neither the environment's.
+    settings.Proxy.UseEnvironment = false;
+    settings.Proxy.Url = options.HttpProxy.Value();
+  } else if (options.ProxyUserName.HasValue() || options.ProxyPassword.HasValue()) {
+    Refuse(
+        "the client options have credentials for a proxy and name no proxy",
+        "Name it in ClientOptions::Transport.HttpProxy too; the environment's proxies take theirs from their URLs, "
+        "http://user:password@host:port");
+  }
+  if (options.ProxyUserName.HasValue()) settings.Proxy.UserName = options.ProxyUserName.Value();
+  if (options.ProxyPassword.HasValue()) {
+    settings.Proxy.Password = Secret{std::string_view{options.ProxyPassword.Value()}};
+  }
+  settings.Tls.Trust.CaPem = PemOf(options.ExpectedTlsRootCertificate);
+  return settings;
+}
+
+std::shared_ptr<Azure::Core::Http::HttpTransport> TransportFor(
     AzureTransportOptions const& options, std::shared_ptr<mtlspop::HttpTransport> const& given) {
-  auto const asksForMore = options.HttpProxy.HasValue() || !options.ExpectedTlsRootCertificate.empty();
-  if (given && asksForMore) {
+  if (!AsksForMore(options)) {
+    return options.Transport ? options.Transport : std::make_shared<HttpTransport>(given);
+  }
+  if (given || options.Transport) {
     Refuse(
         "both a transport and a proxy or root certificate are given",
         "Set them in the TransportOptions that BoundTokenCredentialOptions::Transport is made from, and leave them out "
-        "of "
-        "the client options");
+        "of the client options; or set them in the client options before the first call of UseTokenBinding");
   }
-  if (given || !asksForMore) return given;
-  TransportOptions settings;
-  if (options.HttpProxy.HasValue()) settings.Proxy.Url = options.HttpProxy.Value();
-  if (options.ProxyUserName.HasValue()) settings.Proxy.UserName = options.ProxyUserName.Value();
-  if (options.ProxyPassword.HasValue())
-    settings.Proxy.Password = Secret{std::string_view{options.ProxyPassword.Value()}};
-  settings.Tls.Trust.CaPem = PemOf(options.ExpectedTlsRootCertificate);
-  return MakeHttpTransport(TransportOptionsFromEnvironment(std::move(settings)));
+  return std::make_shared<HttpTransport>(MakeHttpTransport(TransportOptionsFromEnvironment(Translate(options))).get());
+}
+
+using Policies = std::vector<std::unique_ptr<Azure::Core::Http::Policies::HttpPolicy>>;
+
+template <typename Policy>
+void RemoveAll(Policies& policies) {
+  policies.erase(
+      std::remove_if(
+          policies.begin(), policies.end(),
+          [](auto const& policy) { return dynamic_cast<Policy const*>(policy.get()) != nullptr; }),
+      policies.end());
+}
+
+// What earlier calls with these options have added.
+std::vector<BoundSource> SourcesOf(Policies const& policies) {
+  std::vector<BoundSource> sources;
+  for (auto const& policy : policies) {
+    auto const* const ours = dynamic_cast<BoundTokenPolicy const*>(policy.get());
+    if (ours != nullptr) AddSources(sources, ours->Settings()->Sources);
+  }
+  return sources;
 }
 
 }  // namespace
@@ -81,14 +124,17 @@ void UseTokenBinding(
   RefuseUnusable(options.Transport);
   auto const& from = TokenBindingAccess::OptionsOf(*credential);
   AzureTransportOptions transport;
-  transport.Transport = options.Transport.Transport;
-  if (!transport.Transport) {
-    transport.Transport = std::make_shared<HttpTransport>(TransportFor(options.Transport, from.Transport));
-  }
-  auto settings = std::make_shared<BoundTokenSettings const>(BoundTokenSettings{
-      from.Credential, TokenBindingAccess::PairsOf(*credential), options.Retry, from.ManagedIdentity.Time, from.Log});
+  transport.Transport = TransportFor(options.Transport, from.Transport);
+
+  auto sources = SourcesOf(options.PerRetryPolicies);
+  AddSources(sources, {{from.Credential, TokenBindingAccess::PairsOf(*credential)}});
+  auto const settings = std::make_shared<BoundTokenSettings const>(
+      BoundTokenSettings{std::move(sources), options.Retry, from.ManagedIdentity.Time, from.Log});
   options.Transport = std::move(transport);
-  options.PerRetryPolicies.push_back(std::make_unique<BoundTokenPolicy>(std::move(settings)));
+  RemoveAll<BoundOperationPolicy>(options.PerOperationPolicies);
+  RemoveAll<BoundTokenPolicy>(options.PerRetryPolicies);
+  options.PerOperationPolicies.push_back(std::make_unique<BoundOperationPolicy>(settings));
+  options.PerRetryPolicies.push_back(std::make_unique<BoundTokenPolicy>(settings));
 }
 
 }  // namespace mtlspop::azure

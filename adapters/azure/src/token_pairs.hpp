@@ -52,7 +52,8 @@ class TokenPairs final {
   std::unordered_map<std::string_view, Entry> entries_;
 };
 
-/// Whether the text is a JWT that is bound to a certificate (RFC 8705 section 3.1); false for anything else.
+/// Whether the text is a JWT that is bound to a certificate (RFC 8705 section 3.1); false for anything else. By this a token
+/// is known for a bound one when its pair is gone, so no other is handed out.
 bool IsBoundToken(std::string_view token);
 
 }  // namespace mtlspop::azure

@@ -10,8 +10,10 @@ namespace mtlspop::bench {
 
 std::shared_ptr<StaticCredential> MakeBoundCredential(Scenario const& scenario) {
   AccessToken token;
-  // As long as real ones are.
-  token.Token = Secret{"eyJhbGciOiJub25lIn0." + std::string(1600, 'a') + ".c2lnbmF0dXJl"};
+  // {"cnf":{"x5t#S256":"abc"},"pad":"..."}, as long as real ones are.
+  std::string payload = "eyJjbmYiOnsieDV0I1MyNTYiOiJhYmMifSwicGFkIjoi";
+  for (int i = 0; i < 390; ++i) payload += "YWFh";
+  token.Token = Secret{"eyJhbGciOiJub25lIn0." + payload + "In0.c2lnbmF0dXJl"};
   token.Type = TokenType::MtlsPop;
   token.Binding = LoadBinding(scenario);
   token.ExpiresOn = std::chrono::system_clock::now() + std::chrono::hours{24};

@@ -8,7 +8,11 @@
 
 #include "fakes.hpp"
 #include "mtlspop/azure/http_transport.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/policies/errors.hpp"
 #include "support/error_code_of.hpp"
+#include "support/manual_clock.hpp"
+#include "support/scoped_environment.hpp"
 
 namespace mtlspop::azure {
 namespace {
@@ -26,6 +30,12 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
+
+/// A bound token as they look: a JWT with a cnf claim, told apart by its signature.
+std::string Jwt(std::string const& name) {
+  // {"cnf":{"x5t#S256":"abc"}}
+  return "e30.eyJjbmYiOnsieDV0I1MyNTYiOiJhYmMifX0." + name;
+}
 
 /// An Azure transport that is none of ours.
 class ForeignTransport final : public Azure::Core::Http::HttpTransport {
@@ -49,9 +59,10 @@ class TokenBindingTest : public testing::Test {
     options.Credential = inner_;
     options.Transport = transport_;
     options.Log = {};
+    options.ManagedIdentity.Time = clock_;
     credential_ = std::make_shared<BoundTokenCredential>(options);
     clientOptions_.Retry.RetryDelay = std::chrono::milliseconds{0};
-    inner_->Answer = [this](TokenRequest const&) { return Expiring(MakeBoundToken("bound-token", binding_)); };
+    inner_->Answer = [this](TokenRequest const&) { return Expiring(MakeBoundToken(Jwt("bound-token"), binding_)); };
   }
 
   static AccessToken Expiring(AccessToken token) {
@@ -79,6 +90,43 @@ class TokenBindingTest : public testing::Test {
     return Get(MakePipeline(credential_));
   }
 
+  /// Another credential like it, whose bound token and binding have other names.
+  struct Another {
+    std::shared_ptr<FakeCredential> Inner = std::make_shared<FakeCredential>();
+    std::shared_ptr<BoundTokenCredential> Credential;
+  };
+  Another MakeAnother() const {
+    Another another;
+    another.Inner->Answer = [](auto const&) {
+      return Expiring(MakeBoundToken(Jwt("other-token"), MakeNamedBinding("other-key")));
+    };
+    BoundTokenCredentialOptions options;
+    options.Credential = another.Inner;
+    options.Transport = transport_;
+    options.Log = {};
+    another.Credential = std::make_shared<BoundTokenCredential>(options);
+    return another;
+  }
+
+  static void ExpectBound(SentRequest const& sent, std::string const& token, std::string const& key) {
+    EXPECT_EQ(sent.Fields.Get("authorization"), "mtls_pop " + Jwt(token));
+    EXPECT_EQ(sent.Fields.Get("x-ms-tokenboundauth"), "true");
+    ASSERT_TRUE(sent.Binding);
+    EXPECT_EQ(sent.Binding->KeyId(), key);
+  }
+
+  /// The text of the AuthenticationException that `call` throws.
+  template <typename Call>
+  static std::string RefusalOf(Call&& call) {
+    try {
+      call();
+    } catch (AuthenticationException const& error) {
+      return error.what();
+    }
+    return "no AuthenticationException";
+  }
+
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
   std::shared_ptr<ScriptedTransport> transport_ = std::make_shared<ScriptedTransport>();
   std::shared_ptr<FakeCredential> inner_ = std::make_shared<FakeCredential>();
   std::shared_ptr<BindingCertificate const> binding_ = MakeNamedBinding("key-1");
@@ -92,7 +140,7 @@ TEST_F(TokenBindingTest, SendsTheBoundFormWithTheBinding) {
   EXPECT_EQ(response->GetStatusCode(), HttpStatusCode::Ok);
   EXPECT_EQ(std::string(response->GetBody().begin(), response->GetBody().end()), "the body");
   auto const sent = transport_->Sent()[0];
-  EXPECT_EQ(sent.Fields.Get("authorization"), "mtls_pop bound-token");
+  EXPECT_EQ(sent.Fields.Get("authorization"), "mtls_pop " + Jwt("bound-token"));
   EXPECT_EQ(sent.Fields.Get("x-ms-tokenboundauth"), "true");
   EXPECT_EQ(sent.Binding->KeyId(), "key-1");
   EXPECT_THAT(inner_->Asked()[0].Scopes, testing::ElementsAre("https://vault.azure.net/.default"));
@@ -116,24 +164,13 @@ TEST_F(TokenBindingTest, NeverHandsTheTokenToAnotherTransport) {
 }
 
 TEST_F(TokenBindingTest, FailsClosedWhereTheBindingIsNotKnown) {
-  inner_->Answer = [this](auto const&) {
-    return Expiring(MakeBoundToken("e30.eyJjbmYiOnsieDV0I1MyNTYiOiJhYmMifX0.c2ln", binding_));
-  };
+  inner_->Answer = [this](auto const&) { return Expiring(MakeBoundToken(Jwt("of-another"), binding_)); };
   BoundTokenCredentialOptions options;
   options.Credential = inner_;
   options.Transport = transport_;
   UseTokenBinding(clientOptions_, std::make_shared<BoundTokenCredential>(options));
   EXPECT_THROW(Get(MakePipeline(credential_)), AuthenticationException);
   EXPECT_THAT(transport_->Sent(), IsEmpty());
-}
-
-TEST_F(TokenBindingTest, LeavesOtherClientsAlone) {
-  auto const plain = std::make_shared<ForeignTransport>();
-  Azure::Core::_internal::ClientOptions untouched;
-  untouched.Transport.Transport = plain;
-  UseTokenBinding(clientOptions_, credential_);
-  EXPECT_THAT(untouched.PerRetryPolicies, IsEmpty());
-  EXPECT_EQ(untouched.Transport.Transport, plain);
 }
 
 TEST_F(TokenBindingTest, RetriesAFailedBindingCheckStayingBoundAndNotForever) {
@@ -149,22 +186,22 @@ TEST_F(TokenBindingTest, RetriesAFailedBindingCheckStayingBoundAndNotForever) {
 
 TEST_F(TokenBindingTest, AnswersAClaimsChallengeAndRemembersTheAnswer) {
   inner_->Answer = [this](TokenRequest const& asked) {
-    return Expiring(MakeBoundToken(asked.Claims.empty() ? "bound-token" : "claims-token", binding_));
+    return Expiring(MakeBoundToken(Jwt(asked.Claims.empty() ? "bound-token" : "claims-token"), binding_));
   };
   transport_->ThenAnswer(401, "WWW-Authenticate", R"(Bearer error="insufficient_claims", claims="eyJhIjoxfQ==")", "");
   UseTokenBinding(clientOptions_, credential_);
   auto const pipeline = MakePipeline(credential_);
   EXPECT_EQ(Get(pipeline)->GetStatusCode(), HttpStatusCode::Ok);
   EXPECT_EQ(inner_->Asked()[1].Claims, R"({"a":1})");
-  EXPECT_EQ(transport_->Sent()[1].Fields.Get("authorization"), "mtls_pop claims-token");
+  EXPECT_EQ(transport_->Sent()[1].Fields.Get("authorization"), "mtls_pop " + Jwt("claims-token"));
   Get(pipeline);
-  EXPECT_EQ(transport_->Sent()[2].Fields.Get("authorization"), "mtls_pop claims-token");
+  EXPECT_EQ(transport_->Sent()[2].Fields.Get("authorization"), "mtls_pop " + Jwt("claims-token"));
 }
 
 TEST_F(TokenBindingTest, ReplacesABindingThatTheHandshakeRefuses) {
   inner_->Answer = [this](TokenRequest const& asked) {
-    return asked.RejectedKeyId.empty() ? Expiring(MakeBoundToken("bound-token", binding_))
-                                       : Expiring(MakeBoundToken("new-token", MakeNamedBinding("key-2")));
+    return asked.RejectedKeyId.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                       : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
   };
   transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);
@@ -237,6 +274,24 @@ TEST_F(TokenBindingTest, AsksAnewWhereAzureSaysThatTheTokenWasRefused) {
   EXPECT_TRUE(inner_->Asked()[0].ForceRefresh);
 }
 
+TEST_F(TokenBindingTest, AsksAnewWhereACachedTokenIsTooOldForAzure) {
+  inner_->Answer = [this](TokenRequest const& asked) {
+    auto token = MakeBoundToken(Jwt("bound-token"), binding_);
+    token.Source = asked.ForceRefresh ? TokenSource::Service : TokenSource::Cache;
+    token.ExpiresOn = clock_->Now() + std::chrono::minutes{asked.ForceRefresh ? 60 : 10};
+    return token;
+  };
+  TokenRequestContext context;
+  context.Scopes = {"scope"};
+  context.MinimumExpiration = std::chrono::minutes{11};
+  credential_->GetToken(context, {});
+  ASSERT_THAT(inner_->Asked(), SizeIs(2));
+  EXPECT_TRUE(inner_->Asked()[1].ForceRefresh);
+  context.MinimumExpiration = std::chrono::minutes{9};
+  credential_->GetToken(context, {});
+  EXPECT_THAT(inner_->Asked(), SizeIs(3));
+}
+
 TEST_F(TokenBindingTest, RefusesOptionsThatItCannotHonour) {
   auto const refused = [this](auto change) {
     Azure::Core::_internal::ClientOptions options;
@@ -249,8 +304,404 @@ TEST_F(TokenBindingTest, RefusesOptionsThatItCannotHonour) {
   EXPECT_EQ(refused([](auto& options) { options.Transport.DisableTlsCertificateValidation = true; }), invalid);
   EXPECT_EQ(refused([](auto& options) { options.Transport.EnableCertificateRevocationListCheck = true; }), invalid);
   EXPECT_EQ(refused([](auto& options) { options.Transport.HttpProxy = "http://proxy.example"; }), invalid);
+  EXPECT_EQ(refused([](auto& options) { options.Transport.ProxyUserName = "somebody"; }), invalid);
+  EXPECT_EQ(refused([](auto& options) { options.Transport.ProxyPassword = "secret"; }), invalid);
   EXPECT_EQ(refused([](auto&) {}), "no error");
 }
+
+TEST_F(TokenBindingTest, RefusesCredentialsForAProxyThatIsNotNamed) {
+  auto const own = std::make_shared<BoundTokenCredential>(inner_);
+  Azure::Core::_internal::ClientOptions options;
+  options.Transport.ProxyUserName = "somebody";
+  EXPECT_EQ(ErrorCodeOf([&] { UseTokenBinding(options, own); }), errors::InvalidArgument.Name());
+}
+
+TEST_F(TokenBindingTest, TakesTheSameOptionsTwice) {
+  UseTokenBinding(clientOptions_, credential_);
+  UseTokenBinding(clientOptions_, credential_);
+  Get(MakePipeline(credential_));
+  ASSERT_THAT(transport_->Sent(), SizeIs(1));
+  ExpectBound(transport_->Sent()[0], "bound-token", "key-1");
+}
+
+/// Azure's assignment adds the policies of the right side to those of the left.
+TEST_F(TokenBindingTest, TakesOptionsThatWereAssigned) {
+  auto const another = MakeAnother();
+  UseTokenBinding(clientOptions_, credential_);
+  Azure::Core::_internal::ClientOptions other;
+  UseTokenBinding(other, another.Credential);
+  clientOptions_ = other;
+  Get(MakePipeline(credential_));
+  Get(MakePipeline(another.Credential));
+  clientOptions_ = other;
+  Get(MakePipeline(credential_));
+  ASSERT_THAT(transport_->Sent(), SizeIs(3));
+  ExpectBound(transport_->Sent()[0], "bound-token", "key-1");
+  ExpectBound(transport_->Sent()[1], "other-token", "other-key");
+  ExpectBound(transport_->Sent()[2], "bound-token", "key-1");
+}
+
+TEST_F(TokenBindingTest, TakesOneOptionsObjectForTwoClients) {
+  auto const another = MakeAnother();
+  UseTokenBinding(clientOptions_, credential_);
+  auto const first = MakePipeline(credential_);
+  UseTokenBinding(clientOptions_, another.Credential);
+  auto const second = MakePipeline(another.Credential);
+  Get(first);
+  Get(second);
+  ASSERT_THAT(transport_->Sent(), SizeIs(2));
+  ExpectBound(transport_->Sent()[0], "bound-token", "key-1");
+  ExpectBound(transport_->Sent()[1], "other-token", "other-key");
+}
+
+/// A policy per retry that sends the request a second time where it was refused, as Key Vault's own does.
+class SendsAgain final : public HttpPolicy {
+ public:
+  explicit SendsAgain(std::shared_ptr<BoundTokenCredential> credential) : credential_(std::move(credential)) {}
+  std::unique_ptr<RawResponse> Send(
+      Azure::Core::Http::Request& request,
+      Azure::Core::Http::Policies::NextHttpPolicy next,
+      Azure::Core::Context const& context) const override {
+    TokenRequestContext wanted;
+    wanted.Scopes = {"https://vault.azure.net/.default"};
+    request.SetHeader("authorization", "Bearer " + credential_->GetToken(wanted, context).Token);
+    auto response = next.Send(request, context);
+    auto const& fields = response->GetHeaders();
+    auto const challenge = fields.find("www-authenticate");
+    if (challenge == fields.end() || challenge->second.empty()) return response;
+    wanted.MinimumExpiration = (Azure::DateTime::duration::max)();
+    wanted.TenantId = TenantId;
+    request.SetHeader("authorization", "Bearer " + credential_->GetToken(wanted, context).Token);
+    return next.Send(request, context);
+  }
+  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<SendsAgain>(*this); }
+  std::string TenantId;
+
+ private:
+  std::shared_ptr<BoundTokenCredential> credential_;
+};
+
+class ChallengedTokenBindingTest : public TokenBindingTest {
+ protected:
+  ChallengedTokenBindingTest() { UseTokenBinding(clientOptions_, credential_); }
+
+  std::unique_ptr<RawResponse> Challenged(std::string const& tenant = {}) {
+    auto policy = std::make_unique<SendsAgain>(credential_);
+    policy->TenantId = tenant;
+    std::vector<std::unique_ptr<HttpPolicy>> perRetry;
+    perRetry.push_back(std::move(policy));
+    return Get(HttpPipeline{clientOptions_, "test", "1.0", std::move(perRetry), {}});
+  }
+
+  static constexpr char const* Challenge = R"(Bearer authorization="https://login.example/t", resource="https://a.b")";
+};
+
+TEST_F(ChallengedTokenBindingTest, RetriesAFailedBindingCheckWithinOneLimitForTheWholeCall) {
+  std::string const body = R"({"error":{"message":"[MtlsCnfClaimRequestDataValidationFailed] again"}})";
+  for (int i = 0; i < 20; ++i) transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, body);
+  EXPECT_EQ(Challenged()->GetStatusCode(), HttpStatusCode::Unauthorized);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1 + clientOptions_.Retry.MaxRetries));
+  EXPECT_THAT(inner_->Asked(), SizeIs(1));
+}
+
+TEST_F(ChallengedTokenBindingTest, AnswersAClaimsChallengeOnceForTheWholeCall) {
+  auto const challenge = std::string{Challenge} + R"(, error="insufficient_claims", claims="eyJhIjoxfQ==")";
+  for (int i = 0; i < 20; ++i) transport_->ThenAnswer(401, "WWW-Authenticate", challenge, "");
+  EXPECT_EQ(Challenged()->GetStatusCode(), HttpStatusCode::Unauthorized);
+  EXPECT_THAT(transport_->Sent(), SizeIs(2));
+  EXPECT_THAT(inner_->Asked(), SizeIs(2));
+}
+
+TEST_F(ChallengedTokenBindingTest, ReplacesTheBindingOnceForTheWholeCall) {
+  inner_->Answer = [this](TokenRequest const& asked) {
+    return asked.RejectedKeyId.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                       : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
+  };
+  std::string const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
+  for (int i = 0; i < 20; ++i) transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, body);
+  EXPECT_EQ(Challenged()->GetStatusCode(), HttpStatusCode::Unauthorized);
+  ASSERT_THAT(transport_->Sent(), SizeIs(2));
+  EXPECT_EQ(transport_->Sent()[1].Binding->KeyId(), "key-2");
+}
+
+TEST_F(ChallengedTokenBindingTest, LeavesAnyOtherChallengeToAzure) {
+  transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, "");
+  EXPECT_EQ(Challenged()->GetStatusCode(), HttpStatusCode::Ok);
+  ASSERT_THAT(inner_->Asked(), SizeIs(2));
+  EXPECT_TRUE(inner_->Asked()[1].ForceRefresh);
+}
+
+/// A token for another tenant is another token: the cache may have it.
+TEST_F(ChallengedTokenBindingTest, DoesNotGoPastTheCacheForAnotherTenant) {
+  transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, "");
+  EXPECT_EQ(Challenged("another-tenant")->GetStatusCode(), HttpStatusCode::Ok);
+  ASSERT_THAT(inner_->Asked(), SizeIs(2));
+  EXPECT_EQ(inner_->Asked()[1].TenantId, "another-tenant");
+  EXPECT_FALSE(inner_->Asked()[1].ForceRefresh);
+}
+
+TEST_F(ChallengedTokenBindingTest, GoesPastTheCacheWhereItHoldsTheTokenThatWasRefused) {
+  inner_->Answer = [this](TokenRequest const& asked) {
+    auto token = Expiring(MakeBoundToken(Jwt(asked.ForceRefresh ? "new-token" : "bound-token"), binding_));
+    token.Source = asked.ForceRefresh ? TokenSource::Service : TokenSource::Cache;
+    return token;
+  };
+  transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, "");
+  EXPECT_EQ(Challenged("another-tenant")->GetStatusCode(), HttpStatusCode::Ok);
+  EXPECT_EQ(transport_->Sent()[1].Fields.Get("authorization"), "mtls_pop " + Jwt("new-token"));
+}
+
+TEST_F(TokenBindingTest, WaitsAsLongAsTheResourceAsks) {
+  transport_->Then(
+      [](auto const&) { return MakeResponse(401, "Retry-After", "7", "[MtlsCnfClaimRequestDataValidationFailed]"); });
+  EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);
+  EXPECT_THAT(clock_->Slept(), testing::ElementsAre(std::chrono::seconds{7}));
+  // But not longer than anybody waits.
+  transport_->ThenAnswer(401, "Retry-After", "7000", "[MtlsCnfClaimRequestDataValidationFailed]");
+  EXPECT_EQ(Get(MakePipeline(credential_))->GetStatusCode(), HttpStatusCode::Unauthorized);
+}
+
+TEST_F(TokenBindingTest, WaitsLongerEachTimeAndNotTheSameForEverybody) {
+  clientOptions_.Retry.RetryDelay = std::chrono::milliseconds{1000};
+  for (int i = 0; i < 3; ++i) transport_->ThenAnswer(401, "[MtlsCnfClaimRequestDataValidationFailed]");
+  GetBound();
+  auto const slept = clock_->Slept();
+  ASSERT_THAT(slept, SizeIs(3));
+  bool isEven = true;
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto const whole = std::chrono::milliseconds{1000 << i};
+    EXPECT_GE(slept[i], whole * 8 / 10);
+    EXPECT_LE(slept[i], whole * 12 / 10);
+    isEven = isEven && slept[i] == whole;
+  }
+  EXPECT_FALSE(isEven);
+}
+
+TEST_F(TokenBindingTest, IsCancelledWhileItWaitsForAnotherCheck) {
+  Azure::Core::Context context;
+  transport_->Then([&](auto const&) {
+    context.Cancel();
+    return MakeResponse(401, "[MtlsCnfClaimRequestDataValidationFailed]");
+  });
+  UseTokenBinding(clientOptions_, credential_);
+  EXPECT_THROW(Get(MakePipeline(credential_), context), Azure::Core::OperationCancelledException);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+TEST_F(TokenBindingTest, SaysWhereBoundTokensAreNotTaken) {
+  transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
+  EXPECT_THAT(RefusalOf([&] { GetBound(); }), HasSubstr(std::string{errors::ResourceDoesNotSupportBoundTokens.Name()}));
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+/// Wire contract, section 5: bearer only where the caller chose "preferred".
+TEST_F(TokenBindingTest, FallsBackToBearerWhereTheCredentialGivesOne) {
+  inner_->Answer = [this](TokenRequest const& asked) {
+    return asked.Binding == TokenBinding::None ? Expiring(MakeBearerToken("bearer-token"))
+                                               : Expiring(MakeBoundToken(Jwt("bound-token"), binding_));
+  };
+  transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
+  UseTokenBinding(clientOptions_, credential_);
+  auto const pipeline = MakePipeline(credential_);
+  EXPECT_EQ(Get(pipeline)->GetStatusCode(), HttpStatusCode::Ok);
+  Get(pipeline);
+  ASSERT_THAT(transport_->Sent(), SizeIs(3));
+  for (std::size_t i = 1; i < 3; ++i) {
+    auto const sent = transport_->Sent()[i];
+    EXPECT_EQ(sent.Fields.Get("authorization"), "Bearer bearer-token");
+    EXPECT_FALSE(sent.Fields.Contains("x-ms-tokenboundauth"));
+    EXPECT_FALSE(sent.Binding);
+  }
+}
+
+TEST_F(TokenBindingTest, SendsTheBearerTokenThatARenewalFallsBackTo) {
+  inner_->Answer = [this](TokenRequest const& asked) {
+    return asked.RejectedKeyId.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                       : Expiring(MakeBearerToken("bearer-token"));
+  };
+  transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
+  EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);
+  auto const sent = transport_->Sent()[1];
+  EXPECT_EQ(sent.Fields.Get("authorization"), "Bearer bearer-token");
+  EXPECT_FALSE(sent.Fields.Contains("x-ms-tokenboundauth"));
+  EXPECT_FALSE(sent.Binding);
+}
+
+TEST_F(TokenBindingTest, LeavesAMissingCertificateToTheCallerAndLogsIt) {
+  std::string lines;
+  BoundTokenCredentialOptions options;
+  options.Credential = inner_;
+  options.Transport = transport_;
+  options.Log = Logger{[&](LogLevel, std::string_view line) { lines += line; }, LogLevel::Debug};
+  credential_ = std::make_shared<BoundTokenCredential>(options);
+  transport_->ThenAnswer(401, R"({"error":{"code":"MissingClientCertificate"}})");
+  EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Unauthorized);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+  EXPECT_THAT(lines, HasSubstr("client_certificate_did_not_arrive"));
+}
+
+TEST_F(TokenBindingTest, SaysThatABindingIsRefusedAgainAndDoesNotRetryIt) {
+  Error const refused{{errors::BindingCertificateRejected, "refused", "replace it"}};
+  for (int i = 0; i < 9; ++i) transport_->ThenThrow(refused);
+  EXPECT_THAT(RefusalOf([&] { GetBound(); }), HasSubstr(std::string{errors::BindingCertificateRejected.Name()}));
+  EXPECT_THAT(transport_->Sent(), SizeIs(2));
+}
+
+TEST_F(TokenBindingTest, SendsABodyAgainFromItsBeginningWithAnotherToken) {
+  UseTokenBinding(clientOptions_, credential_);
+  transport_->ThenAnswer(401, "WWW-Authenticate", R"(Bearer error="insufficient_claims", claims="eyJhIjoxfQ==")", "");
+  transport_->ThenAnswer(401, R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})");
+  std::string const text = "the value";
+  Azure::Core::IO::MemoryBodyStream body{reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
+  Azure::Core::Http::Request request{
+      HttpMethod::Put, Azure::Core::Url{"https://myvault.vault.azure.net/secrets/a"}, &body};
+  EXPECT_EQ(MakePipeline(credential_).Send(request, {})->GetStatusCode(), HttpStatusCode::Ok);
+  ASSERT_THAT(transport_->Sent(), SizeIs(3));
+  for (auto const& sent : transport_->Sent()) EXPECT_EQ(sent.Body, text);
+}
+
+/// What a caller's own stream may be: good for one reading.
+class OnceStream final : public Azure::Core::IO::BodyStream {
+ public:
+  std::int64_t Length() const override { return 100; }
+  void Rewind() override {
+    if (left_ != 100) throw std::runtime_error("read once");
+  }
+
+ private:
+  std::size_t OnRead(std::uint8_t* buffer, std::size_t count, Azure::Core::Context const&) override {
+    count = std::min(count, left_);
+    std::fill_n(buffer, count, std::uint8_t{'x'});
+    left_ -= count;
+    return count;
+  }
+  std::size_t left_ = 100;
+};
+
+TEST_F(TokenBindingTest, GivesBackARefusalWhoseRequestCannotBeSentAgain) {
+  UseTokenBinding(clientOptions_, credential_);
+  transport_->ThenAnswer(401, R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})");
+  OnceStream body;
+  Azure::Core::Http::Request request{
+      HttpMethod::Put, Azure::Core::Url{"https://myvault.vault.azure.net/secrets/a"}, &body};
+  EXPECT_EQ(MakePipeline(credential_).Send(request, {})->GetStatusCode(), HttpStatusCode::Unauthorized);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+TEST_F(TokenBindingTest, ReportsACancellationThatMeetsTheBodyAsSuch) {
+  clientOptions_.Retry.MaxRetries = 0;
+  Azure::Core::Context context;
+  transport_->Then([&](auto const&) -> std::unique_ptr<Response> {
+    context.Cancel();
+    throw Error{{errors::RequestBodyFailed, "the body could not be read", "look at the cause"}};
+  });
+  UseTokenBinding(clientOptions_, credential_);
+  EXPECT_THROW(Get(MakePipeline(credential_), context), Azure::Core::OperationCancelledException);
+}
+
+TEST_F(TokenBindingTest, ReportsADeadlineAsSuchWhicheverClockSeesItFirst) {
+  clientOptions_.Retry.MaxRetries = 0;
+  UseTokenBinding(clientOptions_, credential_);
+  Error const expired{{errors::DeadlineExceeded, "out of time", "allow more"}};
+  transport_->ThenThrow(expired);
+  auto const soon = std::chrono::system_clock::now() + std::chrono::milliseconds{40};
+  EXPECT_THROW(Get(MakePipeline(credential_), Azure::Core::Context{soon}), Azure::Core::OperationCancelledException);
+  // A time limit of the transport's own.
+  transport_->ThenThrow(expired);
+  EXPECT_THROW(Get(MakePipeline(credential_)), TransportException);
+}
+
+TEST_F(TokenBindingTest, TakesADeadlineThatTheClocksDoNotReach) {
+  UseTokenBinding(clientOptions_, credential_);
+  Azure::Core::Context const context{Azure::DateTime{9999, 12, 31}};
+  EXPECT_EQ(Get(MakePipeline(credential_), context)->GetStatusCode(), HttpStatusCode::Ok);
+  Azure::Core::Context const over{Azure::DateTime{2, 1, 1}};
+  EXPECT_THROW(Get(MakePipeline(credential_), over), Azure::Core::OperationCancelledException);
+}
+
+TEST_F(TokenBindingTest, JoinsFieldsOfTheSameName) {
+  transport_->Then([](auto const&) {
+    Headers fields;
+    fields.Add("WWW-Authenticate", R"(Basic realm="a")");
+    fields.Add("www-authenticate", R"(Bearer error="insufficient_claims", claims="eyJhIjoxfQ==")");
+    fields.Add("Vary", "a");
+    fields.Add("vary", "b");
+    return MakeResponse(401, "", fields);
+  });
+  transport_->Then([](auto const&) {
+    Headers fields;
+    fields.Add("Vary", "a");
+    fields.Add("vary", "b");
+    fields.Add("Set-Cookie", "a=1");
+    fields.Add("Set-Cookie", "b=2");
+    return MakeResponse(200, "", fields);
+  });
+  auto const response = GetBound();
+  EXPECT_EQ(response->GetHeaders().at("vary"), "a, b");
+  EXPECT_EQ(response->GetHeaders().at("set-cookie"), "b=2");
+  EXPECT_EQ(inner_->Asked().back().Claims, R"({"a":1})");
+}
+
+TEST_F(TokenBindingTest, RefusesABoundTokenThatCouldNotBeTold) {
+  inner_->Answer = [this](auto const&) { return Expiring(MakeBoundToken("opaque", binding_)); };
+  EXPECT_THAT(RefusalOf([&] { GetBound(); }), HasSubstr(std::string{errors::TokenMalformed.Name()}));
+  EXPECT_THAT(transport_->Sent(), IsEmpty());
+}
+
+/// A policy of the application's that keeps the token's own header, or loses the placeholder's context.
+class Meddling final : public HttpPolicy {
+ public:
+  explicit Meddling(std::string authorization) : authorization_(std::move(authorization)) {}
+  std::unique_ptr<RawResponse> Send(
+      Azure::Core::Http::Request& request,
+      Azure::Core::Http::Policies::NextHttpPolicy next,
+      Azure::Core::Context const& context) const override {
+    if (authorization_.empty()) return next.Send(request, Azure::Core::Context{});
+    request.SetHeader("authorization", authorization_);
+    return next.Send(request, context);
+  }
+  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<Meddling>(authorization_); }
+
+ private:
+  std::string authorization_;
+};
+
+TEST_F(TokenBindingTest, FailsClosedWhereAPolicyLosesTheTokenOnItsWay) {
+  auto const lost = std::string{errors::BoundTokenWithoutBinding.Name()};
+  for (std::string const authorization : {"", "Bearer something"}) {
+    Azure::Core::_internal::ClientOptions options;
+    options.Retry = clientOptions_.Retry;
+    UseTokenBinding(options, credential_);
+    options.PerRetryPolicies.push_back(std::make_unique<Meddling>(authorization));
+    TokenRequestContext wanted;
+    wanted.Scopes = {"https://vault.azure.net/.default"};
+    std::vector<std::unique_ptr<HttpPolicy>> perRetry;
+    perRetry.push_back(
+        std::make_unique<Azure::Core::Http::Policies::_internal::BearerTokenAuthenticationPolicy>(credential_, wanted));
+    HttpPipeline const pipeline{options, "test", "1.0", std::move(perRetry), {}};
+    EXPECT_THAT(RefusalOf([&] { Get(pipeline); }), HasSubstr(lost));
+  }
+  EXPECT_THAT(transport_->Sent(), IsEmpty());
+}
+
+class FinalFailures : public TokenBindingTest, public testing::WithParamInterface<ErrorCode> {};
+
+TEST_P(FinalFailures, AreNotTriedAgain) {
+  for (int i = 0; i < 9; ++i) transport_->ThenThrow(Error{{GetParam(), "no", "do something"}});
+  EXPECT_THAT(RefusalOf([&] { GetBound(); }), HasSubstr(std::string{GetParam().Name()}));
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Codes,
+    FinalFailures,
+    testing::Values(
+        errors::ServerCertificateRejected,
+        errors::TrustStoreUnusable,
+        errors::PrivateKeyUnusable,
+        errors::InvalidBindingCertificate,
+        errors::InvalidArgument),
+    [](auto const& tested) { return std::string{tested.param.Name()}; });
 
 }  // namespace
 }  // namespace mtlspop::azure

@@ -4,6 +4,7 @@
 /// The Azure SDK's credential over any credential of this library.
 
 #include <memory>
+#include <optional>
 
 #include <azure/core/context.hpp>
 #include <azure/core/credentials/credentials.hpp>
@@ -17,9 +18,11 @@ namespace mtlspop::azure {
 class TokenPairs;
 
 struct BoundTokenCredentialOptions {
-  /// Where tokens come from. Null for a `ManagedIdentityCredential` with the options below.
+  /// Where tokens come from. Null for a `ManagedIdentityCredential` with the options below. Its bound tokens have to be JWTs
+  /// with a `cnf` claim, as those of the token service are (RFC 8705 section 3.1).
   std::shared_ptr<mtlspop::TokenCredential> Credential;
-  /// Tokens have to be bound unless `Binding` is set to something else here.
+  /// Tokens have to be bound unless `Binding` is set to something else here. With `TokenBinding::Preferred`, a resource that
+  /// refuses bound tokens is sent a bearer token instead. `Transport` and `Log` are those below where they are not set here.
   ManagedIdentityCredentialOptions ManagedIdentity;
   /// What the requests of clients with token binding travel through. Null for `DefaultHttpTransport()`.
   std::shared_ptr<mtlspop::HttpTransport> Transport;
@@ -58,6 +61,12 @@ class BoundTokenCredential final : public Azure::Core::Credentials::TokenCredent
 
  private:
   friend class TokenBindingAccess;
+  AccessToken Get(
+      TokenRequest request,
+      Azure::Core::Credentials::TokenRequestContext const& wanted,
+      Azure::Core::Context const& context) const;
+
+  std::optional<TokenBinding> binding_;
   BoundTokenCredentialOptions options_;
   std::shared_ptr<TokenPairs> pairs_;
 };
