@@ -73,6 +73,12 @@ void Exchange::Run() noexcept {
   } catch (...) {
     answered_.set_exception(CurrentFailure());
   }
+  TouchPool();
+}
+
+// What comes of an answer is cpprestsdk's to run, and of a failure too where the request is part of a longer task.
+void Exchange::TouchPool() const noexcept {
+  if (sending_->Watch) sending_->Watch->Touch();
 }
 
 void Exchange::Deliver(Response& response) {
@@ -89,6 +95,7 @@ void Exchange::Deliver(Response& response) {
   }
   auto decompressor = DecompressorFor(response);
   answered_.set(answer);
+  TouchPool();
   ReadBody(response, answer, std::move(decompressor));
 }
 

@@ -8,6 +8,7 @@
 
 #include "elastic_workers.hpp"
 #include "mtlspop/policies/http_pipeline.hpp"
+#include "pool_watch.hpp"
 #include "request_translation.hpp"
 #include "transfer_observer.hpp"
 
@@ -20,6 +21,8 @@ struct Sending {
   std::chrono::microseconds Timeout;
   std::size_t ChunkSize;
   bool AcceptCompressed;
+  /// Null where cpprestsdk's own threads need no watching.
+  std::shared_ptr<PoolWatch> Watch = PoolWatch::OfProcess();
 };
 
 /// One request on its way and its answer: from the call of the client to the last byte of the body.
@@ -45,6 +48,7 @@ class Exchange final {
       Response& response,
       web::http::http_response& answer,
       std::unique_ptr<web::http::compression::decompress_provider> decompressor) noexcept;
+  void TouchPool() const noexcept;
   std::exception_ptr CurrentFailure() const noexcept;
 
   std::shared_ptr<Sending const> sending_;

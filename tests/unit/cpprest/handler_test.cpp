@@ -393,6 +393,21 @@ TEST_F(HandlerTest, DoesNotDeadlockWhenEveryContinuationWaitsForAnotherRequest) 
   for (auto const& task : tasks) EXPECT_EQ(task.get(), 200);
 }
 
+// The tasks of a response are cpprestsdk's own, and run with their continuations on the few threads of its pool.
+TEST_F(HandlerTest, DoesNotDeadlockWhenTheContinuationsOfAResponsesTasksWaitToo) {
+  auto client = MakeTestClient();
+  auto const readBoth = [&client](http_response const& response) {
+    return response.extract_string(true).then([&client](utility::string_t const&) {
+      auto const inner = client.request(methods::GET).get();
+      return inner.content_ready().then([](http_response const& ready) { return ready.extract_string(true); }).get();
+    });
+  };
+  std::vector<pplx::task<utility::string_t>> tasks;
+  for (int i = 0; i < 1000; ++i) transport_->ThenAnswer(200, "text");
+  for (int i = 0; i < 500; ++i) tasks.push_back(client.request(methods::GET).then(readBoth));
+  for (auto const& task : tasks) EXPECT_EQ(task.get(), U("text"));
+}
+
 TEST_F(HandlerTest, KeepsTheOrderWhereTheClientGuaranteesIt) {
   http_client_config config;
 #pragma GCC diagnostic push

@@ -61,7 +61,10 @@ struct HandlerOptions {
 /// connection is never used. Answers are ordinary `http_response`s. `options.Config` is replaced by `client.client_config()`.
 ///
 /// - It never blocks its caller. Requests run on threads of the handler's own, as many as are needed at a time, and so do
-///   the continuations of the tasks that `request` returns: a continuation may wait for another request.
+///   the continuations of the tasks that `request` returns: a continuation may wait for another request. So may those of a
+///   response's tasks (`extract_json`, `content_ready`, ...), which are cpprestsdk's own: where its forty threads all wait,
+///   threads of this library's do the pool's work. That takes some hundredths of a second to begin; return tasks rather
+///   than wait for them where that matters.
 /// - Handlers added before and after it run as ever; wherever it stands, sending comes last. A client takes one such
 ///   handler, and requests fail with `invalid_argument` where it has two.
 /// - Failures are `HttpException`s, which are `web::http::http_exception`s.

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "elastic_workers.hpp"
+
+namespace mtlspop::cpprest {
+
+/// Threads that somebody else owns, with a queue of work, first in, first out.
+struct SharedPool {
+  std::function<void(std::function<void()> work)> Post;
+  /// Runs the next work of the queue on the calling thread; false where there is none.
+  std::function<bool()> RunOne;
+};
+
+/// Keeps the pool that all of cpprestsdk shares from coming to a standstill.
+///
+/// What a response is read with (`extract_json`, `content_ready`, ...) runs there, and so do the continuations. There are
+/// forty threads. Where continuations wait for other answers on all of them, nobody is left to read these answers. The
+/// pool cannot be told to grow; but whoever wants to may run what is in its queue. So while answers come in, the watch posts
+/// probes. Where one is not answered in time and nothing moves, threads of its own run what is queued, twice as many
+/// whenever all of them have come to wait in their turn.
+///
+/// Thread safety: all members may be called from any thread.
+class PoolWatch final {
+ public:
+  explicit PoolWatch(SharedPool pool, std::chrono::milliseconds interval = std::chrono::milliseconds{10});
+  ~PoolWatch();
+  PoolWatch(PoolWatch const&) = delete;
+  PoolWatch& operator=(PoolWatch const&) = delete;
+
+  /// The one over cpprestsdk's pool, which ends before the pool does. Null where cpprestsdk uses the system's threads.
+  static std::shared_ptr<PoolWatch> OfProcess();
+
+  /// An answer is there, and the pool has to read it. Watches for a while from now on.
+  void Touch() noexcept;
+
+  /// Watches no more; waits for the threads that help out.
+  void Stop();
+
+ private:
+  struct Probe;
+
+  void StartWatching() noexcept;
+  void Watch();
+  bool WatchUntilQuiet(std::unique_lock<std::mutex>& lock);
+  std::shared_ptr<Probe> SendProbe() const;
+  void BringHelp();
+  void HelpOut() noexcept;
+
+  SharedPool const pool_;
+  std::chrono::milliseconds const interval_;
+  std::atomic<bool> isTouched_{false};
+  std::atomic<bool> isWatching_{false};
+  std::atomic<bool> isStopping_{false};
+  std::atomic<std::size_t> helpers_{0};
+  std::atomic<std::uint64_t> helped_{0};
+  std::uint64_t helpedBefore_ = 0;
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  std::unique_ptr<ElasticWorkers> workers_;
+};
+
+}  // namespace mtlspop::cpprest
