@@ -8,13 +8,14 @@ namespace mtlspop::cpprest {
 namespace {
 
 std::error_code ErrorCodeOf(ErrorCode code) noexcept {
-  static constexpr std::array<std::pair<ErrorCode, std::errc>, 17> conditions{{
+  static constexpr std::array<std::pair<ErrorCode, std::errc>, 24> conditions{{
       {errors::Cancelled, std::errc::operation_canceled},
       {errors::DeadlineExceeded, std::errc::timed_out},
       {errors::InvalidArgument, std::errc::invalid_argument},
       {errors::NameResolutionFailed, std::errc::host_unreachable},
       {errors::ConnectFailed, std::errc::host_unreachable},
       {errors::ProxyFailed, std::errc::host_unreachable},
+      {errors::ProxyAuthenticationRequired, std::errc::host_unreachable},
       {errors::TlsHandshakeFailed, std::errc::protocol_error},
       {errors::ServerCertificateRejected, std::errc::protocol_error},
       {errors::BindingCertificateRejected, std::errc::protocol_error},
@@ -24,6 +25,12 @@ std::error_code ErrorCodeOf(ErrorCode code) noexcept {
       {errors::MalformedResponse, std::errc::bad_message},
       {errors::HeaderBytesLimitExceeded, std::errc::bad_message},
       {errors::HeaderCountLimitExceeded, std::errc::bad_message},
+      {errors::LineBytesLimitExceeded, std::errc::bad_message},
+      {errors::ChunkExtensionLimitExceeded, std::errc::bad_message},
+      {errors::BufferedBodyLimitExceeded, std::errc::bad_message},
+      {errors::InformationalLimitExceeded, std::errc::bad_message},
+      {errors::RequestBodyFailed, std::errc::io_error},
+      {errors::TrustStoreUnusable, std::errc::io_error},
       {errors::PoolExhausted, std::errc::resource_unavailable_try_again},
       {errors::SystemFailure, std::errc::io_error},
   }};

@@ -22,7 +22,7 @@ namespace {
 
 using namespace mtlspop::test;
 using namespace std::chrono_literals;
-using testing::ElementsAre;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::SizeIs;
 using web::http::http_exception;
@@ -239,38 +239,18 @@ TEST_F(HandlerTest, HandsAnExceptionOfTheProgressHandlerOn) {
   EXPECT_THROW(client.request(request).get(), std::domain_error);
 }
 
-struct Mapping {
-  ErrorCode Code;
-  std::errc Condition;
-};
-
-class Failures : public HandlerTest, public testing::WithParamInterface<Mapping> {};
-
-TEST_P(Failures, AreExceptionsThatACpprestsdkUserKnows) {
-  transport_->ThenThrow(Error{{GetParam().Code, "what failed", "what to do"}});
+TEST_F(HandlerTest, FailsWithExceptionsThatACpprestsdkUserKnows) {
+  transport_->ThenThrow(Error{{errors::ConnectFailed, "what failed", "what to do"}});
   auto client = MakeTestClient();
   try {
     client.request(methods::GET).get();
     FAIL();
   } catch (HttpException const& error) {
-    EXPECT_EQ(error.Code(), GetParam().Code);
-    EXPECT_EQ(error.error_code(), GetParam().Condition);
-    EXPECT_THAT(error.what(), HasSubstr(std::string{GetParam().Code.Name()}));
-    EXPECT_THAT(error.what(), HasSubstr("what to do"));
+    EXPECT_EQ(error.Code(), errors::ConnectFailed);
+    EXPECT_EQ(error.error_code(), std::errc::host_unreachable);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("connect_failed"), HasSubstr("what to do")));
   }
 }
-
-INSTANTIATE_TEST_SUITE_P(
-    Codes,
-    Failures,
-    testing::Values(
-        Mapping{errors::NameResolutionFailed, std::errc::host_unreachable},
-        Mapping{errors::ConnectFailed, std::errc::host_unreachable},
-        Mapping{errors::DeadlineExceeded, std::errc::timed_out},
-        Mapping{errors::ConnectionLost, std::errc::connection_aborted},
-        Mapping{errors::ServerCertificateRejected, std::errc::protocol_error},
-        Mapping{errors::MalformedResponse, std::errc::bad_message},
-        Mapping{errors::RedirectRefused, std::errc::permission_denied}));
 
 TEST_F(HandlerTest, FailsClosedOnPlainHttp) {
   auto client = MakeClient(U("http://a.example"), credential_, {}, Options());

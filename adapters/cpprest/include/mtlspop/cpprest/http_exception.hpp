@@ -17,11 +17,14 @@ namespace mtlspop::cpprest {
 /// | condition | codes of this library |
 /// |---|---|
 /// | `timed_out` | `deadline_exceeded` |
-/// | `host_unreachable` | `name_resolution_failed`, `connect_failed`, `proxy_failed` |
+/// | `host_unreachable` | `name_resolution_failed`, `connect_failed`, `proxy_failed`, `proxy_authentication_required` |
 /// | `connection_aborted` | `connection_lost`, `connection_lost_during_binding` |
 /// | `protocol_error` | TLS handshakes that fail |
-/// | `bad_message` | answers that cannot be read |
+/// | `bad_message` | answers that cannot be read, or exceed a limit |
 /// | `invalid_argument` | `invalid_argument` |
+/// | `resource_unavailable_try_again` | `pool_exhausted` |
+/// | `io_error` | `request_body_failed`, `trust_store_unusable`, `system_failure` |
+/// | `operation_canceled` | `cancelled` |
 /// | `permission_denied` | everything about tokens, and what is refused for the sake of them |
 ///
 /// A request cancelled through its token fails with cpprestsdk's own exception and `operation_canceled`.
