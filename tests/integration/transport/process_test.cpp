@@ -177,7 +177,7 @@ TEST(ForkTest, AChildNeedsNoneOfItsParentsLocks) {
   std::atomic<bool> stop{false};
   std::vector<std::thread> busy;
   for (int index = 0; index < 3; ++index) {
-    busy.emplace_back([&] {
+    busy.emplace_back([&, index] {
       while (!stop) {
         if (index == 0) {
           EXPECT_EQ(Fetch(transport, Post(server.Url(), "hello")).Body, "hello");
