@@ -1,15 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <azure/core/http/curl_transport.hpp>
 #include <azure/identity/chained_token_credential.hpp>
 #include <azure/keyvault/keys.hpp>
-#include <azure/keyvault/secrets.hpp>
 #include <azure/storage/queues.hpp>
 
 #include <set>
 #include <thread>
 
-#include "credential/emulator.hpp"
-#include "mtlspop/azure/token_binding.hpp"
+#include "azure/azure_fixture.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -19,38 +18,7 @@ using Azure::Core::Credentials::AuthenticationException;
 using Azure::Security::KeyVault::Keys::CreateRsaKeyOptions;
 using Azure::Security::KeyVault::Keys::KeyClient;
 using Azure::Security::KeyVault::Keys::KeyClientOptions;
-using Azure::Security::KeyVault::Secrets::SecretClient;
-using Azure::Security::KeyVault::Secrets::SecretClientOptions;
 using nlohmann::json;
-
-class AzureAgainstEmulator : public testing::Test {
- protected:
-  std::string VaultUrl() const { return "https://" + emulator_.Startup().at("vault_host").get<std::string>(); }
-
-  std::shared_ptr<azure::BoundTokenCredential> MakeCredential(ManagedIdentityId identity = {}) const {
-    azure::BoundTokenCredentialOptions options;
-    options.ManagedIdentity = emulator_.CredentialOptions();
-    options.ManagedIdentity.Identity = std::move(identity);
-    options.Transport = emulator_.Transport();
-    return std::make_shared<azure::BoundTokenCredential>(options);
-  }
-
-  template <typename Options>
-  static Options Bound(std::shared_ptr<azure::BoundTokenCredential> const& credential) {
-    Options options;
-    options.Retry.RetryDelay = 1ms;
-    azure::UseTokenBinding(options, credential);
-    return options;
-  }
-
-  SecretClient MakeSecretClient(std::shared_ptr<azure::BoundTokenCredential> const& credential) const {
-    return SecretClient{VaultUrl(), credential, Bound<SecretClientOptions>(credential)};
-  }
-
-  json Statistics() const { return emulator_.Get("statistics"); }
-
-  Emulator emulator_;
-};
 
 TEST_F(AzureAgainstEmulator, WritesAndReadsASecret) {
   auto const client = MakeSecretClient(MakeCredential());
@@ -69,10 +37,10 @@ TEST_F(AzureAgainstEmulator, MakesAndReadsAKey) {
 
 TEST_F(AzureAgainstEmulator, PeeksAtAQueue) {
   auto const credential = MakeCredential();
-  auto const host = "https://" + emulator_.Startup().at("blob_host").get<std::string>();
+  auto const host = BlobUrl();
   // What the queue service would answer stands in the emulator's blob of that path.
   TokenRequest storage;
-  storage.Scopes = {"https://storage.azure.com/.default"};
+  storage.Scopes = {StorageScope};
   auto options = emulator_.CredentialOptions();
   auto const token = ManagedIdentityCredential{options}.GetToken(storage, {});
   Request put{"PUT", Url::Parse(host + "/queue/messages")};
@@ -103,6 +71,7 @@ TEST_F(AzureAgainstEmulator, ServesManyThreadsWithOneBindingAndOneToken) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(served, 208);
   EXPECT_EQ(Statistics().at("credentials_issued"), 1);
+  EXPECT_EQ(Statistics().at("tokens_issued"), 1);
   EXPECT_EQ(Statistics().at("mismatches"), 0);
 }
 
@@ -152,11 +121,64 @@ TEST_F(AzureAgainstEmulator, ReplacesABindingThatTheHandshakeRefuses) {
   EXPECT_EQ(Statistics().at("credentials_issued"), 2);
 }
 
+/// Gives out one token, whose binding it has replaced behind the back of the requests that are about to be sent with it;
+/// from the fourth call on the token of the new binding.
+class RotatingCredential final : public TokenCredential {
+ public:
+  RotatingCredential(std::shared_ptr<TokenCredential> inner, std::shared_ptr<HttpTransport> transport)
+      : inner_(std::move(inner)), transport_(std::move(transport)) {}
+
+  AccessToken GetToken(TokenRequest const& request, Context const& context) override {
+    std::call_once(once_, [&] {
+      held_ = inner_->GetToken(request, context);
+      auto rotate = request;
+      rotate.RejectedKeyId = held_.Binding->KeyId();
+      static_cast<void>(inner_->GetToken(rotate, context));
+      transport_->RetireBinding(rotate.RejectedKeyId);
+    });
+    return ++calls_ < 4 ? held_ : inner_->GetToken(request, context);
+  }
+
+  std::string_view Name() const noexcept override { return "RotatingCredential"; }
+
+ private:
+  std::shared_ptr<TokenCredential> inner_;
+  std::shared_ptr<HttpTransport> transport_;
+  std::once_flag once_;
+  std::atomic<int> calls_{0};
+  AccessToken held_;
+};
+
 TEST_F(AzureAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotation) {
+  azure::BoundTokenCredentialOptions options;
+  options.Credential = std::make_shared<RotatingCredential>(
+      std::make_shared<ManagedIdentityCredential>(emulator_.CredentialOptions()), emulator_.Transport());
+  options.Transport = emulator_.Transport();
+  auto const credential = std::make_shared<azure::BoundTokenCredential>(options);
+  // Each client holds a token of its own: three the old one, one the new one.
+  std::vector<SecretClient> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(MakeSecretClient(credential));
+  for (int round = 0; round < 2; ++round) {
+    for (auto const& client : clients) EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
+  }
+  std::set<std::string> keys;
+  int requests = 0;
+  for (auto const& entry : emulator_.Log("vault")) {
+    if (entry.at("status") != 200) continue;
+    ++requests;
+    EXPECT_EQ(entry.at("key_id"), entry.at("token_key_id")) << entry;
+    keys.insert(entry.at("key_id").get<std::string>());
+  }
+  EXPECT_EQ(requests, 8);
+  EXPECT_EQ(keys.size(), 2U);
+  EXPECT_EQ(Statistics().at("credentials_issued"), 2);
+  EXPECT_EQ(Statistics().at("mismatches"), 0);
+}
+
+TEST_F(AzureAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
   auto const credential = MakeCredential();
   auto const client = MakeSecretClient(credential);
   client.GetSecret("boundsecret");
-  // The client's pipeline holds its token; meanwhile the credential moves on to another certificate.
   auto const before = emulator_.Log("vault").back().at("key_id").get<std::string>();
   emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
   std::thread held{[&] { EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue()); }};
@@ -185,6 +207,93 @@ TEST_F(AzureAgainstEmulator, CanBeAPartOfAChain) {
       Azure::Identity::ChainedTokenCredential::Sources{std::make_shared<RefusingCredential>(), bound});
   SecretClient const client{VaultUrl(), chain, Bound<SecretClientOptions>(bound)};
   EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
+}
+
+/// Has no token for anybody, as one of ours.
+class RefusingSource final : public TokenCredential {
+ public:
+  AccessToken GetToken(TokenRequest const&, Context const&) override {
+    throw Error{{errors::ConnectFailed, "there is nobody", "look elsewhere"}};
+  }
+  std::string_view Name() const noexcept override { return "RefusingSource"; }
+};
+
+/// Both parts bound, the first or the second one with a token.
+TEST_F(AzureAgainstEmulator, CanBeEachPartOfAChain) {
+  auto const refusing = std::make_shared<azure::BoundTokenCredential>(std::make_shared<RefusingSource>());
+  auto const first = MakeCredential();
+  auto const user = emulator_.Startup().at("identities").at(1).at("client_id").get<std::string>();
+  auto const second = MakeCredential(ManagedIdentityId::FromClientId(user));
+  using Sources = Azure::Identity::ChainedTokenCredential::Sources;
+  for (auto const& sources : {Sources{first, second}, Sources{refusing, second}}) {
+    SecretClientOptions options;
+    azure::UseTokenBinding(options, first);
+    azure::UseTokenBinding(options, refusing);
+    azure::UseTokenBinding(options, second);
+    SecretClient const client{VaultUrl(), std::make_shared<Azure::Identity::ChainedTokenCredential>(sources), options};
+    EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
+  }
+  EXPECT_EQ(Statistics().at("credentials_issued"), 2);
+}
+
+/// Bearer tokens, as any credential of Azure's.
+class PlainCredential final : public Azure::Core::Credentials::TokenCredential {
+ public:
+  explicit PlainCredential(ManagedIdentityCredentialOptions options)
+      : TokenCredential("PlainCredential"), inner_(WithoutBinding(std::move(options))) {}
+
+  Azure::Core::Credentials::AccessToken GetToken(
+      Azure::Core::Credentials::TokenRequestContext const& wanted, Azure::Core::Context const&) const override {
+    TokenRequest request;
+    request.Scopes = wanted.Scopes;
+    auto const token = inner_.GetToken(request, {});
+    return {token.Token.Reveal(), Azure::DateTime{token.ExpiresOn}};
+  }
+
+ private:
+  static ManagedIdentityCredentialOptions WithoutBinding(ManagedIdentityCredentialOptions options) {
+    options.Binding = TokenBinding::None;
+    return options;
+  }
+  mutable ManagedIdentityCredential inner_;
+};
+
+TEST_F(AzureAgainstEmulator, LeavesAClientWithoutTokenBindingAlone) {
+  auto const bound = MakeSecretClient(MakeCredential());
+  Azure::Core::Http::CurlTransportOptions curl;
+  curl.CAInfo = emulator_.Startup().at("ca_file").get<std::string>();
+  Azure::Core::_internal::ClientOptions options;
+  options.Transport.Transport = std::make_shared<Azure::Core::Http::CurlTransport>(curl);
+  auto const plain =
+      MakePipeline(std::make_shared<PlainCredential>(emulator_.CredentialOptions()), VaultScope, options);
+  auto const url = emulator_.Startup().at("vault").get<std::string>() + "/secrets/boundsecret?api-version=7.4";
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(bound.GetSecret("boundsecret").Value.Value.HasValue());
+    EXPECT_EQ(GetStatus(plain, url), 200);
+  }
+  int withBearer = 0;
+  for (auto const& entry : emulator_.Log("vault")) {
+    auto const isBearer = entry.at("token_type") == "Bearer";
+    withBearer += isBearer ? 1 : 0;
+    EXPECT_EQ(entry.at("key_id").is_null(), isBearer) << entry;
+    EXPECT_EQ(entry.at("status"), 200) << entry;
+  }
+  EXPECT_EQ(withBearer, 5);
+}
+
+/// Wire contract, section 5: bearer only where the caller chose "preferred".
+TEST_F(AzureAgainstEmulator, FallsBackToBearerWhereTheResourceTakesNoOther) {
+  auto options = CredentialOptions();
+  options.ManagedIdentity.Binding = TokenBinding::Preferred;
+  auto const client = MakeSecretClient(std::make_shared<azure::BoundTokenCredential>(options));
+  EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
+  EXPECT_EQ(emulator_.Log("vault").back().at("token_type"), "mtls_pop");
+  emulator_.ArmFault(
+      {{"path", "/secrets/boundsecret"},
+       {"service", "vault"},
+       {"fault", {{"status", 401}, {"body", {{"error", {{"code", "MtlsClientPopTokenNotSupportedByResource"}}}}}}}});
+  EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
+  EXPECT_EQ(emulator_.Log("vault").back().at("token_type"), "Bearer");
 }
 
 TEST_F(AzureAgainstEmulator, ReportsARefusalAsAzureDoes) {
