@@ -237,6 +237,23 @@ TEST_F(TokenBindingTest, ThrowsWhatAzureApplicationsExpect) {
   EXPECT_THROW(Get(MakePipeline(credential_), cancelled), Azure::Core::OperationCancelledException);
 }
 
+/// A binding that the credential retires is one whose connections the clients' transport has.
+TEST_F(TokenBindingTest, GivesItsTransportAndItsLogToTheCredentialThatItMakes) {
+  std::string lines;
+  BoundTokenCredentialOptions options;
+  options.ManagedIdentity.ImdsEndpoint = "http://127.0.0.1:1";
+  options.ManagedIdentity.Time = clock_;
+  options.ManagedIdentity.Environment = [](char const*) { return std::string{}; };
+  options.Transport = transport_;
+  options.Log = Logger{[&](LogLevel, std::string_view line) { lines += line; }, LogLevel::Debug};
+  BoundTokenCredential const credential{options};
+  TokenRequestContext wanted;
+  wanted.Scopes = {"https://vault.azure.net/.default"};
+  EXPECT_THROW(credential.GetToken(wanted, {}), AuthenticationException);
+  EXPECT_THAT(transport_->Sent(), Not(IsEmpty()));
+  EXPECT_THAT(lines, Not(IsEmpty()));
+}
+
 TEST_F(TokenBindingTest, TranslatesTheCredentialsErrors) {
   inner_->Answer = [](auto const&) -> AccessToken { throw Error{{errors::ConnectFailed, "IMDS is away", "wait"}}; };
   EXPECT_THROW(GetBound(), AuthenticationException);
