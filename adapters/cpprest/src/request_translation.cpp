@@ -40,6 +40,15 @@ void RefuseInvalidMethod(std::string const& method) {
   }
 }
 
+// cpprestsdk would offer the server to compress the transfer (TE, RFC 9110 section 10.1.4), and unpack it.
+void RefuseCompressedTransfer(web::http::http_request const& request) {
+  if (request.decompress_factories().empty()) return;
+  throw Error{
+      {errors::InvalidArgument, "the request asks for a compressed transfer, which this transport does not do",
+       "Switch http_client_config::set_request_compressed_response on, which asks for a compressed body and unpacks it "
+       "with the same factories, or leave set_decompress_factories out"}};
+}
+
 bool IsChunked(web::http::http_headers const& headers) {
   utility::string_t encoding;
   return headers.match(header_names::transfer_encoding, encoding) &&
@@ -76,7 +85,11 @@ TranslatedRequest Translate(
   auto const& headers = request.headers();
   CopyHeaders(headers, message.Fields);
   message.ExpectContinue = headers.has(header_names::expect);
-  if (acceptCompressed) AcceptCompressed(request, message.Fields);
+  if (acceptCompressed) {
+    AcceptCompressed(request, message.Fields);
+  } else {
+    RefuseCompressedTransfer(request);
+  }
   if (request.body()) {
     translated.Body =
         std::make_shared<IstreamBody>(request.body(), KnownLength(headers), chunkSize, observer, scheduler);

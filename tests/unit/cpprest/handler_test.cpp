@@ -3,15 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cpprest/containerstream.h>
-#include <cpprest/http_compression.h>
 #include <cpprest/producerconsumerstream.h>
 
 #include <atomic>
 #include <system_error>
 #include <thread>
 
-#include "fakes.hpp"
-#include "mtlspop/cpprest/handler.hpp"
+#include "handler_test.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "support/error_code_of.hpp"
@@ -33,31 +31,6 @@ using web::http::methods;
 using web::http::client::http_client;
 using web::http::client::http_client_config;
 
-/// A body that gives out `text` when it is let, or fails.
-class GatedBody final : public BodyStream {
- public:
-  explicit GatedBody(std::shared_ptr<Event> gate, std::string text = "late")
-      : gate_(std::move(gate)), text_(std::move(text)) {}
-
-  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override {
-    auto const pause = Eventually([&] {
-      context.ThrowIfEnded("reading");
-      return gate_->IsSet();
-    });
-    EXPECT_TRUE(pause);
-    if (text_ == "fail") throw Error{{errors::ConnectionLost, "the connection was lost", "try again"}};
-    auto const count = std::min(buffer.size(), text_.size() - position_);
-    std::copy_n(text_.begin() + static_cast<std::ptrdiff_t>(position_), count, buffer.begin());
-    position_ += count;
-    return count;
-  }
-
- private:
-  std::shared_ptr<Event> gate_;
-  std::string text_;
-  std::size_t position_ = 0;
-};
-
 /// An empty body that says when it was read to its end.
 class EmptyBody final : public BodyStream {
  public:
@@ -69,34 +42,6 @@ class EmptyBody final : public BodyStream {
 
  private:
   std::shared_ptr<Event> ended_;
-};
-
-class HandlerTest : public testing::Test {
- protected:
-  HandlerOptions Options(http_client_config config = {}) {
-    HandlerOptions options;
-    options.Transport = transport_;
-    options.Scopes = {"https://a.example/.default"};
-    options.Retry.InitialDelay = 0ms;
-    options.Config = std::move(config);
-    return options;
-  }
-
-  http_client MakeTestClient(http_client_config config = {}) {
-    return MakeClient(U("https://a.example/base"), credential_, config, Options());
-  }
-
-  static std::error_code FailureOf(pplx::task<http_response> const& task) {
-    try {
-      task.get();
-    } catch (http_exception const& error) {
-      return error.error_code();
-    }
-    return {};
-  }
-
-  std::shared_ptr<ScriptedTransport> transport_ = std::make_shared<ScriptedTransport>();
-  std::shared_ptr<FakeCredential> credential_ = std::make_shared<FakeCredential>();
 };
 
 TEST_F(HandlerTest, AuthorizesAndAnswersAsAClientDoes) {
@@ -409,24 +354,6 @@ TEST_F(HandlerTest, KeepsTheOrderWhereTheClientGuaranteesIt) {
   for (auto const& task : tasks) task.get();
   auto const sent = transport_->Sent();
   for (std::size_t i = 0; i < 50; ++i) EXPECT_EQ(sent[i].Url, "https://a.example/base/" + std::to_string(i));
-}
-
-TEST_F(HandlerTest, TakesCompressedAnswersWhereTheClientAsksForThem) {
-  std::string const text(10'000, 'z');
-  auto const compressor = web::http::compression::builtin::make_compressor(U("gzip"));
-  ASSERT_TRUE(compressor);
-  std::string packed(20'000, '\0');
-  std::size_t used = 0;
-  bool done = false;
-  packed.resize(compressor->compress(
-      reinterpret_cast<std::uint8_t const*>(text.data()), text.size(), reinterpret_cast<std::uint8_t*>(packed.data()),
-      packed.size(), web::http::compression::operation_hint::is_last, used, done));
-  transport_->ThenAnswer(200, "Content-Encoding", "gzip", packed);
-  http_client_config config;
-  config.set_request_compressed_response(true);
-  auto client = MakeTestClient(config);
-  EXPECT_EQ(client.request(methods::GET).get().extract_string(true).get(), text);
-  EXPECT_THAT(transport_->Sent()[0].Fields.Get("Accept-Encoding"), HasSubstr("gzip"));
 }
 
 TEST_F(HandlerTest, RefusesWhatABoundRequestCannotHonour) {

@@ -67,6 +67,8 @@ struct HandlerOptions {
 ///   than wait for them where that matters.
 /// - Handlers added before and after it run as ever; wherever it stands, sending comes last. A client takes one such
 ///   handler, and requests fail with `invalid_argument` where it has two.
+/// - Refused in a request, with `invalid_argument`: the fields TE and Upgrade, and `set_decompress_factories` where the
+///   configuration does not ask for compressed answers. They need another way of reading the answer.
 /// - Failures are `HttpException`s, which are `web::http::http_exception`s.
 /// - The timeout bounds the time without progress, as in cpprestsdk; from the call to the answer's header it includes the
 ///   token and all attempts.

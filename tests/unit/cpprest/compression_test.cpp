@@ -1,0 +1,82 @@
+#include "handler_test.hpp"
+
+#include <cpprest/http_compression.h>
+
+#include <algorithm>
+
+namespace mtlspop::cpprest {
+namespace {
+
+namespace compression = web::http::compression;
+using testing::HasSubstr;
+using web::http::http_exception;
+using web::http::http_request;
+using web::http::methods;
+
+class CompressionTest : public HandlerTest {
+ protected:
+  static http_client_config AskingForCompression() {
+    http_client_config config;
+    config.set_request_compressed_response(true);
+    return config;
+  }
+
+  static std::string Gzip(std::string const& text) {
+    auto const compressor = compression::builtin::make_compressor(U("gzip"));
+    std::string packed(text.size() * 2 + 100, '\0');
+    std::size_t used = 0;
+    bool done = false;
+    packed.resize(compressor->compress(
+        reinterpret_cast<std::uint8_t const*>(text.data()), text.size(), reinterpret_cast<std::uint8_t*>(packed.data()),
+        packed.size(), compression::operation_hint::is_last, used, done));
+    return packed;
+  }
+};
+
+TEST_F(CompressionTest, TakesCompressedAnswersWhereTheClientAsksForThem) {
+  std::string const text(100'000, 'z');
+  transport_->ThenAnswer(200, "Content-Encoding", "gzip", Gzip(text));
+  auto client = MakeTestClient(AskingForCompression());
+  EXPECT_EQ(client.request(methods::GET).get().extract_string(true).get(), text);
+  EXPECT_THAT(transport_->Sent()[0].Fields.Get("Accept-Encoding"), HasSubstr("gzip"));
+}
+
+TEST_F(CompressionTest, TellsTheReaderOfABrokenOne) {
+  auto packed = Gzip(std::string(1'000, 'z'));
+  // From the end of gzip's header on: a block of no known type (RFC 1951 section 3.2.3).
+  std::fill(packed.begin() + 10, packed.end(), '\xff');
+  transport_->ThenAnswer(200, "Content-Encoding", "gzip", packed);
+  auto client = MakeTestClient(AskingForCompression());
+  auto const response = client.request(methods::GET).get();
+  EXPECT_THROW(response.extract_string(true).get(), std::exception);
+}
+
+TEST_F(CompressionTest, FailsWhereItIsPackedInAWayThatNobodyAskedFor) {
+  transport_->ThenAnswer(200, "Content-Encoding", "unheard-of", "text");
+  auto client = MakeTestClient(AskingForCompression());
+  EXPECT_THROW(client.request(methods::GET).get(), http_exception);
+}
+
+TEST_F(CompressionTest, LeavesAnAnswerAsItIsWhereTheClientDoesNotAsk) {
+  transport_->ThenAnswer(200, "Content-Encoding", "gzip", "as it came");
+  auto client = MakeTestClient();
+  EXPECT_EQ(client.request(methods::GET).get().extract_string(true).get(), "as it came");
+  EXPECT_FALSE(transport_->Sent()[0].Fields.Contains("Accept-Encoding"));
+}
+
+// A client of cpprestsdk would ask for compressed transfer then, which this transport does not do.
+TEST_F(CompressionTest, RefusesARequestThatAsksForCompressedTransfer) {
+  http_request request{methods::GET};
+  request.set_decompress_factories({compression::builtin::get_decompress_factory(U("gzip"))});
+  auto client = MakeTestClient();
+  EXPECT_EQ(FailureOf(client.request(request)), std::errc::invalid_argument);
+  EXPECT_TRUE(transport_->Sent().empty());
+
+  auto asking = MakeTestClient(AskingForCompression());
+  http_request again{methods::GET};
+  again.set_decompress_factories({compression::builtin::get_decompress_factory(U("gzip"))});
+  EXPECT_FALSE(FailureOf(asking.request(again)));
+}
+
+}  // namespace
+}  // namespace mtlspop::cpprest
