@@ -1,5 +1,9 @@
 #include "bound_token_policy.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -98,6 +102,7 @@ class BoundSending final {
         context_(context) {}
 
   std::unique_ptr<RawResponse> Send() {
+    if (IsBound() && held_.Pairs->TakesOnlyBearer(Host())) FallBackToBearer();
     for (;;) {
       auto response = SendOnce();
       if (response->GetStatusCode() != HttpStatusCode::Unauthorized) return response;
@@ -106,6 +111,8 @@ class BoundSending final {
         case BindingVerdict::NotSupported:
           if (!Rewind()) return response;
           FallBackToBearer();
+          LogFallback();
+          held_.Pairs->RememberBearerOnly(Host());
           continue;
         case BindingVerdict::NoLongerGood:
           if (!operation_.TakeBindingReplacement()) return WithoutChallenge(std::move(response));
@@ -132,6 +139,7 @@ class BoundSending final {
  private:
   AccessToken const& Token() const noexcept { return held_.Pair->Token; }
   bool IsBound() const noexcept { return Token().Type == TokenType::MtlsPop; }
+  std::string const& Host() const { return request_.GetUrl().GetHost(); }
 
   std::unique_ptr<RawResponse> SendOnce() {
     if (!IsBound()) {
@@ -189,15 +197,19 @@ class BoundSending final {
     held_.Pair = std::make_shared<TokenPair const>(TokenPair{std::move(token), held_.Pair->Request});
   }
 
-  // Where binding is only preferred, there is a bearer token for a resource that takes no other.
+  // Where binding is only preferred, there is a bearer token for a resource that takes no other. It does not stand for the
+  // refused one, which other resources may take.
   void FallBackToBearer() {
     if (held_.Pair->Request.Binding == TokenBinding::Required) ThrowNotSupported(request_);
     auto token = Renewed([](TokenRequest& wanted) { wanted.Binding = TokenBinding::None; });
     if (token.Type != TokenType::Bearer) ThrowNotSupported(request_);
+    held_.Pair = std::make_shared<TokenPair const>(TokenPair{std::move(token), held_.Pair->Request});
+  }
+
+  void LogFallback() const {
     operation_.Settings().Log.Write(
         LogLevel::Warning, "fallback_to_bearer",
-        {{"host", request_.GetUrl().GetHost()}, {"reason", errors::ResourceDoesNotSupportBoundTokens.Name()}});
-    Replace(std::move(token));
+        {{"host", Host()}, {"reason", errors::ResourceDoesNotSupportBoundTokens.Name()}});
   }
 
   bool WaitForAnotherCheck(RawResponse const& response) {
@@ -208,9 +220,7 @@ class BoundSending final {
     if (!wait || !Rewind()) return false;
     settings.Log.Write(
         LogLevel::Info, "retry",
-        {{"host", request_.GetUrl().GetHost()},
-         {"reason", "binding_check_failed"},
-         {"wait_ms", static_cast<std::int64_t>(wait->count())}});
+        {{"host", Host()}, {"reason", "binding_check_failed"}, {"wait_ms", static_cast<std::int64_t>(wait->count())}});
     try {
       settings.Time->Sleep(*wait, FromAzure(context_));
     } catch (Error const& error) {
@@ -224,7 +234,7 @@ class BoundSending final {
   void LogMissingCertificate() const {
     operation_.Settings().Log.Write(
         LogLevel::Error, "client_certificate_did_not_arrive",
-        {{"host", request_.GetUrl().GetHost()},
+        {{"host", Host()},
          {"key_id", Token().Binding->KeyId()},
          {"hint",
           "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});

@@ -42,6 +42,18 @@ std::size_t TokenPairs::Size() const {
   return entries_.size();
 }
 
+void TokenPairs::RememberBearerOnly(std::string const& host) {
+  std::unique_lock const lock{mutex_};
+  if (bearerOnly_.size() < MaximumHosts) bearerOnly_.insert(host);
+  knowsBearerOnly_ = true;
+}
+
+bool TokenPairs::TakesOnlyBearer(std::string const& host) const {
+  if (!knowsBearerOnly_) return false;
+  std::shared_lock const lock{mutex_};
+  return bearerOnly_.count(host) != 0;
+}
+
 void TokenPairs::MakeRoom() {
   auto const now = time_->Now();
   for (auto entry = entries_.begin(); entry != entries_.end();) {

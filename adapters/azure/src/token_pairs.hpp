@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -28,6 +30,7 @@ struct TokenPair {
 class TokenPairs final {
  public:
   static constexpr std::size_t MaximumPairs = 4096;
+  static constexpr std::size_t MaximumHosts = 256;
 
   explicit TokenPairs(std::shared_ptr<Clock> time) : time_(std::move(time)) {}
 
@@ -38,6 +41,10 @@ class TokenPairs final {
   /// What a request with this token is to be sent with; null for a token that is none of ours.
   std::shared_ptr<TokenPair const> Find(std::string_view token) const;
   std::size_t Size() const;
+
+  /// The host refused a bound token, and a bearer token could be had instead. At most `MaximumHosts` are kept.
+  void RememberBearerOnly(std::string const& host);
+  bool TakesOnlyBearer(std::string const& host) const;
 
  private:
   struct Entry {
@@ -50,6 +57,9 @@ class TokenPairs final {
   mutable std::shared_mutex mutex_;
   /// Keyed by the text of `Entry::Original`, which keeps it alive.
   std::unordered_map<std::string_view, Entry> entries_;
+  std::set<std::string> bearerOnly_;
+  /// Spares everybody else the lock.
+  std::atomic<bool> knowsBearerOnly_{false};
 };
 
 /// Whether the text is a JWT that is bound to a certificate (RFC 8705 section 3.1); false for anything else. By this a token

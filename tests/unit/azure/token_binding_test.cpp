@@ -80,8 +80,11 @@ class TokenBindingTest : public testing::Test {
     return HttpPipeline{clientOptions_, "test", "1.0", std::move(perRetry), {}};
   }
 
-  std::unique_ptr<RawResponse> Get(HttpPipeline const& pipeline, Azure::Core::Context const& context = {}) const {
-    Azure::Core::Http::Request request{HttpMethod::Get, Azure::Core::Url{"https://myvault.vault.azure.net/secrets/a"}};
+  std::unique_ptr<RawResponse> Get(
+      HttpPipeline const& pipeline,
+      Azure::Core::Context const& context = {},
+      std::string const& url = "https://myvault.vault.azure.net/secrets/a") const {
+    Azure::Core::Http::Request request{HttpMethod::Get, Azure::Core::Url{url}};
     return pipeline.Send(request, context);
   }
 
@@ -529,6 +532,9 @@ TEST_F(TokenBindingTest, FallsBackToBearerWhereTheCredentialGivesOne) {
     EXPECT_FALSE(sent.Fields.Contains("x-ms-tokenboundauth"));
     EXPECT_FALSE(sent.Binding);
   }
+  // Another resource may take the same token.
+  Get(pipeline, {}, "https://another.vault.azure.net/secrets/a");
+  ExpectBound(transport_->Sent()[3], "bound-token", "key-1");
 }
 
 TEST_F(TokenBindingTest, SendsTheBearerTokenThatARenewalFallsBackTo) {
