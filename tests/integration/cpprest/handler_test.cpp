@@ -342,6 +342,56 @@ TEST_F(CpprestAgainstEmulator, GoesThroughTheProxyOfTheClientWithItsCredentials)
   })) << squid.AccessLog();
 }
 
+TEST_F(CpprestAgainstEmulator, GoesPastTheEnvironmentsProxyWhereTheClientSwitchesProxiesOff) {
+  ScopedEnvironment const environment{
+      {{"MTLSPOP_CA_FILE", emulator_.Startup().at("ca_file").get<std::string>()},
+       {"HTTPS_PROXY", "http://127.0.0.1:" + std::to_string(ReserveLoopbackPort())},
+       {"https_proxy", std::nullopt},
+       {"NO_PROXY", std::nullopt},
+       {"no_proxy", std::nullopt}}};
+  auto options = Options();
+  options.Transport = nullptr;
+  options.Scopes = VaultRequest().Scopes;
+  options.Retry.MaximumRetries = 0;
+  auto const credential = MakeCredential();
+  // By its address: what is overridden goes past every proxy.
+  auto const url = emulator_.Startup().at("vault").get<std::string>();
+  http_client_config config;
+  config.set_proxy(web::web_proxy{web::web_proxy::disabled});
+  http_client direct{url, config};
+  cpprest::AddHandler(direct, credential, options);
+  EXPECT_EQ(direct.request(methods::GET, SecretPath).get().status_code(), 200);
+
+  options.Transport = MakeHttpTransport(TransportOptionsFromEnvironment());
+  http_client proxied{url};
+  cpprest::AddHandler(proxied, credential, options);
+  EXPECT_EQ(FailureOf(proxied.request(methods::GET, SecretPath)), std::errc::host_unreachable);
+}
+
+TEST_F(CpprestAgainstEmulator, RefusesFieldsThatTheConnectionCannotHonour) {
+  auto client = MakeClient(MakeCredential());
+  for (auto const* const name : {U("TE"), U("Upgrade")}) {
+    http_request request{methods::GET};
+    request.set_request_uri(SecretPath);
+    request.headers().add(name, U("trailers"));
+    EXPECT_EQ(FailureOf(client.request(request)), std::errc::invalid_argument) << name;
+  }
+  EXPECT_TRUE(emulator_.Log("vault").empty());
+}
+
+TEST_F(CpprestAgainstEmulator, ReadsFiveHundredAnswersWhoseReadersWaitForOtherAnswers) {
+  auto client = MakeClient(MakeCredential());
+  auto const read = [](http_response const& response) { return response.extract_json(); };
+  std::vector<pplx::task<bool>> tasks;
+  for (int i = 0; i < 500; ++i) {
+    tasks.push_back(client.request(methods::GET, SecretPath).then(read).then([&](web::json::value const& outer) {
+      return client.request(methods::GET, SecretPath).get().extract_json().get() == outer;
+    }));
+  }
+  for (auto const& task : tasks) EXPECT_TRUE(task.get());
+  EXPECT_EQ(Mismatches(), 0);
+}
+
 /// What a plain `http_client` reports for the same trouble.
 std::error_code PlainFailure(std::string const& url) {
   try {
