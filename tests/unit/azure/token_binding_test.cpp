@@ -707,6 +707,33 @@ TEST_F(TokenBindingTest, FailsClosedWhereAPolicyLosesTheTokenOnItsWay) {
   EXPECT_THAT(transport_->Sent(), IsEmpty());
 }
 
+/// Keeps what it was asked to send.
+class KeepingTransport final : public mtlspop::HttpTransport {
+ public:
+  std::unique_ptr<Response> Send(
+      Request& request, std::shared_ptr<BindingCertificate const> const&, Context const&) override {
+    Waits = request.ExpectContinue;
+    HasField = request.Fields.Contains("expect");
+    return MakeResponse(201);
+  }
+  void RetireBinding(std::string_view) override {}
+  mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
+
+  bool Waits = false;
+  bool HasField = true;
+};
+
+TEST(AzureHttpTransport, WaitsForTheServersWordWhereTheRequestSaysSo) {
+  auto const kept = std::make_shared<KeepingTransport>();
+  std::string const text = "the value";
+  Azure::Core::IO::MemoryBodyStream body{reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
+  Azure::Core::Http::Request request{HttpMethod::Put, Azure::Core::Url{"https://myvault.vault.azure.net/a"}, &body};
+  request.SetHeader("Expect", "100-continue");
+  azure::HttpTransport{kept}.Send(request, {});
+  EXPECT_TRUE(kept->Waits);
+  EXPECT_FALSE(kept->HasField);
+}
+
 class FinalFailures : public TokenBindingTest, public testing::WithParamInterface<ErrorCode> {};
 
 TEST_P(FinalFailures, AreNotTriedAgain) {

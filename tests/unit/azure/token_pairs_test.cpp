@@ -61,6 +61,15 @@ TEST_F(TokenPairsTest, StandsForAReplacement) {
   EXPECT_EQ(pairs_.Find("old")->Request.Scopes.front(), "scope");
 }
 
+TEST_F(TokenPairsTest, RemembersWhoTakesOnlyBearerTokensAndIsBounded) {
+  EXPECT_FALSE(pairs_.TakesOnlyBearer("host-0"));
+  for (std::size_t i = 0; i < TokenPairs::MaximumHosts + 10; ++i)
+    pairs_.RememberBearerOnly("host-" + std::to_string(i));
+  EXPECT_TRUE(pairs_.TakesOnlyBearer("host-0"));
+  EXPECT_FALSE(pairs_.TakesOnlyBearer("host-" + std::to_string(TokenPairs::MaximumHosts + 9)));
+  EXPECT_FALSE(pairs_.TakesOnlyBearer("another"));
+}
+
 TEST(IsBoundToken, LooksForTheConfirmationClaim) {
   // {"cnf":{"x5t#S256":"abc"}}
   EXPECT_TRUE(IsBoundToken("e30.eyJjbmYiOnsieDV0I1MyNTYiOiJhYmMifX0.c2ln"));
