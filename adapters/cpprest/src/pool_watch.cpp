@@ -15,6 +15,20 @@ namespace {
 // How many probes in a row have to be answered, without an answer coming in, before the watch ends.
 constexpr int QuietRounds = 100;
 
+#if !defined(_WIN32) && !defined(__APPLE__)
+// The way that tasks of cpprestsdk take.
+void PostToPool(std::function<void()> work) {
+  auto owned = std::make_unique<std::function<void()>>(std::move(work));
+  pplx::default_scheduler_t{}.schedule(
+      [](void* argument) {
+        std::unique_ptr<std::function<void()>> const mine{static_cast<std::function<void()>*>(argument)};
+        (*mine)();
+      },
+      owned.get());
+  static_cast<void>(owned.release());
+}
+#endif
+
 }  // namespace
 
 struct PoolWatch::Probe {
@@ -36,9 +50,8 @@ std::shared_ptr<PoolWatch> PoolWatch::OfProcess() {
     std::shared_ptr<PoolWatch> Watch;
   };
   auto& service = crossplat::threadpool::shared_instance().service();
-  static Owner const owner{std::make_shared<PoolWatch>(SharedPool{
-      [&service](std::function<void()> work) { boost::asio::post(service, std::move(work)); },
-      [&service] { return service.poll_one() > 0; }})};
+  static Owner const owner{
+      std::make_shared<PoolWatch>(SharedPool{PostToPool, [&service] { return service.poll_one() > 0; }})};
   return owner.Watch;
 #endif
 }

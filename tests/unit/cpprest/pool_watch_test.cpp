@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio.hpp>
-
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <functional>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -19,27 +20,63 @@ using test::Event;
 using test::Eventually;
 
 /// A pool with one thread.
-class PoolWatchTest : public testing::Test {
- protected:
-  ~PoolWatchTest() override {
-    watch_.Stop();
-    service_.stop();
+class OneThread final {
+ public:
+  ~OneThread() {
+    Post(nullptr);
     thread_.join();
   }
 
-  void Post(std::function<void()> work) { boost::asio::post(service_, std::move(work)); }
+  /// Null ends the thread.
+  void Post(std::function<void()> work) {
+    std::lock_guard const lock{mutex_};
+    queue_.push_back(std::move(work));
+    changed_.notify_one();
+  }
 
-  boost::asio::io_context service_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{service_.get_executor()};
+  bool RunOne() {
+    std::function<void()> work;
+    {
+      std::lock_guard const lock{mutex_};
+      if (queue_.empty() || !queue_.front()) return false;
+      work = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    work();
+    return true;
+  }
+
+ private:
+  void Run() {
+    for (;;) {
+      {
+        std::unique_lock lock{mutex_};
+        changed_.wait(lock, [this] { return !queue_.empty(); });
+        if (!queue_.front()) return;
+      }
+      static_cast<void>(RunOne());
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_;
+  std::thread thread_{[this] { Run(); }};
+};
+
+class PoolWatchTest : public testing::Test {
+ protected:
+  void Post(std::function<void()> work) { pool_.Post(std::move(work)); }
+
+  OneThread pool_;
   std::atomic<int> probes_{0};
   PoolWatch watch_{
       {[this](std::function<void()> work) {
          ++probes_;
          Post(std::move(work));
        },
-       [this] { return service_.poll_one() > 0; }},
+       [this] { return pool_.RunOne(); }},
       std::chrono::milliseconds{1}};
-  std::thread thread_{[this] { service_.run(); }};
 };
 
 TEST_F(PoolWatchTest, RunsWhatAPoolWhoseThreadsAllWaitCannot) {
