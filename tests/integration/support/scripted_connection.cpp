@@ -292,6 +292,11 @@ void ScriptedConnection::AwaitCertificate() {
   NotePeer();
 }
 
+void ScriptedConnection::AskForKeyUpdate() {
+  if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) != 1) throw std::runtime_error{"SSL_key_update"};
+  if (SSL_do_handshake(ssl_.get()) != 1) throw PeerGone{};
+}
+
 void ScriptedConnection::SendTicket() {
   if (SSL_new_session_ticket(ssl_.get()) != 1) throw std::runtime_error{"SSL_new_session_ticket"};
   if (SSL_do_handshake(ssl_.get()) != 1) throw PeerGone{};

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -143,6 +144,12 @@ void ScriptedServer::Listen() {
   listener_ = ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   Check(listener_ < 0 ? -1 : 0, "socket");
   Check(::bind(listener_, reinterpret_cast<sockaddr const*>(&address), length), "bind");
+  if (options_.TakesLittle) {
+    int const window = 4096;
+    int const segment = 536;
+    Check(::setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &window, sizeof window), "SO_RCVBUF");
+    Check(::setsockopt(listener_, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), "TCP_MAXSEG");
+  }
   Check(::listen(listener_, 512), "listen");
   Check(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length), "getsockname");
   port_ = ntohs(

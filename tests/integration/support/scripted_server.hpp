@@ -93,6 +93,8 @@ struct ScriptedTls {
 struct ScriptedServerOptions {
   /// Null for plain TCP.
   std::optional<ScriptedTls> Tls;
+  /// Offers a small window and small segments, so that little is on its way where the server does not read.
+  bool TakesLittle = false;
   /// Where to listen: "127.0.0.1" or "::1".
   std::string Address = "127.0.0.1";
   /// The host in `Url()`; an IPv6 address without brackets.
@@ -148,6 +150,8 @@ class ScriptedConnection final {
   /// The second half: waits until the last question was answered.
   void AwaitCertificate();
 
+  /// Changes its keys and has the client change its own (TLS 1.3). The client's answer is left unread.
+  void AskForKeyUpdate();
   /// Sends one more session ticket (TLS 1.3).
   void SendTicket();
 

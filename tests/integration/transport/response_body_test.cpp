@@ -5,6 +5,10 @@
 #include <array>
 #include <cstring>
 
+#include <atomic>
+
+#include <gsl/util>
+
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -392,6 +396,28 @@ TEST(ResponseBodyTest, TellsHowItTravelled) {
   auto const third = Fetch(transport, Get(plain.Url())).Connection;
   EXPECT_EQ(third.Id, 1U);
   EXPECT_TRUE(third.Reused);
+}
+
+// Each key update that asks for one of the client's makes OpenSSL write. A server that never reads, and sends a byte of data
+// now and then, could have the answers pile up.
+TEST(HostileServerTest, CannotFillTheMemoryWithWhatItDoesNotRead) {
+  auto options = TlsServer(TLS1_3_VERSION, TLS1_3_VERSION);
+  options.TakesLittle = true;
+  constexpr int Updates = 400'000;
+  Event finished;
+  std::atomic<int> sent{0};
+  ScriptedServer server{options, [&](ScriptedConnection& connection) {
+                          auto const always = gsl::finally([&] { finished.Set(); });
+                          connection.ReadRequest();
+                          connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+                          for (; sent < Updates; ++sent) {
+                            connection.AskForKeyUpdate();
+                            if (sent % 64 == 0) connection.Write("x");
+                          }
+                        }};
+  EXPECT_EQ(ErrorCodeOf([&] { Fetch(MakeTransport(), Get(server.Url())); }), "renegotiation_limit_exceeded");
+  EXPECT_TRUE(finished.Wait());
+  EXPECT_LT(sent, Updates);
 }
 
 }  // namespace
