@@ -122,7 +122,11 @@ TEST_F(PoolWatchTest, EndsWhereNothingHappens) {
 
 TEST_F(PoolWatchTest, StopsWhileItWatches) {
   Event gate;
-  Post([&] { EXPECT_TRUE(gate.Wait()); });
+  Event ended;
+  Post([&] {
+    EXPECT_TRUE(gate.Wait());
+    ended.Set();
+  });
   watch_.Touch();
   ASSERT_TRUE(Eventually([this] { return probes_ > 0; }));
   gate.Set();
@@ -130,6 +134,7 @@ TEST_F(PoolWatchTest, StopsWhileItWatches) {
   int const before = probes_;
   watch_.Touch();
   EXPECT_EQ(probes_, before);
+  EXPECT_TRUE(ended.Wait());
 }
 
 TEST(PoolWatch, IsOneForTheProcess) { EXPECT_EQ(PoolWatch::OfProcess(), PoolWatch::OfProcess()); }
