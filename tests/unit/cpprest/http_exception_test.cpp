@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iterator>
 #include <map>
-#include <regex>
 #include <sstream>
+#include <string>
 #include <system_error>
+#include <vector>
 
 namespace mtlspop::cpprest {
 namespace {
@@ -50,10 +52,13 @@ std::vector<std::string> CodesIn(std::string const& header) {
   std::stringstream text;
   text << file.rdbuf();
   auto const source = text.str();
-  std::regex const code{R"re(ErrorCode \w+\{\s*"(\w+)"\})re"};
   std::vector<std::string> found;
-  for (std::sregex_iterator next{source.begin(), source.end(), code}, end; next != end; ++next) {
-    found.push_back((*next)[1]);
+  // As they are declared: inline constexpr ErrorCode Name{"name"};
+  for (auto at = source.find("constexpr ErrorCode "); at != std::string::npos;
+       at = source.find("constexpr ErrorCode ", at)) {
+    auto const begin = source.find('"', at) + 1;
+    at = source.find('"', begin);
+    found.push_back(source.substr(begin, at - begin));
   }
   return found;
 }
