@@ -1,17 +1,34 @@
 #include "learned_scopes.hpp"
 
 #include <algorithm>
-#include <chrono>
+
+#include "wait.hpp"
 
 namespace mtlspop {
 
-std::unique_lock<std::timed_mutex> LearnedOrigin::LockForAsking(Context const& context) {
-  std::unique_lock lock{asking_, std::defer_lock};
-  while (!open_) {
+LearnedOrigin::Turn LearnedOrigin::TakeTurnToAsk(Context const& context) {
+  std::unique_lock<std::mutex> lock{mutex_};
+  auto const ready =
+      WaitUntil(lock, turnEnded_, Context::TimePoint::max(), context, [this] { return open_ || !isAsked_; });
+  if (!ready) {
+    lock.unlock();
     context.ThrowIfEnded("waiting for what the resource asks for");
-    if (lock.try_lock_for(std::chrono::milliseconds{20})) break;
   }
-  return lock;
+  if (open_) return Turn{nullptr, [](LearnedOrigin*) {}};
+  isAsked_ = true;
+  return Turn{this, [](LearnedOrigin* origin) { origin->EndTurn(); }};
+}
+
+void LearnedOrigin::EndTurn() noexcept {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  isAsked_ = false;
+  turnEnded_.notify_all();
+}
+
+void LearnedOrigin::SetOpen() noexcept {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  open_ = true;
+  turnEnded_.notify_all();
 }
 
 std::shared_ptr<LearnedOrigin> LearnedScopes::Find(Origin const& origin) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -16,6 +17,9 @@ namespace mtlspop {
 /// What is known of one origin: of one whose scopes nobody gave, and of one that takes no bound tokens.
 class LearnedOrigin final {
  public:
+  /// The turn to ask, given back when it goes. Null where nobody has to ask any more.
+  using Turn = std::unique_ptr<LearnedOrigin, void (*)(LearnedOrigin*)>;
+
   /// Null until the origin has said what it wants.
   std::shared_ptr<TokenRequest const> Get() const { return std::atomic_load(&request_); }
   void Set(std::shared_ptr<TokenRequest const> request) { std::atomic_store(&request_, std::move(request)); }
@@ -23,17 +27,21 @@ class LearnedOrigin final {
   /// Lets one caller ask the origin while the others wait for what it learns. Does not wait where the origin answers
   /// without authorization.
   /// @throw Error `cancelled` or `deadline_exceeded`
-  std::unique_lock<std::timed_mutex> LockForAsking(Context const& context);
+  Turn TakeTurnToAsk(Context const& context);
 
   /// The origin answered a request that carried no token.
-  void SetOpen() noexcept { open_ = true; }
+  void SetOpen() noexcept;
 
   /// The origin refused a bound token, and a bearer token could be had instead.
   void SetTakesOnlyBearer() noexcept { takesOnlyBearer_ = true; }
   bool TakesOnlyBearer() const noexcept { return takesOnlyBearer_; }
 
  private:
-  std::timed_mutex asking_;
+  void EndTurn() noexcept;
+
+  std::mutex mutex_;
+  std::condition_variable turnEnded_;
+  bool isAsked_ = false;
   std::atomic<bool> open_{false};
   std::atomic<bool> takesOnlyBearer_{false};
   std::shared_ptr<TokenRequest const> request_;

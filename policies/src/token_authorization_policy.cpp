@@ -109,7 +109,7 @@ class TokenAuthorizationPolicy::State final {
       PipelineRequest& request, NextHttpPolicy next, Context const& context, std::unique_ptr<Response>& open) const {
     auto const origin = learned_->Of(request.Message.Target.GetOrigin());
     if (auto known = origin->Get()) return known;
-    auto const asking = origin->LockForAsking(context);
+    auto const turn = origin->TakeTurnToAsk(context);
     if (auto known = origin->Get()) return known;
 
     auto const isSafe = IsSafe(request.Message);
