@@ -142,7 +142,7 @@ bool TlsChannel::SendOrKeep(gsl::span<std::uint8_t const> bytes) noexcept {
     return false;
   }
   try {
-    unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+    unsent_.insert(unsent_.end(), bytes.data(), bytes.data() + bytes.size());  // checked iterators copy byte by byte
   } catch (std::bad_alloc const&) {
     abort_ = Abort::OutOfMemory;  // no exception may pass through OpenSSL
     return false;
