@@ -22,9 +22,10 @@
 namespace mtlspop::bench {
 namespace {
 
-constexpr int Rounds = 9;
-/// Sixteen threads on a few processors: where the scheduler puts them moves a round's time by a tenth, so more rounds.
-constexpr int ThreadRounds = 25;
+/// Many short rounds: what else happens on the machine, and where the scheduler puts threads, then meets all alike.
+constexpr int Rounds = 45;
+/// For rounds that take a second.
+constexpr int LargeRounds = 9;
 constexpr std::uint64_t LargeBytes = std::uint64_t{1} << 30U;
 
 /// Instructions that the transport may add to a request: what it took when this was written, and some room for
@@ -93,7 +94,7 @@ void KeepAlive(Report& report, BenchServer const& server, BenchOptions const& op
   for (bool const tls13 : {false, true}) {
     std::string const name = std::string{"keep-alive GET, TLS "} + (tls13 ? "1.3" : "1.2");
     if (options.Wants(name)) {
-      Compare(report, name, Everybody(server, server.KeepAlive(tls13), true), options.Quick ? 500 : 3000, 1.15, true);
+      Compare(report, name, Everybody(server, server.KeepAlive(tls13), true), options.Quick ? 100 : 600, 1.15, true);
     }
   }
 }
@@ -104,7 +105,7 @@ void NewConnections(Report& report, BenchServer const& server, BenchOptions cons
       std::string const name =
           std::string{"new connection + GET, "} + (resume ? "resumed" : "full") + ", TLS " + (tls13 ? "1.3" : "1.2");
       if (options.Wants(name)) {
-        auto const count = options.Quick ? 20 : (resume ? 150 : 60);
+        auto const count = options.Quick ? 5 : (resume ? 40 : 15);
         Compare(report, name, Everybody(server, server.NewConnections(tls13, resume), false), count, 1.05, false);
       }
     }
@@ -118,7 +119,7 @@ void Threads(Report& report, BenchServer const& server, BenchOptions const& opti
     return;
   }
   constexpr int threadCount = 16;
-  int const count = options.Quick ? 100 : 1500;
+  int const count = options.Quick ? 50 : 500;
   auto const scenario = server.KeepAlive(false);
   std::vector<std::unique_ptr<Peer>> bare;
   for (int index = 0; index < threadCount; ++index) {
@@ -147,8 +148,7 @@ void Threads(Report& report, BenchServer const& server, BenchOptions const& opti
       Drain(*transport->Send(request, binding, Context{}));
     }
   };
-  auto const times =
-      TakeTurns({{"bare", [&] { together(bareWork); }}, {"own", [&] { together(ownWork); }}}, ThreadRounds);
+  auto const times = TakeTurns({{"bare", [&] { together(bareWork); }}, {"own", [&] { together(ownWork); }}}, Rounds);
   report.Add(
       {name, MedianRatio(times[0], times[1]), "x", 0.95, true, Microseconds("own", times[1], count * threadCount)});
 }
@@ -216,7 +216,7 @@ void Large(Report& report, BenchServer const& server, BenchOptions const& option
     auto const before = ResidentKiB();
     ownWork();
     auto const grown = ResidentKiB() - before;
-    auto const times = TakeTurns({{"bare", bareWork}, {"own", ownWork}}, 7);
+    auto const times = TakeTurns({{"bare", bareWork}, {"own", ownWork}}, LargeRounds);
     char note[64];
     std::snprintf(note, sizeof note, "own %.2f s, bare %.2f s", Median(times[1]), Median(times[0]));
     report.Add({name + ", throughput", MedianRatio(times[0], times[1]), "x", 0.97, true, note});
