@@ -3,8 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "crypto.hpp"
-
 namespace mtlspop {
 namespace {
 
@@ -13,78 +11,65 @@ constexpr std::chrono::seconds IdleTime{2};
 
 }  // namespace
 
-Worker::Worker() : processId_(crypto::ProcessId()) {}
-
 Worker::~Worker() {
+  auto* const state = state_.Find();
+  if (state == nullptr) return;
   Threads threads;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    ForgetParentsThreads();
-    stopping_ = true;
-    jobs_.clear();
-    threads.swap(threads_);
-    threads.splice(threads.end(), ended_);
+    std::lock_guard<std::mutex> const lock{state->Mutex};
+    state->Stopping = true;
+    state->Jobs.clear();
+    threads.swap(state->Running);
+    threads.splice(threads.end(), state->Ended);
   }
-  context_.Cancel();
-  changed_.notify_all();
+  state->WorkersContext.Cancel();
+  state->Changed.notify_all();
   Join(threads);
 }
 
 void Worker::Run(Job job) {
+  auto& state = state_.Get();
   Threads ended;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    ForgetParentsThreads();
-    ended.swap(ended_);
-    jobs_.push_back(std::move(job));
-    if (idle_ < jobs_.size()) {
-      auto const self = threads_.emplace(threads_.end());
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    ended.swap(state.Ended);
+    state.Jobs.push_back(std::move(job));
+    if (state.Idle < state.Jobs.size()) {
+      auto const self = state.Running.emplace(state.Running.end());
       try {
-        *self = std::thread{[this, self] { Work(self); }};
+        *self = std::thread{[&state, self] { Work(state, self); }};
       } catch (...) {
-        threads_.erase(self);
-        if (threads_.empty()) {
-          jobs_.pop_back();
+        state.Running.erase(self);
+        if (state.Running.empty()) {
+          state.Jobs.pop_back();
           throw;
         }
       }
     }
   }
-  changed_.notify_one();
+  state.Changed.notify_one();
   Join(ended);
 }
 
-void Worker::Work(Threads::iterator self) {
-  std::unique_lock<std::mutex> lock{mutex_};
-  while (WaitForJob(lock)) {
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+void Worker::Work(State& state, Threads::iterator self) {
+  std::unique_lock<std::mutex> lock{state.Mutex};
+  while (WaitForJob(state, lock)) {
+    Job job = std::move(state.Jobs.front());
+    state.Jobs.pop_front();
     lock.unlock();
-    job(context_);
+    job(state.WorkersContext);
     job = nullptr;
     lock.lock();
   }
   // The destructor has taken the lists over where it is stopping.
-  if (!stopping_) ended_.splice(ended_.end(), threads_, self);
+  if (!state.Stopping) state.Ended.splice(state.Ended.end(), state.Running, self);
 }
 
-bool Worker::WaitForJob(std::unique_lock<std::mutex>& lock) {
-  ++idle_;
-  changed_.wait_for(lock, IdleTime, [this] { return stopping_ || !jobs_.empty(); });
-  --idle_;
-  return !stopping_ && !jobs_.empty();
-}
-
-void Worker::ForgetParentsThreads() {
-  auto const processId = crypto::ProcessId();
-  if (processId == processId_) return;
-  processId_ = processId;
-  // The handles are of threads that do not exist here: they can be neither joined nor destroyed.
-  auto* const abandoned = new Threads{std::move(threads_)};
-  abandoned->splice(abandoned->end(), ended_);
-  threads_.clear();
-  jobs_.clear();
-  idle_ = 0;
+bool Worker::WaitForJob(State& state, std::unique_lock<std::mutex>& lock) {
+  ++state.Idle;
+  state.Changed.wait_for(lock, IdleTime, [&state] { return state.Stopping || !state.Jobs.empty(); });
+  --state.Idle;
+  return !state.Stopping && !state.Jobs.empty();
 }
 
 void Worker::Join(Threads& threads) {

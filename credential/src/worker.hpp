@@ -4,7 +4,6 @@
 /// Threads for work that belongs to a credential and to no caller.
 
 #include <condition_variable>
-#include <cstdint>
 #include <deque>
 #include <functional>
 #include <list>
@@ -12,6 +11,7 @@
 #include <thread>
 
 #include "mtlspop/transport/context.hpp"
+#include "per_process.hpp"
 
 namespace mtlspop {
 
@@ -26,8 +26,8 @@ class Worker final {
   /// Gets a context that is cancelled when the worker is destroyed. Must not throw.
   using Job = std::function<void(Context const& context)>;
 
-  Worker();
-  /// Cancels what runs, drops what waits, and returns when all threads have ended.
+  Worker() = default;
+  /// Cancels what runs, drops what waits, and returns when all threads have ended. Leaves alone what a parent runs.
   ~Worker();
   Worker(Worker const&) = delete;
   Worker& operator=(Worker const&) = delete;
@@ -38,21 +38,26 @@ class Worker final {
  private:
   using Threads = std::list<std::thread>;
 
-  void Work(Threads::iterator self);
-  bool WaitForJob(std::unique_lock<std::mutex>& lock);
-  void ForgetParentsThreads();
+  /// With the jobs of a parent goes whatever counts its threads, the condition variable too.
+  struct State {
+    explicit State(State*) {}
+
+    Context WorkersContext = Context{}.WithCancellation();
+    std::mutex Mutex;
+    std::condition_variable Changed;
+    std::deque<Job> Jobs;
+    Threads Running;
+    /// Have nothing more to do but to end.
+    Threads Ended;
+    std::size_t Idle = 0;
+    bool Stopping = false;
+  };
+
+  static void Work(State& state, Threads::iterator self);
+  static bool WaitForJob(State& state, std::unique_lock<std::mutex>& lock);
   static void Join(Threads& threads);
 
-  Context context_ = Context{}.WithCancellation();
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Job> jobs_;
-  Threads threads_;
-  /// Have nothing more to do but to end.
-  Threads ended_;
-  std::size_t idle_ = 0;
-  bool stopping_ = false;
-  std::uint64_t processId_;
+  PerProcess<State> state_;
 };
 
 }  // namespace mtlspop
