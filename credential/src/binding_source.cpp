@@ -147,17 +147,27 @@ std::shared_ptr<StoredBinding const> BindingSource::Get(std::string const& corre
 
 bool BindingSource::RotationIsDue(TimePoint now) noexcept {
   auto const time = now.time_since_epoch().count();
-  auto due = rotateOn_.load(std::memory_order_relaxed);
-  if (time < due) return false;
-  // Whoever takes it moves the next try away, so that a failing service is not asked at each call.
-  constexpr system_clock::duration longest = std::chrono::minutes{5};
-  constexpr system_clock::duration shortest = std::chrono::milliseconds{500};
-  auto const delay = std::clamp((now - TimePoint{system_clock::duration{due}}) / 2, shortest, longest);
-  return rotateOn_.compare_exchange_strong(due, time + delay.count(), std::memory_order_relaxed);
+  if (time < rotateOn_.load(std::memory_order_relaxed)) return false;
+  return time >= nextTryOn_.load() && !isRotating_.exchange(true);
+}
+
+void BindingSource::GiveUpRotation(TimePoint now) noexcept {
+  constexpr std::chrono::seconds first{1};
+  constexpr std::chrono::seconds longest = std::chrono::minutes{5};
+  constexpr int doublings = 9;
+  auto const delay = std::min(first * (1 << std::min(failedRotations_++, doublings)), longest);
+  nextTryOn_ = (now + delay).time_since_epoch().count();
+  isRotating_ = false;
 }
 
 void BindingSource::Rotate(std::string const& correlationId, Context const& context) {
-  JoinOrMake(Purpose::Rotation, correlationId, context);
+  try {
+    JoinOrMake(Purpose::Rotation, correlationId, context);
+  } catch (...) {
+    GiveUpRotation(options_.Time->Now());
+    throw;
+  }
+  isRotating_ = false;
 }
 
 void BindingSource::CheckKeys() const {
@@ -331,6 +341,8 @@ void BindingSource::Adopt(Binding const& binding) {
     current_ = binding;
     needsNewKey_ = false;
     rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
+    nextTryOn_ = 0;
+    failedRotations_ = 0;
   }
   options_.OnRenewed(binding->Certificate->KeyId(), retired);
 }

@@ -51,8 +51,11 @@ class BindingSource final {
   /// @throw Error what keys, attestation and IMDS throw; `issued_certificate_rejected`
   std::shared_ptr<StoredBinding const> Get(std::string const& correlationId, Context const& context);
 
-  /// Whether the next binding should be made now. Says yes to one caller, and again after a while.
+  /// Whether the next binding should be made now. Says yes to one caller, who then calls `Rotate` or `GiveUpRotation`,
+  /// and again only when that has ended; after failures not before 1 s, then 2 s, 4 s, up to 5 minutes have passed.
   bool RotationIsDue(TimePoint now) noexcept;
+  /// Nobody could be found to rotate.
+  void GiveUpRotation(TimePoint now) noexcept;
   /// Makes the next binding while the current one stays in use.
   /// @throw Error as `Get`
   void Rotate(std::string const& correlationId, Context const& context);
@@ -92,6 +95,10 @@ class BindingSource final {
   bool needsNewKey_ = false;
   /// Ticks of the system clock; the largest number where there is no binding.
   std::atomic<std::chrono::system_clock::rep> rotateOn_;
+  /// The same, after failures.
+  std::atomic<std::chrono::system_clock::rep> nextTryOn_{0};
+  std::atomic<int> failedRotations_{0};
+  std::atomic<bool> isRotating_{false};
 };
 
 /// When the next certificate should be had: when less than 24 hours or less than half of its life remain, whichever is

@@ -64,7 +64,9 @@ AccessToken GetConfidential(
          "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
   }
   auto const effective = std::max(binding, request.Binding.value_or(TokenBinding::None));
-  if (effective == TokenBinding::None) return tokens.Get(request, TokenRoute::MtlsBearer, context);
+  bool const bearer =
+      effective == TokenBinding::None || (effective == TokenBinding::Preferred && request.ResourceTakesOnlyBearer);
+  if (bearer) return tokens.Get(request, TokenRoute::MtlsBearer, context);
   if (effective == TokenBinding::Required) return tokens.Get(request, TokenRoute::Bound, context);
 
   AccessToken token;

@@ -157,8 +157,9 @@ void ManagedIdentityCredential::Impl::Check(TokenRequest const& request, TokenBi
 }
 
 AccessToken ManagedIdentityCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  auto const binding = EffectiveBinding(request);
-  Check(request, binding);
+  auto const asked = EffectiveBinding(request);
+  Check(request, asked);
+  auto const binding = asked == TokenBinding::Preferred && request.ResourceTakesOnlyBearer ? TokenBinding::None : asked;
   if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
   RotateIfDue();
   if (binding == TokenBinding::Required) return tokens_.Get(request, TokenRoute::Bound, context);
@@ -189,7 +190,7 @@ AccessToken ManagedIdentityCredential::Impl::GetPreferred(TokenRequest const& re
 
 void ManagedIdentityCredential::Impl::RotateIfDue() {
   if (!bindings_.RotationIsDue(clock_->Now())) return;
-  tokens_.RunInBackground([this](Context const& context) {
+  auto rotate = [this](Context const& context) {
     std::string const correlationId = encoding::NewUuid();
     try {
       bindings_.Rotate(correlationId, context);
@@ -199,7 +200,16 @@ void ManagedIdentityCredential::Impl::RotateIfDue() {
           LogLevel::Warning, "rotation_failed",
           {{"reason", error.Code().Name()}, {"what", error.Details().What}, {"correlation_id", correlationId}});
     }
-  });
+  };
+  try {
+    tokens_.RunInBackground(std::move(rotate));
+  } catch (std::exception const& exception) {
+    // No thread to be had: the token at hand is good, and the next call tries again.
+    bindings_.GiveUpRotation(clock_->Now());
+    options_.Log.Write(
+        LogLevel::Warning, "rotation_failed",
+        {{"reason", errors::SystemFailure.Name()}, {"what", exception.what()}, {"correlation_id", ""}});
+  }
 }
 
 AccessToken ManagedIdentityCredential::Impl::Fetch(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mtlspop/transport/error.hpp"
 #include "wait.hpp"
 
 namespace mtlspop {
@@ -13,6 +14,10 @@ LearnedOrigin::Turn LearnedOrigin::TakeTurnToAsk(Context const& context) {
   if (!ready) {
     lock.unlock();
     context.ThrowIfEnded("waiting for what the resource asks for");
+    // The deadline was reached to the tick, and the clock says not yet.
+    throw Error{
+        {errors::DeadlineExceeded, "Waiting for what the resource asks for took longer than allowed",
+         "Allow more time"}};
   }
   if (open_) return Turn{nullptr, [](LearnedOrigin*) {}};
   isAsked_ = true;

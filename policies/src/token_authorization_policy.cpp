@@ -151,7 +151,9 @@ class TokenAuthorizationPolicy::State final {
     try {
       return next.Send(request, context);
     } catch (Error const& error) {
-      if (error.Code() != errors::BindingCertificateRejected || !request.Binding || !CanBeSentAgain(request)) throw;
+      // Either way a new certificate, for a new key, is what can help.
+      bool const bad = error.Code() == errors::BindingCertificateRejected || error.Code() == errors::PrivateKeyUnusable;
+      if (!bad || !request.Binding || !CanBeSentAgain(request)) throw;
     }
     return SendWithNewBinding(request, next, context, wanted);
   }
@@ -159,6 +161,7 @@ class TokenAuthorizationPolicy::State final {
   static std::shared_ptr<TokenRequest const> WithoutBinding(TokenRequest const& wanted) {
     auto bearer = std::make_shared<TokenRequest>(wanted);
     bearer->Binding = TokenBinding::None;
+    bearer->ResourceTakesOnlyBearer = true;
     return bearer;
   }
 

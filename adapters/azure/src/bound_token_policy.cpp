@@ -154,7 +154,10 @@ class BoundSending final {
     try {
       return next_.Send(request_, context_.WithValue(BoundTravelKey(), std::shared_ptr<BoundTravel>{travel}));
     } catch (Azure::Core::Http::TransportException const&) {
-      if (!travel->Failure || travel->Failure->Code() != errors::BindingCertificateRejected) throw;
+      // Either way a new certificate, for a new key, is what can help.
+      bool const bad = travel->Failure && (travel->Failure->Code() == errors::BindingCertificateRejected ||
+                                           travel->Failure->Code() == errors::PrivateKeyUnusable);
+      if (!bad) throw;
     }
     if (!operation_.TakeBindingReplacement() || !Rewind()) ThrowAsAuthenticationFailure(*travel->Failure, context_);
     Replace(RenewedBinding());

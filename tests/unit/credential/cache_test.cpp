@@ -218,6 +218,28 @@ TEST(Rotation, ThatFailsIsTriedAgainLaterWhileTheOldCertificateServes) {
   EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
 }
 
+TEST(Rotation, ThatGoesOnFailingIsTriedLessAndLessOften) {
+  ManagedIdentityWorld world;
+  auto const first = world.Get();
+  world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find("issuecredential") == std::string::npos) return std::nullopt;
+    return JsonAnswer(json::object(), 403);
+  };
+  world.Time->Advance(4h + 1s);
+  auto const before = world.Cloud->Count("/issuecredential");
+  for (auto passed = 0ms; passed < 10min; passed += 100ms) {
+    EXPECT_EQ(world.Get().Token, first.Token);
+    world.Time->Advance(100ms);
+  }
+  // After 1 s, 2 s, 4 s ... 256 s, and the last after 5 minutes.
+  EXPECT_LE(world.Cloud->Count("/issuecredential") - before, 11);
+  world.Cloud->Intercept = nullptr;
+  EXPECT_TRUE(Eventually([&] {
+    world.Time->Advance(1min);
+    return world.Get().Token != first.Token;
+  }));
+}
+
 TEST(Rotation, AntedatedCertificatesDoNotRotateAtOnce) {
   ManagedIdentityWorld world;
   world.Cloud->Certificates.Backdate = 5min;

@@ -89,6 +89,19 @@ TEST(WhoAsked, PreferredFallsBackForAResourceThatCannot) {
   EXPECT_EQ(world.Get().Source, TokenSource::Fallback);
 }
 
+// Section 5: what the resource refuses a request must do without, where the caller only preferred it.
+TEST(WhoAsked, PreferredGivesABearerTokenForAResourceThatTakesNoOther) {
+  ManagedIdentityWorld world;
+  world.Options.Binding = TokenBinding::Preferred;
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+  auto refused = world.Request();
+  refused.ResourceTakesOnlyBearer = true;
+  EXPECT_EQ(world.Get(refused).Type, TokenType::Bearer);
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+  refused.Binding = TokenBinding::Required;
+  EXPECT_EQ(world.Get(refused).Type, TokenType::MtlsPop);
+}
+
 TEST(WhoAsked, RequiredNeverFallsBack) {
   ManagedIdentityWorld world;
   world.Options.Binding = TokenBinding::Required;

@@ -284,8 +284,9 @@ TEST_F(TokenAuthorizationPolicyTest, SaysWhereBoundTokensAreNotTaken) {
 
 /// As the credentials of this library: bound unless the request says that a bearer token will do.
 AccessToken BoundUnlessTold(TokenRequest const& asked) {
-  return asked.Binding == TokenBinding::None ? MakeBearerToken("bearer-token")
-                                             : MakeBoundToken("bound-token", MakeNamedBinding("key-1"));
+  // As the credentials do: a request may not be laxer than the credential, but for what the resource refuses.
+  return asked.ResourceTakesOnlyBearer ? MakeBearerToken("bearer-token")
+                                       : MakeBoundToken("bound-token", MakeNamedBinding("key-1"));
 }
 
 /// Wire contract, section 5: bearer only where the caller chose "preferred".

@@ -34,6 +34,9 @@ struct TokenRequest {
   std::string Claims;
   /// Stricter than the credential's own setting, never laxer; none for the credential's own.
   std::optional<TokenBinding> Binding;
+  /// The resource has refused bound tokens: where binding is preferred, a bearer token is wanted. Where it is required
+  /// nothing changes, and the resource stays out of reach.
+  bool ResourceTakesOnlyBearer = false;
   /// Do not answer from a cache.
   bool ForceRefresh = false;
   /// The binding of this key id was refused by the other side: it is dropped from every cache and not used again. A
