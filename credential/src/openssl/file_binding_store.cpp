@@ -66,10 +66,18 @@ class FileLock final : public BindingStore::Lock {
       : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)) {
     if (!file_) ThrowSystem("opening the lock file");
   }
+  /// A child of fork() has the same open file, and closing ours alone would leave the lock with the child: it is let go of
+  /// for both. The child's copy of this object, if it ever ends, must not do that to its parent.
+  ~FileLock() override {
+    if (processId_ == crypto::ProcessId()) ::flock(file_.Number(), LOCK_UN);
+  }
+  FileLock(FileLock const&) = delete;
+  FileLock& operator=(FileLock const&) = delete;
   bool TryLock() const noexcept { return ::flock(file_.Number(), LOCK_EX | LOCK_NB) == 0; }
 
  private:
   Descriptor file_;
+  std::uint64_t processId_ = crypto::ProcessId();
 };
 
 Secret ExportKey(PrivateKeyHandle const& handle) {

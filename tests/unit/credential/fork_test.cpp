@@ -2,15 +2,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <chrono>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fake_cloud.hpp"
+#include "mtlspop/credential/binding_store.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
 namespace {
+
+using namespace std::chrono_literals;
 
 /// Runs `work` in a child process, for half a minute at most. True where it returned true there.
 template <typename Work>
@@ -57,6 +63,57 @@ TEST(ForkTest, AChildDestroysACredentialAndMakesAnother) {
     return world.Get(ManagedIdentityWorld::Request(OtherScope)).Type == TokenType::MtlsPop;
   }));
   EXPECT_EQ(world.Get(ManagedIdentityWorld::Request(OtherScope)).Type, TokenType::MtlsPop);
+}
+
+/// A child that lives on, doing nothing, until this object ends.
+class IdleChild final {
+ public:
+  IdleChild() {
+    if (::pipe(ends_.data()) != 0) return;
+    child_ = ::fork();
+    if (child_ != 0) return;
+    ::alarm(30);
+    ::close(ends_[1]);
+    char byte = 0;
+    (void)!::read(ends_[0], &byte, 1);
+    ::_exit(0);
+  }
+  ~IdleChild() {
+    ::close(ends_[1]);
+    ::close(ends_[0]);
+    if (child_ > 0) ::waitpid(child_, nullptr, 0);
+  }
+  IdleChild(IdleChild const&) = delete;
+  IdleChild& operator=(IdleChild const&) = delete;
+  bool Lives() const noexcept { return child_ > 0; }
+
+ private:
+  std::array<int, 2> ends_{-1, -1};
+  pid_t child_ = -1;
+};
+
+/// flock() belongs to the open file, which the child has too.
+TEST(ForkTest, AChildDoesNotKeepItsParentsFileLock) {
+  TemporaryDirectory directory;
+  auto const folder = directory.PathOf("store");
+  auto held = MakeFileBindingStore({folder})->Acquire("name", {});
+  ASSERT_TRUE(held);
+  IdleChild const child;
+  ASSERT_TRUE(child.Lives());
+  held.reset();
+  EXPECT_TRUE(MakeFileBindingStore({folder})->Acquire("name", Context{}.WithTimeout(1s)));
+}
+
+TEST(ForkTest, AChildDoesNotLetGoOfItsParentsFileLock) {
+  TemporaryDirectory directory;
+  auto const folder = directory.PathOf("store");
+  auto held = MakeFileBindingStore({folder})->Acquire("name", {});
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(InChild([&] {
+    held.reset();
+    return true;
+  }));
+  EXPECT_FALSE(MakeFileBindingStore({folder})->Acquire("name", Context{}.WithTimeout(30ms)));
 }
 
 }  // namespace
