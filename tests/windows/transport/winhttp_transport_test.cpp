@@ -117,6 +117,57 @@ TEST_F(WinHttpTransportTest, WithABindingItsCertificateIsOffered) {
   EXPECT_EQ(offered, binding->Leaf());
 }
 
+/// Tells which keys were attached to certificate contexts, and whether they still live.
+class WatchedKey final : public schannel::CertificateKey, public std::enable_shared_from_this<WatchedKey> {
+ public:
+  using Attached = std::vector<std::weak_ptr<WatchedKey const>>;
+  WatchedKey(std::shared_ptr<PrivateKeyHandle const> inner, std::shared_ptr<Attached> attached)
+      : inner_(std::move(inner)), attached_(std::move(attached)) {}
+
+  void AttachTo(PCCERT_CONTEXT context) const override {
+    attached_->push_back(weak_from_this());
+    Inner().AttachTo(context);
+  }
+  std::vector<std::uint8_t> PublicKeyBlob() const override { return Inner().PublicKeyBlob(); }
+
+ private:
+  schannel::CertificateKey const& Inner() const { return dynamic_cast<schannel::CertificateKey const&>(*inner_); }
+
+  std::shared_ptr<PrivateKeyHandle const> inner_;
+  std::shared_ptr<Attached> attached_;
+};
+
+TEST_F(WinHttpTransportTest, TheKeyOfACertificateLivesUntilWinHttpHasClosedTheRequest) {
+  auto const attached = std::make_shared<WatchedKey::Attached>();
+  auto const make = [&]() -> std::shared_ptr<BindingCertificate const> {
+    auto const real = MakeNamedBinding("a");
+    BindingCertificate::Parts parts;
+    parts.Chain = real->Chain();
+    parts.Key = std::make_shared<WatchedKey const>(real->SharedKey(), attached);
+    parts.Strength = real->Strength();
+    parts.KeyId = "a";
+    return std::make_shared<BindingCertificate>(std::move(parts));
+  };
+  auto const first = make();
+  Send("https://example.com/", first);
+
+  ON_CALL(*http_, SendRequest).WillByDefault(Return(true));  // Never answers.
+  std::vector<HINTERNET> closing;
+  EXPECT_CALL(*http_, CloseHandle).WillRepeatedly([&](HINTERNET handle) {
+    closing.push_back(handle);
+    return true;
+  });
+  auto second = make();
+  EXPECT_THROW(Send("https://example.com/", second, Context{}.WithTimeout(std::chrono::milliseconds{1})), Error);
+  second.reset();
+  ASSERT_EQ(closing.size(), 1U);
+  ASSERT_EQ(attached->size(), 2U);
+  EXPECT_FALSE(attached->back().expired()) << "WinHTTP still holds a context that signs with it";
+
+  testing::Mock::VerifyAndClearExpectations(http_.get());
+  http_->CloseHandle(closing.front());
+}
+
 TEST_F(WinHttpTransportTest, ABoundRequestSpeaksTls12AtMost) {
   Send("https://example.com/", MakeNamedBinding("a"));
   EXPECT_EQ(http_->Option(WINHTTP_OPTION_SECURE_PROTOCOLS), static_cast<DWORD>(WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2));

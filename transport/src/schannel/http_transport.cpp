@@ -267,7 +267,9 @@ AsyncRequest::Ptr WinHttpTransport::Open(
   }
   Configure(*sending, request, plan);
   if (request.Target.IsHttps()) {
-    SetCertificate(*sending, binding.get());
+    // What the session keeps, and not the caller's: another object of the same key id may be gone before WinHTTP has
+    // closed the request.
+    SetCertificate(*sending, session->Binding().get());
     SetSecurityFlags(*sending, plan, resolvesElsewhere);
   }
   return sending;
