@@ -17,8 +17,7 @@ FakeWinHttp::FakeWinHttp() {
   });
   ON_CALL(*this, CloseHandle).WillByDefault([this](HINTERNET handle) { return Close(handle); });
   ON_CALL(*this, SetStatusCallback).WillByDefault([this](HINTERNET handle, WINHTTP_STATUS_CALLBACK callback) {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    handles_.at(handle).Callback = callback;
+    Watch(handle, callback);
     return true;
   });
   ON_CALL(*this, SetOption).WillByDefault([this](HINTERNET handle, DWORD option, void* value, DWORD bytes) {
@@ -140,6 +139,11 @@ void FakeWinHttp::Report(HINTERNET request, DWORD status, void* info, DWORD byte
     handle = found->second;
   }
   handle.Callback(request, handle.Context, status, info, bytes);
+}
+
+void FakeWinHttp::Watch(HINTERNET handle, WINHTTP_STATUS_CALLBACK callback) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  handles_.at(handle).Callback = callback;
 }
 
 void FakeWinHttp::ReportError(HINTERNET request, DWORD code) {

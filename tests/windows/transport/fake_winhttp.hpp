@@ -55,6 +55,9 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   /// Returns whether the request may be sent: the transport has not closed it.
   bool ReportConnection(HINTERNET request, bool isNew, std::uint16_t localPort);
 
+  /// What SetStatusCallback does by default.
+  void Watch(HINTERNET handle, WINHTTP_STATUS_CALLBACK callback);
+
   bool IsOpen(HINTERNET handle) const;
   std::size_t OpenHandles() const;
   /// All bytes that were written as request bodies.

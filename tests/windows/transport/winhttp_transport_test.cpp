@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "fake_winhttp.hpp"
+#include "schannel/async_request.hpp"
 #include "schannel/http_transport.hpp"
 #include "test_certificates.hpp"
 
@@ -166,6 +167,36 @@ TEST_F(WinHttpTransportTest, TheKeyOfACertificateLivesUntilWinHttpHasClosedTheRe
 
   testing::Mock::VerifyAndClearExpectations(http_.get());
   http_->CloseHandle(closing.front());
+}
+
+/// The caller may be gone, and the handle closed, while WinHTTP's thread is still in the callback.
+TEST_F(WinHttpTransportTest, ARequestOutlivesTheCallbackThatClosesIt) {
+  auto const session = std::make_shared<schannel::Session>(http_, schannel::SessionKey{}, nullptr, PoolOptions{});
+  schannel::RequestTarget target;
+  target.Host = "example.com";
+  target.Port = 443;
+  target.Method = "GET";
+  target.Path = "/";
+  HINTERNET handle = nullptr;
+  EXPECT_CALL(*http_, SetStatusCallback).WillOnce([&](HINTERNET request, WINHTTP_STATUS_CALLBACK callback) {
+    handle = request;
+    http_->Watch(request, callback);
+    return true;
+  });
+  auto owned = std::make_shared<int>(1);
+  std::weak_ptr<int> const watched = owned;
+  std::optional<schannel::AsyncRequest::Ptr> request;
+  bool livesInCallback = false;
+  // `owned` is let go with the check, and the check with the request.
+  request = schannel::AsyncRequest::Open(session, target, [&, owned](schannel::ConnectionView const&) {
+    request.reset();
+    livesInCallback = !watched.expired();
+    throw Error{ErrorDetails{errors::SystemFailure, "refused", "nothing"}};
+  });
+  owned.reset();
+  http_->Report(handle, WINHTTP_CALLBACK_STATUS_SENDING_REQUEST);
+  EXPECT_TRUE(livesInCallback);
+  EXPECT_TRUE(watched.expired()) << "and no longer";
 }
 
 TEST_F(WinHttpTransportTest, ABoundRequestSpeaksTls12AtMost) {

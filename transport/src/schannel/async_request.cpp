@@ -277,6 +277,9 @@ void AsyncRequest::OnEvent(DWORD status, void* info, DWORD bytes) {
     case WINHTTP_CALLBACK_STATUS_WRITE_COMPLETE:
     case WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE:
       return Complete(0, 0);
+    // A check may close the handle, whose closing may be reported before that returns, and the caller may be gone by
+    // then.
+    auto const alive = self->shared_from_this();
     case WINHTTP_CALLBACK_STATUS_DATA_AVAILABLE:
       return Complete(0, *static_cast<DWORD const*>(info));
     case WINHTTP_CALLBACK_STATUS_READ_COMPLETE:
