@@ -3,6 +3,10 @@
 #include <cstring>
 #include <thread>
 
+#include <winsock2.h>
+
+#include <ws2tcpip.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -287,6 +291,76 @@ TEST_F(WinHttpTransportTest, AnOwnConnectionIsReused) {
   EXPECT_TRUE(second.Reused);
   EXPECT_EQ(first.Id, second.Id);
   EXPECT_EQ(Transport().PoolStatistics().Reused, 1U);
+}
+
+/// WinHTTP may send a request again by itself, on a connection that it takes from its pool.
+TEST_F(WinHttpTransportTest, AnotherSendingOfTheSameRequestIsCheckedAsWell) {
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    bool const isOfA = http_->RequestsSent == 0;
+    bool isSent = http_->ReportConnection(request, true, static_cast<std::uint16_t>(7 + http_->RequestsSent));
+    if (isSent && !isOfA) {
+      isSent = http_->ReportConnection(request, false, 7);
+    }
+    if (isSent) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
+  Send("https://example.com/", MakeNamedBinding("a"));
+  Request request{"POST", Url::Parse("https://example.com/")};
+  auto const failure = FailureOf(request, MakeNamedBinding("b"));
+  EXPECT_EQ(failure.Code, errors::ConnectionLost);
+  EXPECT_FALSE(failure.NothingSent) << "its first sending";
+  EXPECT_EQ(http_->RequestsSent, 2) << "one of each: the second sending of the second one was refused";
+}
+
+TEST_F(WinHttpTransportTest, AnotherSendingOnTheSameConnectionOrOnANewOneIsTheRequestsOwn) {
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->ReportConnection(request, true, 7);
+    http_->ReportConnection(request, false, 7);
+    http_->ReportConnection(request, true, 8);
+    http_->ReportConnection(request, false, 8);
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    return true;
+  });
+  auto const connection = Send("https://example.com/", MakeNamedBinding("a"))->Connection;
+  EXPECT_FALSE(connection.Reused);
+  EXPECT_EQ(connection.Id, 2U);
+  EXPECT_EQ(http_->RequestsSent, 4);
+}
+
+/// Windows promises nothing about the bytes of a SOCKADDR_STORAGE behind the address.
+TEST_F(WinHttpTransportTest, AConnectionIsKnownByItsAddressAndPortAlone) {
+  for (auto const family : {AF_INET, AF_INET6}) {
+    ON_CALL(*http_, QueryOption)
+        .WillByDefault([family, fill = 0](HINTERNET, DWORD option, void* value, DWORD* bytes) mutable {
+          if (option != WINHTTP_OPTION_CONNECTION_INFO) {
+            return false;
+          }
+          std::memset(value, ++fill, *bytes);
+          auto* const local = &static_cast<WINHTTP_CONNECTION_INFO*>(value)->LocalAddress;
+          if (family == AF_INET) {
+            auto* const address = reinterpret_cast<sockaddr_in*>(local);
+            address->sin_family = AF_INET;
+            address->sin_port = 7;
+            address->sin_addr.s_addr = 0x0100007F;
+          } else {
+            auto* const address = reinterpret_cast<sockaddr_in6*>(local);
+            address->sin6_family = AF_INET6;
+            address->sin6_port = 7;
+            std::memset(&address->sin6_addr, 1, sizeof address->sin6_addr);
+          }
+          return true;
+        });
+    ON_CALL(*http_, SendRequest).WillByDefault([&, isFirst = true](HINTERNET request, DWORD, DWORD_PTR) mutable {
+      http_->ReportConnection(request, std::exchange(isFirst, false), 7);
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+      return true;
+    });
+    auto const a = MakeNamedBinding("a");
+    EXPECT_FALSE(Send("https://example.com/", a)->Connection.Reused);
+    EXPECT_TRUE(Send("https://example.com/", a)->Connection.Reused);
+  }
 }
 
 /// As above, by a Windows that does not say which connection a request is about to be sent on.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <ws2tcpip.h>
+
 #include "mtlspop/transport/error.hpp"
 #include "schannel/wide_text.hpp"
 #include "wait.hpp"
@@ -19,6 +21,28 @@ Error TimedOutConnecting(std::string const& host) {
   details.NothingSent = true;
   details.Transient = true;
   return Error{std::move(details)};
+}
+
+template <class Value>
+void Append(std::string& bytes, Value const& value) {
+  bytes.append(reinterpret_cast<char const*>(&value), sizeof value);
+}
+
+/// Family, port and address, and nothing of what else a SOCKADDR_STORAGE has room for; empty where it holds none.
+std::string EndpointOf(SOCKADDR_STORAGE const& storage) {
+  std::string endpoint;
+  if (storage.ss_family == AF_INET) {
+    auto const& address = reinterpret_cast<sockaddr_in const&>(storage);
+    Append(endpoint, address.sin_family);
+    Append(endpoint, address.sin_port);
+    Append(endpoint, address.sin_addr);
+  } else if (storage.ss_family == AF_INET6) {
+    auto const& address = reinterpret_cast<sockaddr_in6 const&>(storage);
+    Append(endpoint, address.sin6_family);
+    Append(endpoint, address.sin6_port);
+    Append(endpoint, address.sin6_addr);
+  }
+  return endpoint;
 }
 
 }  // namespace
@@ -100,6 +124,7 @@ void AsyncRequest::Send(DWORD totalLength, std::chrono::milliseconds connectTime
   {
     std::lock_guard<std::mutex> const lock{mutex_};
     isNewConnection_ = false;
+    hasConnected_ = false;
     wasSending_ = false;
     connectingSince_.reset();
   }
@@ -186,7 +211,7 @@ RequestProgress AsyncRequest::Progress() const {
 
 bool AsyncRequest::IsOnReusedConnection() const {
   std::lock_guard<std::mutex> const lock{mutex_};
-  return wasSending_ && !isNewConnection_;
+  return wasSending_ && !hasConnected_;
 }
 
 void AsyncRequest::Begin() {
@@ -252,6 +277,9 @@ void AsyncRequest::Fail(DWORD code) {
 void CALLBACK AsyncRequest::OnStatus(HINTERNET, DWORD_PTR context, DWORD status, void* info, DWORD bytes) {
   auto* const self = reinterpret_cast<AsyncRequest*>(context);
   if (self != nullptr) {
+    // A check may close the handle, whose closing may be reported before that returns, and the caller may be gone by
+    // then.
+    auto const alive = self->shared_from_this();
     self->OnEvent(status, info, bytes);
   }
 }
@@ -264,6 +292,7 @@ void AsyncRequest::OnEvent(DWORD status, void* info, DWORD bytes) {
     case WINHTTP_CALLBACK_STATUS_CONNECTED_TO_SERVER: {
       std::lock_guard<std::mutex> const lock{mutex_};
       isNewConnection_ = true;
+      hasConnected_ = true;
       return;
     }
     case WINHTTP_CALLBACK_STATUS_SECURE_FAILURE: {
@@ -277,9 +306,6 @@ void AsyncRequest::OnEvent(DWORD status, void* info, DWORD bytes) {
     case WINHTTP_CALLBACK_STATUS_WRITE_COMPLETE:
     case WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE:
       return Complete(0, 0);
-    // A check may close the handle, whose closing may be reported before that returns, and the caller may be gone by
-    // then.
-    auto const alive = self->shared_from_this();
     case WINHTTP_CALLBACK_STATUS_DATA_AVAILABLE:
       return Complete(0, *static_cast<DWORD const*>(info));
     case WINHTTP_CALLBACK_STATUS_READ_COMPLETE:
@@ -302,6 +328,7 @@ void AsyncRequest::OnConnecting() {
 }
 
 /// TLS stands, or the connection did already. WinHTTP sends the request when this returns, unless the handle is closed.
+/// It may come again for the same request, which WinHTTP then repeats by itself.
 void AsyncRequest::OnSending() {
   try {
     check_(View());
@@ -318,21 +345,19 @@ void AsyncRequest::OnSending() {
   changed_.notify_all();
 }
 
-ConnectionView AsyncRequest::View() const {
+ConnectionView AsyncRequest::View() {
   // With the lock, so that the handle is not closed, and its number given to another request, between the questions.
   std::lock_guard<std::mutex> const lock{mutex_};
   ConnectionView view;
-  view.IsNew = isNewConnection_;
+  view.IsNew = std::exchange(isNewConnection_, false);
   if (request_ == nullptr) {
     return view;
   }
   WINHTTP_CONNECTION_INFO info{};
   info.cbSize = sizeof info;
   DWORD bytes = sizeof info;
-  if (Functions().QueryOption(request_, WINHTTP_OPTION_CONNECTION_INFO, &info, &bytes) &&
-      info.LocalAddress.ss_family != AF_UNSPEC) {
-    auto const* const local = reinterpret_cast<char const*>(&info.LocalAddress);
-    view.LocalEndpoint.assign(local, sizeof info.LocalAddress);
+  if (Functions().QueryOption(request_, WINHTTP_OPTION_CONNECTION_INFO, &info, &bytes)) {
+    view.LocalEndpoint = EndpointOf(info.LocalAddress);
   }
   PCCERT_CONTEXT server = nullptr;
   bytes = sizeof server;

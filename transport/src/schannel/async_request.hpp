@@ -26,7 +26,7 @@ namespace mtlspop::schannel {
 
 /// The connection that a request is about to be sent on.
 struct ConnectionView {
-  /// Whether it was made for this very request.
+  /// Whether it was made for this very request, and the request has not been sent on it before.
   bool IsNew = false;
   /// Address and port on this side, as opaque bytes; empty where WinHTTP does not say.
   std::string LocalEndpoint;
@@ -116,7 +116,7 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   void OnConnecting();
   void OnSending();
   void OnClosed();
-  ConnectionView View() const;
+  ConnectionView View();
   void Complete(DWORD error, DWORD count);
 
   void OpenHandles(RequestTarget const& target);
@@ -139,7 +139,10 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   DWORD error_ = 0;
   DWORD count_ = 0;
   std::optional<Context::TimePoint> connectingSince_;
+  /// Whether a connection was made that no request was sent on yet.
   bool isNewConnection_ = false;
+  /// Whether a connection was made for the last sending at all.
+  bool hasConnected_ = false;
   bool wasSending_ = false;
   bool hasAnswer_ = false;
   DWORD secureFailure_ = 0;

@@ -169,6 +169,17 @@ void RefuseExpectContinue(Request const& request) {
   throw Error{std::move(details)};
 }
 
+Error LostToForeignConnection(std::string const& host) {
+  ErrorDetails details{
+      errors::ConnectionLost,
+      host +
+          ": the connection was lost, and WinHTTP was about to repeat the request on one that was made for another "
+          "certificate",
+      "Send the request again if the operation may be repeated"};
+  details.Transient = true;
+  return Error{std::move(details)};
+}
+
 [[noreturn]] void ThrowUnverified(std::string const& host) {
   throw Error{ErrorDetails{
       errors::ServerCertificateRejected, host + ": Windows does not say which certificate the server has",
@@ -192,6 +203,10 @@ std::unique_ptr<Response> WinHttpTransport::Send(
       }
       return Finish(std::move(sending), std::move(response), request, plan, *checked);
     } catch (ForeignConnection const&) {
+      // WinHTTP was repeating the request by itself. What has gone out once may go out again only if it can.
+      if (sending->Progress().WasSending && !(IsIdempotent(request.Method) && Rewinds(request))) {
+        throw LostToForeignConnection(request.Target.Host());
+      }
       ++foreign;
       options_.Log.Write(LogLevel::Warning, "transport.foreign_connection", {{"host", request.Target.Host()}});
     } catch (Error const& error) {
@@ -305,7 +320,7 @@ ConnectionCheck WinHttpTransport::MakeCheck(
       trust->Verify(view.Server.get(), host);
       checked->IsVerified = true;
     }
-    if (view.IsNew && checked->Connection == 0) {
+    if (view.IsNew) {
       checked->Connection = ledger->Opened(view.LocalEndpoint, owner);
       log.Write(
           LogLevel::Debug, "transport.connected",
