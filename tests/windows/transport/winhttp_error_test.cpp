@@ -72,6 +72,58 @@ TEST(WinHttpErrorTest, ALostConnectionNamesRenegotiationOnlyWhereABoundRequestWa
   }
 }
 
+RequestProgress BoundTo(char const* host) {
+  auto progress = To(host);
+  progress.IsBound = true;
+  return progress;
+}
+
+TEST(WinHttpErrorTest, AHandshakeOfABoundRequestThatFailsIsMostOftenARefusedBindingAndSaysWhatElseItMayBe) {
+  for (DWORD const code :
+       {static_cast<DWORD>(ERROR_WINHTTP_SECURE_CHANNEL_ERROR), static_cast<DWORD>(ERROR_WINHTTP_SECURE_FAILURE)}) {
+    auto progress = BoundTo("example.com");
+    progress.SecureFailure = WINHTTP_CALLBACK_STATUS_FLAG_SECURITY_CHANNEL_ERROR;
+    auto const error = TranslateWinHttpError(code, progress);
+    EXPECT_EQ(error.Code(), errors::BindingCertificateRejected);
+    EXPECT_THAT(error.Details().What, HasSubstr("does not say why"));
+    EXPECT_THAT(error.Details().Action, HasSubstr("server's certificate"));
+    EXPECT_THAT(error.Details().Action, HasSubstr("TLS version"));
+    progress.HasAnswer = true;
+    EXPECT_EQ(TranslateWinHttpError(code, progress).Code(), errors::TlsHandshakeFailed);
+  }
+  EXPECT_EQ(
+      TranslateWinHttpError(ERROR_WINHTTP_SECURE_CHANNEL_ERROR, BoundTo("example.com")).Code(),
+      errors::BindingCertificateRejected);
+  EXPECT_EQ(
+      TranslateWinHttpError(ERROR_WINHTTP_SECURE_CHANNEL_ERROR, To("example.com")).Code(), errors::TlsHandshakeFailed);
+}
+
+TEST(WinHttpErrorTest, AServerCertificateThatWasRefusedStaysThatHoweverTheChannelFailed) {
+  auto progress = BoundTo("example.com");
+  progress.SecureFailure = WINHTTP_CALLBACK_STATUS_FLAG_SECURITY_CHANNEL_ERROR;
+  EXPECT_EQ(TranslateWinHttpError(ERROR_WINHTTP_SECURE_INVALID_CA, progress).Code(), errors::ServerCertificateRejected);
+  progress.SecureFailure |= WINHTTP_CALLBACK_STATUS_FLAG_INVALID_CA;
+  for (DWORD const code :
+       {static_cast<DWORD>(ERROR_WINHTTP_SECURE_CHANNEL_ERROR), static_cast<DWORD>(ERROR_WINHTTP_SECURE_FAILURE),
+        DWORD{0x80090327}}) {
+    auto const error = TranslateWinHttpError(code, progress);
+    EXPECT_EQ(error.Code(), errors::ServerCertificateRejected) << code;
+    EXPECT_THAT(error.Details().What, HasSubstr("no trusted authority"));
+  }
+}
+
+TEST(WinHttpErrorTest, AKeyThatSChannelCannotUseIsToldAsSuch) {
+  for (DWORD const code : {0x8009030EUL, 0x8009030DUL, 0x80090016UL, 0x8009000DUL, 0x8009000BUL}) {
+    auto const error = TranslateWinHttpError(code, BoundTo("example.com"));
+    EXPECT_EQ(error.Code(), errors::PrivateKeyUnusable) << std::hex << code;
+    EXPECT_THAT(error.Details().Action, HasSubstr("reboot"));
+    EXPECT_THAT(error.Details().What, HasSubstr("0x8009"));
+    EXPECT_EQ(TranslateWinHttpError(code, To("example.com")).Code(), errors::SystemFailure) << "there is no key";
+  }
+  EXPECT_EQ(TranslateWinHttpError(0x80090327, BoundTo("example.com")).Code(), errors::BindingCertificateRejected);
+  EXPECT_EQ(TranslateWinHttpError(0x80090327, To("example.com")).Code(), errors::TlsHandshakeFailed);
+}
+
 TEST(WinHttpErrorTest, AnUnknownNumberIsShownAsItIs) {
   auto const error = TranslateWinHttpError(0x8009030F, To("example.com"));
   EXPECT_EQ(error.Code(), errors::SystemFailure);

@@ -157,9 +157,13 @@ constexpr SecureFailureBit SecureFailureBits[] = {
     {WINHTTP_CALLBACK_STATUS_FLAG_SECURITY_CHANNEL_ERROR, ERROR_WINHTTP_SECURE_CHANNEL_ERROR},
 };
 
-/// ERROR_WINHTTP_SECURE_FAILURE says only that something was wrong; the callback has said what.
+/// As SChannel has it, where the other side does not take a certificate and does not say why.
+constexpr auto CertificateUnknown = static_cast<DWORD>(SEC_E_CERT_UNKNOWN);
+
+/// These say only that something was wrong; the callback may have said what.
 DWORD MoreTelling(DWORD code, DWORD secureFailure) {
-  if (code != ERROR_WINHTTP_SECURE_FAILURE) {
+  if (code != ERROR_WINHTTP_SECURE_FAILURE && code != ERROR_WINHTTP_SECURE_CHANNEL_ERROR &&
+      code != CertificateUnknown) {
     return code;
   }
   auto const* const bit = std::find_if(
@@ -191,15 +195,47 @@ constexpr Meaning LostWhileBinding{
     "check for proxies and firewalls that look into TLS, and that TLS 1.2 is not switched off",
     true};
 
+Meaning const* Find(DWORD code) {
+  auto const* const meaning =
+      std::find_if(std::begin(Meanings), std::end(Meanings), [&](auto const& each) { return each.Code == code; });
+  return meaning == std::end(Meanings) ? nullptr : meaning;
+}
+
+/// What SChannel and CNG say of a client certificate whose key does not sign.
+bool IsUnusableKey(DWORD code) {
+  constexpr HRESULT unusable[] = {
+      SEC_E_NO_CREDENTIALS, SEC_E_UNKNOWN_CREDENTIALS, NTE_BAD_KEYSET, NTE_NO_KEY, NTE_BAD_KEY_STATE};
+  return std::find(std::begin(unusable), std::end(unusable), static_cast<HRESULT>(code)) != std::end(unusable);
+}
+
+constexpr Meaning UnusableKey{
+    0, errors::PrivateKeyUnusable, "Windows cannot sign with the private key of the binding certificate", CheckBinding};
+/// SChannel keeps the alert that the server sent to itself.
+constexpr Meaning RefusedBinding{
+    0, errors::BindingCertificateRejected,
+    "the TLS handshake of a bound request failed and Windows does not say why; most often the server does not take the "
+    "binding certificate",
+    "Have the binding made anew, and check that the server trusts the authority that issued it. Where a request "
+    "without "
+    "a binding fails as well it is not the binding: check the server's certificate and that both sides have a TLS "
+    "version and cipher in common; the event log \"System\", source Schannel, says more"};
+
 Meaning const* FindMeaning(DWORD code, RequestProgress const& progress) {
   auto const telling = MoreTelling(code, progress.SecureFailure);
+  if (progress.IsBound && IsUnusableKey(telling)) {
+    return &UnusableKey;
+  }
+  if (telling == ERROR_WINHTTP_SECURE_CHANNEL_ERROR || telling == CertificateUnknown) {
+    return progress.IsBound && !progress.HasAnswer ? &RefusedBinding : Find(ERROR_WINHTTP_SECURE_CHANNEL_ERROR);
+  }
   if (IsLostConnection(telling)) {
     return progress.IsBound && progress.WasSending && !progress.HasAnswer ? &LostWhileBinding : &LostConnection;
   }
-  auto const* const meaning =
-      std::find_if(std::begin(Meanings), std::end(Meanings), [&](auto const& each) { return each.Code == telling; });
-  return meaning == std::end(Meanings) ? nullptr : meaning;
+  return Find(telling);
 }
+
+/// WinHTTP's numbers are decimal, those of SChannel and CNG are not.
+std::string NumberOf(DWORD code) { return (code & 0x80000000U) == 0 ? std::to_string(code) : DescribeStatus(code); }
 
 }  // namespace
 
@@ -209,7 +245,7 @@ Error TranslateWinHttpError(DWORD code, RequestProgress const& progress) {
       meaning != nullptr ? meaning->Kind : errors::SystemFailure,
       progress.Host + ": " +
           (meaning != nullptr ? std::string{meaning->What} : "Windows reports " + DescribeStatus(code)) + " (" +
-          std::to_string(code) + ")",
+          NumberOf(code) + ")",
       meaning != nullptr ? meaning->Action : AskOwners};
   details.Transient = meaning != nullptr && meaning->Transient;
   details.NothingSent = !progress.WasSending;
