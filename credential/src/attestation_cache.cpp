@@ -37,15 +37,22 @@ Error AttestationNotAvailable() {
        "Attestation needs KeyGuard on Windows. Run there, or do not ask for attestation"}};
 }
 
+AttestationCache::State::State(State* parents) {
+  if (parents == nullptr) return;
+  std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+  if (lock) Entries = parents->Entries;
+}
+
 Secret AttestationCache::Attest(AttestationRequest const& request, Context const& context) {
   auto const name = NameOf(request);
+  auto& state = state_.Get();
   std::shared_ptr<Flight<Secret>> flight;
   bool leads = false;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    auto const entry = entries_.find(name);
-    if (entry != entries_.end() && options_.Time->Now() < entry->second.RenewOn) return entry->second.Token;
-    auto& current = flights_[name];
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    auto const entry = state.Entries.find(name);
+    if (entry != state.Entries.end() && options_.Time->Now() < entry->second.RenewOn) return entry->second.Token;
+    auto& current = state.Flights[name];
     leads = current == nullptr;
     if (leads) current = std::make_shared<Flight<Secret>>();
     flight = current;
@@ -59,8 +66,8 @@ Secret AttestationCache::Attest(AttestationRequest const& request, Context const
   } catch (...) {
     auto failure = Failure::Current();
     {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      flights_.erase(name);
+      std::lock_guard<std::mutex> const lock{state.Mutex};
+      state.Flights.erase(name);
     }
     flight->Fail(failure);
     failure.Throw();
@@ -88,16 +95,17 @@ Secret AttestationCache::AttestAnew(AttestationRequest const& request, Context c
 void AttestationCache::Keep(std::string const& name, Secret const& token) {
   auto const claims = ReadJwt(token.Reveal());
   auto const now = options_.Time->Now();
-  std::lock_guard<std::mutex> const lock{mutex_};
-  flights_.erase(name);
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  state.Flights.erase(name);
   // What does not say when it ends is not kept.
   if (!options_.Keeps || !claims || !claims->ExpiresOn || *claims->ExpiresOn <= now) return;
   auto const life = *claims->ExpiresOn - now;
   auto const margin = std::max<Clock::SystemTime::duration>(std::chrono::minutes{5}, life / 10);
-  for (auto entry = entries_.begin(); entry != entries_.end();) {
-    entry = entry->second.RenewOn <= now ? entries_.erase(entry) : std::next(entry);
+  for (auto entry = state.Entries.begin(); entry != state.Entries.end();) {
+    entry = entry->second.RenewOn <= now ? state.Entries.erase(entry) : std::next(entry);
   }
-  entries_[name] = Entry{token, *claims->ExpiresOn - margin};
+  state.Entries[name] = Entry{token, *claims->ExpiresOn - margin};
 }
 
 }  // namespace mtlspop

@@ -14,6 +14,7 @@
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/log.hpp"
+#include "per_process.hpp"
 
 namespace mtlspop {
 
@@ -47,10 +48,18 @@ class AttestationCache final {
   Secret AttestAnew(AttestationRequest const& request, Context const& context) const;
   void Keep(std::string const& name, Secret const& token);
 
+  struct State {
+    /// A child of fork() goes on with its parent's JWTs, unless one was being kept just then. Calls that are in flight in the
+    /// parent end there.
+    explicit State(State* parents);
+
+    std::mutex Mutex;
+    std::map<std::string, Entry> Entries;
+    std::map<std::string, std::shared_ptr<Flight<Secret>>> Flights;
+  };
+
   Options options_;
-  std::mutex mutex_;
-  std::map<std::string, Entry> entries_;
-  std::map<std::string, std::shared_ptr<Flight<Secret>>> flights_;
+  PerProcess<State> state_;
 };
 
 /// `attestation_failed` for a machine without attestation.

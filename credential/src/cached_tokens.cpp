@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "crypto.hpp"
-
 namespace mtlspop {
 namespace {
 
@@ -34,8 +32,15 @@ CachedTokens::CachedTokens(
       clock_(ownedClock_.get()),
       log_(std::move(log)),
       fetch_(std::move(fetch)),
-      onUnused_(std::move(onUnused)),
-      processId_(crypto::ProcessId()) {}
+      onUnused_(std::move(onUnused)) {}
+
+CachedTokens::State::State(State* parents) {
+  if (parents == nullptr) return;
+  std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+  if (!lock) return;
+  Rejected = parents->Rejected;
+  Retiring = parents->Retiring;
+}
 
 AccessToken CachedTokens::Get(TokenRequest const& request, TokenRoute route, Context const& context) {
   if (!request.ForceRefresh && request.Claims.empty()) {
@@ -104,23 +109,23 @@ AccessToken CachedTokens::GetInsteadOf(
 
 std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::FindFlight(
     TokenRequest const& request, TokenRoute route) const {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  ForgetParentsFlights();
-  auto const found = flights_.find(FlightKey(request, route));
-  return found == flights_.end() ? nullptr : found->second;
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto const found = state.Flights.find(FlightKey(request, route));
+  return found == state.Flights.end() ? nullptr : found->second;
 }
 
 std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::JoinFlight(
     TokenRequest const& request, TokenRoute route, bool isRefresh) {
   auto key = FlightKey(request, route);
-  std::lock_guard<std::mutex> const lock{mutex_};
-  ForgetParentsFlights();
-  auto& flight = flights_[key];
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto& flight = state.Flights[key];
   if (flight) return flight;
   flight = std::make_shared<TokenFlight>();
   auto const started = flight;
   if (AccessToken token; !isRefresh && HasLanded(request, route, token)) {
-    flights_.erase(key);
+    state.Flights.erase(key);
     started->Complete(std::move(token));
     return started;
   }
@@ -129,7 +134,7 @@ std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::JoinFlight(
       Fly(key, request, route, isRefresh, started, context.WithTimeout(FetchTimeout));
     });
   } catch (std::exception const& exception) {
-    flights_.erase(key);
+    state.Flights.erase(key);
     throw Error{
         {errors::SystemFailure, std::string{"No thread could be had to get a token: "} + exception.what(),
          "Raise the process's limits of threads and memory"}};
@@ -189,17 +194,20 @@ AccessToken CachedTokens::FetchUsable(
 }
 
 void CachedTokens::Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight) {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  auto const found = flights_.find(key);
-  if (found != flights_.end() && found->second == flight) flights_.erase(found);
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto const found = state.Flights.find(key);
+  if (found != state.Flights.end() && found->second == flight) state.Flights.erase(found);
 }
 
 void CachedTokens::Reject(std::string const& keyId) {
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    if (std::find(rejected_.begin(), rejected_.end(), keyId) == rejected_.end()) rejected_.push_back(keyId);
-    if (rejected_.size() > MostRejected) rejected_.erase(rejected_.begin());
-    retiring_.erase(std::remove(retiring_.begin(), retiring_.end(), keyId), retiring_.end());
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    if (std::find(state.Rejected.begin(), state.Rejected.end(), keyId) == state.Rejected.end())
+      state.Rejected.push_back(keyId);
+    if (state.Rejected.size() > MostRejected) state.Rejected.erase(state.Rejected.begin());
+    state.Retiring.erase(std::remove(state.Retiring.begin(), state.Retiring.end(), keyId), state.Retiring.end());
   }
   Forget(keyId);
 }
@@ -210,14 +218,16 @@ void CachedTokens::Forget(std::string const& keyId) {
 }
 
 bool CachedTokens::IsRejected(std::string_view keyId) const {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return std::find(rejected_.begin(), rejected_.end(), keyId) != rejected_.end();
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return std::find(state.Rejected.begin(), state.Rejected.end(), keyId) != state.Rejected.end();
 }
 
 void CachedTokens::Renew(std::string const& keyId, std::string const& retired) {
   if (!retired.empty()) {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    retiring_.push_back(retired);
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    state.Retiring.push_back(retired);
   }
   cache_.PreferBinding(keyId, clock_->Now());
   ReportUnused();
@@ -226,20 +236,14 @@ void CachedTokens::Renew(std::string const& keyId, std::string const& retired) {
 void CachedTokens::ReportUnused() {
   std::vector<std::string> unused;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    auto const firstUnused =
-        std::stable_partition(retiring_.begin(), retiring_.end(), [this](auto const& id) { return cache_.Holds(id); });
-    unused.assign(firstUnused, retiring_.end());
-    retiring_.erase(firstUnused, retiring_.end());
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    auto const firstUnused = std::stable_partition(
+        state.Retiring.begin(), state.Retiring.end(), [this](auto const& id) { return cache_.Holds(id); });
+    unused.assign(firstUnused, state.Retiring.end());
+    state.Retiring.erase(firstUnused, state.Retiring.end());
   }
   for (auto const& keyId : unused) onUnused_(keyId);
-}
-
-void CachedTokens::ForgetParentsFlights() const {
-  auto const processId = crypto::ProcessId();
-  if (processId == processId_) return;
-  processId_ = processId;
-  flights_.clear();
 }
 
 }  // namespace mtlspop

@@ -18,6 +18,7 @@
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/log.hpp"
+#include "per_process.hpp"
 #include "token_cache.hpp"
 #include "worker.hpp"
 
@@ -61,6 +62,19 @@ class CachedTokens final {
  private:
   using TokenFlight = Flight<AccessToken>;
 
+  struct State {
+    /// A child of fork() knows what its parent knew of bindings, unless that was being changed just then. What is under
+    /// way in the parent ends there.
+    explicit State(State* parents);
+
+    std::mutex Mutex;
+    std::map<std::string, std::shared_ptr<TokenFlight>> Flights;
+    /// The last few.
+    std::vector<std::string> Rejected;
+    /// Replaced, but tokens in the cache are still bound to them.
+    std::vector<std::string> Retiring;
+  };
+
   void StartRefresh(TokenRequest const& request, TokenRoute route);
   AccessToken GetInsteadOf(AccessToken stale, TokenRequest const& request, TokenRoute route, Context const& context);
   std::shared_ptr<TokenFlight> FindFlight(TokenRequest const& request, TokenRoute route) const;
@@ -78,7 +92,6 @@ class CachedTokens final {
   AccessToken FetchUsable(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
   void Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight);
   void ReportUnused();
-  void ForgetParentsFlights() const;
 
   std::string owner_;
   std::shared_ptr<Clock> ownedClock_;
@@ -89,13 +102,7 @@ class CachedTokens final {
   OnUnused onUnused_;
   TokenCache cache_;
 
-  mutable std::mutex mutex_;
-  mutable std::map<std::string, std::shared_ptr<TokenFlight>> flights_;
-  mutable std::uint64_t processId_;
-  /// The last few.
-  std::vector<std::string> rejected_;
-  /// Replaced, but tokens in the cache are still bound to them.
-  std::vector<std::string> retiring_;
+  PerProcess<State> state_;
 
   /// Last, so that it ends first: jobs use all of the above.
   Worker worker_;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "mtlspop/credential/binding_store.hpp"
+#include "per_process.hpp"
 
 namespace mtlspop {
 namespace {
@@ -12,58 +13,75 @@ namespace {
 class MemoryBindingStore final : public BindingStore, public std::enable_shared_from_this<MemoryBindingStore> {
  public:
   std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) override {
-    std::unique_lock<std::mutex> lock{mutex_};
+    auto& state = state_.Get();
+    std::unique_lock<std::mutex> lock{state.Mutex};
     // Whoever holds it may be sending; a cancelled waiter finds out within this time.
     constexpr std::chrono::milliseconds look{20};
-    while (held_.count(name) != 0) {
+    while (state.Held.count(name) != 0) {
       if (context.IsCancelled() || context.IsExpired()) return nullptr;
-      released_.wait_for(lock, look);
+      state.Released.wait_for(lock, look);
     }
-    held_.emplace(name);
-    return std::make_unique<Held>(shared_from_this(), std::string{name});
+    state.Held.emplace(name);
+    return std::make_unique<Held>(shared_from_this(), state, std::string{name});
   }
 
   std::optional<StoredBinding> Load(std::string_view name) override {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    auto const found = bindings_.find(name);
-    return found == bindings_.end() ? std::nullopt : std::make_optional(found->second);
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    auto const found = state.Bindings.find(name);
+    return found == state.Bindings.end() ? std::nullopt : std::make_optional(found->second);
   }
 
   void Save(std::string_view name, StoredBinding const& binding) override {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    bindings_.insert_or_assign(std::string{name}, binding);
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    state.Bindings.insert_or_assign(std::string{name}, binding);
   }
 
   void Remove(std::string_view name, std::string_view keyId) override {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    auto const found = bindings_.find(name);
-    if (found != bindings_.end() && found->second.Certificate->KeyId() == keyId) bindings_.erase(found);
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    auto const found = state.Bindings.find(name);
+    if (found != state.Bindings.end() && found->second.Certificate->KeyId() == keyId) state.Bindings.erase(found);
   }
 
  private:
+  struct State {
+    /// A child of fork() goes on with its parent's bindings, unless one was being changed just then. Nobody there will
+    /// ever let go of what the parent's threads hold.
+    explicit State(State* parents) {
+      if (parents == nullptr) return;
+      std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+      if (lock) Bindings = parents->Bindings;
+    }
+
+    std::mutex Mutex;
+    std::condition_variable Released;
+    std::set<std::string, std::less<>> Held;
+    std::map<std::string, StoredBinding, std::less<>> Bindings;
+  };
+
   class Held final : public Lock {
    public:
-    Held(std::shared_ptr<MemoryBindingStore> store, std::string name)
-        : store_(std::move(store)), name_(std::move(name)) {}
-    ~Held() override { store_->Release(name_); }
+    Held(std::shared_ptr<MemoryBindingStore> store, State& state, std::string name)
+        : store_(std::move(store)), state_(state), name_(std::move(name)) {}
+    ~Held() override {
+      // What was held before a fork is not held in the child.
+      if (store_->state_.Find() != &state_) return;
+      {
+        std::lock_guard<std::mutex> const lock{state_.Mutex};
+        state_.Held.erase(name_);
+      }
+      state_.Released.notify_all();
+    }
 
    private:
     std::shared_ptr<MemoryBindingStore> store_;
+    State& state_;
     std::string name_;
   };
 
-  void Release(std::string const& name) {
-    {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      held_.erase(name);
-    }
-    released_.notify_all();
-  }
-
-  std::mutex mutex_;
-  std::condition_variable released_;
-  std::set<std::string, std::less<>> held_;
-  std::map<std::string, StoredBinding, std::less<>> bindings_;
+  PerProcess<State> state_;
 };
 
 }  // namespace

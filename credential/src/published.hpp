@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "crypto.hpp"
+
 namespace mtlspop {
 
 /// How many groups of threads read without touching each other's cache lines: a power of two, at least twice the number
@@ -23,12 +25,18 @@ std::size_t ThisThreadsSlot() noexcept;
 /// Readers announce themselves in their slot and never wait; the writer takes the value out of sight and waits until
 /// whoever may still see it has left (read-copy-update with two generations of readers). Neither takes a lock.
 ///
+/// Those who read while another thread forks never leave in the child. Its first `Replace` abandons their slots together
+/// with the value they saw.
+///
 /// Thread safety: `Read` from any thread; `Replace` from one thread at a time.
 template <typename T>
 class Published final {
  public:
-  explicit Published(std::unique_ptr<T const> value) : slots_(ReaderSlots()), value_(value.release()) {}
-  ~Published() { delete value_.load(); }
+  explicit Published(std::unique_ptr<T const> value) : slots_(new Slots), value_(value.release()) {}
+  ~Published() {
+    delete value_.load();
+    delete slots_.load();
+  }
   Published(Published const&) = delete;
   Published& operator=(Published const&) = delete;
 
@@ -36,14 +44,25 @@ class Published final {
   template <typename Reader>
   auto Read(Reader&& reader) const {
     auto const slot = ThisThreadsSlot();
-    Presence const presence{slots_[slot].Readers[generation_.load()]};
-    return reader(*value_.load(), slot);
+    for (;;) {
+      auto const* const slots = slots_.load();
+      Presence const presence{slots->Each[slot].Readers[generation_.load()]};
+      auto const& value = *value_.load();
+      // The slots are replaced before the value: whoever finds them in place has the value that was abandoned with them,
+      // if they are abandoned, and not one that is deleted while nobody looks into these slots any more.
+      if (slots_.load() == slots) return reader(value, slot);
+    }
   }
 
   /// The value, for whoever serializes calls of `Replace`.
   T const& Value() const noexcept { return *value_.load(); }
 
   void Replace(std::unique_ptr<T const> value) {
+    if (slots_.load()->ProcessId != crypto::ProcessId()) {
+      slots_.store(new Slots);
+      value_.store(value.release());
+      return;
+    }
     std::unique_ptr<T const> const old{value_.exchange(value.release())};
     // Twice, since a reader can have taken its generation before the previous change of it and announced itself after.
     WaitForReaders();
@@ -53,6 +72,10 @@ class Published final {
  private:
   struct alignas(64) Slot {
     mutable std::array<std::atomic<std::uint32_t>, 2> Readers{};
+  };
+  struct Slots {
+    std::uint64_t ProcessId = crypto::ProcessId();
+    std::vector<Slot> Each = std::vector<Slot>(ReaderSlots());
   };
 
   /// All operations are sequentially consistent: a reader that is not seen here sees the new value.
@@ -70,12 +93,12 @@ class Published final {
   void WaitForReaders() noexcept {
     auto const leaving = generation_.load();
     generation_.store(leaving ^ 1U);
-    for (auto const& slot : slots_) {
+    for (auto const& slot : slots_.load()->Each) {
       while (slot.Readers[leaving].load() != 0) std::this_thread::yield();
     }
   }
 
-  std::vector<Slot> slots_;
+  std::atomic<Slots const*> slots_;
   std::atomic<std::uint32_t> generation_{0};
   std::atomic<T const*> value_;
 };

@@ -138,7 +138,7 @@ Freshness TokenCache::Find(TokenRequest const& request, TokenRoute route, TimePo
 
 void TokenCache::Put(TokenRequest const& request, TokenRoute route, AccessToken const& token, TimePoint now) {
   auto added = std::make_shared<Entry const>(request, route, token, now);
-  std::lock_guard<std::mutex> const lock{writing_};
+  std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   Entries entries;
   entries.reserve(entries_.Value().size() + 1);
   for (auto const& entry : entries_.Value()) {
@@ -158,7 +158,7 @@ void TokenCache::Put(TokenRequest const& request, TokenRoute route, AccessToken 
 }
 
 void TokenCache::Remove(TokenRequest const& request, TokenRoute route) {
-  std::lock_guard<std::mutex> const lock{writing_};
+  std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   Entries entries;
   for (auto const& entry : entries_.Value()) {
     if (!entry->IsFor(request, route)) entries.push_back(entry);
@@ -176,7 +176,7 @@ void TokenCache::NoteFailedRefresh(TokenRequest const& request, TokenRoute route
 }
 
 void TokenCache::DropBinding(std::string_view keyId) {
-  std::lock_guard<std::mutex> const lock{writing_};
+  std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   Entries entries;
   for (auto const& entry : entries_.Value()) {
     if (entry->Binding() == nullptr || entry->Binding()->KeyId() != keyId) entries.push_back(entry);
@@ -185,7 +185,7 @@ void TokenCache::DropBinding(std::string_view keyId) {
 }
 
 void TokenCache::PreferBinding(std::string_view keyId, TimePoint now) {
-  std::lock_guard<std::mutex> const lock{writing_};
+  std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   bool changed = false;
   Entries entries;
   for (auto const& entry : entries_.Value()) {
@@ -197,7 +197,7 @@ void TokenCache::PreferBinding(std::string_view keyId, TimePoint now) {
 }
 
 bool TokenCache::Holds(std::string_view keyId) const {
-  std::lock_guard<std::mutex> const lock{writing_};
+  std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   auto const& entries = entries_.Value();
   return std::any_of(entries.begin(), entries.end(), [keyId](auto const& entry) {
     return entry->Binding() != nullptr && entry->Binding()->KeyId() == keyId;

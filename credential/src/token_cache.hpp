@@ -14,6 +14,7 @@
 
 #include "mtlspop/credential/access_token.hpp"
 #include "mtlspop/credential/token_credential.hpp"
+#include "per_process.hpp"
 #include "published.hpp"
 
 namespace mtlspop {
@@ -81,7 +82,13 @@ class TokenCache final {
       Entries const& entries, TokenRequest const& request, TokenRoute route, std::size_t hash);
   void Publish(Entries entries);
 
-  mutable std::mutex writing_;
+  struct Writing {
+    /// What the parent of a child of fork() writes is published there or not at all.
+    explicit Writing(Writing*) {}
+    std::mutex Mutex;
+  };
+
+  PerProcess<Writing> writing_;
   /// By hash.
   Published<Entries> entries_;
 };

@@ -4,13 +4,19 @@
 
 #include <array>
 #include <chrono>
+#include <memory>
 #include <string>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "attestation_cache.hpp"
+#include "cached_tokens.hpp"
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/binding_store.hpp"
+#include "published.hpp"
+#include "support/event.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
@@ -114,6 +120,111 @@ TEST(ForkTest, AChildDoesNotLetGoOfItsParentsFileLock) {
     return true;
   }));
   EXPECT_FALSE(MakeFileBindingStore({folder})->Acquire("name", Context{}.WithTimeout(30ms)));
+}
+
+TEST(ForkTest, AChildDoesNotWaitForLocksOfItsParentsMemoryStore) {
+  auto const store = MakeMemoryBindingStore();
+  auto held = store->Acquire("name", {});
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(InChild([&] {
+    auto ours = store->Acquire("name", Context{}.WithTimeout(1s));
+    if (!ours) return false;
+    // The parent's is not there to be let go of.
+    held.reset();
+    return store->Acquire("name", Context{}.WithTimeout(30ms)) == nullptr;
+  }));
+  EXPECT_FALSE(store->Acquire("name", Context{}.WithTimeout(30ms)));
+}
+
+TEST(ForkTest, AChildHasTheBindingsOfItsParentsMemoryStore) {
+  ManagedIdentityWorld world;
+  auto const store = MakeMemoryBindingStore();
+  StoredBinding binding;
+  binding.Certificate = world.Get().Binding;
+  store->Save("name", binding);
+  EXPECT_TRUE(InChild([&] {
+    auto const loaded = store->Load("name");
+    return loaded && loaded->Certificate == binding.Certificate;
+  }));
+}
+
+TEST(ForkTest, AChildReplacesWhatItsParentsThreadsRead) {
+  Published<int> published{std::make_unique<int const>(1)};
+  Event reads;
+  Event mayLeave;
+  std::thread reader{[&] {
+    published.Read([&](int, std::size_t) {
+      reads.Set();
+      return mayLeave.Wait();
+    });
+  }};
+  EXPECT_TRUE(reads.Wait());
+  EXPECT_TRUE(InChild([&] {
+    for (int value = 2; value < 5; ++value) {
+      published.Replace(std::make_unique<int const>(value));
+      if (published.Read([](int seen, std::size_t) { return seen; }) != value) return false;
+    }
+    return true;
+  }));
+  mayLeave.Set();
+  reader.join();
+  published.Replace(std::make_unique<int const>(2));
+  EXPECT_EQ(published.Value(), 2);
+}
+
+/// Takes long in the process that made it.
+class SlowAttestation final : public AttestationProvider {
+ public:
+  Secret Attest(AttestationRequest const&, Context const&) override {
+    if (::getpid() == maker_) {
+      Asked.Set();
+      (void)MayAnswer.Wait();
+    }
+    return Secret{std::string{"attested"}};
+  }
+  Event Asked;
+  Event MayAnswer;
+
+ private:
+  pid_t maker_ = ::getpid();
+};
+
+TEST(ForkTest, AChildDoesNotWaitForItsParentsAttestation) {
+  auto const provider = std::make_shared<SlowAttestation>();
+  AttestationCache cache{{gsl::make_not_null(std::shared_ptr<AttestationProvider>{provider}), SystemClock(), {}, true}};
+  AttestationRequest const request{"https://a.example", "client", ReadyKey(0, KeyStrength::Software)};
+  std::thread parents{[&] { EXPECT_EQ(cache.Attest(request, {}).Reveal(), "attested"); }};
+  EXPECT_TRUE(provider->Asked.Wait());
+  EXPECT_TRUE(InChild([&] { return cache.Attest(request, {}).Reveal() == "attested"; }));
+  provider->MayAnswer.Set();
+  parents.join();
+}
+
+TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
+  ManagedIdentityWorld world;
+  auto const bound = world.Get();
+  auto const parent = ::getpid();
+  Event asked;
+  Event mayAnswer;
+  CachedTokens tokens{
+      "test", SystemClock(), Logger{},
+      [&](auto const&, auto, bool, auto const&) {
+        if (::getpid() == parent) {
+          asked.Set();
+          (void)mayAnswer.Wait();
+        }
+        return bound;
+      },
+      [](std::string const&) {}};
+  tokens.Reject("refused");
+  std::thread parents{[&] { tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {}); }};
+  EXPECT_TRUE(asked.Wait());
+  EXPECT_TRUE(InChild([&] {
+    auto const token = tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {});
+    return token.Token == bound.Token && tokens.IsRejected("refused");
+  }));
+  mayAnswer.Set();
+  parents.join();
 }
 
 }  // namespace
