@@ -1,5 +1,6 @@
 #include "key_providers.hpp"
 
+#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ namespace {
 constexpr DWORD KeyBits = 2048;
 /// Instead of NCRYPT_OVERWRITE_KEY_FLAG.
 constexpr DWORD KeepIt = 0;
+/// What Windows says where virtualization-based security is not running.
+constexpr auto VbsUnavailable = static_cast<SECURITY_STATUS>(0x80890014);
 
 /// One tier: where its keys come from and what makes them trustworthy.
 struct Tier {
@@ -45,6 +48,10 @@ constexpr Tier TpmTier{KeyStrength::Hardware, PlatformProvider, L"MtlspopTpmKey"
 
 std::wstring WidenName(std::string const& name) { return {name.begin(), name.end()}; }
 
+std::wstring NameOr(std::string const& name, std::wstring const& otherwise) {
+  return name.empty() ? otherwise : WidenName(name);
+}
+
 [[noreturn]] void ThrowTooWeak(KeyStrength wanted, KeyStrength had) {
   ErrorDetails details{
       errors::MinimumStrengthNotAvailable,
@@ -56,13 +63,32 @@ std::wstring WidenName(std::string const& name) { return {name.begin(), name.end
   throw Error{std::move(details)};
 }
 
-Error Unavailable(Tier const& tier, char const* what, SECURITY_STATUS status) {
-  return Failure(
+/// A tier that has no key to give, and Windows' word for why.
+class TierUnavailable final : public Error {
+ public:
+  TierUnavailable(Error const& error, SECURITY_STATUS status) : Error(error), status_(status) {}
+
+  /// Whether this will not change as long as the process runs.
+  bool IsForGood() const noexcept { return status_ == VbsUnavailable || status_ == NTE_NOT_SUPPORTED; }
+
+ private:
+  SECURITY_STATUS status_;
+};
+
+TierUnavailable Unavailable(Tier const& tier, char const* what, SECURITY_STATUS status) {
+  auto const failure = Failure(
       errors::KeyUnavailable, std::string{what} + " for a " + std::string{ToString(tier.Strength)} + " key", status,
       tier.Strength == KeyStrength::KeyGuard ? "Check with msinfo32 that virtualization-based security is running; it "
                                                "needs a Trusted Launch virtual machine "
                                                "with secure boot and vTPM"
                                              : "Check with Get-Tpm that the machine has a TPM that is ready");
+  return TierUnavailable{failure, status};
+}
+
+/// The name that credentials ask for, so that what is looked for before the first request is the key of the request.
+std::string ConfiguredName() {
+  char const* const name = std::getenv("MSAL_MSI_V2_KEY_NAME");
+  return name == nullptr ? std::string{} : name;
 }
 
 /// Sets what a new key has to be.
@@ -89,8 +115,17 @@ NCryptObject OpenProvider(std::shared_ptr<KeyFunctions> const& functions, Tier c
 /// Makes and opens the named keys of one tier, and keeps the one in use.
 class PersistedKeyProvider final : public KeyProvider {
  public:
-  PersistedKeyProvider(Tier const& tier, std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log)
-      : tier_(tier), functions_(std::move(functions)), keyIsGone_(std::move(keyIsGone)), log_(std::move(log)) {}
+  PersistedKeyProvider(
+      Tier const& tier,
+      std::shared_ptr<KeyFunctions> functions,
+      KeyIsGone keyIsGone,
+      Logger log,
+      std::string const& usualName)
+      : tier_(tier),
+        functions_(std::move(functions)),
+        keyIsGone_(std::move(keyIsGone)),
+        log_(std::move(log)),
+        usualName_(NameOr(usualName, tier.KeyName)) {}
 
   KeyStrength HighestStrength() const noexcept override;
   gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
@@ -110,6 +145,8 @@ class PersistedKeyProvider final : public KeyProvider {
   std::shared_ptr<KeyFunctions> functions_;
   KeyIsGone keyIsGone_;
   Logger log_;
+  /// The name of the key where a request names none, and the one that is looked for before there is a request.
+  std::wstring usualName_;
 
   /// Also keeps two threads from making the key at once.
   mutable std::mutex mutex_;
@@ -119,20 +156,26 @@ class PersistedKeyProvider final : public KeyProvider {
 };
 
 /// A TPM is there or not, and takes seconds to make a key. Whether keys are isolated shows only when one is made; it is the
-/// one that will be used, so the time is not lost.
+/// one that will be used, so the time is not lost. A failure is remembered only where it is for good.
 KeyStrength PersistedKeyProvider::HighestStrength() const noexcept {
   try {
     std::lock_guard<std::mutex> const lock{mutex_};
     if (!highest_) {
-      highest_ = KeyStrength::None;
       if (tier_.MustBeIsolated) {
-        highest_ = Get(tier_.KeyName, false)->Strength();
+        highest_ = Get(usualName_, false)->Strength();
       } else {
         OpenProvider(functions_, tier_);
         highest_ = tier_.Strength;
       }
     }
     return *highest_;
+  } catch (TierUnavailable const& error) {
+    if (error.IsForGood()) {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      highest_ = KeyStrength::None;
+    }
+    log_.Write(LogLevel::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"why", error.what()}});
+    return KeyStrength::None;
   } catch (std::exception const& error) {
     log_.Write(LogLevel::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"why", error.what()}});
     return KeyStrength::None;
@@ -146,7 +189,7 @@ gsl::not_null<std::shared_ptr<BindingKey const>> PersistedKeyProvider::GetOrCrea
   }
   context.ThrowIfEnded("Making the binding key");
   std::lock_guard<std::mutex> const lock{mutex_};
-  auto key = Get(request.Name.empty() ? std::wstring{tier_.KeyName} : WidenName(request.Name), request.ForceNew);
+  auto key = Get(NameOr(request.Name, usualName_), request.ForceNew);
   highest_ = tier_.Strength;
   return gsl::make_not_null(std::move(key));
 }
@@ -246,7 +289,10 @@ std::optional<NCryptObject> PersistedKeyProvider::Create(
 NCryptObject PersistedKeyProvider::Finish(NCryptObject key) const {
   if (!IsTrustworthy(key.Get())) {
     key.Delete();
-    throw Unavailable(tier_, "Windows made a key that is not isolated where an isolated one was asked", 0);
+    // As good as a refusal: nothing here isolates keys.
+    throw TierUnavailable{
+        Unavailable(tier_, "Windows made a key that is not isolated where an isolated one was asked", 0),
+        NTE_NOT_SUPPORTED};
   }
   if (!DoesSign(*functions_, key.Get())) {
     key.Delete();
@@ -295,15 +341,15 @@ class TransientKeyProvider final : public KeyProvider {
 }  // namespace
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
-    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log) {
-  return std::shared_ptr<KeyProvider>{
-      std::make_shared<PersistedKeyProvider>(KeyGuardTier, std::move(functions), std::move(keyIsGone), std::move(log))};
+    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log, std::string const& usualName) {
+  return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
+      KeyGuardTier, std::move(functions), std::move(keyIsGone), std::move(log), usualName)};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
-    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log) {
-  return std::shared_ptr<KeyProvider>{
-      std::make_shared<PersistedKeyProvider>(TpmTier, std::move(functions), std::move(keyIsGone), std::move(log))};
+    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log, std::string const& usualName) {
+  return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
+      TpmTier, std::move(functions), std::move(keyIsGone), std::move(log), usualName)};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions) {
@@ -311,11 +357,11 @@ gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log) {
-  return MakeKeyGuardKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log);
+  return MakeKeyGuardKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log, ConfiguredName());
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log) {
-  return MakeTpmKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log);
+  return MakeTpmKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log, ConfiguredName());
 }
 
 }  // namespace mtlspop::windows

@@ -96,6 +96,8 @@ TEST_F(KeyProviderTest, FlagsThatAreAcceptedAndIgnoredMakeNoKeyGuardKey) {
   EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
   EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::None);
   EXPECT_TRUE(keys_->Names().empty()) << "the key that is none is deleted";
+  EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::None) << "and no other one made to be told the same";
 }
 
 TEST_F(KeyProviderTest, WithoutVirtualizationBasedSecurityTheErrorSaysWhatToCheck) {
@@ -196,6 +198,46 @@ TEST_F(KeyProviderTest, WithoutATpmThereIsNoHardwareKey) {
   keys_->HasTpm = false;
   EXPECT_EQ(Tpm().HighestStrength(), KeyStrength::None);
   EXPECT_THAT(FailureOf(Tpm()).Action, HasSubstr("TPM"));
+}
+
+TEST_F(KeyProviderTest, AFailureThatPassesIsNotRemembered) {
+  EXPECT_CALL(*keys_, CreatePersistedKey)
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_DEVICE_NOT_READY)))
+      .WillRepeatedly(testing::DoDefault());
+  EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::None);
+  EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::KeyGuard);
+  EXPECT_CALL(*keys_, OpenStorageProvider)
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_PROVIDER_DLL_FAIL)))
+      .WillRepeatedly(testing::DoDefault());
+  EXPECT_EQ(Tpm().HighestStrength(), KeyStrength::None);
+  EXPECT_EQ(Tpm().HighestStrength(), KeyStrength::Hardware);
+}
+
+TEST_F(KeyProviderTest, AChainTriesAgainWhatFailedOnce) {
+  EXPECT_CALL(*keys_, CreatePersistedKey)
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_DEVICE_NOT_READY)))
+      .WillRepeatedly(testing::DoDefault());
+  auto const chain = MakeKeyProviderChain({windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {})});
+  EXPECT_EQ(chain->HighestStrength(), KeyStrength::None);
+  EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::KeyGuard);
+}
+
+TEST_F(KeyProviderTest, WhatTheMachineCannotDoIsAskedOnce) {
+  for (auto const status :
+       {static_cast<SECURITY_STATUS>(0x80890014), static_cast<SECURITY_STATUS>(NTE_NOT_SUPPORTED)}) {
+    EXPECT_CALL(*keys_, CreatePersistedKey).WillOnce(Return(status));
+    auto const provider = windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {});
+    EXPECT_EQ(provider->HighestStrength(), KeyStrength::None);
+    EXPECT_EQ(provider->HighestStrength(), KeyStrength::None);
+    testing::Mock::VerifyAndClearExpectations(keys_.get());
+  }
+}
+
+TEST_F(KeyProviderTest, TheProbeMakesTheKeyThatWillBeUsed) {
+  auto const provider = windows::MakeKeyGuardKeyProvider(
+      keys_, [](auto const&) {}, {}, "KeyGuardRSAKey");
+  EXPECT_EQ(provider->HighestStrength(), KeyStrength::KeyGuard);
+  EXPECT_THAT(keys_->Names(), testing::ElementsAre(L"KeyGuardRSAKey"));
 }
 
 TEST_F(KeyProviderTest, AskingWhetherThereIsATpmMakesNoKey) {
