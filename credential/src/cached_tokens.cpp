@@ -223,6 +223,12 @@ bool CachedTokens::IsRejected(std::string_view keyId) const {
   return std::find(state.Rejected.begin(), state.Rejected.end(), keyId) != state.Rejected.end();
 }
 
+void CachedTokens::Readmit(std::string const& keyId) {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  state.Rejected.erase(std::remove(state.Rejected.begin(), state.Rejected.end(), keyId), state.Rejected.end());
+}
+
 void CachedTokens::Renew(std::string const& keyId, std::string const& retired) {
   if (!retired.empty()) {
     auto& state = state_.Get();

@@ -50,6 +50,8 @@ class CachedTokens final {
   /// The binding was refused: forgets its tokens, and keeps none that comes later.
   void Reject(std::string const& keyId);
   bool IsRejected(std::string_view keyId) const;
+  /// Whoever makes the binding knows that it was refused, and uses it again: tokens bound to it are kept from now on.
+  void Readmit(std::string const& keyId);
   /// Forgets the tokens of a binding, and has its connections closed. It may be used again.
   void Forget(std::string const& keyId);
   /// The credential has a new binding: tokens bound to others are refreshed in the background, and `OnUnused` is called

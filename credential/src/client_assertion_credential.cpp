@@ -25,14 +25,11 @@ class ClientAssertionCredential::Impl {
   AccessToken Exchange(
       AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const;
   void HearRefusal(std::string const& keyId);
-  std::string TakeRejectedKeyId();
 
   ClientAssertionCredentialOptions options_;
   ConfidentialClient client_;
   std::mutex mutex_;
-  /// To be told to leg 1 when it is asked next; "" for none.
-  std::string rejectedKeyId_;
-  /// Of the last binding that leg 1 gave, "" before.
+  /// Of the last binding that leg 1 gave, "" before and where it was refused since.
   std::string currentKeyId_;
   ReplacementLimit limit_;
   /// Last, so that it ends first: its jobs use all of the above.
@@ -63,26 +60,29 @@ AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& reques
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
 }
 
-/// The binding is leg 1's: it is told when it is asked next, and counts refusals for itself.
+/// The binding is leg 1's: it is told when it gives it again, and counts refusals for itself.
 void ClientAssertionCredential::Impl::HearRefusal(std::string const& keyId) {
+  bool isCurrent = false;
   {
     std::lock_guard<std::mutex> const lock{mutex_};
-    if (currentKeyId_ == keyId) {
-      auto const verdict = limit_.Hear(keyId, options_.Time->SteadyNow());
-      if (verdict == ReplacementLimit::Verdict::UnderWay) return;
-      if (verdict == ReplacementLimit::Verdict::TooSoon) {
-        options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
-        throw RefusedTooSoon();
-      }
-      rejectedKeyId_ = keyId;
+    isCurrent = currentKeyId_ == keyId;
+    if (isCurrent && limit_.Hear(keyId, options_.Time->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
+      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
+      throw RefusedTooSoon();
     }
+    if (isCurrent) currentKeyId_.clear();
   }
-  tokens_.Forget(keyId);
+  // Tokens that are under way with it must not come into the cache later.
+  if (isCurrent) tokens_.Reject(keyId);
+  if (!isCurrent) tokens_.Forget(keyId);
 }
 
 AccessToken ClientAssertionCredential::Impl::Fetch(
     TokenRequest const& request, TokenRoute route, Context const& context) {
-  auto assertion = GetAssertion(TakeRejectedKeyId(), context);
+  auto assertion = GetAssertion({}, context);
+  if (auto const keyId = assertion.Binding->KeyId(); tokens_.IsRejected(keyId)) {
+    assertion = GetAssertion(keyId, context);
+  }
   try {
     return Exchange(assertion, request, route, context);
   } catch (Error const& error) {
@@ -101,8 +101,11 @@ AccessToken ClientAssertionCredential::Impl::GetAssertion(std::string const& rej
   leg1.RejectedKeyId = rejectedKeyId;
   auto assertion = options_.Assertion->GetToken(leg1, context);
   if (assertion.Binding) {
+    std::string const keyId{assertion.Binding->KeyId()};
+    // It knows of the refusal and has no other, as an application with one certificate.
+    if (keyId == rejectedKeyId) tokens_.Readmit(keyId);
     std::lock_guard<std::mutex> const lock{mutex_};
-    currentKeyId_ = assertion.Binding->KeyId();
+    currentKeyId_ = keyId;
     return assertion;
   }
   throw Error{
@@ -122,11 +125,6 @@ AccessToken ClientAssertionCredential::Impl::Exchange(
     token.RefreshOn = std::min(token.RefreshOn, RotateOn(options_.Time->Now(), token.Binding->NotAfter()));
   }
   return token;
-}
-
-std::string ClientAssertionCredential::Impl::TakeRejectedKeyId() {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return std::exchange(rejectedKeyId_, {});
 }
 
 ClientAssertionCredential::ClientAssertionCredential(ClientAssertionCredentialOptions options)

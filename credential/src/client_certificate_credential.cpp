@@ -131,7 +131,9 @@ void ClientCertificateCredential::Impl::HearRefusal(std::string const& keyId) {
       options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
       throw RefusedTooSoon();
     }
-    Reload();
+    // At once: others who were refused do not wait for the reading, and must not be given the same token meanwhile.
+    tokens_.Forget(keyId);
+    if (!Reload()) return;
   }
   tokens_.Forget(keyId);
 }
