@@ -169,21 +169,31 @@ Bytes ReadPublicKey(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
        der::BitString(der::Encode(der::Tag::Sequence, {modulus, exponent}))});
 }
 
-bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
+SECURITY_STATUS ProbeSigning(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
   std::array<std::uint8_t, 32> challenge{};
   crypto::FillRandom(challenge);
   SECURITY_STATUS status = 0;
   auto const signature = SignPss(functions, key, challenge, status);
-  return status == 0 && crypto::VerifyPssSha256(ReadPublicKey(functions, key), challenge, signature);
+  if (status != 0) {
+    return status;
+  }
+  return crypto::VerifyPssSha256(ReadPublicKey(functions, key), challenge, signature) ? 0 : NTE_BAD_SIGNATURE;
 }
 
-bool IsIsolated(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
+bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) { return ProbeSigning(functions, key) == 0; }
+
+SECURITY_STATUS ProbeIsolation(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
   DWORD isolated = 0;
   DWORD bytes = 0;
   auto const status = functions.GetProperty(
       key, NCRYPT_USE_VIRTUAL_ISOLATION_PROPERTY, reinterpret_cast<BYTE*>(&isolated), sizeof isolated, &bytes);
-  return status == 0 && bytes != 0 && isolated != 0;
+  if (status != 0) {
+    return status;
+  }
+  return bytes != 0 && isolated != 0 ? 0 : NTE_NOT_FOUND;
 }
+
+bool IsIsolated(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) { return ProbeIsolation(functions, key) == 0; }
 
 gsl::not_null<std::shared_ptr<BindingKey const>> MakeBindingKey(NCryptObject key, KeyStrength strength) {
   return Make(std::move(key), strength, false);

@@ -53,12 +53,18 @@ std::vector<std::uint8_t> SignPss(
 /// @throw Error `key_unavailable` where it cannot be read, is not RSA or has fewer than 2048 bits
 std::vector<std::uint8_t> ReadPublicKey(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 
+/// As `DoesSign`: 0 where it does, NTE_BAD_SIGNATURE where what it signs is no good, otherwise why it does not sign.
+SECURITY_STATUS ProbeSigning(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
+
 /// Whether the key signs, and what it signs is good for its own public key: a key from before the last boot opens and
 /// does not sign.
 bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 
 /// The key storage provider of the machine's TPM.
 inline constexpr wchar_t const* PlatformProvider = L"Microsoft Platform Crypto Provider";
+
+/// As `IsIsolated`: 0 where it does, NTE_NOT_FOUND where the property says no, otherwise why there is no property.
+SECURITY_STATUS ProbeIsolation(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 
 /// Whether virtualization-based security isolates the key. A Windows without it may accept the flags and ignore them:
 /// only the property "Virtual Iso" tells.

@@ -1,6 +1,8 @@
 #include "key_providers.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -48,6 +50,15 @@ constexpr Tier TpmTier{KeyStrength::Hardware, PlatformProvider, L"MtlspopTpmKey"
 
 std::wstring WidenName(std::string const& name) { return {name.begin(), name.end()}; }
 
+/// Names of keys and providers are ASCII.
+std::string NarrowName(std::wstring const& name) {
+  std::string narrow;
+  for (wchar_t const letter : name) {
+    narrow += letter > 0 && letter < 0x7F ? static_cast<char>(letter) : '?';
+  }
+  return narrow;
+}
+
 std::wstring NameOr(std::string const& name, std::wstring const& otherwise) {
   return name.empty() ? otherwise : WidenName(name);
 }
@@ -82,6 +93,32 @@ TierUnavailable Unavailable(Tier const& tier, char const* what, SECURITY_STATUS 
                                                "needs a Trusted Launch virtual machine "
                                                "with secure boot and vTPM"
                                              : "Check with Get-Tpm that the machine has a TPM that is ready");
+  return TierUnavailable{failure, status};
+}
+
+/// There is no key of the name.
+bool IsAbsent(SECURITY_STATUS status) { return status == NTE_BAD_KEYSET || status == NTE_NO_KEY; }
+
+/// The key has no such property: it was made without isolation.
+bool IsUnisolated(SECURITY_STATUS status) { return status == NTE_NOT_FOUND || status == NTE_NOT_SUPPORTED; }
+
+/// What a key says when it is signed with after its boot, or its material is gone. Anything else may pass.
+bool IsStale(SECURITY_STATUS status) {
+  constexpr SECURITY_STATUS stale[] = {NTE_BAD_KEYSET,         NTE_NO_KEY,       NTE_BAD_KEY,
+                                       NTE_BAD_KEY_STATE,      NTE_BAD_DATA,     NTE_KEYSET_ENTRY_BAD,
+                                       NTE_DECRYPTION_FAILURE, NTE_BAD_SIGNATURE};
+  return std::find(std::begin(stale), std::end(stale), status) != std::end(stale);
+}
+
+/// A key that is there, and neither usable nor known to be of no use to anybody.
+TierUnavailable Unusable(Tier const& tier, std::wstring const& name, char const* what, SECURITY_STATUS status) {
+  auto const failure = Failure(
+      errors::KeyUnavailable, "The " + std::string{ToString(tier.Strength)} + " key " + NarrowName(name) + " " + what,
+      status,
+      "Check that this account may use the key, and try again. Where it stays like this and nobody needs the key, "
+      "delete "
+      "it with certutil -user -csp \"" +
+          NarrowName(tier.Provider) + "\" -delkey and its name; another one is made then");
   return TierUnavailable{failure, status};
 }
 
@@ -237,15 +274,28 @@ NCryptObject PersistedKeyProvider::Replace(NCryptObject const& provider, std::ws
   return key;
 }
 
-/// The key of that name, if it is there and lives. A stale one is removed.
+/// The key of that name, if it is there and lives. A stale one is removed. One that fails for another reason is left as it
+/// is: it may be somebody's, and work the next time.
 std::optional<NCryptObject> PersistedKeyProvider::Open(NCryptObject const& provider, std::wstring const& name) const {
   NCRYPT_KEY_HANDLE handle = 0;
-  if (functions_->OpenKey(provider.Get(), &handle, name.c_str()) != 0) {
+  auto status = functions_->OpenKey(provider.Get(), &handle, name.c_str());
+  if (IsAbsent(status)) {
     return std::nullopt;
   }
+  if (status != 0) {
+    throw Unusable(tier_, name, "cannot be opened", status);
+  }
   NCryptObject key{functions_, handle};
-  if (IsTrustworthy(handle) && DoesSign(*functions_, handle)) {
+  auto const isolation = tier_.MustBeIsolated ? ProbeIsolation(*functions_, handle) : 0;
+  if (isolation != 0 && !IsUnisolated(isolation)) {
+    throw Unusable(tier_, name, "does not say whether it is isolated", isolation);
+  }
+  status = isolation == 0 ? ProbeSigning(*functions_, handle) : isolation;
+  if (status == 0) {
     return key;
+  }
+  if (isolation == 0 && !IsStale(status)) {
+    throw Unusable(tier_, name, "does not sign", status);
   }
   log_.Write(LogLevel::Warning, "key.stale", {{"tier", ToString(tier_.Strength)}});
   ReportGone(handle);

@@ -177,6 +177,35 @@ TEST_F(KeyProviderTest, AKeyThatIsThereAndDoesNotOpenIsReplaced) {
   EXPECT_NE(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
 }
 
+TEST_F(KeyProviderTest, AKeyThatCannotBeOpenedForAnotherReasonIsNotOverwritten) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  for (auto const& request : {KeyRequest{}, Forced()}) {
+    EXPECT_CALL(*keys_, OpenKey).WillRepeatedly(Return(static_cast<SECURITY_STATUS>(NTE_PERM)));
+    EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+    auto const failure = FailureOf(KeyGuard(), request);
+    EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+    EXPECT_THAT(failure.What, HasSubstr("0x80090010"));
+    testing::Mock::VerifyAndClearExpectations(keys_.get());
+  }
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  EXPECT_TRUE(gone_.empty());
+}
+
+TEST_F(KeyProviderTest, AKeyThatDoesNotSignForAPassingReasonIsKept) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_CALL(*keys_, SignHash).WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_NO_MEMORY)));
+  EXPECT_CALL(*keys_, DeleteKey).Times(0);
+  EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
+  testing::Mock::VerifyAndClearExpectations(keys_.get());
+  EXPECT_CALL(*keys_, GetProperty).WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_INTERNAL_ERROR)));
+  EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
+  testing::Mock::VerifyAndClearExpectations(keys_.get());
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  EXPECT_TRUE(gone_.empty());
+}
+
 TEST_F(KeyProviderTest, APropertyThatSaysNoMakesNoKeyGuardKey) {
   EXPECT_CALL(*keys_, GetProperty)
       .WillRepeatedly([](NCRYPT_HANDLE, wchar_t const*, BYTE* value, DWORD bytes, DWORD* needed) {

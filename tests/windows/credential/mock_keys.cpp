@@ -43,7 +43,7 @@ MockKeys::MockKeys() {
                          DWORD flags) { return Create(provider, key, name, flags); });
   ON_CALL(*this, OpenKey).WillByDefault([this](NCRYPT_PROV_HANDLE, NCRYPT_KEY_HANDLE* key, wchar_t const* name) {
     auto const found = keys_.find(name);
-    if (found == keys_.end()) {
+    if (found == keys_.end() || !found->second->IsFinished) {
       return static_cast<SECURITY_STATUS>(NTE_BAD_KEYSET);
     }
     *key = Give({found->second, {}});
@@ -58,7 +58,9 @@ MockKeys::MockKeys() {
         return Answer(object, name, value, bytes, needed);
       });
   ON_CALL(*this, FinalizeKey).WillByDefault([this](NCRYPT_KEY_HANDLE key) {
-    return RealKeys()->FinalizeKey(Real(key));
+    auto const status = RealKeys()->FinalizeKey(Real(key));
+    handles_.at(key).Of->IsFinished = status == 0;
+    return status;
   });
   ON_CALL(*this, ExportKey)
       .WillByDefault([this](NCRYPT_KEY_HANDLE key, wchar_t const* format, BYTE* blob, DWORD bytes, DWORD* needed) {
@@ -98,7 +100,8 @@ SECURITY_STATUS MockKeys::Create(
   if (handles_.count(provider) == 0) {
     return NTE_INVALID_HANDLE;
   }
-  if (keys_.count(name) != 0 && (flags & NCRYPT_OVERWRITE_KEY_FLAG) == 0) {
+  auto const found = keys_.find(name);
+  if (found != keys_.end() && found->second->IsFinished && (flags & NCRYPT_OVERWRITE_KEY_FLAG) == 0) {
     return NTE_EXISTS;
   }
   auto made = std::make_shared<Key>();

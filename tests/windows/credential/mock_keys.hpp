@@ -78,6 +78,8 @@ class MockKeys : public windows::KeyFunctions {
     NCRYPT_KEY_HANDLE Real = 0;
     std::wstring Name;
     bool IsIsolated = false;
+    /// A key is there for others only when it is finished.
+    bool IsFinished = false;
     bool IsStale = false;
   };
   struct Handle {
