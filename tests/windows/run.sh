@@ -119,13 +119,17 @@ check_imports() {
   done
 }
 
-# A certificate of an app's own, as somebody would bring it.
+# A certificate of an app's own, as somebody would bring it, and one that is for servers.
 make_pkcs12() {
-  export MTLSPOP_TEST_PKCS12=$build/app.p12
-  [ -s "$MTLSPOP_TEST_PKCS12" ] && return
+  export MTLSPOP_TEST_PKCS12=$build/app.p12 MTLSPOP_TEST_SERVER_PKCS12=$build/server.p12
+  [ -s "$MTLSPOP_TEST_SERVER_PKCS12" ] && return
   openssl req -x509 -newkey rsa:2048 -nodes -keyout "$build/app.key" -out "$build/app.pem" -days 3650 -subj "/CN=an app" \
     -addext keyUsage=digitalSignature -addext extendedKeyUsage=clientAuth >"$build/log" 2>&1 &&
     openssl pkcs12 -export -inkey "$build/app.key" -in "$build/app.pem" -out "$MTLSPOP_TEST_PKCS12" \
+      -passout "pass:correct horse" >"$build/log" 2>&1 &&
+    openssl req -x509 -key "$build/app.key" -out "$build/server.pem" -days 3650 -subj "/CN=a server" \
+      -addext extendedKeyUsage=serverAuth >"$build/log" 2>&1 &&
+    openssl pkcs12 -export -inkey "$build/app.key" -in "$build/server.pem" -out "$MTLSPOP_TEST_SERVER_PKCS12" \
       -passout "pass:correct horse" >"$build/log" 2>&1
 }
 

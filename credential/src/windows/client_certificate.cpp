@@ -64,6 +64,10 @@ std::vector<CRYPT_KEY_PROV_INFO> ReadKeyInfo(PCCERT_CONTEXT context) {
   return info;
 }
 
+std::wstring NameOf(std::vector<CRYPT_KEY_PROV_INFO> const& info) {
+  return info.empty() || info.front().pwszContainerName == nullptr ? std::wstring{} : info.front().pwszContainerName;
+}
+
 void DeleteImportedKey(CRYPT_KEY_PROV_INFO const& info) noexcept {
   if (info.dwProvType != 0) {
     HCRYPTPROV none = 0;
@@ -109,6 +113,36 @@ class ImportedKey final : public schannel::CertificateKey {
   std::vector<CRYPT_KEY_PROV_INFO> info_;
 };
 
+/// Deletes the keys that a file brought, but for the one that `Keep` says has an owner: a file that is refused after its
+/// import leaves nothing behind.
+class ImportedKeys final {
+ public:
+  explicit ImportedKeys(HCERTSTORE store) {
+    PCCERT_CONTEXT certificate = nullptr;
+    while ((certificate = CertEnumCertificatesInStore(store, certificate)) != nullptr) {
+      auto info = ReadKeyInfo(certificate);
+      if (!info.empty()) {
+        keys_.push_back(std::move(info));
+      }
+    }
+  }
+  ~ImportedKeys() {
+    for (auto const& key : keys_) {
+      if (!NameOf(key).empty() && NameOf(key) != kept_) {
+        DeleteImportedKey(key.front());
+      }
+    }
+  }
+  ImportedKeys(ImportedKeys const&) = delete;
+  ImportedKeys& operator=(ImportedKeys const&) = delete;
+
+  void Keep(std::wstring const& container) { kept_ = container; }
+
+ private:
+  std::vector<std::vector<CRYPT_KEY_PROV_INFO>> keys_;
+  std::wstring kept_;
+};
+
 bool HasPrivateKey(PCCERT_CONTEXT context) {
   DWORD bytes = 0;
   return CertGetCertificateContextProperty(context, CERT_KEY_PROV_INFO_PROP_ID, nullptr, &bytes) != FALSE;
@@ -133,6 +167,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePkcs12(
   if (!store) {
     Refuse(name, "is no PKCS#12 file that this password opens", static_cast<std::int32_t>(GetLastError()));
   }
+  ImportedKeys imported{store.get()};
   std::vector<BindingCertificate::Der> chain;
   schannel::CertificateContextPtr leaf;
   PCCERT_CONTEXT certificate = nullptr;
@@ -149,7 +184,11 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePkcs12(
     Refuse(name, "holds no certificate with a private key");
   }
   auto const binding = schannel::MakeBindingCertificateFromContext(leaf.get());
-  auto key = std::make_shared<ImportedKey const>(binding->SharedKey(), ReadKeyInfo(leaf.get()));
+  auto info = ReadKeyInfo(leaf.get());
+  auto const container = NameOf(info);
+  auto key = std::make_shared<ImportedKey const>(binding->SharedKey(), std::move(info));
+  // From here on it is deleted with its last owner.
+  imported.Keep(container);
   return schannel::MakeBindingCertificate(
       std::move(chain), std::shared_ptr<PrivateKeyHandle const>{std::move(key)}, KeyStrength::Software);
 }

@@ -1,9 +1,11 @@
 // ManagedIdentityCredential on Windows, without OpenSSL, from nothing to the secret.
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -179,6 +181,38 @@ TEST_F(RoadTest, AnAppWithAPkcs12FileOfItsOwnGetsABoundToken) {
   EXPECT_EQ(token.Binding->KeyId(), certificate->KeyId());
   EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200);
   EXPECT_EQ(ReadSecret(token, nullptr).Status, 401);
+}
+
+/// The names of the user's key containers.
+std::set<std::string> KeyContainers() {
+  std::set<std::string> names;
+  HCRYPTPROV provider = 0;
+  CryptAcquireContextW(&provider, nullptr, MS_ENH_RSA_AES_PROV_W, PROV_RSA_AES, CRYPT_VERIFYCONTEXT);
+  std::array<BYTE, 1024> name{};
+  auto bytes = static_cast<DWORD>(name.size());
+  for (DWORD flags = CRYPT_FIRST; CryptGetProvParam(provider, PP_ENUMCONTAINERS, name.data(), &bytes, flags) != FALSE;
+       flags = CRYPT_NEXT) {
+    names.emplace(reinterpret_cast<char const*>(name.data()));
+    bytes = static_cast<DWORD>(name.size());
+  }
+  CryptReleaseContext(provider, 0);
+  return names;
+}
+
+TEST_F(RoadTest, APkcs12FileThatIsRefusedLeavesNoKeyBehind) {
+  char const* const file = std::getenv("MTLSPOP_TEST_SERVER_PKCS12");
+  ASSERT_NE(file, nullptr) << "run tests/windows/run.sh";
+  std::ifstream stream{(IsWine() ? "Z:" : "") + std::string{file}, std::ios::binary};
+  std::string const content{std::istreambuf_iterator<char>{stream}, std::istreambuf_iterator<char>{}};
+  auto const before = KeyContainers();
+  try {
+    crypto::ParseClientCertificate(content, Secret{std::string_view{"correct horse"}}, "server.p12");
+    ADD_FAILURE() << "a certificate for servers was taken";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::ClientCertificateUnusable);
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("extended key usage"));
+  }
+  EXPECT_EQ(KeyContainers(), before);
 }
 
 TEST_F(RoadTest, APkcs12FileWithAnotherPasswordIsRefused) {
