@@ -181,11 +181,20 @@ Secret ReadAll(int file) {
   while (length < text.size()) {
     auto const count = ::read(file, text.data() + length, text.size() - length);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
+    if (count < 0) ThrowSystem("reading a binding");
+    if (count == 0) break;
     length += static_cast<std::size_t>(count);
   }
   text.resize(length);
   return Secret{std::move(text)};
+}
+
+/// -1 with `errno` where it cannot be opened.
+int OpenForReading(std::string const& path) {
+  for (;;) {
+    int const file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file >= 0 || errno != EINTR) return file;
+  }
 }
 
 class FileBindingStore final : public BindingStore {
@@ -196,31 +205,28 @@ class FileBindingStore final : public BindingStore {
 
   std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) override {
     // Whoever holds it is asking the metadata service, with all its retries at worst.
-    constexpr std::chrono::seconds patience{30};
-    constexpr std::chrono::milliseconds look{10};
-    auto lock = std::make_unique<FileLock>(PathOf(name) + ".lock");
-    auto const end = std::chrono::steady_clock::now() + patience;
-    while (!lock->TryLock()) {
-      if (context.IsCancelled() || context.IsExpired() || std::chrono::steady_clock::now() > end) return nullptr;
-      std::this_thread::sleep_for(look);
-    }
-    return lock;
+    return AcquireWithin(std::chrono::seconds{30}, name, context);
   }
 
   std::optional<StoredBinding> Load(std::string_view name) override {
     auto const path = PathOf(name);
-    Descriptor const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    Descriptor const file{OpenForReading(path)};
     if (!file) {
-      if (errno != ENOENT) SetAside(path, std::strerror(errno));
+      if (errno == ENOENT) return std::nullopt;
+      // Too many open files, for one, says nothing of this one: it is good for others, and for us later.
+      if (errno != ELOOP && errno != EACCES) ThrowSystem("opening a stored binding");
+      SetAside(path, std::strerror(errno));
       return std::nullopt;
     }
     struct stat status {};
-    if (::fstat(file.Number(), &status) != 0 || !S_ISREG(status.st_mode) || !IsOursAlone(status)) {
+    if (::fstat(file.Number(), &status) != 0) ThrowSystem("looking at a stored binding");
+    if (!S_ISREG(status.st_mode) || !IsOursAlone(status)) {
       SetAside(path, "it is not this user's alone");
       return std::nullopt;
     }
+    auto const text = ReadAll(file.Number());
     try {
-      auto binding = FromText(ReadAll(file.Number()).Reveal());
+      auto binding = FromText(text.Reveal());
       if (!binding) SetAside(path, "its content cannot be used");
       if (binding && options_.Time->Now() >= binding->Certificate->NotAfter()) return std::nullopt;
       return binding;
@@ -253,11 +259,28 @@ class FileBindingStore final : public BindingStore {
   }
 
   void Remove(std::string_view name, std::string_view keyId) override {
+    // Between the look and the removal nobody may save another one, which would go in its place.
+    auto const lock = AcquireWithin(std::chrono::seconds{1}, name, {});
+    // Whoever holds it for so long is making the next one, which takes this one's place.
+    if (!lock) throw std::system_error{EWOULDBLOCK, std::generic_category(), "locking a binding to remove it"};
     auto const stored = Load(name);
     if (stored && stored->Certificate->KeyId() == keyId) ::unlink(PathOf(name).c_str());
   }
 
  private:
+  /// Null where others hold the lock for longer than `patience`, or `context` ends.
+  std::unique_ptr<FileLock> AcquireWithin(
+      std::chrono::seconds patience, std::string_view name, Context const& context) const {
+    constexpr std::chrono::milliseconds look{10};
+    auto lock = std::make_unique<FileLock>(PathOf(name) + ".lock");
+    auto const end = std::chrono::steady_clock::now() + patience;
+    while (!lock->TryLock()) {
+      if (context.IsCancelled() || context.IsExpired() || std::chrono::steady_clock::now() > end) return nullptr;
+      std::this_thread::sleep_for(look);
+    }
+    return lock;
+  }
+
   std::string PathOf(std::string_view name) const {
     return options_.Folder + "/" + encoding::ToBase64Url(crypto::Sha256(encoding::AsBytes(name))) + ".json";
   }

@@ -1,0 +1,112 @@
+// The file store when others use it at the same time, the process has no files left, or the disk has changed a byte.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <dirent.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fake_cloud.hpp"
+#include "mtlspop/credential/binding_store.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A store with one binding, named "name".
+struct StoreWorld {
+  StoreWorld() : Folder(Directory.PathOf("store")), Store(Make()) {
+    ManagedIdentityWorld identity;
+    identity.Options.Time = std::shared_ptr<Clock>{Time};
+    auto const store = std::make_shared<Watch>();
+    identity.Options.Store = store;
+    identity.Get();
+    Binding = store->Saved;
+    Store->Save("name", Binding);
+  }
+  gsl::not_null<std::shared_ptr<BindingStore>> Make() {
+    return MakeFileBindingStore({Folder, Lines.MakeLogger(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
+  }
+  /// Paths that end so.
+  std::vector<std::string> Files(std::string const& end) const {
+    std::vector<std::string> found;
+    std::shared_ptr<DIR> const folder{::opendir(Folder.c_str()), ::closedir};
+    while (auto const* const entry = ::readdir(folder.get())) {
+      std::string const name = entry->d_name;
+      if (name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0) {
+        found.push_back(Folder + "/" + name);
+      }
+    }
+    return found;
+  }
+  std::string KeyId() const { return std::string{Binding.Certificate->KeyId()}; }
+
+  /// Remembers what it was given, with its exportable key.
+  class Watch final : public BindingStore {
+   public:
+    std::unique_ptr<Lock> Acquire(std::string_view, Context const&) override { return nullptr; }
+    std::optional<StoredBinding> Load(std::string_view) override { return std::nullopt; }
+    void Save(std::string_view, StoredBinding const& binding) override { Saved = binding; }
+    void Remove(std::string_view, std::string_view) override {}
+    StoredBinding Saved;
+  };
+
+  TemporaryDirectory Directory;
+  std::string Folder;
+  std::shared_ptr<ManualClock> Time = std::make_shared<ManualClock>();
+  LogLines Lines;
+  StoredBinding Binding;
+  gsl::not_null<std::shared_ptr<BindingStore>> Store;
+};
+
+/// Lets the process open no more files.
+class NoMoreFiles final {
+ public:
+  NoMoreFiles() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoMoreFiles() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoMoreFiles(NoMoreFiles const&) = delete;
+  NoMoreFiles& operator=(NoMoreFiles const&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(FileStoreTrouble, BindingStaysWhereThisProcessHasTooManyOpenFiles) {
+  StoreWorld world;
+  {
+    NoMoreFiles const none;
+    EXPECT_THROW(world.Store->Load("name"), std::runtime_error);
+  }
+  EXPECT_TRUE(world.Files(".damaged").empty());
+  EXPECT_TRUE(world.Store->Load("name"));
+}
+
+/// Whoever holds the lock may be about to save the next binding under the same name.
+TEST(FileStoreTrouble, NothingIsRemovedWhileAnotherHoldsTheLock) {
+  StoreWorld world;
+  auto const other = world.Make();
+  auto held = other->Acquire("name", {});
+  ASSERT_TRUE(held);
+  EXPECT_THROW(world.Store->Remove("name", world.KeyId()), std::runtime_error);
+  EXPECT_TRUE(other->Load("name"));
+  held.reset();
+  world.Store->Remove("name", "another");
+  EXPECT_TRUE(other->Load("name"));
+  world.Store->Remove("name", world.KeyId());
+  EXPECT_FALSE(other->Load("name"));
+}
+
+}  // namespace
+}  // namespace mtlspop::test
