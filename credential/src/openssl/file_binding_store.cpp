@@ -100,6 +100,21 @@ ossl::EvpPkeyPtr ImportKey(std::string const& pem) {
   return key;
 }
 
+/// Over all members but "sha256" itself. Against what disks and editors do: who may write the file may write this too.
+std::string DigestOf(nlohmann::json const& object) {
+  Secret const text{json::ToText(object)};
+  return encoding::ToBase64Url(crypto::Sha256(encoding::AsBytes(text.Reveal())));
+}
+
+bool IsWhole(nlohmann::json object) {
+  auto const cleanse = gsl::finally([&object] {
+    if (json::FindString(object, "key")) Cleanse(object["key"].get_ref<std::string&>());
+  });
+  auto const digest = json::FindString(object, "sha256");
+  object.erase("sha256");
+  return digest && *digest == DigestOf(object);
+}
+
 Secret ToText(StoredBinding const& binding, Secret const& key) {
   nlohmann::json chain = nlohmann::json::array();
   for (auto const& certificate : binding.Certificate->Chain()) chain.push_back(encoding::ToBase64(certificate));
@@ -114,6 +129,7 @@ Secret ToText(StoredBinding const& binding, Secret const& key) {
       {"issued_on", std::chrono::duration_cast<std::chrono::seconds>(binding.IssuedOn.time_since_epoch()).count()},
       {"chain", std::move(chain)},
       {"key", key.Reveal()}};
+  object["sha256"] = DigestOf(object);
   Secret text{json::ToText(object)};
   Cleanse(object["key"].get_ref<std::string&>());
   return text;
@@ -126,10 +142,21 @@ bool Signs(BindingKey const& key) {
   return crypto::VerifyPssSha256(key.SubjectPublicKeyInfo(), probe, key.SignPssSha256(probe));
 }
 
+/// How far clocks may be apart, and this machine's be put back.
+constexpr std::chrono::minutes ClockSkew{5};
+
+/// Whether a certificate that ends then can have been issued so many seconds after 1970.
+bool CanBeIssuedOn(std::int64_t issuedOn, system_clock::time_point now, system_clock::time_point notAfter) {
+  auto const secondsOf = [](system_clock::time_point time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+  };
+  return issuedOn >= 0 && issuedOn <= secondsOf(now + ClockSkew) && issuedOn < secondsOf(notAfter);
+}
+
 /// The binding in a file's text, none where anything is wrong with it.
-std::optional<StoredBinding> FromText(std::string const& text) {
+std::optional<StoredBinding> FromText(std::string const& text, system_clock::time_point now) {
   auto object = json::ParseObject(text);
-  if (!object) return std::nullopt;
+  if (!object || !IsWhole(*object)) return std::nullopt;
   auto const issuedOn = json::FindInteger(*object, "issued_on");
   auto const endpoint = json::FindString(*object, "mtls_endpoint");
   auto const clientId = json::FindString(*object, "client_id");
@@ -156,6 +183,7 @@ std::optional<StoredBinding> FromText(std::string const& text) {
   binding.Certificate = crypto::MakeBindingCertificate(std::move(chain), binding.Key->Handle(), KeyStrength::Software);
   // A flipped bit can leave a certificate that reads well and that nobody issued.
   if (json::FindString(*object, "key_id") != binding.Certificate->KeyId()) return std::nullopt;
+  if (!CanBeIssuedOn(*issuedOn, now, binding.Certificate->NotAfter())) return std::nullopt;
   binding.MtlsEndpoint = *endpoint;
   binding.TokenEndpoint = json::FindString(*object, "token_endpoint").value_or("");
   binding.ClientId = *clientId;
@@ -226,7 +254,7 @@ class FileBindingStore final : public BindingStore {
     }
     auto const text = ReadAll(file.Number());
     try {
-      auto binding = FromText(text.Reveal());
+      auto binding = FromText(text.Reveal(), options_.Time->Now());
       if (!binding) SetAside(path, "its content cannot be used");
       if (binding && options_.Time->Now() >= binding->Certificate->NotAfter()) return std::nullopt;
       return binding;

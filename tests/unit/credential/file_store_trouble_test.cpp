@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -106,6 +107,41 @@ TEST(FileStoreTrouble, NothingIsRemovedWhileAnotherHoldsTheLock) {
   EXPECT_TRUE(other->Load("name"));
   world.Store->Remove("name", world.KeyId());
   EXPECT_FALSE(other->Load("name"));
+}
+
+/// Each member counts, also those that no certificate vouches for: tokens are asked for where and as whom they say.
+TEST(FileStoreTrouble, FileWithAnotherByteInAnyMemberIsSetAside) {
+  for (std::string const member :
+       {"attested", "chain", "client_id", "issued_on", "key", "key_id", "mtls_endpoint", "sha256", "tenant_id"}) {
+    StoreWorld world;
+    auto const path = world.Files(".json").at(0);
+    auto text = ReadFile(path);
+    auto position = text.find("\"" + member + "\":") + member.size() + 3;
+    ASSERT_LT(position, text.size()) << member;
+    if (member == "attested") {
+      text.replace(position, 5, "true");
+    } else {
+      position += member == "issued_on" ? 3 : member == "key" ? 100 : 12;
+      text[position] = text[position] == '1' ? '2' : '1';
+    }
+    {
+      std::ofstream file{path, std::ios::binary | std::ios::trunc};
+      file << text;
+    }
+    EXPECT_FALSE(world.Store->Load("name")) << member;
+    EXPECT_EQ(world.Files(".damaged").size(), 1U) << member;
+    EXPECT_THAT(world.Lines.Text(), testing::HasSubstr("stored_binding_set_aside")) << member;
+  }
+}
+
+TEST(FileStoreTrouble, BindingThatWasIssuedTomorrowIsSetAside) {
+  for (bool const good : {true, false}) {
+    StoreWorld world;
+    world.Binding.IssuedOn = world.Time->Now() + (good ? 4min : 6min);
+    world.Store->Save("name", world.Binding);
+    EXPECT_EQ(world.Store->Load("name").has_value(), good);
+    EXPECT_EQ(world.Files(".damaged").empty(), good);
+  }
 }
 
 }  // namespace
