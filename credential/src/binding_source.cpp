@@ -343,6 +343,7 @@ void BindingSource::Adopt(Binding const& binding) {
     rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
     nextTryOn_ = 0;
     failedRotations_ = 0;
+    isRotating_ = false;  // before anybody sees the new binding, and finds the next rotation due
   }
   options_.OnRenewed(binding->Certificate->KeyId(), retired);
 }
