@@ -304,6 +304,7 @@ class FileBindingStore final : public BindingStore {
     auto const end = std::chrono::steady_clock::now() + patience;
     while (!lock->TryLock()) {
       if (context.IsCancelled() || context.IsExpired() || std::chrono::steady_clock::now() > end) return nullptr;
+      // flock has no wait that a context could end, and there is nobody to be woken by: another process holds it.
       std::this_thread::sleep_for(look);
     }
     return lock;

@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include "support/in_child.hpp"
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -83,26 +84,6 @@ TEST(SignalTest, NoHandlerIsInstalledAndNoMaskChanged) {
   sigset_t maskAfter;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &maskAfter);
   for (int const signal : signals) EXPECT_EQ(::sigismember(&maskAfter, signal), ::sigismember(&maskBefore, signal));
-}
-
-/// Runs `work` in a child process. True where it returned true there.
-template <typename Work>
-bool InChild(Work&& work) {
-  pid_t const child = ::fork();
-  if (child == 0) {
-    bool good = false;
-    try {
-      good = work();
-    } catch (std::exception const& error) {
-      // The child has no test framework to tell.
-      auto const* const text = error.what();
-      (void)!::write(STDERR_FILENO, text, std::char_traits<char>::length(text));
-    }
-    ::_exit(good ? 0 : 1);
-  }
-  int status = -1;
-  if (child < 0 || ::waitpid(child, &status, 0) != child) return false;
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 TEST(ForkTest, AChildDoesNotUseItsParentsConnections) {

@@ -17,6 +17,7 @@
 #include "mtlspop/credential/binding_store.hpp"
 #include "published.hpp"
 #include "support/event.hpp"
+#include "support/in_child.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
@@ -24,26 +25,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Runs `work` in a child process, for half a minute at most. True where it returned true there.
-template <typename Work>
-bool InChild(Work&& work) {
-  pid_t const child = ::fork();
-  if (child == 0) {
-    // Whatever waits for a thread that is not there is ended by the signal.
+/// `InChild`, bounded in time: whatever waits for a thread that is not there is ended by the signal.
+template <class Work>
+bool InChildWithin30s(Work&& work) {
+  return InChild([&] {
     ::alarm(30);
-    bool good = false;
-    try {
-      good = work();
-    } catch (std::exception const& error) {
-      // The child has no test framework to tell.
-      auto const* const text = error.what();
-      (void)!::write(STDERR_FILENO, text, std::char_traits<char>::length(text));
-    }
-    ::_exit(good ? 0 : 1);
-  }
-  int status = -1;
-  if (child < 0 || ::waitpid(child, &status, 0) != child) return false;
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return work();
+  });
 }
 
 constexpr char const* OtherScope = "https://storage.azure.com/.default";
@@ -52,7 +40,7 @@ constexpr char const* OtherScope = "https://storage.azure.com/.default";
 TEST(ForkTest, AChildGetsTokensThoughTheParentsThreadsWereIdle) {
   ManagedIdentityWorld world;
   auto const token = world.Get();
-  EXPECT_TRUE(InChild([&] {
+  EXPECT_TRUE(InChildWithin30s([&] {
     if (world.Get().Token != token.Token) return false;
     auto const other = world.Get(ManagedIdentityWorld::Request(OtherScope));
     world.Drop();
@@ -64,7 +52,7 @@ TEST(ForkTest, AChildGetsTokensThoughTheParentsThreadsWereIdle) {
 TEST(ForkTest, AChildDestroysACredentialAndMakesAnother) {
   ManagedIdentityWorld world;
   world.Get();
-  EXPECT_TRUE(InChild([&] {
+  EXPECT_TRUE(InChildWithin30s([&] {
     world.Drop();
     return world.Get(ManagedIdentityWorld::Request(OtherScope)).Type == TokenType::MtlsPop;
   }));
@@ -115,7 +103,7 @@ TEST(ForkTest, AChildDoesNotLetGoOfItsParentsFileLock) {
   auto const folder = directory.PathOf("store");
   auto held = MakeFileBindingStore({folder})->Acquire("name", {});
   ASSERT_TRUE(held);
-  EXPECT_TRUE(InChild([&] {
+  EXPECT_TRUE(InChildWithin30s([&] {
     held.reset();
     return true;
   }));
@@ -126,7 +114,7 @@ TEST(ForkTest, AChildDoesNotWaitForLocksOfItsParentsMemoryStore) {
   auto const store = MakeMemoryBindingStore();
   auto held = store->Acquire("name", {});
   ASSERT_TRUE(held);
-  EXPECT_TRUE(InChild([&] {
+  EXPECT_TRUE(InChildWithin30s([&] {
     auto ours = store->Acquire("name", Context{}.WithTimeout(1s));
     if (!ours) return false;
     // The parent's is not there to be let go of.
@@ -142,7 +130,7 @@ TEST(ForkTest, AChildHasTheBindingsOfItsParentsMemoryStore) {
   StoredBinding binding;
   binding.Certificate = world.Get().Binding;
   store->Save("name", binding);
-  EXPECT_TRUE(InChild([&] {
+  EXPECT_TRUE(InChildWithin30s([&] {
     auto const loaded = store->Load("name");
     return loaded && loaded->Certificate == binding.Certificate;
   }));
@@ -159,7 +147,7 @@ TEST(ForkTest, AChildReplacesWhatItsParentsThreadsRead) {
     });
   }};
   EXPECT_TRUE(reads.Wait());
-  EXPECT_TRUE(InChild([&] {
+  EXPECT_TRUE(InChildWithin30s([&] {
     for (int value = 2; value < 5; ++value) {
       published.Replace(std::make_unique<int const>(value));
       if (published.Read([](int seen, std::size_t) { return seen; }) != value) return false;
@@ -195,7 +183,7 @@ TEST(ForkTest, AChildDoesNotWaitForItsParentsAttestation) {
   AttestationRequest const request{"https://a.example", "client", ReadyKey(0, KeyStrength::Software)};
   std::thread parents{[&] { EXPECT_EQ(cache.Attest(request, {}).Reveal(), "attested"); }};
   EXPECT_TRUE(provider->Asked.Wait());
-  EXPECT_TRUE(InChild([&] { return cache.Attest(request, {}).Reveal() == "attested"; }));
+  EXPECT_TRUE(InChildWithin30s([&] { return cache.Attest(request, {}).Reveal() == "attested"; }));
   provider->MayAnswer.Set();
   parents.join();
 }
@@ -219,7 +207,7 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
   tokens.Reject("refused");
   std::thread parents{[&] { tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {}); }};
   EXPECT_TRUE(asked.Wait());
-  EXPECT_TRUE(InChild([&] {
+  EXPECT_TRUE(InChildWithin30s([&] {
     auto const token = tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {});
     return token.Token == bound.Token && tokens.IsRejected("refused");
   }));
