@@ -1,11 +1,13 @@
 // The file store when others use it at the same time, the process has no files left, or the disk has changed a byte.
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <dirent.h>
@@ -71,6 +73,9 @@ struct StoreWorld {
 class NoMoreFiles final {
  public:
   NoMoreFiles() {
+    // A sanitizer that meets a class for the first time looks at it through a pipe.
+    static_cast<void>(std::error_code{EMFILE, std::generic_category()}.message());
+    static_cast<void>(std::error_code{EMFILE, std::system_category()}.message());
     ::getrlimit(RLIMIT_NOFILE, &before_);
     rlimit none = before_;
     none.rlim_cur = 0;
