@@ -1,5 +1,7 @@
 #include "client_config.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -27,7 +29,10 @@ ProxyOptions ProxyFor(web::web_proxy const& proxy) {
       utility::string_t(_XPLATSTR(":")) + utility::conversions::to_string_t(std::to_string(address.port())));
   if (proxy.credentials().is_set()) {
     options.UserName = utility::conversions::to_utf8string(proxy.credentials().username());
-    options.Password = Secret{utility::conversions::to_utf8string(*proxy.credentials()._internal_decrypt())};
+    // Taken from cpprestsdk's own deleter, which frees and wipes it on Windows only.
+    std::unique_ptr<utility::string_t> const password{proxy.credentials()._internal_decrypt().release()};
+    options.Password = Secret{utility::conversions::to_utf8string(*password)};
+    std::fill_n(static_cast<utility::char_t volatile*>(&(*password)[0]), password->size(), utility::char_t{});
   }
   return options;
 }

@@ -1,6 +1,7 @@
 #include "pool_watch.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #if !defined(_WIN32) && !defined(__APPLE__)
@@ -16,16 +17,30 @@ namespace {
 constexpr int QuietRounds = 100;
 
 #if !defined(_WIN32) && !defined(__APPLE__)
+// What waits in cpprestsdk's pool. The pool knows no owners: what is still in its queue when the process ends would be
+// nobody's.
+struct Posted {
+  std::mutex Mutex;
+  std::deque<std::function<void()>> Works;
+};
+
 // The way that tasks of cpprestsdk take.
 void PostToPool(std::function<void()> work) {
-  auto owned = std::make_unique<std::function<void()>>(std::move(work));
+  // Never destroyed: the pool's threads may outlive static objects.
+  static auto& posted = *new Posted;
+  {
+    std::lock_guard const lock{posted.Mutex};
+    posted.Works.push_back(std::move(work));
+  }
   pplx::default_scheduler_t{}.schedule(
-      [](void* argument) {
-        std::unique_ptr<std::function<void()>> const mine{static_cast<std::function<void()>*>(argument)};
-        (*mine)();
+      [](void* /*argument*/) {
+        std::unique_lock lock{posted.Mutex};
+        auto const next = std::move(posted.Works.front());
+        posted.Works.pop_front();
+        lock.unlock();
+        next();
       },
-      owned.get());
-  static_cast<void>(owned.release());
+      nullptr);
 }
 #endif
 
