@@ -7,31 +7,42 @@
 
 namespace mtlspop::openssl {
 
-Connection::Connection(Descriptor socket, std::string host)
-    : socket_(std::move(socket)), host_(std::move(host)), plain_(socket_.Get()), top_(&plain_) {}
+Connection::Connection(std::string host) : host_(std::move(host)), top_(&plain_) {}
 
 Connection::~Connection() = default;
 
-void Connection::StartTls(std::shared_ptr<TlsContext> context, TlsChannel::Options options, Waiter& waiter) {
+void Connection::AddTls(std::shared_ptr<TlsContext> context, TlsChannel::Options options) {
   host_ = options.Host;
   outerTls_ = std::move(tls_);
   auto const over = outerTls_ ? TlsChannel::Over::Tls : TlsChannel::Over::Socket;
   tls_ = std::make_unique<TlsChannel>(std::move(context), *top_, over, std::move(options));
   top_ = tls_.get();
-  for (;;) {
-    auto const status = tls_->TryHandshake();
-    if (status == IoStatus::Done) {
-      break;
-    }
-    if (status != IoStatus::WantRead && status != IoStatus::WantWrite) {
-      auto details = Describe(status, "the TLS handshake");
-      details.NothingSent = true;
-      throw Error{std::move(details)};
-    }
-    Wait(status, waiter);
+  handshake_ = TryHandshake();
+}
+
+void Connection::Attach(Descriptor socket) noexcept {
+  socket_ = std::move(socket);
+  plain_.Attach(socket_.Get());
+}
+
+void Connection::ShakeHands(Waiter& waiter) {
+  top_->TryFlush();
+  while (handshake_ != IoStatus::Done) {
+    Wait(handshake_, waiter);
+    handshake_ = TryHandshake();
   }
   info_.TlsVersion = tls_->Version();
   info_.Resumed = tls_->IsResumed();
+}
+
+IoStatus Connection::TryHandshake() {
+  auto const status = tls_->TryHandshake();
+  if (status == IoStatus::Done || status == IoStatus::WantRead || status == IoStatus::WantWrite) {
+    return status;
+  }
+  auto details = Describe(status, "the TLS handshake");
+  details.NothingSent = true;
+  throw Error{std::move(details)};
 }
 
 IoResult Connection::Read(gsl::span<std::uint8_t> buffer, Waiter& waiter) {

@@ -17,13 +17,20 @@ namespace mtlspop::openssl {
 /// Thread safety: one thread at a time; the pool hands it over.
 class Connection final {
  public:
-  /// Takes a connected socket.
-  Connection(Descriptor socket, std::string host);
+  /// Not connected yet.
+  /// @param host for texts, until there is TLS
+  explicit Connection(std::string host);
   ~Connection();
 
-  /// Puts TLS over what is there and shakes hands.
+  /// Puts TLS over what is there and begins the handshake. Done before the socket is attached, the first message is
+  /// ready by the time the server is.
   /// @throw Error
-  void StartTls(std::shared_ptr<TlsContext> context, TlsChannel::Options options, Waiter& waiter);
+  void AddTls(std::shared_ptr<TlsContext> context, TlsChannel::Options options);
+  /// Takes the connected socket; until then nothing comes in and nothing goes out.
+  void Attach(Descriptor socket) noexcept;
+  /// Completes the handshake of the TLS that was added last. Its last message may go out with the first request only.
+  /// @throw Error
+  void ShakeHands(Waiter& waiter);
 
   IoResult TryRead(gsl::span<std::uint8_t> buffer) { return top_->TryRead(buffer); }
   IoResult TryWrite(gsl::span<std::uint8_t const> bytes) { return top_->TryWrite(bytes); }
@@ -65,12 +72,15 @@ class Connection final {
   Descriptor const& Socket() const noexcept { return socket_; }
 
  private:
+  IoStatus TryHandshake();
+
   Descriptor socket_;
   std::string host_;
   SocketChannel plain_;
   std::unique_ptr<TlsChannel> outerTls_;
   std::unique_ptr<TlsChannel> tls_;
   Channel* top_;
+  IoStatus handshake_ = IoStatus::Done;
   InputBuffer input_;
   ConnectionInfo info_;
   bool disowned_ = false;

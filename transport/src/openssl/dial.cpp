@@ -94,15 +94,9 @@ class Race final {
 
 }  // namespace
 
-Descriptor DialAny(std::vector<Address> const& addresses, std::string const& name, Waiter& waiter) {
-  return Race{addresses, name, waiter}.Run();
-}
-
-Descriptor Dial(std::string const& host, std::uint16_t port, Waiter& waiter) {
-  waiter.Describe("Resolving the host name");
-  auto const addresses = Resolve(host, port, waiter);
+Descriptor Dial(std::vector<Address> const& addresses, std::string const& name, Waiter& waiter) {
   waiter.Describe("Connecting");
-  return DialAny(addresses, host + ":" + std::to_string(port), waiter);
+  return Race{addresses, name, waiter}.Run();
 }
 
 }  // namespace mtlspop::openssl

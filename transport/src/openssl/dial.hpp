@@ -13,12 +13,10 @@
 
 namespace mtlspop::openssl {
 
-/// Resolves and connects. Attempts start 250 ms apart, or as soon as the one before has failed; the first that succeeds
+/// Connects to one of `addresses`. Attempts start 250 ms apart, or as soon as the one before has failed; the first that succeeds
 /// wins (RFC 8305 section 5).
-/// @throw Error `name_resolution_failed`, `connect_failed`, `cancelled`, `deadline_exceeded`
-Descriptor Dial(std::string const& host, std::uint16_t port, Waiter& waiter);
-
-/// The same for addresses that are known.
-Descriptor DialAny(std::vector<Address> const& addresses, std::string const& name, Waiter& waiter);
+/// @param name for texts
+/// @throw Error `connect_failed`, `cancelled`, `deadline_exceeded`
+Descriptor Dial(std::vector<Address> const& addresses, std::string const& name, Waiter& waiter);
 
 }  // namespace mtlspop::openssl

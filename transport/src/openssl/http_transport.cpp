@@ -127,14 +127,11 @@ std::unique_ptr<Connection> OpenSslHttpTransport::Open(
   auto const limited = context.WithTimeout(options_.ConnectTimeout);
   try {
     Waiter waiter{limited, "Connecting"};
-    auto connection = route.Connect(state.Contexts, options_.Limits, waiter);
-    if (route.UsesTls()) {
-      bool const keep = !binding || !state.Pool->IsRetired(binding->KeyId());
-      waiter.Describe("The TLS handshake");
-      connection->StartTls(state.Contexts.For(binding, keep), route.Tls(), waiter);
-      if (keep && binding && state.Pool->IsRetired(binding->KeyId())) {
-        state.Contexts.Forget(binding->KeyId());  // retired meanwhile
-      }
+    bool const keep = !binding || !state.Pool->IsRetired(binding->KeyId());
+    auto const tls = route.UsesTls() ? state.Contexts.For(binding, keep) : nullptr;
+    auto connection = route.Connect(state.Contexts, tls, options_.Limits, waiter);
+    if (tls && keep && binding && state.Pool->IsRetired(binding->KeyId())) {
+      state.Contexts.Forget(binding->KeyId());  // retired meanwhile
     }
     connection->Info().KeyId = binding ? binding->KeyId() : std::string{};
     return connection;

@@ -207,6 +207,7 @@ std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter
     return literal;
   }
 
+  waiter.Describe("Resolving the host name");
   auto& lookups = Lookups::Instance();
   auto const question = lookups.Ask(host, portText);
   auto const leave = gsl::finally([&] { lookups.Leave(question); });

@@ -67,18 +67,45 @@ int ReadTunnelAnswer(Connection& connection, TransportLimits const& limits, Wait
 
 }  // namespace
 
-std::unique_ptr<Connection> Route::Connect(TlsContexts& contexts, TransportLimits const& limits, Waiter& waiter) const {
-  if (proxy_ == nullptr) {
-    return std::make_unique<Connection>(Dial(host_, port_, waiter), origin_->Host);
+std::unique_ptr<Connection> Route::Connect(
+    TlsContexts& contexts,
+    std::shared_ptr<TlsContext> const& tls,
+    TransportLimits const& limits,
+    Waiter& waiter) const {
+  auto connection = proxy_ == nullptr ? ConnectDirectly(tls, waiter) : ConnectThroughProxy(contexts, limits, waiter);
+  if (tls) {
+    if (proxy_ != nullptr) {
+      connection->AddTls(tls, Tls());
+    }
+    waiter.Describe("The TLS handshake");
+    connection->ShakeHands(waiter);
   }
+  return connection;
+}
+
+/// The handshake begins before there is a connection, so that its first message goes out without delay.
+std::unique_ptr<Connection> Route::ConnectDirectly(std::shared_ptr<TlsContext> const& tls, Waiter& waiter) const {
+  auto const addresses = Resolve(host_, port_, waiter);
+  auto connection = std::make_unique<Connection>(origin_->Host);
+  if (tls) {
+    connection->AddTls(tls, Tls());
+  }
+  connection->Attach(Dial(addresses, host_ + ":" + std::to_string(port_), waiter));
+  return connection;
+}
+
+std::unique_ptr<Connection> Route::ConnectThroughProxy(
+    TlsContexts& contexts, TransportLimits const& limits, Waiter& waiter) const {
   auto const& address = proxy_->Address;
-  auto connection = std::make_unique<Connection>(Dial(address.Host, address.Port, waiter), address.Host);
+  auto const addresses = Resolve(address.Host, address.Port, waiter);
+  auto connection = std::make_unique<Connection>(address.Host);
+  connection->Attach(Dial(addresses, address.HostAndPort(), waiter));
   try {
     if (address.IsHttps()) {
       // Never with a binding: the certificate is for the origin.
-      connection->StartTls(
-          contexts.For(nullptr, true), {address.ToString(), address.Host, TlsVersion::Tls13, limits.Renegotiations},
-          waiter);
+      connection->AddTls(
+          contexts.For(nullptr, true), {address.ToString(), address.Host, TlsVersion::Tls13, limits.Renegotiations});
+      connection->ShakeHands(waiter);
     }
     if (UsesTls()) {
       OpenTunnel(*connection, limits, waiter);

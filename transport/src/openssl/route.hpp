@@ -20,18 +20,26 @@ class Route final {
   Route(Origin const& origin, std::string host, std::uint16_t port, Proxy const* proxy, TlsVersion maximumVersion)
       : origin_(&origin), host_(std::move(host)), port_(port), proxy_(proxy), maximumVersion_(maximumVersion) {}
 
-  /// A connection over which to talk to the origin, or to shake hands with it: through the tunnel of the proxy where
-  /// there is one. `waiter` bounds it.
+  /// A connection that is ready for a request to the origin: through the tunnel of the proxy where there is one.
+  /// `waiter` bounds it.
+  /// @param tls what to shake hands with the origin with, nullptr for plain http
   /// @throw Error
-  std::unique_ptr<Connection> Connect(TlsContexts& contexts, TransportLimits const& limits, Waiter& waiter) const;
+  std::unique_ptr<Connection> Connect(
+      TlsContexts& contexts,
+      std::shared_ptr<TlsContext> const& tls,
+      TransportLimits const& limits,
+      Waiter& waiter) const;
 
   bool UsesTls() const noexcept { return origin_->IsHttps(); }
-  TlsChannel::Options Tls() const;
   RequestForm Form() const noexcept;
   std::string ProxyText() const { return proxy_ != nullptr ? proxy_->Address.ToString() : std::string{}; }
   std::string Name() const { return origin_->HostAndPort(); }
 
  private:
+  TlsChannel::Options Tls() const;
+  std::unique_ptr<Connection> ConnectDirectly(std::shared_ptr<TlsContext> const& tls, Waiter& waiter) const;
+  std::unique_ptr<Connection> ConnectThroughProxy(
+      TlsContexts& contexts, TransportLimits const& limits, Waiter& waiter) const;
   void OpenTunnel(Connection& connection, TransportLimits const& limits, Waiter& waiter) const;
 
   Origin const* origin_;

@@ -69,6 +69,9 @@ IdleState LookAtIdle(Descriptor const& socket) noexcept {
 }
 
 IoResult SocketChannel::TryRead(gsl::span<std::uint8_t> buffer) {
+  if (descriptor_ < 0) {
+    return {IoStatus::WantRead};
+  }
   for (;;) {
     auto const count = ::recv(descriptor_, buffer.data(), buffer.size(), patient_ ? 0 : MSG_DONTWAIT);
     if (count > 0) {
@@ -84,6 +87,9 @@ IoResult SocketChannel::TryRead(gsl::span<std::uint8_t> buffer) {
 }
 
 IoResult SocketChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
+  if (descriptor_ < 0) {
+    return {IoStatus::WantWrite};
+  }
   for (;;) {
     // MSG_NOSIGNAL: a connection that the other side has closed is an error here, not a SIGPIPE for the process.
     auto const count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

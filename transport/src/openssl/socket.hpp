@@ -39,8 +39,8 @@ IdleState LookAtIdle(Descriptor const& socket) noexcept;
 
 class SocketChannel final : public Channel {
  public:
-  /// Borrows the descriptor of a blocking socket.
-  explicit SocketChannel(int descriptor) noexcept : descriptor_(descriptor) {}
+  /// Borrows the descriptor of a blocking socket. Before that nothing comes in and nothing can go out.
+  void Attach(int descriptor) noexcept { descriptor_ = descriptor; }
 
   /// Lets `TryRead` wait in the system call itself, for ever if need be, which spares a call to poll(). For operations
   /// that nothing but the other side can end. It goes out of itself when a write finds no room: then the socket has to
@@ -55,7 +55,7 @@ class SocketChannel final : public Channel {
   ErrorDetails Failure() const override;
 
  private:
-  int descriptor_;
+  int descriptor_ = -1;
   bool patient_ = false;
 };
 
