@@ -117,6 +117,39 @@ TEST(RequestTest, LargeBodiesArriveWhole) {
   }
 }
 
+/// Notes how many bytes it gave each time.
+class NotedBody final : public BodyStream {
+ public:
+  explicit NotedBody(std::uint64_t length) : body_(length, length) {}
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override {
+    Pieces.push_back(body_.Read(buffer, context));
+    return Pieces.back();
+  }
+  std::optional<std::uint64_t> Length() const noexcept override { return body_.Length(); }
+
+  std::vector<std::size_t> Pieces;
+
+ private:
+  GeneratedBody body_;
+};
+
+/// A piece of one byte more would cost a second record each time.
+TEST(RequestTest, PiecesOfALargeBodyFillTlsRecords) {
+  constexpr std::size_t record = 16 * 1024;
+  Recorder server;
+  for (std::size_t const rest : {std::size_t{0}, std::size_t{1}, record - 1}) {
+    auto const body = std::make_shared<NotedBody>(3 * record + rest);
+    Request request{"PUT", Url::Parse(server.Url())};
+    request.Body = body;
+    Fetch(MakeTransport(), std::move(request));
+    std::vector<std::size_t> expected(3, record);
+    if (rest != 0) {
+      expected.push_back(rest);
+    }
+    EXPECT_EQ(body->Pieces, expected);
+  }
+}
+
 class WrongLengthTest : public testing::TestWithParam<std::uint64_t> {};
 
 /// A body that is not as long as it says would make the next request part of this one.

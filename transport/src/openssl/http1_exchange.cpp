@@ -88,8 +88,9 @@ void Http1Exchange::AppendBody(std::string& text, std::size_t length) {
 bool Http1Exchange::SendBody(std::uint64_t length) {
   std::vector<std::uint8_t> buffer(BodyStep + 1);
   for (auto left = length; left != 0;) {
-    auto const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(BodyStep, left));
-    auto const count = ReadBody({buffer.data(), wanted + 1}, left);
+    // Whole records, and for the last piece room to see that more would come.
+    auto const room = static_cast<std::size_t>(left > BodyStep ? BodyStep : left + 1);
+    auto const count = ReadBody({buffer.data(), room}, left);
     left -= count;
     if (!Write({buffer.data(), count})) {
       return false;
