@@ -117,7 +117,9 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(Certifi
 }
 
 std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId) {
-  static auto const real = MakeTestBinding();
+  static auto const key = MakeContainerKeyProvider()->GetOrCreateKey({}, {});
+  auto const real = schannel::MakeBindingCertificate(
+      {MakeCertificateFor(key->SubjectPublicKeyInfo())}, key->Handle(), KeyStrength::Software);
   BindingCertificate::Parts parts;
   parts.Chain = real->Chain();
   parts.Key = real->SharedKey();

@@ -25,7 +25,7 @@ struct CertificateText {
 /// A key in a container with a self-signed certificate for it.
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(CertificateText const& text = {});
 
-/// A binding that says it has this key id, and can do nothing else.
+/// A binding that says it has this key id, with a certificate like no other's, and can do nothing else.
 std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId);
 
 /// A self-signed certificate in DER for the public key `info`, signed with a key of its own.
