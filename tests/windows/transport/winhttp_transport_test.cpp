@@ -632,6 +632,22 @@ TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheSendingAfterItFails)
   EXPECT_FALSE(failure.NothingSent);
 }
 
+TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheNextConnectionIsNotReadyInTime) {
+  options_.ConnectTimeout = std::chrono::milliseconds{20};
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    if (http_->RequestsSent == 1) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER);
+    } else {
+      http_->ReportConnection(request, true, 7);
+      http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
+    }
+    return true;
+  });
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::DeadlineExceeded);
+  EXPECT_FALSE(failure.NothingSent);
+}
+
 TEST_F(WinHttpTransportTest, ARefusalOfALaterSendingDoesNotSayThatNothingWasSent) {
   ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
     http_->ReportConnection(request, true, 7);

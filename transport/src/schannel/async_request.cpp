@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::size_t PieceBytes = 64 * 1024;
 
-Error TimedOutConnecting(std::string const& host) {
+Error TimedOutConnecting(RequestProgress const& progress) {
   ErrorDetails details{
-      errors::DeadlineExceeded, host + ": no connection could be made within TransportOptions::ConnectTimeout",
+      errors::DeadlineExceeded, progress.Host + ": no connection could be made within TransportOptions::ConnectTimeout",
       "Check that the service is up and that a firewall or proxy on the way lets the connection through"};
-  details.NothingSent = true;
+  details.NothingSent = !progress.WasSending;
   details.Transient = true;
   return Error{std::move(details)};
 }
@@ -252,7 +252,7 @@ void AsyncRequest::WaitForConnection(std::chrono::milliseconds timeout, Context 
   lock.unlock();
   if (!isInTime && !context.IsCancelled() && !context.IsExpired()) {
     Close();
-    throw TimedOutConnecting(host_);
+    throw TimedOutConnecting(Progress());
   }
 }
 
@@ -350,9 +350,11 @@ void AsyncRequest::OnConnecting() {
 /// TLS stands, or the connection did already. WinHTTP sends the request when this returns, unless the handle is closed.
 /// It may come again for the same request, which WinHTTP then repeats by itself.
 void AsyncRequest::OnSending() {
-  auto const view = View();
+  bool isTunnelPending = false;
   try {
+    auto const view = View();
     check_(view);
+    isTunnelPending = view.IsTunnelPending;
   } catch (...) {
     auto const refusal = WhatRefused();
     {
@@ -362,7 +364,7 @@ void AsyncRequest::OnSending() {
     Close();
     return Complete(ERROR_WINHTTP_OPERATION_CANCELLED, 0);
   }
-  if (view.IsTunnelPending) {
+  if (isTunnelPending) {
     return;
   }
   std::lock_guard<std::mutex> const lock{mutex_};
@@ -376,9 +378,11 @@ std::exception_ptr AsyncRequest::WhatRefused() const {
   try {
     throw;
   } catch (Error const& error) {
-    auto details = error.Details();
-    details.NothingSent = details.NothingSent && !Progress().WasSending;
-    return std::make_exception_ptr(Error{std::move(details)});
+    if (auto details = error.Details(); details.NothingSent && Progress().WasSending) {
+      details.NothingSent = false;
+      return std::make_exception_ptr(Error{std::move(details)});
+    }
+    return std::current_exception();
   } catch (...) {
     return std::current_exception();
   }
