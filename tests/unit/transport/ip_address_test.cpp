@@ -25,6 +25,11 @@ TEST(IpAddressTest, GroupsBetweenColonsAreAVersion6Address) {
       Optional(ElementsAre(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1)));
 }
 
+/// The functions of the C library end at a zero byte.
+TEST(IpAddressTest, WhatFollowsAZeroByteIsNotPassedOver) {
+  EXPECT_FALSE(ParseIpAddress(std::string_view{"192.0.2.1\0.example.com", 22}));
+}
+
 TEST(IpAddressTest, NothingElseIsAnAddress) {
   for (char const* const text :
        {"",

@@ -63,6 +63,28 @@ class SigningKey final {
   HCRYPTKEY key_ = 0;
 };
 
+SigningKey const& AuthorityKey() {
+  static SigningKey const key;
+  return key;
+}
+
+Bytes Sign(char const* type, void const* structure) {
+  CRYPT_ALGORITHM_IDENTIFIER algorithm{const_cast<char*>(szOID_RSA_SHA256RSA), {}};
+  Bytes encoded(4096);
+  auto bytes = static_cast<DWORD>(encoded.size());
+  if (CryptSignAndEncodeCertificate(
+          AuthorityKey().Provider(), AT_SIGNATURE, X509_ASN_ENCODING, type, structure, &algorithm, nullptr,
+          encoded.data(), &bytes) == FALSE) {
+    throw std::runtime_error{"CryptSignAndEncodeCertificate failed with " + std::to_string(GetLastError())};
+  }
+  encoded.resize(bytes);
+  return encoded;
+}
+
+CERT_EXTENSION Extension(char const* id, bool isCritical, Bytes& value) {
+  return {const_cast<char*>(id), isCritical, {static_cast<DWORD>(value.size()), value.data()}};
+}
+
 }  // namespace
 
 Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText const& text) {
@@ -73,6 +95,7 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
       static_cast<DWORD>(subjectPublicKeyInfo.size()), CRYPT_DECODE_ALLOC_FLAG, nullptr, &publicKey, &bytes);
   auto const free = gsl::finally([&] { LocalFree(publicKey); });
   auto name = EncodeName(text.Subject);
+  auto issuer = EncodeName(text.Issuer.empty() ? text.Subject : text.Issuer);
   static std::atomic<std::uint32_t> next{0x010203};
   auto number = next++;
   BYTE serial[] = {
@@ -81,7 +104,8 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
   info.dwVersion = CERT_V3;
   info.SerialNumber = {sizeof serial, serial};
   info.SignatureAlgorithm.pszObjId = const_cast<char*>(szOID_RSA_SHA256RSA);
-  info.Issuer = info.Subject = {static_cast<DWORD>(name.size()), name.data()};
+  info.Issuer = {static_cast<DWORD>(issuer.size()), issuer.data()};
+  info.Subject = {static_cast<DWORD>(name.size()), name.data()};
   info.NotBefore = ToFileTime(text.From);
   info.NotAfter = ToFileTime(text.To);
   info.SubjectPublicKeyInfo = *publicKey;
@@ -92,22 +116,59 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
   }
   CERT_ENHKEY_USAGE const usage{static_cast<DWORD>(purposes.size()), purposes.data()};
   auto encodedUsage = purposes.empty() ? Bytes{} : Encode(X509_ENHANCED_KEY_USAGE, &usage);
-  CERT_EXTENSION extension{};
-  extension.pszObjId = const_cast<char*>(szOID_ENHANCED_KEY_USAGE);
-  extension.Value = {static_cast<DWORD>(encodedUsage.size()), encodedUsage.data()};
+  auto extension = Extension(szOID_ENHANCED_KEY_USAGE, false, encodedUsage);
   info.cExtension = purposes.empty() ? 0 : 1;
   info.rgExtension = &extension;
 
-  static SigningKey const key;
-  Bytes certificate(4096);
-  bytes = static_cast<DWORD>(certificate.size());
-  if (CryptSignAndEncodeCertificate(
-          key.Provider(), AT_SIGNATURE, X509_ASN_ENCODING, X509_CERT_TO_BE_SIGNED, &info, &info.SignatureAlgorithm,
-          nullptr, certificate.data(), &bytes) == FALSE) {
-    throw std::runtime_error{"CryptSignAndEncodeCertificate failed with " + std::to_string(GetLastError())};
+  return Sign(X509_CERT_TO_BE_SIGNED, &info);
+}
+
+Bytes MakeAuthority() {
+  DWORD bytes = 0;
+  CryptExportPublicKeyInfo(AuthorityKey().Provider(), AT_SIGNATURE, X509_ASN_ENCODING, nullptr, &bytes);
+  std::vector<CERT_PUBLIC_KEY_INFO> key(bytes / sizeof(CERT_PUBLIC_KEY_INFO) + 1);
+  CryptExportPublicKeyInfo(AuthorityKey().Provider(), AT_SIGNATURE, X509_ASN_ENCODING, key.data(), &bytes);
+  auto name = EncodeName(AuthorityName);
+  CERT_BASIC_CONSTRAINTS2_INFO constraints{};
+  constraints.fCA = TRUE;
+  auto encodedConstraints = Encode(X509_BASIC_CONSTRAINTS2, &constraints);
+  auto extension = Extension(szOID_BASIC_CONSTRAINTS2, true, encodedConstraints);
+  BYTE serial[] = {1};
+  CERT_INFO info{};
+  info.dwVersion = CERT_V3;
+  info.SerialNumber = {sizeof serial, serial};
+  info.SignatureAlgorithm.pszObjId = const_cast<char*>(szOID_RSA_SHA256RSA);
+  info.Issuer = info.Subject = {static_cast<DWORD>(name.size()), name.data()};
+  info.NotBefore = ToFileTime(CertificateText{}.From);
+  info.NotAfter = ToFileTime(CertificateText{}.To);
+  info.SubjectPublicKeyInfo = key.front();
+  info.cExtension = 1;
+  info.rgExtension = &extension;
+  return Sign(X509_CERT_TO_BE_SIGNED, &info);
+}
+
+Bytes MakeRevocationList(Bytes const& revoked, bool isPartial) {
+  auto const certificate = schannel::ParseCertificate(revoked);
+  CRL_ENTRY entry{};
+  if (certificate) {
+    entry.SerialNumber = certificate->pCertInfo->SerialNumber;
+    entry.RevocationDate = ToFileTime(CertificateText{}.From);
   }
-  certificate.resize(bytes);
-  return certificate;
+  auto name = EncodeName(AuthorityName);
+  // IssuingDistributionPoint with onlyContainsUserCerts.
+  Bytes point{0x30, 0x03, 0x81, 0x01, 0xFF};
+  auto extension = Extension(szOID_ISSUING_DIST_POINT, true, point);
+  CRL_INFO info{};
+  info.dwVersion = CRL_V2;
+  info.SignatureAlgorithm.pszObjId = const_cast<char*>(szOID_RSA_SHA256RSA);
+  info.Issuer = {static_cast<DWORD>(name.size()), name.data()};
+  info.ThisUpdate = ToFileTime(CertificateText{}.From);
+  info.NextUpdate = ToFileTime(CertificateText{}.To);
+  info.cCRLEntry = certificate ? 1 : 0;
+  info.rgCRLEntry = &entry;
+  info.cExtension = isPartial ? 1 : 0;
+  info.rgExtension = &extension;
+  return Sign(X509_CERT_CRL_TO_BE_SIGNED, &info);
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(CertificateText const& text) {
@@ -117,7 +178,9 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(Certifi
 }
 
 std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId) {
-  static auto const real = MakeTestBinding();
+  static auto const key = MakeContainerKeyProvider()->GetOrCreateKey({}, {});
+  auto const real = schannel::MakeBindingCertificate(
+      {MakeCertificateFor(key->SubjectPublicKeyInfo())}, key->Handle(), KeyStrength::Software);
   BindingCertificate::Parts parts;
   parts.Chain = real->Chain();
   parts.Key = real->SharedKey();

@@ -20,16 +20,26 @@ struct CertificateText {
   std::vector<std::string> Purposes{};
   std::chrono::system_clock::time_point From = std::chrono::system_clock::now() - std::chrono::hours{24};
   std::chrono::system_clock::time_point To = std::chrono::system_clock::now() + std::chrono::hours{24};
+  /// "": the same as the subject.
+  std::wstring Issuer{};
 };
 
 /// A key in a container with a self-signed certificate for it.
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(CertificateText const& text = {});
 
-/// A binding that says it has this key id, and can do nothing else.
+/// A binding that says it has this key id, with a certificate like no other's, and can do nothing else.
 std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId);
 
-/// A self-signed certificate in DER for the public key `info`, signed with a key of its own.
+/// A certificate in DER for the public key `info`, signed with the key of `MakeAuthority`'s.
 std::vector<std::uint8_t> MakeCertificateFor(
     std::vector<std::uint8_t> const& subjectPublicKeyInfo, CertificateText const& text = {});
+
+/// The subject of `MakeAuthority`.
+constexpr wchar_t const* AuthorityName = L"CN=test authority";
+/// The certificate in DER of an authority.
+std::vector<std::uint8_t> MakeAuthority();
+/// A list of that authority's in DER that is good for a day and revokes `revoked`, a certificate in DER; none where that is
+/// empty. A partial one says so in a critical extension (RFC 5280 section 5.2.5).
+std::vector<std::uint8_t> MakeRevocationList(std::vector<std::uint8_t> const& revoked, bool isPartial);
 
 }  // namespace mtlspop::windows_tests

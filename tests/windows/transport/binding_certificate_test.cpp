@@ -256,43 +256,5 @@ TEST(SchannelBindingTest, ACertificateOfTheStoreIsFoundByThumbprintAndBySubject)
   CertDeleteCertificateFromStore(stored);
 }
 
-TEST(ServerTrustTest, FilesThatCannotBeUsedAreNamed) {
-  auto const codeOf = [](TrustOptions const& options) {
-    try {
-      schannel::ServerTrust const trust{options};
-      return std::string{"none"};
-    } catch (Error const& error) {
-      return std::string{error.Code().Name()};
-    }
-  };
-  TrustOptions missing;
-  missing.CaFile = "C:\\no such file.pem";
-  EXPECT_EQ(codeOf(missing), "trust_store_unusable");
-  TrustOptions empty;
-  empty.CaPem = "nothing";
-  EXPECT_EQ(codeOf(empty), "trust_store_unusable");
-  TrustOptions nobody;
-  nobody.UseSystemStore = false;
-  EXPECT_EQ(codeOf(nobody), "trust_store_unusable");
-  TrustOptions lists;
-  lists.CrlFile = "C:\\no such file.crl";
-  EXPECT_EQ(codeOf(lists), "trust_store_unusable");
-}
-
-TEST(ServerTrustTest, ACertificateOfNobodyTrustedIsRefused) {
-  auto const server = MakeTestBinding({L"CN=server.example", {szOID_PKIX_KP_SERVER_AUTH, szOID_PKIX_KP_CLIENT_AUTH}});
-  TrustOptions options;
-  options.CaPem = MakeTestBinding({L"CN=another authority"})->ToPem();
-  schannel::ServerTrust const trust{options};
-  auto const context = schannel::ParseCertificate(server->Leaf());
-  try {
-    trust.Verify(context.get(), "server.example");
-    ADD_FAILURE();
-  } catch (Error const& error) {
-    EXPECT_EQ(error.Code(), errors::ServerCertificateRejected);
-    EXPECT_TRUE(error.Details().NothingSent);
-  }
-}
-
 }  // namespace
 }  // namespace mtlspop::windows_tests

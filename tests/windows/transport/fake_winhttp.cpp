@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+
+#include <wincrypt.h>
 
 namespace mtlspop::windows_tests {
 
@@ -9,11 +12,11 @@ using testing::_;
 
 FakeWinHttp::FakeWinHttp() {
   ON_CALL(*this, Open).WillByDefault([this](DWORD, wchar_t const*) { return NewHandle(Kind::Session); });
-  ON_CALL(*this, Connect).WillByDefault([this](HINTERNET, wchar_t const*, INTERNET_PORT) {
-    return NewHandle(Kind::Connect);
+  ON_CALL(*this, Connect).WillByDefault([this](HINTERNET session, wchar_t const*, INTERNET_PORT) {
+    return NewHandle(Kind::Connect, session);
   });
-  ON_CALL(*this, OpenRequest).WillByDefault([this](HINTERNET, wchar_t const*, wchar_t const*, DWORD) {
-    return NewHandle(Kind::Request);
+  ON_CALL(*this, OpenRequest).WillByDefault([this](HINTERNET connect, wchar_t const*, wchar_t const* target, DWORD) {
+    return NewHandle(Kind::Request, connect, target);
   });
   ON_CALL(*this, CloseHandle).WillByDefault([this](HINTERNET handle) { return Close(handle); });
   ON_CALL(*this, SetStatusCallback).WillByDefault([this](HINTERNET handle, WINHTTP_STATUS_CALLBACK callback) {
@@ -21,11 +24,7 @@ FakeWinHttp::FakeWinHttp() {
     return true;
   });
   ON_CALL(*this, SetOption).WillByDefault([this](HINTERNET handle, DWORD option, void* value, DWORD bytes) {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    if (option == WINHTTP_OPTION_CONTEXT_VALUE) {
-      handles_.at(handle).Context = *static_cast<DWORD_PTR const*>(value);
-    }
-    options_[option] = bytes == sizeof(DWORD) ? *static_cast<DWORD const*>(value) : bytes;
+    TakeOption(handle, option, value, bytes);
     return true;
   });
   ON_CALL(*this, QueryOption).WillByDefault([this](HINTERNET handle, DWORD option, void* value, DWORD* bytes) {
@@ -68,11 +67,25 @@ FakeWinHttp::FakeWinHttp() {
 
 FakeWinHttp::~FakeWinHttp() = default;
 
-HINTERNET FakeWinHttp::NewHandle(Kind kind) {
+HINTERNET FakeWinHttp::NewHandle(Kind kind, HINTERNET parent, std::wstring target) {
   std::lock_guard<std::mutex> const lock{mutex_};
   auto* const handle = reinterpret_cast<HINTERNET>(nextHandle_++);
   handles_[handle].What = kind;
+  handles_[handle].Parent = parent;
+  handles_[handle].Target = std::move(target);
   return handle;
+}
+
+void FakeWinHttp::TakeOption(HINTERNET handle, DWORD option, void const* value, DWORD bytes) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  if (option == WINHTTP_OPTION_CONTEXT_VALUE) {
+    handles_.at(handle).Context = *static_cast<DWORD_PTR const*>(value);
+  }
+  if (option == WINHTTP_OPTION_CLIENT_CERT_CONTEXT && value != nullptr) {
+    auto const* const context = static_cast<PCCERT_CONTEXT>(value);
+    handles_.at(handle).Certificate.assign(context->pbCertEncoded, context->pbCertEncoded + context->cbCertEncoded);
+  }
+  options_[option] = bytes == sizeof(DWORD) ? *static_cast<DWORD const*>(value) : bytes;
 }
 
 bool FakeWinHttp::Close(HINTERNET handle) {
@@ -95,12 +108,18 @@ bool FakeWinHttp::Close(HINTERNET handle) {
 
 bool FakeWinHttp::AnswerOption(HINTERNET handle, DWORD option, void* value, DWORD* bytes) {
   std::lock_guard<std::mutex> const lock{mutex_};
-  if (option != WINHTTP_OPTION_CONNECTION_INFO || *bytes < sizeof(WINHTTP_CONNECTION_INFO)) {
+  auto const& asked = handles_.at(handle);
+  if (option == WINHTTP_OPTION_SERVER_CERT_CONTEXT && asked.HasTls && !ServerCertificate.empty()) {
+    *static_cast<PCCERT_CONTEXT*>(value) = CertCreateCertificateContext(
+        X509_ASN_ENCODING, ServerCertificate.data(), static_cast<DWORD>(ServerCertificate.size()));
+    return true;
+  }
+  if (option != WINHTTP_OPTION_CONNECTION_INFO || *bytes < sizeof(WINHTTP_CONNECTION_INFO) || asked.LocalPort == 0) {
     return false;
   }
   sockaddr_in local{};
   local.sin_family = AF_INET;
-  local.sin_port = handles_.at(handle).LocalPort;
+  local.sin_port = asked.LocalPort;
   std::memcpy(&static_cast<WINHTTP_CONNECTION_INFO*>(value)->LocalAddress, &local, sizeof local);
   return true;
 }
@@ -151,19 +170,32 @@ void FakeWinHttp::ReportError(HINTERNET request, DWORD code) {
   Report(request, WINHTTP_CALLBACK_STATUS_REQUEST_ERROR, &result, sizeof result);
 }
 
-bool FakeWinHttp::ReportConnection(HINTERNET request, bool isNew, std::uint16_t localPort) {
+bool FakeWinHttp::ReportConnection(HINTERNET request, bool isNew, std::uint16_t localPort, bool hasTls) {
+  Sending sending;
   {
     std::lock_guard<std::mutex> const lock{mutex_};
-    handles_.at(request).LocalPort = localPort;
+    auto& handle = handles_.at(request);
+    handle.LocalPort = localPort;
+    handle.HasTls = hasTls;
+    sending = {handles_.at(handle.Parent).Parent, localPort, handle.Target, handle.Certificate};
   }
   if (isNew) {
     Report(request, WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER);
     Report(request, WINHTTP_CALLBACK_STATUS_CONNECTED_TO_SERVER);
   }
   Report(request, WINHTTP_CALLBACK_STATUS_SENDING_REQUEST);
-  bool const isSent = IsOpen(request);
-  RequestsSent += isSent ? 1 : 0;
-  return isSent;
+  if (!IsOpen(request)) {
+    return false;
+  }
+  ++RequestsSent;
+  std::lock_guard<std::mutex> const lock{mutex_};
+  sendings_.push_back(std::move(sending));
+  return true;
+}
+
+std::vector<FakeWinHttp::Sending> FakeWinHttp::Sendings() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return sendings_;
 }
 
 bool FakeWinHttp::IsOpen(HINTERNET handle) const {

@@ -3,6 +3,7 @@
 /// @file
 /// A WinHTTP that answers as a test tells it to, and counts its handles.
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -52,8 +53,9 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   void Report(HINTERNET request, DWORD status, void* info = nullptr, DWORD bytes = 0);
   void ReportError(HINTERNET request, DWORD code);
   /// Connecting, connected, about to send; on the connection with this local port, which is new or was there before.
+  /// Without TLS it is a proxy's, about to be asked for a tunnel. Port 0: WinHTTP does not say which connection it is.
   /// Returns whether the request may be sent: the transport has not closed it.
-  bool ReportConnection(HINTERNET request, bool isNew, std::uint16_t localPort);
+  bool ReportConnection(HINTERNET request, bool isNew, std::uint16_t localPort, bool hasTls = true);
 
   /// What SetStatusCallback does by default.
   void Watch(HINTERNET handle, WINHTTP_STATUS_CALLBACK callback);
@@ -65,23 +67,40 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   /// The last value that an option was set to on any handle; none where it was not.
   std::optional<DWORD> Option(DWORD option) const;
   /// How often the bytes of a request went out.
-  int RequestsSent = 0;
+  std::atomic<int> RequestsSent{0};
+
+  /// A request whose bytes went out.
+  struct Sending {
+    HINTERNET Session = nullptr;
+    std::uint16_t LocalPort = 0;
+    std::wstring Target;
+    /// DER of the client certificate on the request, empty for none.
+    std::vector<std::uint8_t> Certificate;
+  };
+  std::vector<Sending> Sendings() const;
 
   std::wstring Header = L"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
   std::string Body = "hello";
+  /// DER of what servers show where TLS stands; empty: WinHTTP does not say.
+  std::vector<std::uint8_t> ServerCertificate;
   DWORD LastErrorCode = ERROR_WINHTTP_INTERNAL_ERROR;
 
  private:
   enum class Kind { Session, Connect, Request };
   struct Handle {
     Kind What = Kind::Session;
+    HINTERNET Parent = nullptr;
+    std::wstring Target;
+    std::vector<std::uint8_t> Certificate;
     DWORD_PTR Context = 0;
     WINHTTP_STATUS_CALLBACK Callback = nullptr;
     std::size_t BodyRead = 0;
     std::uint16_t LocalPort = 0;
+    bool HasTls = false;
   };
 
-  HINTERNET NewHandle(Kind kind);
+  HINTERNET NewHandle(Kind kind, HINTERNET parent = nullptr, std::wstring target = {});
+  void TakeOption(HINTERNET handle, DWORD option, void const* value, DWORD bytes);
   bool Close(HINTERNET handle);
   bool AnswerOption(HINTERNET handle, DWORD option, void* value, DWORD* bytes);
   bool AnswerHeaders(wchar_t* text, DWORD* bytes) const;
@@ -90,6 +109,7 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   mutable std::mutex mutex_;
   std::map<HINTERNET, Handle> handles_;
   std::map<DWORD, DWORD> options_;
+  std::vector<Sending> sendings_;
   std::uintptr_t nextHandle_ = 1;
   std::uint16_t nextPort_ = 1000;
   std::string written_;

@@ -1,6 +1,9 @@
 // What the transport does with WinHTTP, over a WinHTTP that answers as the test says.
 
 #include <cstring>
+#include <deque>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include <winsock2.h>
@@ -558,6 +561,106 @@ TEST_F(WinHttpTransportTest, ResendsHaveAnEnd) {
   EXPECT_EQ(http_->RequestsSent, static_cast<int>(TransportLimits{}.Renegotiations) + 1);
 }
 
+/// SChannel may be asked to renegotiate in the middle of the body, or WinHTTP may notice it when it sends.
+TEST_F(WinHttpTransportTest, AResendMayBeAskedForWhileTheRequestIsBeingSent) {
+  ON_CALL(*http_, SendRequest).WillByDefault([this, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
+    ++calls;
+    http_->LastErrorCode = ERROR_WINHTTP_RESEND_REQUEST;
+    if (calls == 1) {
+      return false;
+    }
+    http_->ReportConnection(request, calls == 2, 7);
+    if (calls == 2) {
+      http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
+    } else {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
+  EXPECT_CALL(*http_, WriteData)
+      .WillOnce(Return(false))
+      .WillOnce([this](HINTERNET request, void const*, DWORD) {
+        http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
+        return true;
+      })
+      .WillRepeatedly([this](HINTERNET request, void const*, DWORD) {
+        http_->Report(request, WINHTTP_CALLBACK_STATUS_WRITE_COMPLETE);
+        return true;
+      });
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.SetBody(std::string(100'000, 'x'));
+  EXPECT_EQ(Transport().Send(request, MakeNamedBinding("a"), {})->StatusCode, 200);
+  EXPECT_EQ(http_->RequestsSent, 4);
+}
+
+TEST_F(WinHttpTransportTest, ResendsInTheMiddleOfABodyHaveAnEnd) {
+  ON_CALL(*http_, WriteData).WillByDefault([this](HINTERNET request, void const*, DWORD) {
+    http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
+    return true;
+  });
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.SetBody("abc");
+  auto const failure = FailureOf(request, MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::ConnectionLost);
+  EXPECT_FALSE(failure.NothingSent);
+  EXPECT_EQ(http_->RequestsSent, static_cast<int>(TransportLimits{}.Renegotiations) + 1);
+}
+
+TEST_F(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgain) {
+  ON_CALL(*http_, WriteData).WillByDefault([this](HINTERNET request, void const*, DWORD) {
+    http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
+    return true;
+  });
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.Body = std::make_shared<UnknownLength>(std::vector<std::string>{"abc"});
+  EXPECT_EQ(FailureOf(request, MakeNamedBinding("a")).Code, errors::ConnectionLost);
+  EXPECT_EQ(http_->RequestsSent, 1);
+}
+
+TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheSendingAfterItFails) {
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    if (http_->RequestsSent == 1) {
+      http_->ReportError(request, ERROR_WINHTTP_CANNOT_CONNECT);
+    } else {
+      http_->ReportConnection(request, true, 7);
+      http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
+    }
+    return true;
+  });
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::ConnectFailed);
+  EXPECT_FALSE(failure.NothingSent);
+}
+
+TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheNextConnectionIsNotReadyInTime) {
+  options_.ConnectTimeout = std::chrono::milliseconds{20};
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    if (http_->RequestsSent == 1) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER);
+    } else {
+      http_->ReportConnection(request, true, 7);
+      http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
+    }
+    return true;
+  });
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::DeadlineExceeded);
+  EXPECT_FALSE(failure.NothingSent);
+}
+
+TEST_F(WinHttpTransportTest, ARefusalOfALaterSendingDoesNotSayThatNothingWasSent) {
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->ReportConnection(request, true, 7);
+    // By itself, and without a word on which connection.
+    http_->ReportConnection(request, false, 0);
+    return true;
+  });
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::SystemFailure);
+  EXPECT_THAT(failure.What, HasSubstr("which connection"));
+  EXPECT_FALSE(failure.NothingSent);
+}
+
 TEST_F(WinHttpTransportTest, ALostPooledConnectionIsReplacedOnce) {
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     // The first request's connection is offered to the second one, which finds it dead; the third attempt gets a new one.
@@ -621,6 +724,7 @@ TEST_F(WinHttpTransportTest, AnOverrideConnectsElsewhereAndNamesTheHostOfTheUrl)
 }
 
 TEST_F(WinHttpTransportTest, ANamedProxyIsUsedButForHostsThatAreReachedDirectly) {
+  http_->ServerCertificate = MakeNamedBinding("server")->Leaf();
   options_.Proxy.Url = "http://proxy.example:3128";
   options_.Proxy.NoProxy = "direct.example";
   EXPECT_CALL(*http_, Open(WINHTTP_ACCESS_TYPE_NAMED_PROXY, StrEq(L"proxy.example:3128"))).Times(1);
@@ -633,18 +737,157 @@ TEST_F(WinHttpTransportTest, ANamedProxyIsUsedButForHostsThatAreReachedDirectly)
 }
 
 TEST_F(WinHttpTransportTest, TheProxyOfTheMachineIsUsedWhereTheOptionsNameNone) {
+  http_->ServerCertificate = MakeNamedBinding("server")->Leaf();
   options_.Proxy.UseEnvironment = true;
   EXPECT_CALL(*http_, Open(WINHTTP_ACCESS_TYPE_AUTOMATIC_PROXY, nullptr)).Times(1);
   Send("https://example.com/");
 }
 
-TEST_F(WinHttpTransportTest, TheServersCertificateIsNotLookedForInTheTunnelRequestAndNoAnswerIsTakenWithoutIt) {
-  // WinHTTP reports SENDING_REQUEST for the CONNECT as well, when there is no TLS yet.
-  options_.Proxy.Url = "http://proxy.example:3128";
+/// Requests of a transport that may go through a proxy, which is asked for a tunnel first.
+class WinHttpProxyTest : public WinHttpTransportTest {
+ protected:
+  WinHttpProxyTest() {
+    options_.Proxy.Url = "http://proxy.example:3128";
+    http_->ServerCertificate = MakeNamedBinding("server")->Leaf();
+    http_->LastErrorCode = ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
+  }
+
+  void AnswerWith(int status) { http_->Header = L"HTTP/1.1 " + std::to_wstring(status) + L" So\r\n\r\n"; }
+
+  /// The tunnel is refused, or opened, and what is said then is the server's.
+  void Tunnel(bool isOpened) {
+    ON_CALL(*http_, SendRequest).WillByDefault([this, isOpened](HINTERNET request, DWORD, DWORD_PTR) {
+      if (http_->ReportConnection(request, true, 7, false) &&
+          (!isOpened || http_->ReportConnection(request, false, 7))) {
+        http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+      }
+      return true;
+    });
+  }
+};
+
+TEST_F(WinHttpProxyTest, AnAnswerToTheTunnelRequestIsNeverTakenForTheServers) {
+  Tunnel(false);
+  for (int const status : {200, 204, 302, 401, 403, 502, 503}) {
+    AnswerWith(status);
+    auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+    EXPECT_EQ(failure.Code, errors::ProxyFailed) << status;
+    EXPECT_EQ(failure.HttpStatus, status);
+    EXPECT_THAT(failure.What, AllOf(HasSubstr("proxy.example:3128"), HasSubstr("example.com:443")));
+    EXPECT_TRUE(failure.NothingSent);
+  }
+}
+
+TEST_F(WinHttpProxyTest, AProxyThatWantsCredentialsIsToldAsSuch) {
+  Tunnel(false);
+  AnswerWith(407);
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::ProxyAuthenticationRequired);
+  EXPECT_EQ(failure.HttpStatus, 407);
+  EXPECT_TRUE(failure.NothingSent);
+}
+
+TEST_F(WinHttpProxyTest, TheProxyOfTheMachineDoesNotAnswerForTheServerEither) {
+  options_.Proxy.Url.clear();
+  options_.Proxy.UseEnvironment = true;
+  Tunnel(false);
+  AnswerWith(502);
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ProxyFailed);
+  AnswerWith(407);
+  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ProxyAuthenticationRequired);
+}
+
+TEST_F(WinHttpProxyTest, TheServerBehindTheTunnelMayAnswerWhatItLikes) {
+  options_.Proxy.Url = "http://user:password@proxy.example:3128";
+  EXPECT_CALL(*http_, SetProxyCredentials).Times(0);
+  Tunnel(true);
+  for (int const status : {200, 403, 407, 502}) {
+    AnswerWith(status);
+    auto const response = Send("https://example.com/", MakeNamedBinding("a"));
+    EXPECT_EQ(response->StatusCode, status);
+    EXPECT_FALSE(response->Connection.Reused);
+  }
+}
+
+TEST_F(WinHttpProxyTest, ATunnelThatIsReusedIsTheServers) {
+  Tunnel(true);
+  Send("https://example.com/", MakeNamedBinding("a"));
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->ReportConnection(request, false, 7);
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    return true;
+  });
+  AnswerWith(502);
+  auto const response = Send("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(response->StatusCode, 502);
+  EXPECT_TRUE(response->Connection.Reused);
+}
+
+/// WinHTTP repeats a request by itself, and the tunnel is refused this time. It may or may not report the CONNECT.
+TEST_F(WinHttpProxyTest, TlsThatStoodBeforeDoesNotVouchForALaterAnswer) {
+  AnswerWith(502);
+  for (bool const isReported : {true, false}) {
+    ON_CALL(*http_, SendRequest).WillByDefault([this, isReported](HINTERNET request, DWORD, DWORD_PTR) {
+      http_->ReportConnection(request, true, 7, false);
+      http_->ReportConnection(request, false, 7);
+      if (isReported) {
+        http_->ReportConnection(request, true, 8, false);
+      } else {
+        http_->Report(request, WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER);
+        http_->Report(request, WINHTTP_CALLBACK_STATUS_CONNECTED_TO_SERVER);
+      }
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+      return true;
+    });
+    auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+    EXPECT_EQ(failure.Code, errors::ProxyFailed);
+    EXPECT_FALSE(failure.NothingSent) << "its first sending";
+  }
+}
+
+/// A Windows that does not show the server's certificate cannot be asked who has answered.
+TEST_F(WinHttpProxyTest, WithoutTheServersCertificateAnAnswerThroughAProxyIsNotTaken) {
+  http_->ServerCertificate.clear();
+  http_->LastErrorCode = ERROR_WINHTTP_INTERNAL_ERROR;
+  Tunnel(true);
+  EXPECT_EQ(FailureOf("https://example.com/", MakeNamedBinding("a")).Code, errors::ProxyFailed);
+}
+
+TEST_F(WinHttpProxyTest, TheServersCertificateIsNotLookedForInTheTunnelRequest) {
   options_.Tls.Trust.CaPem = MakeTestBinding()->ToPem();
-  http_->LastErrorCode = ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
-  EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ServerCertificateRejected);
-  EXPECT_EQ(http_->RequestsSent, 1) << "the CONNECT goes out";
+  Tunnel(true);
+  auto const failure = FailureOf("https://example.com/");
+  EXPECT_EQ(failure.Code, errors::ServerCertificateRejected);
+  EXPECT_TRUE(failure.NothingSent);
+  EXPECT_EQ(http_->RequestsSent, 1) << "the CONNECT goes out, and nothing else";
+}
+
+TEST_F(WinHttpProxyTest, CredentialsOpenTheTunnel) {
+  options_.Proxy.Url = "http://user:pass%20word@proxy.example:3128";
+  options_.Limits.Renegotiations = 0;
+  EXPECT_CALL(*http_, SetProxyCredentials(_, StrEq(L"user"), StrEq(L"pass word"))).WillOnce([this] {
+    AnswerWith(200);
+    // The proxy keeps the connection, and the tunnel is asked for on it once more.
+    ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+      http_->ReportConnection(request, false, 7, false);
+      http_->ReportConnection(request, false, 7);
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+      return true;
+    });
+    return true;
+  });
+  Tunnel(false);
+  AnswerWith(407);
+  auto const response = Send("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(response->StatusCode, 200);
+  EXPECT_FALSE(response->Connection.Reused) << "TLS with the server is new";
+}
+
+TEST_F(WinHttpProxyTest, APlainRequestIsAnsweredByItsProxy) {
+  AnswerWith(502);
+  EXPECT_EQ(Send("http://example.com/")->StatusCode, 502);
+  AnswerWith(407);
+  EXPECT_EQ(FailureOf("http://example.com/").Code, errors::ProxyAuthenticationRequired);
 }
 
 TEST_F(WinHttpTransportTest, WithoutAProxyNothingIsSentToAServerWithoutACertificate) {
@@ -670,29 +913,50 @@ TEST_F(WinHttpTransportTest, AProxyThatIsReachedByHttpsIsRefused) {
   EXPECT_EQ(FailureOf("https://example.com/").Code, errors::InvalidArgument);
 }
 
+/// Over a WinHTTP that does what it must not: it offers each request the connection that has rested longest, whosever it
+/// is. What counts is what went out, not what the answer says of itself.
 TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
-  // Reported on the threads that send, as WinHTTP reports on many of its own.
-  auto const bindings = std::vector<std::shared_ptr<BindingCertificate const>>{
-      nullptr, MakeNamedBinding("a"), MakeNamedBinding("b"), MakeNamedBinding("c")};
   std::mutex mutex;
-  std::map<std::uint16_t, std::string> owners;
-  ON_CALL(*http_, WriteData).WillByDefault(Return(false));
-  ON_CALL(*http_, SendRequest).WillByDefault([&, port = std::uint16_t{0}](HINTERNET request, DWORD, DWORD_PTR) mutable {
-    std::uint16_t own = 0;
-    {
-      std::lock_guard<std::mutex> const lock{mutex};
-      own = ++port;
+  std::deque<std::uint16_t> resting;
+  std::map<HINTERNET, std::uint16_t> used;
+  std::uint16_t newest = 0;
+  int refused = 0;
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    std::unique_lock<std::mutex> lock{mutex};
+    bool const isNew = resting.empty();
+    auto const port = isNew ? ++newest : resting.front();
+    if (!isNew) {
+      resting.pop_front();
     }
-    http_->ReportConnection(request, true, own);
-    http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    used[request] = port;
+    lock.unlock();
+    if (http_->ReportConnection(request, isNew, port)) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    } else {
+      lock.lock();
+      ++refused;
+    }
     return true;
   });
+  ON_CALL(*http_, ReceiveResponse).WillByDefault([&](HINTERNET request) {
+    {
+      std::lock_guard<std::mutex> const lock{mutex};
+      resting.push_back(used.at(request));
+    }
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE);
+    return true;
+  });
+  auto const a = MakeNamedBinding("a");
+  auto const b = MakeNamedBinding("b");
+  auto const c = MakeNamedBinding("c");
+  std::map<std::wstring, std::shared_ptr<BindingCertificate const>> const bindings{
+      {L"/", nullptr}, {L"/a", a}, {L"/b", b}, {L"/c", c}};
   auto& transport = Transport();
   std::vector<std::thread> threads;
-  for (auto const& binding : bindings) {
-    threads.emplace_back([&transport, &binding] {
+  for (auto const& [target, binding] : bindings) {
+    threads.emplace_back([&transport, target = "https://example.com/" + (binding ? binding->KeyId() : ""), &binding] {
       for (int count = 0; count < 50; ++count) {
-        Request request{"GET", Url::Parse("https://example.com/")};
+        Request request{"GET", Url::Parse(target)};
         auto const response = transport.Send(request, binding, {});
         EXPECT_EQ(response->Connection.KeyId, binding ? binding->KeyId() : "");
         EXPECT_EQ(ReadToEnd(*response->Body, 100, {}), "hello");
@@ -702,7 +966,17 @@ TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
   for (auto& thread : threads) {
     thread.join();
   }
-  EXPECT_EQ(transport.PoolStatistics().Opened, 200U);
+  auto const sendings = http_->Sendings();
+  EXPECT_EQ(sendings.size(), 200U);
+  EXPECT_GT(refused, 0) << "nobody was offered another's connection";
+  std::map<std::uint16_t, std::wstring> ofConnection;
+  std::map<HINTERNET, std::wstring> ofSession;
+  for (auto const& sending : sendings) {
+    auto const& binding = bindings.at(sending.Target);
+    EXPECT_EQ(sending.Certificate, binding ? binding->Leaf() : std::vector<std::uint8_t>{});
+    EXPECT_EQ(ofConnection.emplace(sending.LocalPort, sending.Target).first->second, sending.Target);
+    EXPECT_EQ(ofSession.emplace(sending.Session, sending.Target).first->second, sending.Target);
+  }
 }
 
 }  // namespace

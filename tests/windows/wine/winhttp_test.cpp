@@ -6,12 +6,17 @@
 #include <gtest/gtest.h>
 
 #include "emulator.hpp"
+#include "loopback_server.hpp"
 #include "test_certificates.hpp"
 
 namespace mtlspop::windows_tests {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
+using testing::SizeIs;
+using testing::StartsWith;
 
 constexpr char const* Metadata = "/metadata/identity/getplatformmetadata?cred-api-version=2.0";
 
@@ -142,10 +147,27 @@ TEST_F(WinHttpTest, ARedirectIsAnAnswerAndNotFollowed) {
 }
 
 TEST_F(WinHttpTest, ACookieIsNotKept) {
+  LoopbackServer const server{
+      "HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"};
   auto const transport = emulator_.MakeTransport();
-  emulator_.Arm({{"path", "/metadata"}, {"fault", {{"headers", {{"Set-Cookie", "a=b"}}}}}});
-  Get(*transport, Imds(Metadata), MetadataTrue());
-  EXPECT_EQ(Get(*transport, Imds(Metadata), MetadataTrue()).Status, 200);
+  for (int count = 0; count < 2; ++count) {
+    EXPECT_EQ(Get(*transport, server.Url() + "/").Status, 200);
+  }
+  EXPECT_THAT(server.Heads(), ElementsAre(Not(HasSubstr("Cookie")), Not(HasSubstr("Cookie"))));
+}
+
+/// Wine does not look at what the proxy says to CONNECT, and fails in the handshake; Windows hands it out.
+TEST_F(WinHttpTest, AnAnswerToTheTunnelRequestIsNotTheServers) {
+  for (char const* const status : {"502 Bad Gateway", "407 Proxy Authentication Required", "200 OK"}) {
+    LoopbackServer const proxy{
+        "HTTP/1.1 " + std::string{status} + "\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"};
+    auto options = emulator_.Options();
+    options.Proxy.Url = proxy.Url();
+    auto const failure = FailureOf(*emulator_.MakeTransport(options), "https://somebody.example/");
+    EXPECT_TRUE(failure.NothingSent);
+    ASSERT_THAT(proxy.Heads(), SizeIs(1));
+    EXPECT_THAT(proxy.Heads().front(), StartsWith("CONNECT somebody.example:443 HTTP/1.1\r\n"));
+  }
 }
 
 TEST_F(WinHttpTest, NobodyThereIsToldAsSuch) {

@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::size_t PieceBytes = 64 * 1024;
 
-Error TimedOutConnecting(std::string const& host) {
+Error TimedOutConnecting(RequestProgress const& progress) {
   ErrorDetails details{
-      errors::DeadlineExceeded, host + ": no connection could be made within TransportOptions::ConnectTimeout",
+      errors::DeadlineExceeded, progress.Host + ": no connection could be made within TransportOptions::ConnectTimeout",
       "Check that the service is up and that a firewall or proxy on the way lets the connection through"};
-  details.NothingSent = true;
+  details.NothingSent = !progress.WasSending;
   details.Transient = true;
   return Error{std::move(details)};
 }
@@ -55,7 +55,7 @@ AsyncRequest::Ptr AsyncRequest::Open(
 }
 
 AsyncRequest::AsyncRequest(std::shared_ptr<Session const> session, RequestTarget const& target, ConnectionCheck check)
-    : session_(std::move(session)), check_(std::move(check)), host_(target.NameForErrors) {}
+    : session_(std::move(session)), check_(std::move(check)), host_(target.NameForErrors), isHttps_(target.IsHttps) {}
 
 AsyncRequest::~AsyncRequest() {
   if (connect_ != nullptr) {
@@ -93,15 +93,15 @@ void AsyncRequest::SetOption(DWORD option, void* value, DWORD bytes) {
 }
 
 bool AsyncRequest::TrySetOption(DWORD option, void* value, DWORD bytes) {
-  return Functions().SetOption(request_, option, value, bytes);
+  return Functions().SetOption(Handle(), option, value, bytes);
 }
 
 bool AsyncRequest::QueryOption(DWORD option, void* value, DWORD* bytes) const {
-  return Functions().QueryOption(request_, option, value, bytes);
+  return Functions().QueryOption(Handle(), option, value, bytes);
 }
 
 void AsyncRequest::SetTimeouts(int connect, int transfer) {
-  if (!Functions().SetTimeouts(request_, 0, connect, transfer, transfer)) {
+  if (!Functions().SetTimeouts(Handle(), 0, connect, transfer, transfer)) {
     Fail(Functions().LastError());
   }
   auto untilAnswer = transfer == 0 ? static_cast<DWORD>(-1) : static_cast<DWORD>(transfer);
@@ -109,13 +109,13 @@ void AsyncRequest::SetTimeouts(int connect, int transfer) {
 }
 
 void AsyncRequest::SetProxyCredentials(std::wstring const& userName, std::wstring const& password) {
-  if (!Functions().SetProxyCredentials(request_, userName.c_str(), password.c_str())) {
+  if (!Functions().SetProxyCredentials(Handle(), userName.c_str(), password.c_str())) {
     Fail(Functions().LastError());
   }
 }
 
 void AsyncRequest::AddHeaders(std::wstring const& fields) {
-  if (!fields.empty() && !Functions().AddRequestHeaders(request_, fields.c_str(), WINHTTP_ADDREQ_FLAG_ADD)) {
+  if (!fields.empty() && !Functions().AddRequestHeaders(Handle(), fields.c_str(), WINHTTP_ADDREQ_FLAG_ADD)) {
     Fail(Functions().LastError());
   }
 }
@@ -125,11 +125,13 @@ void AsyncRequest::Send(DWORD totalLength, std::chrono::milliseconds connectTime
     std::lock_guard<std::mutex> const lock{mutex_};
     isNewConnection_ = false;
     hasConnected_ = false;
-    wasSending_ = false;
+    isSending_ = false;
+    hasServerTls_ = false;
+    hasAnswer_ = false;
     connectingSince_.reset();
   }
   Begin();
-  if (!Functions().SendRequest(request_, totalLength, reinterpret_cast<DWORD_PTR>(this))) {
+  if (!Functions().SendRequest(Handle(), totalLength, reinterpret_cast<DWORD_PTR>(this))) {
     Fail(Functions().LastError());
   }
   WaitForConnection(connectTimeout, context);
@@ -139,31 +141,27 @@ void AsyncRequest::Send(DWORD totalLength, std::chrono::milliseconds connectTime
 void AsyncRequest::Write(gsl::span<std::uint8_t const> piece, Context const& context) {
   outgoing_.assign(piece.begin(), piece.end());
   Step("Sending the request", context, [this] {
-    return Functions().WriteData(request_, outgoing_.data(), static_cast<DWORD>(outgoing_.size()));
+    return Functions().WriteData(Handle(), outgoing_.data(), static_cast<DWORD>(outgoing_.size()));
   });
 }
 
-bool AsyncRequest::Receive(Context const& context) {
-  try {
-    Step("Waiting for the answer", context, [this] { return Functions().ReceiveResponse(request_); });
-  } catch (Error const&) {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    if (error_ == ERROR_WINHTTP_RESEND_REQUEST && request_ != nullptr) {
-      return false;
-    }
-    throw;
-  }
+void AsyncRequest::Receive(Context const& context) {
+  Step("Waiting for the answer", context, [this] { return Functions().ReceiveResponse(Handle()); });
   std::lock_guard<std::mutex> const lock{mutex_};
   hasAnswer_ = true;
-  return true;
+}
+
+bool AsyncRequest::WantsResend() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return error_ == ERROR_WINHTTP_RESEND_REQUEST && request_ != nullptr;
 }
 
 std::wstring AsyncRequest::ResponseHeader() {
   DWORD bytes = 0;
-  Functions().QueryHeaders(request_, WINHTTP_QUERY_RAW_HEADERS_CRLF, nullptr, &bytes);
+  Functions().QueryHeaders(Handle(), WINHTTP_QUERY_RAW_HEADERS_CRLF, nullptr, &bytes);
   std::wstring text(bytes / sizeof(wchar_t) + 1, L'\0');
   bytes = static_cast<DWORD>(text.size() * sizeof(wchar_t));
-  if (!Functions().QueryHeaders(request_, WINHTTP_QUERY_RAW_HEADERS_CRLF, text.data(), &bytes)) {
+  if (!Functions().QueryHeaders(Handle(), WINHTTP_QUERY_RAW_HEADERS_CRLF, text.data(), &bytes)) {
     Fail(Functions().LastError());
   }
   text.resize(bytes / sizeof(wchar_t));
@@ -171,7 +169,7 @@ std::wstring AsyncRequest::ResponseHeader() {
 }
 
 gsl::span<std::uint8_t const> AsyncRequest::Read(Context const& context) {
-  Step("Reading the answer", context, [this] { return Functions().QueryDataAvailable(request_); });
+  Step("Reading the answer", context, [this] { return Functions().QueryDataAvailable(Handle()); });
   auto const available = [this] {
     std::lock_guard<std::mutex> const lock{mutex_};
     return static_cast<std::size_t>(count_);
@@ -181,7 +179,7 @@ gsl::span<std::uint8_t const> AsyncRequest::Read(Context const& context) {
   }
   incoming_.resize(std::min(available, PieceBytes));
   Step("Reading the answer", context, [this] {
-    return Functions().ReadData(request_, incoming_.data(), static_cast<DWORD>(incoming_.size()));
+    return Functions().ReadData(Handle(), incoming_.data(), static_cast<DWORD>(incoming_.size()));
   });
   std::lock_guard<std::mutex> const lock{mutex_};
   return gsl::span<std::uint8_t const>{incoming_}.first(std::min<std::size_t>(count_, incoming_.size()));
@@ -211,7 +209,18 @@ RequestProgress AsyncRequest::Progress() const {
 
 bool AsyncRequest::IsOnReusedConnection() const {
   std::lock_guard<std::mutex> const lock{mutex_};
-  return wasSending_ && !hasConnected_;
+  return isSending_ && !hasConnected_;
+}
+
+bool AsyncRequest::HasServerTls() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return hasServerTls_;
+}
+
+/// WinHTTP may close it at any time, on a thread of its own.
+HINTERNET AsyncRequest::Handle() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return request_;
 }
 
 void AsyncRequest::Begin() {
@@ -233,7 +242,7 @@ void AsyncRequest::Step(char const* what, Context const& context, Start const& s
 
 void AsyncRequest::WaitForConnection(std::chrono::milliseconds timeout, Context const& context) {
   std::unique_lock<std::mutex> lock{mutex_};
-  auto const isThere = [this] { return isDone_ || wasSending_; };
+  auto const isThere = [this] { return isDone_ || isSending_; };
   // The time for connecting runs from when WinHTTP begins to: before, the request waits for a connection of the pool.
   WaitUntil(lock, changed_, Context::TimePoint::max(), context, [&] { return isThere() || connectingSince_; });
   if (isThere() || !connectingSince_) {
@@ -243,7 +252,7 @@ void AsyncRequest::WaitForConnection(std::chrono::milliseconds timeout, Context 
   lock.unlock();
   if (!isInTime && !context.IsCancelled() && !context.IsExpired()) {
     Close();
-    throw TimedOutConnecting(host_);
+    throw TimedOutConnecting(Progress());
   }
 }
 
@@ -268,8 +277,18 @@ void AsyncRequest::WaitForCompletion(char const* what, Context const& context) {
 }
 
 void AsyncRequest::Fail(DWORD code) {
-  if (code != ERROR_WINHTTP_RESEND_REQUEST) {
+  std::exception_ptr refusal;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    error_ = code;
+    refusal = refusal_;
+  }
+  if (refusal || code != ERROR_WINHTTP_RESEND_REQUEST) {
     Close();
+  }
+  if (refusal) {
+    // Between two steps, and the handle that this step was to use is closed.
+    std::rethrow_exception(refusal);
   }
   throw TranslateWinHttpError(code, Progress());
 }
@@ -293,6 +312,7 @@ void AsyncRequest::OnEvent(DWORD status, void* info, DWORD bytes) {
       std::lock_guard<std::mutex> const lock{mutex_};
       isNewConnection_ = true;
       hasConnected_ = true;
+      hasServerTls_ = false;
       return;
     }
     case WINHTTP_CALLBACK_STATUS_SECURE_FAILURE: {
@@ -330,19 +350,42 @@ void AsyncRequest::OnConnecting() {
 /// TLS stands, or the connection did already. WinHTTP sends the request when this returns, unless the handle is closed.
 /// It may come again for the same request, which WinHTTP then repeats by itself.
 void AsyncRequest::OnSending() {
+  bool isTunnelPending = false;
   try {
-    check_(View());
+    auto const view = View();
+    check_(view);
+    isTunnelPending = view.IsTunnelPending;
   } catch (...) {
+    auto const refusal = WhatRefused();
     {
       std::lock_guard<std::mutex> const lock{mutex_};
-      refusal_ = std::current_exception();
+      refusal_ = refusal;
     }
     Close();
     return Complete(ERROR_WINHTTP_OPERATION_CANCELLED, 0);
   }
+  if (isTunnelPending) {
+    return;
+  }
   std::lock_guard<std::mutex> const lock{mutex_};
+  isSending_ = true;
   wasSending_ = true;
   changed_.notify_all();
+}
+
+/// What is being handled. A check knows one sending alone, and that nothing of it was sent; there may have been others.
+std::exception_ptr AsyncRequest::WhatRefused() const {
+  try {
+    throw;
+  } catch (Error const& error) {
+    if (auto details = error.Details(); details.NothingSent && Progress().WasSending) {
+      details.NothingSent = false;
+      return std::make_exception_ptr(Error{std::move(details)});
+    }
+    return std::current_exception();
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 ConnectionView AsyncRequest::View() {
@@ -364,8 +407,11 @@ ConnectionView AsyncRequest::View() {
   if (Functions().QueryOption(request_, WINHTTP_OPTION_SERVER_CERT_CONTEXT, &server, &bytes)) {
     view.Server.reset(server);
   } else {
-    view.IsTunnelPending = Functions().LastError() == ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
+    view.IsTunnelPending =
+        isHttps_ && session_->Key().MayMeetProxy() && Functions().LastError() == ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
   }
+  hasServerTls_ = view.Server != nullptr;
+  hasConnected_ = hasConnected_ || view.IsTunnelPending;
   return view;
 }
 

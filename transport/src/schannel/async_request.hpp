@@ -32,7 +32,8 @@ struct ConnectionView {
   std::string LocalEndpoint;
   /// The server's certificate; null for plain http, or where WinHTTP does not say.
   CertificateContextPtr Server;
-  /// There is no TLS yet: what is about to be sent is the CONNECT to a proxy. It will be asked again.
+  /// There is no TLS yet: what is about to be sent to an https server's proxy is the CONNECT, and nothing of the request.
+  /// It will be asked again.
   bool IsTunnelPending = false;
 };
 
@@ -88,13 +89,15 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   void AddHeaders(std::wstring const& fields);
 
   /// Connects, where there is no connection, and sends the header. `connectTimeout` bounds name resolution, connection
-  /// and handshake together.
+  /// and handshake together. Where this, `Write` or `Receive` throws, `WantsResend` may say that it is to be begun anew.
   void Send(DWORD totalLength, std::chrono::milliseconds connectTimeout, Context const& context);
   /// Sends a piece of the body.
   void Write(gsl::span<std::uint8_t const> piece, Context const& context);
-  /// Waits for the header of the answer. Returns false where WinHTTP asks for the request to be sent once more, on this
-  /// same object (ERROR_WINHTTP_RESEND_REQUEST).
-  bool Receive(Context const& context);
+  /// Waits for the header of the answer.
+  void Receive(Context const& context);
+  /// Whether the last step failed because WinHTTP asks for the request to be sent once more, on this same object
+  /// (ERROR_WINHTTP_RESEND_REQUEST); it may at any step, since a server may ask to renegotiate at any time.
+  bool WantsResend() const;
   /// Status line and header fields, separated by CR LF.
   std::wstring ResponseHeader();
   /// A piece of the answer's body, empty at its end. Good until the next call.
@@ -106,6 +109,9 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   RequestProgress Progress() const;
   /// Whether the connection it was sent on was there before.
   bool IsOnReusedConnection() const;
+  /// Whether TLS with the server was seen to stand when the request was last sent, on the connection that was last made.
+  /// Where it was not, and there may be a proxy, an answer to an https request is the proxy's.
+  bool HasServerTls() const;
   WinHttpFunctions& Functions() const noexcept { return session_->Functions(); }
   /// As WinHttpQueryOption.
   bool QueryOption(DWORD option, void* value, DWORD* bytes) const;
@@ -117,6 +123,7 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   void OnSending();
   void OnClosed();
   ConnectionView View();
+  std::exception_ptr WhatRefused() const;
   void Complete(DWORD error, DWORD count);
 
   void OpenHandles(RequestTarget const& target);
@@ -126,10 +133,12 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   void WaitForConnection(std::chrono::milliseconds timeout, Context const& context);
   void WaitForCompletion(char const* what, Context const& context);
   [[noreturn]] void Fail(DWORD code);
+  HINTERNET Handle() const;
 
   std::shared_ptr<Session const> session_;
   ConnectionCheck check_;
   std::string host_;
+  bool isHttps_ = false;
   HINTERNET connect_ = nullptr;
 
   mutable std::mutex mutex_;
@@ -141,9 +150,13 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   std::optional<Context::TimePoint> connectingSince_;
   /// Whether a connection was made that no request was sent on yet.
   bool isNewConnection_ = false;
-  /// Whether a connection was made for the last sending at all.
+  /// Whether a connection, or a tunnel through one, was made for the last sending at all.
   bool hasConnected_ = false;
+  /// Whether the last sending has come to where the request goes out.
+  bool isSending_ = false;
+  /// Whether any sending has.
   bool wasSending_ = false;
+  bool hasServerTls_ = false;
   bool hasAnswer_ = false;
   DWORD secureFailure_ = 0;
   std::exception_ptr refusal_;

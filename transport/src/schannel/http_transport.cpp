@@ -12,6 +12,7 @@
 #include "request_rules.hpp"
 #include "schannel/async_request.hpp"
 #include "schannel/connection_ledger.hpp"
+#include "schannel/proxy_answer.hpp"
 #include "schannel/proxy_credentials.hpp"
 #include "schannel/request_body.hpp"
 #include "schannel/response_body.hpp"
@@ -128,6 +129,30 @@ std::string TlsVersionOf(AsyncRequest const& sending) {
   constexpr DWORD tls12 = 0x800;
   constexpr DWORD tls13 = 0x2000;
   return info.front() == tls13 ? "TLSv1.3" : info.front() == tls12 ? "TLSv1.2" : "";
+}
+
+/// Returns false where WinHTTP asks for the request to be sent once more.
+bool SendAndReceive(
+    AsyncRequest& sending, Request const& request, std::chrono::milliseconds connectTimeout, Context const& context) {
+  try {
+    sending.Send(RequestTotalLength(request), connectTimeout, context);
+    SendRequestBody(sending, request, context);
+    sending.Receive(context);
+    return true;
+  } catch (Error const&) {
+    if (!sending.WantsResend()) {
+      throw;
+    }
+    return false;
+  }
+}
+
+/// Whether the answer comes from the proxy and not from the server behind it. WinHTTP hands out what a proxy answers to
+/// CONNECT as if the server had said it.
+bool IsOfProxy(Response const& response, Request const& request, SessionKey const& key, AsyncRequest const& sending) {
+  // Of a plain request nobody but a proxy wants to be told who one is.
+  return request.Target.IsHttps() ? key.MayMeetProxy() && !sending.HasServerTls()
+                                  : !key.Proxy.empty() && response.StatusCode == 407;
 }
 
 std::optional<std::uint64_t> ContentLength(Response const& response, std::string const& method) {
@@ -300,8 +325,8 @@ ConnectionCheck WinHttpTransport::MakeCheck(
     Request const& request, Plan const& plan, std::shared_ptr<Checked> checked) const {
   return [trust = trust_, ledger = ledger_, log = options_.Log, verifies = Verifies(request, plan),
           isHttps = request.Target.IsHttps(), host = request.Target.Host(), owner = plan.Key.ToString(),
-          keyId = plan.Key.KeyId, isProxied = !plan.Key.Proxy.empty() || plan.Key.UsesSystemProxy,
-          checked = std::move(checked)](ConnectionView const& view) {
+          keyId = plan.Key.KeyId, checked = std::move(checked)](ConnectionView const& view) {
+    checked->IsVerified = false;
     // Plain http has no certificates to mix up.
     if (!view.IsNew && view.LocalEndpoint.empty() && isHttps) {
       ThrowUnknownConnection(host);
@@ -313,7 +338,7 @@ ConnectionCheck WinHttpTransport::MakeCheck(
       }
       checked->Connection = *number;
     }
-    if (verifies && !(isProxied && view.IsTunnelPending)) {
+    if (verifies && !view.IsTunnelPending) {
       if (!view.Server) {
         ThrowUnverified(host);
       }
@@ -394,18 +419,19 @@ std::unique_ptr<Response> WinHttpTransport::Exchange(
     AsyncRequest& sending, Request& request, Plan const& plan, Context const& context) const {
   SetTimeouts(sending, context);
   bool hasGivenCredentials = false;
-  for (std::size_t resends = 0; resends <= options_.Limits.Renegotiations; ++resends) {
-    sending.Send(RequestTotalLength(request), options_.ConnectTimeout, context);
-    SendRequestBody(sending, request, context);
-    bool const wantsResend = !sending.Receive(context);
-    if (!wantsResend) {
+  for (std::size_t resends = 0; resends <= options_.Limits.Renegotiations;) {
+    if (!SendAndReceive(sending, request, options_.ConnectTimeout, context)) {
+      ++resends;
+    } else {
       auto response = std::make_unique<Response>();
       ParseResponseHeader(sending.ResponseHeader(), options_.Limits, *response);
-      if (response->StatusCode != 407 || plan.Key.Proxy.empty()) {
+      if (!IsOfProxy(*response, request, plan.Key, sending)) {
         return response;
       }
-      if (!plan.Credentials || hasGivenCredentials) {
-        ThrowProxyAuthenticationRequired(plan.Key.Proxy, plan.Credentials.has_value());
+      if (response->StatusCode != 407 || !plan.Credentials || hasGivenCredentials) {
+        ThrowProxyAnswer(
+            {plan.Key.Proxy, request.Target.GetOrigin().HostAndPort(), response->StatusCode,
+             plan.Credentials.has_value(), !sending.Progress().WasSending});
       }
       sending.SetProxyCredentials(plan.Credentials->UserName, plan.Credentials->Password);
       hasGivenCredentials = true;

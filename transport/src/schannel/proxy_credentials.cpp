@@ -34,15 +34,4 @@ std::optional<ProxyCredentials> ReadProxyCredentials(Secret const& authorization
   return credentials;
 }
 
-void ThrowProxyAuthenticationRequired(std::string const& proxy, bool hasCredentials) {
-  ErrorDetails details{
-      errors::ProxyAuthenticationRequired,
-      "The proxy " + proxy + (hasCredentials ? " refuses the credentials" : " wants credentials"),
-      "Give a user name and a password for it, in ProxyOptions or in the proxy's URL; Basic is the one scheme "
-      "supported"};
-  details.HttpStatus = 407;
-  details.NothingSent = true;
-  throw Error{std::move(details)};
-}
-
 }  // namespace mtlspop::schannel

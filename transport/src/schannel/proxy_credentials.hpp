@@ -18,8 +18,4 @@ struct ProxyCredentials {
 /// From the value of Proxy-Authorization (RFC 7617); none where it is empty.
 std::optional<ProxyCredentials> ReadProxyCredentials(Secret const& authorization);
 
-/// The proxy wants credentials, or others than it was given.
-/// @throw Error `proxy_authentication_required`, always
-[[noreturn]] void ThrowProxyAuthenticationRequired(std::string const& proxy, bool hasCredentials);
-
 }  // namespace mtlspop::schannel

@@ -87,6 +87,14 @@ void AddLists(HCERTSTORE store, std::string const& file) {
   }
 }
 
+/// RFC 5280 section 5.2: a list for some certificates or reasons only, or one of changes, says so in a critical extension.
+/// Who is on it is revoked all the same.
+bool IsForAll(CRL_INFO const& list) {
+  return std::none_of(list.rgExtension, list.rgExtension + list.cExtension, [](CERT_EXTENSION const& extension) {
+    return extension.fCritical != FALSE;
+  });
+}
+
 struct FreeChain {
   void operator()(CERT_CHAIN_CONTEXT const* chain) const noexcept { CertFreeCertificateChain(chain); }
 };
@@ -112,12 +120,13 @@ std::vector<std::vector<std::uint8_t>> DecodePem(std::string_view text, std::str
   for (auto at = text.find(begin); at != std::string_view::npos; at = text.find(begin, at)) {
     auto const content = at + begin.size();
     auto const stop = text.find(end, content);
+    std::vector<std::uint8_t> der;
     if (stop == std::string_view::npos) {
+      blocks.push_back(std::move(der));
       break;
     }
     auto const base64 = text.substr(content, stop - content);
     DWORD bytes = 0;
-    std::vector<std::uint8_t> der;
     auto const decode = [&](BYTE* out) {
       return CryptStringToBinaryA(
                  base64.data(), static_cast<DWORD>(base64.size()), CRYPT_STRING_BASE64, out, &bytes, nullptr,
@@ -125,11 +134,9 @@ std::vector<std::vector<std::uint8_t>> DecodePem(std::string_view text, std::str
     };
     if (decode(nullptr)) {
       der.resize(bytes);
-      if (decode(der.data())) {
-        der.resize(bytes);
-        blocks.push_back(std::move(der));
-      }
+      der.resize(decode(der.data()) ? bytes : 0);
     }
+    blocks.push_back(std::move(der));
     at = stop;
   }
   return blocks;
@@ -245,7 +252,7 @@ std::string ServerTrust::CheckRevocation(CERT_SIMPLE_CHAIN const& chain) const {
               FALSE) {
         continue;
       }
-      hasCurrentList = true;
+      hasCurrentList = hasCurrentList || IsForAll(*info);
       CRL_ENTRY* entry = nullptr;
       if (CertFindCertificateInCRL(certificate, next, 0, nullptr, &entry) == FALSE || entry != nullptr) {
         ListPtr const free{next};

@@ -57,7 +57,8 @@ class ServerTrust final {
   std::unique_ptr<void, FreeEngine> engine_;
 };
 
-/// The DER inside the blocks of a PEM text that have this label (RFC 7468). Text around the blocks is passed over.
+/// The DER inside the blocks of a PEM text that have this label (RFC 7468), nothing for a block that is damaged or has no
+/// end. Text around the blocks is passed over.
 std::vector<std::vector<std::uint8_t>> DecodePem(std::string_view text, std::string_view label);
 
 }  // namespace mtlspop::schannel

@@ -23,6 +23,8 @@ struct SessionKey {
   /// Where `Proxy` is empty: whether the machine's own proxy settings hold.
   bool UsesSystemProxy = false;
 
+  /// Whether a proxy may stand between, and answer in the server's place.
+  bool MayMeetProxy() const noexcept { return !Proxy.empty() || UsesSystemProxy; }
   /// The same for equal keys and for no others.
   std::string ToString() const;
 };
