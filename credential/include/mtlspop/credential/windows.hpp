@@ -31,7 +31,7 @@ gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDL
 /// removal, unless another of them has replaced the one that this provider gave last: then it is that new one.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
 
-/// Keys in the machine's TPM (Microsoft Platform Crypto Provider).
+/// Keys in the machine's TPM (Microsoft Platform Crypto Provider, if it says of itself that it is hardware).
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
 
 /// Options of `MakeCertificateStoreBindingStore`.
