@@ -112,6 +112,8 @@ class AttestationTest : public testing::Test {
   ~AttestationTest() override {
     provider_.reset();
     EXPECT_TRUE(libraries_->AwaitUnloaded()) << "the library stays loaded";
+    // Here, and not where the last owner lets go, which may be the thread of the calls.
+    testing::Mock::VerifyAndClearExpectations(libraries_.get());
   }
 
   AttestationProvider& Provider() {
