@@ -400,7 +400,7 @@ TEST_F(HungAttestationTest, WhatNobodyWaitsForAnyMoreIsNotCalled) {
 TEST_F(HungAttestationTest, ACallerThatComesBackJoinsTheCallThatItLeft) {
   auto const calls = Count("Calls");
   std::atomic<int> looks{0};
-  auto const context = Context{}.WithCancellationProbe([&] {
+  auto const context = Context{}.WithTimeout(std::chrono::seconds{30}).WithCancellationProbe([&] {
     // By the third look it is waiting.
     if (++looks == 3) {
       Release();
