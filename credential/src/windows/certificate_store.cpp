@@ -67,7 +67,7 @@ class CertificateStore final : public BindingStore {
  private:
   std::vector<OwnEntry> Find(std::string const& tag) const;
   std::optional<StoredBinding> Restore(OwnEntry const& entry) const;
-  KeyStrength StrengthOf(KeyLocation const& location, NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE key) const;
+  KeyStrength StrengthOf(KeyLocation const& location, NCRYPT_KEY_HANDLE key) const;
   void Drop(OwnEntry const& entry, char const* why) const;
 
   std::shared_ptr<StoreFunctions> store_;
@@ -140,7 +140,7 @@ std::optional<StoredBinding> CertificateStore::Restore(OwnEntry const& entry) co
       return std::nullopt;
     }
     StoredBinding binding;
-    binding.Key = MakeBindingKey(std::move(key), StrengthOf(entry.Stored.Key, provider.Get(), keyHandle)).get();
+    binding.Key = MakeBindingKey(std::move(key), StrengthOf(entry.Stored.Key, keyHandle)).get();
     binding.Certificate =
         schannel::MakeBindingCertificate({entry.Stored.Der}, binding.Key->Handle(), binding.Key->Strength()).get();
     binding.MtlsEndpoint = entry.Name.MtlsEndpoint;
@@ -156,13 +156,16 @@ std::optional<StoredBinding> CertificateStore::Restore(OwnEntry const& entry) co
   }
 }
 
-KeyStrength CertificateStore::StrengthOf(
-    KeyLocation const& location, NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE key) const {
+KeyStrength CertificateStore::StrengthOf(KeyLocation const& location, NCRYPT_KEY_HANDLE key) const {
   if (IsIsolated(*keys_, key)) {
     return KeyStrength::KeyGuard;
   }
-  bool const isHardware = location.Provider == PlatformProvider && ProbeHardware(*keys_, provider) == 0;
-  return isHardware ? KeyStrength::Hardware : KeyStrength::Software;
+  NCRYPT_PROV_HANDLE handle = 0;
+  if (location.Provider != PlatformProvider || keys_->OpenStorageProvider(&handle, PlatformProvider) != 0) {
+    return KeyStrength::Software;
+  }
+  NCryptObject const provider{keys_, handle};
+  return ProbeHardware(*keys_, handle) == 0 ? KeyStrength::Hardware : KeyStrength::Software;
 }
 
 void CertificateStore::Drop(OwnEntry const& entry, char const* why) const {
