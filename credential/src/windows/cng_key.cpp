@@ -187,6 +187,10 @@ SECURITY_STATUS ProbeHardware(KeyFunctions& functions, NCRYPT_PROV_HANDLE provid
   DWORD bytes = 0;
   auto const status = functions.GetProperty(
       provider, NCRYPT_IMPL_TYPE_PROPERTY, reinterpret_cast<BYTE*>(&implementation), sizeof implementation, &bytes);
+  // Wine's word for a property that it does not have.
+  if (status == NTE_INVALID_PARAMETER || status == NTE_NOT_FOUND) {
+    return NTE_NOT_SUPPORTED;
+  }
   if (status != 0) {
     return status;
   }
