@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <exception>
 #include <iterator>
+#include <mutex>
 #include <string_view>
 #include <utility>
+
+#include <wincrypt.h>
 
 #include <softpub.h>
 #include <wintrust.h>
@@ -57,9 +61,20 @@ constexpr ResultText ResultTexts[] = {
 
 constexpr GUID VerifyAction = WINTRUST_ACTION_GENERIC_VERIFY_V2;
 
+/// The certificate of the first signer, to be asked for before the state is closed.
+std::vector<std::uint8_t> SignerOf(HANDLE state) {
+  auto* const provider = WTHelperProvDataFromStateData(state);
+  auto* const signer = provider == nullptr ? nullptr : WTHelperGetProvSignerFromChain(provider, 0, FALSE, 0);
+  auto* const own = signer == nullptr ? nullptr : WTHelperGetProvCertFromChain(signer, 0);
+  if (own == nullptr || own->pCert == nullptr) {
+    return {};
+  }
+  return {own->pCert->pbCertEncoded, own->pCert->pbCertEncoded + own->pCert->cbCertEncoded};
+}
+
 class System final : public LibraryFunctions {
  public:
-  LONG VerifySignature(std::filesystem::path const& path, HANDLE file) override {
+  SignatureCheck VerifySignature(std::filesystem::path const& path, HANDLE file) override {
     WINTRUST_FILE_INFO info{};
     info.cbStruct = sizeof info;
     info.pcwszFilePath = path.c_str();
@@ -74,10 +89,16 @@ class System final : public LibraryFunctions {
     data.dwProvFlags = WTD_CACHE_ONLY_URL_RETRIEVAL;
     auto action = VerifyAction;
     auto* const noWindow = static_cast<HWND>(INVALID_HANDLE_VALUE);
-    auto const result = WinVerifyTrust(noWindow, &action, &data);
-    data.dwStateAction = WTD_STATEACTION_CLOSE;
-    WinVerifyTrust(noWindow, &action, &data);
-    return result;
+    SignatureCheck check;
+    check.Status = WinVerifyTrust(noWindow, &action, &data);
+    auto const close = gsl::finally([&] {
+      data.dwStateAction = WTD_STATEACTION_CLOSE;
+      WinVerifyTrust(noWindow, &action, &data);
+    });
+    if (check.Status == 0) {
+      check.Signer = SignerOf(data.hWVTStateData);
+    }
+    return check;
   }
   HMODULE Load(std::filesystem::path const& path, DWORD flags) override {
     return LoadLibraryExW(path.c_str(), nullptr, flags);
@@ -92,17 +113,64 @@ std::filesystem::path BesideTheProgram() {
   return std::filesystem::path{std::wstring_view{program.data(), length}}.replace_filename(LibraryName);
 }
 
-/// The library's own lines, into ours; the logger redacts them.
-void WriteNativeLine(void* context, char const* tag, int level, char const* function, int, char const* text) {
-  constexpr LogLevel levels[] = {LogLevel::Error, LogLevel::Warning, LogLevel::Info, LogLevel::Debug};
-  auto const index = static_cast<std::size_t>(std::clamp(level, 0, 3));
-  auto const orEmpty = [](char const* value) { return std::string_view{value == nullptr ? "" : value}; };
-  static_cast<Logger const*>(context)->Write(
-      levels[index], "attestation.native",
-      {{"tag", orEmpty(tag)}, {"function", orEmpty(function)}, {"text", orEmpty(text)}});
+/// "C:\folder\file", the file and not one of its streams: neither a share nor a device, and nothing that depends on the
+/// current folder or drive.
+bool IsOnDrive(std::wstring_view path) {
+  constexpr std::size_t afterDrive = 2;
+  bool const hasLetter =
+      path.size() > afterDrive && ((path[0] >= L'A' && path[0] <= L'Z') || (path[0] >= L'a' && path[0] <= L'z'));
+  return hasLetter && path[1] == L':' && (path[2] == L'\\' || path[2] == L'/') &&
+         path.find(L':', afterDrive) == std::wstring_view::npos;
 }
 
-/// Verified and loaded while nobody can replace the file in between.
+/// Where an open file really is, all links followed, as LoadLibraryExW takes it; empty where that is not on a drive, or
+/// where Windows would read the path as another one's (it takes dots and spaces from the ends of names).
+std::filesystem::path FinalPath(HANDLE file) {
+  constexpr std::wstring_view prefix = L"\\\\?\\";
+  std::vector<wchar_t> text(32768);
+  auto const capacity = static_cast<DWORD>(text.size());
+  auto length = GetFinalPathNameByHandleW(file, text.data(), capacity, FILE_NAME_NORMALIZED | VOLUME_NAME_DOS);
+  std::wstring_view final{text.data(), length < capacity ? length : 0};
+  if (final.substr(0, prefix.size()) != prefix) {
+    return {};
+  }
+  std::wstring const path{final.substr(prefix.size())};
+  length = GetFullPathNameW(path.c_str(), capacity, text.data(), nullptr);
+  bool const isRead = length < capacity && path == std::wstring_view{text.data(), length};
+  return isRead && IsOnDrive(path) ? std::filesystem::path{path} : std::filesystem::path{};
+}
+
+/// Windows trusts many who may sign programs. Only one of them makes this library.
+bool IsMicrosoft(std::vector<std::uint8_t> const& certificate) {
+  auto const* const context =
+      CertCreateCertificateContext(X509_ASN_ENCODING, certificate.data(), static_cast<DWORD>(certificate.size()));
+  if (context == nullptr) {
+    return false;
+  }
+  auto const free = gsl::finally([&] { CertFreeCertificateContext(context); });
+  std::array<wchar_t, 256> name{};
+  std::string organization{szOID_ORGANIZATION_NAME};
+  // The length counts the zero at the end.
+  auto const length = CertGetNameStringW(
+      context, CERT_NAME_ATTR_TYPE, 0, organization.data(), name.data(), static_cast<DWORD>(name.size()));
+  return length > 1 && std::wstring_view{name.data(), length - 1} == L"Microsoft Corporation";
+}
+
+void CheckSignature(LibraryFunctions& functions, std::filesystem::path const& path, HANDLE file) {
+  auto const check = functions.VerifySignature(path, file);
+  if (check.Status != 0) {
+    throw Failure(
+        errors::AttestationFailed, "The signature of the attestation library is missing or not trusted", check.Status,
+        "Get the library from its package again; it was not loaded");
+  }
+  if (!IsMicrosoft(check.Signer)) {
+    throw Error{ErrorDetails{
+        errors::AttestationFailed, "The attestation library is signed, but not by Microsoft Corporation",
+        "Find out who put this library there, and get it from its package again; it was not loaded"}};
+  }
+}
+
+/// Verified and loaded while nobody can replace the file in between, nor the folders and links that lead to it matter.
 HMODULE LoadVerified(LibraryFunctions& functions, std::filesystem::path const& path) {
   auto* const file =
       CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
@@ -112,13 +180,15 @@ HMODULE LoadVerified(LibraryFunctions& functions, std::filesystem::path const& p
         static_cast<std::int32_t>(GetLastError()), GetLibrary);
   }
   auto const close = gsl::finally([&] { CloseHandle(file); });
-  if (auto const trust = functions.VerifySignature(path, file); trust != 0) {
-    throw Failure(
-        errors::AttestationFailed, "The signature of the attestation library is missing or not trusted", trust,
-        "Get the library from its package again; it was not loaded");
+  auto const found = FinalPath(file);
+  if (found.empty()) {
+    throw Error{ErrorDetails{
+        errors::AttestationFailed, "The attestation library is not a file on a drive of this machine",
+        "Copy it to a local drive, into a folder that only administrators can write to"}};
   }
+  CheckSignature(functions, found, file);
   // Its own dependencies come from its own folder and from System32, from nowhere else.
-  auto* const library = functions.Load(path, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32);
+  auto* const library = functions.Load(found, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32);
   if (library == nullptr) {
     throw Failure(
         errors::AttestationFailed, "The attestation library cannot be loaded",
@@ -148,6 +218,45 @@ bool IsBlank(std::string_view text) {
 
 }  // namespace
 
+/// Lines from threads of the library's own may come at any time, also after whoever made the call has left.
+class AttestationLibrary::NativeLog final {
+ public:
+  explicit NativeLog(Log log) : log_(std::move(log)) {}
+
+  void SetLog(Log const& log) {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    log_ = log;
+  }
+
+  /// The library's own lines, into ours; the logger redacts them, and swallows what its sink throws.
+  static void Write(void* context, char const* tag, int level, char const* function, int, char const* text) noexcept {
+    auto const log = static_cast<NativeLog*>(context)->Lock();
+    if (!log) {
+      return;
+    }
+    constexpr LogLevel levels[] = {LogLevel::Error, LogLevel::Warning, LogLevel::Info, LogLevel::Debug};
+    auto const index = static_cast<std::size_t>(std::clamp(level, 0, 3));
+    auto const orEmpty = [](char const* value) { return std::string_view{value == nullptr ? "" : value}; };
+    try {
+      log->Write(
+          levels[index], "attestation.native",
+          {{"tag", orEmpty(tag)}, {"function", orEmpty(function)}, {"text", orEmpty(text)}});
+    } catch (std::exception const&) {
+      // There is no memory for the line.
+      return;
+    }
+  }
+
+ private:
+  std::shared_ptr<Logger const> Lock() {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return log_.lock();
+  }
+
+  std::mutex mutex_;
+  Log log_;
+};
+
 struct AttestationLibrary::Exports {
   int (*Init)(LogInfo*) = nullptr;
   int (*Attest)(
@@ -174,13 +283,13 @@ char const* DescribeAttestationResult(int result) noexcept {
 std::filesystem::path FindAttestationLibrary(std::string const& fromEnvironment) {
   auto path = fromEnvironment.empty() ? BesideTheProgram() : std::filesystem::u8path(fromEnvironment);
   std::error_code ignored;
-  return path.is_absolute() && std::filesystem::is_regular_file(path, ignored) ? path : std::filesystem::path{};
+  return IsOnDrive(path.native()) && std::filesystem::is_regular_file(path, ignored) ? path : std::filesystem::path{};
 }
 
 AttestationLibrary::AttestationLibrary(
-    std::shared_ptr<LibraryFunctions> functions, std::filesystem::path const& path, Logger log)
+    std::shared_ptr<LibraryFunctions> functions, std::filesystem::path const& path, Log const& log)
     : functions_(std::move(functions)),
-      log_(std::make_unique<Logger>(std::move(log))),
+      log_(std::make_unique<NativeLog>(log)),
       library_(LoadVerified(*functions_, path)),
       exports_(std::make_unique<Exports>()) {
   bool isReady = false;
@@ -193,7 +302,7 @@ AttestationLibrary::AttestationLibrary(
   Resolve(*functions_, library_, "AttestKeyGuardImportKey", exports_->Attest);
   Resolve(*functions_, library_, "FreeAttestationToken", exports_->FreeToken);
   Resolve(*functions_, library_, "UninitAttestationLib", exports_->Uninit);
-  exports_->Log = {&WriteNativeLine, log_.get()};
+  exports_->Log = {&NativeLog::Write, log_.get()};
   if (auto const result = exports_->Init(&exports_->Log); result != 0) {
     throw Failure(
         errors::AttestationFailed,
@@ -208,7 +317,9 @@ AttestationLibrary::~AttestationLibrary() {
   functions_->Unload(library_);
 }
 
-Secret AttestationLibrary::Attest(std::string const& endpoint, std::string const& clientId, NCRYPT_KEY_HANDLE key) {
+Secret AttestationLibrary::Attest(
+    std::string const& endpoint, std::string const& clientId, NCRYPT_KEY_HANDLE key, Log const& log) {
+  log_->SetLog(log);
   char* token = nullptr;
   auto const free = gsl::finally([&] {
     if (token != nullptr) {

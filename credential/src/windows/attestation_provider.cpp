@@ -1,13 +1,13 @@
 #include "attestation_provider.hpp"
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
-#include <mutex>
 #include <utility>
 
-#include "../failure.hpp"
-#include "../flight.hpp"
-#include "../worker.hpp"
+#include "../crypto.hpp"
+#include "../encoding.hpp"
+#include "attestation_calls.hpp"
 #include "cng_key.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
@@ -15,53 +15,37 @@
 namespace mtlspop::windows {
 namespace {
 
-/// The library is one for the process and does not say that it may be called from two threads.
-std::mutex& OneCallAtATime() {
-  static std::mutex mutex;
-  return mutex;
-}
-
-/// Native calls take as long as they take. They are made on threads that belong to the process, which therefore never
-/// end with anybody who has stopped waiting: not with a caller, and not with a credential.
-Worker& CallThreads() {
-  static Worker& threads = *new Worker;
-  return threads;
-}
-
 /// The library, loaded when it is first needed.
 class LazyLibrary final {
  public:
-  LazyLibrary(std::shared_ptr<LibraryFunctions> functions, std::string path, Logger log)
+  LazyLibrary(std::shared_ptr<LibraryFunctions> functions, std::string path, AttestationLibrary::Log log)
       : functions_(std::move(functions)), path_(std::move(path)), log_(std::move(log)) {}
-  ~LazyLibrary() {
-    std::lock_guard<std::mutex> const lock{OneCallAtATime()};
-    library_.reset();
-  }
+  ~LazyLibrary() { AttestationCalls::OfTheProcess().Release(std::move(library_)); }
   LazyLibrary(LazyLibrary const&) = delete;
   LazyLibrary& operator=(LazyLibrary const&) = delete;
 
+  std::string const& Path() const noexcept { return path_; }
   bool IsThere() const { return !FindAttestationLibrary(path_).empty(); }
 
-  /// Waits for its turn, and makes no call for somebody who has left meanwhile.
-  Secret Attest(AttestationRequest const& request, Context const& context) {
-    std::lock_guard<std::mutex> const lock{OneCallAtATime()};
-    context.ThrowIfEnded("Attesting the binding key");
-    if (!library_) {
-      library_ = Load();
+  /// On the thread of the calls.
+  Secret Attest(AttestationRequest const& request) {
+    if (library_.empty()) {
+      library_.push_back(Load());
     }
-    return library_->Attest(request.Endpoint, request.ClientId, GetKeyHandle(*request.Key));
+    return library_.front()->Attest(request.Endpoint, request.ClientId, GetKeyHandle(*request.Key), log_);
   }
 
  private:
-  /// With the lock held. Providers share the library: it is initialized once for the process.
+  /// Providers share the library: it is initialized once for the process.
   std::shared_ptr<AttestationLibrary> Load() const {
-    static std::map<std::filesystem::path, std::weak_ptr<AttestationLibrary>> loaded;
+    // Never destroyed: the thread of the calls does not end with the program's main function.
+    static auto& loaded = *new std::map<std::filesystem::path, std::weak_ptr<AttestationLibrary>>;
     auto const path = FindAttestationLibrary(path_);
     if (path.empty()) {
       throw Error{ErrorDetails{
           errors::AttestationFailed, "The attestation library is not there",
           "Put AttestationClientLib.dll of the package Microsoft.Azure.Security.KeyGuardAttestation beside the "
-          "program, or name it by an absolute path in ATTESTATION_CLIENTLIB_PATH"}};
+          "program, or name it by an absolute path on a local drive in ATTESTATION_CLIENTLIB_PATH"}};
     }
     auto& entry = loaded[path];
     auto library = entry.lock();
@@ -74,30 +58,24 @@ class LazyLibrary final {
 
   std::shared_ptr<LibraryFunctions> functions_;
   std::string path_;
-  Logger log_;
-  std::shared_ptr<AttestationLibrary> library_;
+  AttestationLibrary::Log log_;
+  /// None or one; see `AttestationCalls::Release`.
+  AttestationCalls::Libraries library_;
 };
 
-/// What a thread of `CallThreads` does. The library is let go of before anybody learns that the call has ended.
-void Call(
-    std::shared_ptr<LazyLibrary> library,
-    Flight<Secret>& flight,
-    AttestationRequest const& request,
-    Context const& context) {
-  try {
-    auto token = library->Attest(request, context);
-    library.reset();
-    flight.Complete(std::move(token));
-  } catch (...) {
-    auto failure = mtlspop::Failure::Current();
-    library.reset();
-    flight.Fail(std::move(failure));
-  }
+/// Two calls of the same name are the same call.
+std::string NameOf(LazyLibrary const& library, AttestationRequest const& request) {
+  auto const digest = crypto::Sha256(request.Key->SubjectPublicKeyInfo());
+  return library.Path() + '\n' + request.Endpoint + '\n' + request.ClientId + '\n' + encoding::ToBase64Url(digest);
 }
 
+/// Neither its members nor its destructor wait for the library. A call that goes on without it has what it needs, but for
+/// the log, whose sink may not live longer than the provider.
 class KeyGuardAttestationProvider final : public AttestationProvider {
  public:
-  explicit KeyGuardAttestationProvider(std::shared_ptr<LazyLibrary> library) noexcept : library_(std::move(library)) {}
+  KeyGuardAttestationProvider(std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, Logger log)
+      : log_(std::make_shared<Logger const>(std::move(log))),
+        library_(std::make_shared<LazyLibrary>(std::move(functions), std::move(libraryPath), log_)) {}
 
   bool IsAvailable() const noexcept override {
     try {
@@ -115,15 +93,12 @@ class KeyGuardAttestationProvider final : public AttestationProvider {
           "Set the credential's minimum strength to keyguard, and check that virtualization-based security is "
           "running"}};
     }
-    context.ThrowIfEnded("Attesting the binding key");
-    auto const flight = std::make_shared<Flight<Secret>>();
-    CallThreads().Run([library = library_, flight, request, context](Context const&) mutable {
-      Call(std::move(library), *flight, request, context);
-    });
-    return flight->Wait(context, "Attesting the binding key");
+    return AttestationCalls::OfTheProcess().Make(
+        NameOf(*library_, request), [library = library_, request] { return library->Attest(request); }, context);
   }
 
  private:
+  std::shared_ptr<Logger const> log_;
   std::shared_ptr<LazyLibrary> library_;
 };
 
@@ -131,13 +106,15 @@ class KeyGuardAttestationProvider final : public AttestationProvider {
 
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(
     std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, Logger log) {
-  return std::shared_ptr<AttestationProvider>{std::make_shared<KeyGuardAttestationProvider>(
-      std::make_shared<LazyLibrary>(std::move(functions), std::move(libraryPath), std::move(log)))};
+  return std::shared_ptr<AttestationProvider>{
+      std::make_shared<KeyGuardAttestationProvider>(std::move(functions), std::move(libraryPath), std::move(log))};
 }
 
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log) {
-  char const* const path = std::getenv("ATTESTATION_CLIENTLIB_PATH");
-  return MakeKeyGuardAttestationProvider(SystemLibraries(), path == nullptr ? "" : path, std::move(log));
+  // In wide characters: the narrow ones are of the machine's code page, which need not have those of the path.
+  wchar_t const* const path = _wgetenv(L"ATTESTATION_CLIENTLIB_PATH");
+  return MakeKeyGuardAttestationProvider(
+      SystemLibraries(), std::filesystem::path{path == nullptr ? L"" : path}.u8string(), std::move(log));
 }
 
 }  // namespace mtlspop::windows

@@ -160,7 +160,12 @@ KeyStrength CertificateStore::StrengthOf(KeyLocation const& location, NCRYPT_KEY
   if (IsIsolated(*keys_, key)) {
     return KeyStrength::KeyGuard;
   }
-  return location.Provider == PlatformProvider ? KeyStrength::Hardware : KeyStrength::Software;
+  NCRYPT_PROV_HANDLE handle = 0;
+  if (location.Provider != PlatformProvider || keys_->OpenStorageProvider(&handle, PlatformProvider) != 0) {
+    return KeyStrength::Software;
+  }
+  NCryptObject const provider{keys_, handle};
+  return ProbeHardware(*keys_, handle) == 0 ? KeyStrength::Hardware : KeyStrength::Software;
 }
 
 void CertificateStore::Drop(OwnEntry const& entry, char const* why) const {

@@ -182,6 +182,21 @@ SECURITY_STATUS ProbeSigning(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
 
 bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) { return ProbeSigning(functions, key) == 0; }
 
+SECURITY_STATUS ProbeHardware(KeyFunctions& functions, NCRYPT_PROV_HANDLE provider) {
+  DWORD implementation = 0;
+  DWORD bytes = 0;
+  auto const status = functions.GetProperty(
+      provider, NCRYPT_IMPL_TYPE_PROPERTY, reinterpret_cast<BYTE*>(&implementation), sizeof implementation, &bytes);
+  // Wine's word for a property that it does not have.
+  if (status == NTE_INVALID_PARAMETER || status == NTE_NOT_FOUND) {
+    return NTE_NOT_SUPPORTED;
+  }
+  if (status != 0) {
+    return status;
+  }
+  return bytes == sizeof implementation && (implementation & NCRYPT_IMPL_HARDWARE_FLAG) != 0 ? 0 : NTE_NOT_SUPPORTED;
+}
+
 SECURITY_STATUS ProbeIsolation(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
   DWORD isolated = 0;
   DWORD bytes = 0;

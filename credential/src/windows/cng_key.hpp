@@ -63,6 +63,11 @@ bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 /// The key storage provider of the machine's TPM.
 inline constexpr wchar_t const* PlatformProvider = L"Microsoft Platform Crypto Provider";
 
+/// Whether a key storage provider says that it keeps keys in hardware (NCRYPT_IMPL_TYPE_PROPERTY): 0 where it does,
+/// NTE_NOT_SUPPORTED where the property says no or is not there, otherwise why it cannot be read just now. The name alone
+/// proves nothing: Wine has a provider of any name, and all are its software provider.
+SECURITY_STATUS ProbeHardware(KeyFunctions& functions, NCRYPT_PROV_HANDLE provider);
+
 /// As `IsIsolated`: 0 where it does, NTE_NOT_FOUND where the property says no, otherwise why there is no property.
 SECURITY_STATUS ProbeIsolation(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 

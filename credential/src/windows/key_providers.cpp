@@ -142,11 +142,18 @@ SECURITY_STATUS SetUp(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
 
 NCryptObject OpenProvider(std::shared_ptr<KeyFunctions> const& functions, Tier const& tier) {
   NCRYPT_PROV_HANDLE provider = 0;
-  auto const status = functions->OpenStorageProvider(&provider, tier.Provider);
+  auto status = functions->OpenStorageProvider(&provider, tier.Provider);
   if (status != 0) {
     throw Unavailable(tier, "The key storage provider cannot be opened", status);
   }
-  return NCryptObject{functions, provider};
+  NCryptObject opened{functions, provider};
+  if (tier.Strength == KeyStrength::Hardware) {
+    status = ProbeHardware(*functions, provider);
+    if (status != 0) {
+      throw Unavailable(tier, "The key storage provider does not say that it is hardware", status);
+    }
+  }
+  return opened;
 }
 
 /// Makes and opens the named keys of one tier, and keeps the one in use.

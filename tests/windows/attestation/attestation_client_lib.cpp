@@ -21,6 +21,7 @@ struct LogInfo {
 LogInfo* logInfo = nullptr;
 LONG callsInFlight = 0;
 LONG mostInFlight = 0;
+LONG calls = 0;
 LONG liveTokens = 0;
 HANDLE entered = CreateEventW(nullptr, FALSE, FALSE, nullptr);
 HANDLE released = CreateEventW(nullptr, FALSE, FALSE, nullptr);
@@ -51,12 +52,14 @@ __declspec(dllexport) int AttestKeyGuardImportKey(
     char** token,
     char const* clientId) {
   auto const now = InterlockedIncrement(&callsInFlight);
+  InterlockedIncrement(&calls);
   mostInFlight = now > mostInFlight ? now : mostInFlight;
   logInfo->Write(logInfo->Context, "attest", 2, __func__, __LINE__, "client_assertion=eyJhbGciOiJIUzI1NiJ9.e30.c2ln");
   auto const* const last = std::strrchr(endpoint, '/') + 1;
   if (std::string_view{last} == "hold") {
     SetEvent(entered);
     WaitForSingleObject(released, INFINITE);
+    logInfo->Write(logInfo->Context, "attest", 2, __func__, __LINE__, "goes on");
   }
   int result = std::atoi(last);
   if (authToken != nullptr || clientPayload != nullptr || key == 0 || clientId == nullptr) {
@@ -82,6 +85,7 @@ __declspec(dllexport) void UninitAttestationLib() { logInfo = nullptr; }
 __declspec(dllexport) HANDLE Entered() { return entered; }
 __declspec(dllexport) HANDLE Released() { return released; }
 __declspec(dllexport) int LiveTokens() { return liveTokens; }
+__declspec(dllexport) int Calls() { return calls; }
 __declspec(dllexport) int MostInFlight() { return mostInFlight; }
 __declspec(dllexport) int IsInitialized() { return logInfo != nullptr ? 1 : 0; }
 }

@@ -4,15 +4,21 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
-#include <fstream>
+#include <future>
 #include <mutex>
 #include <thread>
+
+#include <windows.h>
+
+#include <tlhelp32.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "mock_keys.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/credential/windows.hpp"
+#include "test_certificates.hpp"
 #include "windows/attestation_provider.hpp"
 #include "windows/cng_key.hpp"
 #include "windows/key_providers.hpp"
@@ -34,11 +40,40 @@ std::filesystem::path TestLibrary() {
   return std::filesystem::path{program}.replace_filename(L"test_attestation_client_lib.dll");
 }
 
+/// A signature that Windows trusts, by the subject.
+windows::SignatureCheck SignedBy(std::wstring const& subject) {
+  static auto const publicKey = windows::MakeSoftwareKeyProvider(std::make_shared<NiceMock<MockKeys>>())
+                                    ->GetOrCreateKey({}, {})
+                                    ->SubjectPublicKeyInfo();
+  CertificateText text;
+  text.Subject = subject;
+  return {0, MakeCertificateFor(publicKey, text)};
+}
+
+windows::SignatureCheck const& SignedByMicrosoft() {
+  static auto const check =
+      SignedBy(L"CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US");
+  return check;
+}
+
+/// Threads of this process.
+int CountThreads() {
+  auto* const snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+  THREADENTRY32 thread{};
+  thread.dwSize = sizeof thread;
+  int count = 0;
+  for (auto found = Thread32First(snapshot, &thread); found != FALSE; found = Thread32Next(snapshot, &thread)) {
+    count += thread.th32OwnerProcessID == GetCurrentProcessId() ? 1 : 0;
+  }
+  CloseHandle(snapshot);
+  return count;
+}
+
 /// Windows' own loading, with a signature check that says what the test wants.
 class MockLibraries : public windows::LibraryFunctions {
  public:
   MockLibraries() {
-    ON_CALL(*this, VerifySignature).WillByDefault(Return(0));
+    ON_CALL(*this, VerifySignature).WillByDefault(Return(SignedByMicrosoft()));
     ON_CALL(*this, Load).WillByDefault([this](std::filesystem::path const& path, DWORD flags) {
       std::lock_guard<std::mutex> const lock{mutex_};
       ++Loaded;
@@ -54,7 +89,7 @@ class MockLibraries : public windows::LibraryFunctions {
       changed_.notify_all();
     });
   }
-  MOCK_METHOD(LONG, VerifySignature, (std::filesystem::path const& path, HANDLE file), (override));
+  MOCK_METHOD(windows::SignatureCheck, VerifySignature, (std::filesystem::path const& path, HANDLE file), (override));
   MOCK_METHOD(HMODULE, Load, (std::filesystem::path const& path, DWORD flags), (override));
   MOCK_METHOD(FARPROC, Find, (HMODULE library, char const* name), (override));
   MOCK_METHOD(void, Unload, (HMODULE library), (override));
@@ -76,7 +111,9 @@ class AttestationTest : public testing::Test {
  protected:
   ~AttestationTest() override {
     provider_.reset();
-    EXPECT_EQ(libraries_->Loaded, 0) << "the library stays loaded";
+    EXPECT_TRUE(libraries_->AwaitUnloaded()) << "the library stays loaded";
+    // Here, and not where the last owner lets go, which may be the thread of the calls.
+    testing::Mock::VerifyAndClearExpectations(libraries_.get());
   }
 
   AttestationProvider& Provider() {
@@ -133,24 +170,94 @@ TEST_F(AttestationTest, AKeyGuardKeyIsAttested) {
 
 TEST_F(AttestationTest, TheSignatureIsVerifiedBeforeTheLibraryIsLoaded) {
   testing::InSequence const inThisOrder;
-  EXPECT_CALL(*libraries_, VerifySignature(TestLibrary(), Not(INVALID_HANDLE_VALUE)));
+  EXPECT_CALL(*libraries_, VerifySignature(TestLibrary(), Not(INVALID_HANDLE_VALUE)))
+      .WillOnce(Return(SignedByMicrosoft()));
   EXPECT_CALL(*libraries_, Load(TestLibrary(), SearchFlags));
   Attest();
 }
 
 TEST_F(AttestationTest, ALibraryWithoutATrustedSignatureIsNotLoaded) {
-  EXPECT_CALL(*libraries_, VerifySignature).WillOnce(Return(TRUST_E_NOSIGNATURE));
+  EXPECT_CALL(*libraries_, VerifySignature)
+      .WillOnce(Return(windows::SignatureCheck{TRUST_E_NOSIGNATURE, SignedByMicrosoft().Signer}));
   EXPECT_CALL(*libraries_, Load).Times(0);
   auto const failure = FailureOf();
   EXPECT_EQ(failure.Code, errors::AttestationFailed);
   EXPECT_THAT(failure.What, HasSubstr("0x800B0100"));
 }
 
+TEST_F(AttestationTest, ALibrarySignedBySomebodyElseWhomWindowsTrustsIsNotLoaded) {
+  EXPECT_CALL(*libraries_, Load).Times(0);
+  for (auto const* const subject :
+       {L"CN=Microsoft Corporation", L"CN=Microsoft Corporation, O=Contoso", L"CN=x, O=Microsoft Corporation Ltd",
+        L"CN=x, O=microsoft corporation", L"CN=\"O=Microsoft Corporation\"", L"CN=x, OU=Microsoft Corporation"}) {
+    EXPECT_CALL(*libraries_, VerifySignature).WillOnce(Return(SignedBy(subject)));
+    auto const failure = FailureOf();
+    EXPECT_EQ(failure.Code, errors::AttestationFailed);
+    EXPECT_THAT(failure.What, HasSubstr("not by Microsoft"));
+  }
+  EXPECT_CALL(*libraries_, VerifySignature).WillOnce(Return(windows::SignatureCheck{0, {}}));
+  EXPECT_THAT(FailureOf().What, HasSubstr("not by Microsoft")) << "nobody says who signed it";
+}
+
+TEST_F(AttestationTest, NobodyCanReplaceTheLibraryBetweenVerifyingAndLoading) {
+  auto const expectLocked = [](std::filesystem::path const& path) {
+    auto* const file = CreateFileW(
+        path.c_str(), GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING, 0,
+        nullptr);
+    EXPECT_EQ(file, INVALID_HANDLE_VALUE) << "it can be written to";
+    EXPECT_EQ(GetLastError(), static_cast<DWORD>(ERROR_SHARING_VIOLATION));
+    auto other = path;
+    EXPECT_EQ(MoveFileW(path.c_str(), other.replace_extension("moved").c_str()), FALSE) << "it can be renamed";
+    EXPECT_EQ(DeleteFileW(path.c_str()), FALSE) << "it can be removed";
+  };
+  EXPECT_CALL(*libraries_, VerifySignature).WillOnce([&](std::filesystem::path const& path, HANDLE) {
+    expectLocked(path);
+    return SignedByMicrosoft();
+  });
+  EXPECT_CALL(*libraries_, Load).WillOnce([&](std::filesystem::path const& path, DWORD) -> HMODULE {
+    expectLocked(path);
+    return nullptr;
+  });
+  EXPECT_THAT(FailureOf().What, HasSubstr("cannot be loaded"));
+}
+
+/// Links on the way would be another way of spelling; Wine makes none.
+TEST_F(AttestationTest, WhatIsVerifiedAndLoadedIsThePathThatWindowsFoundAndNotTheOneThatWasGiven) {
+  auto const folder = TestLibrary().parent_path();
+  auto const name = folder.filename();
+  path_ = (folder / ".." / name / "." / "TEST_ATTESTATION_CLIENT_LIB.DLL").u8string();
+  EXPECT_CALL(*libraries_, VerifySignature(TestLibrary(), _)).WillOnce(Return(SignedByMicrosoft()));
+  EXPECT_CALL(*libraries_, Load(TestLibrary(), SearchFlags));
+  Attest();
+}
+
+TEST_F(AttestationTest, OnlyAPathThatBeginsWithADriveIsTaken) {
+  auto const path = TestLibrary().u8string();
+  EXPECT_FALSE(windows::FindAttestationLibrary(path).empty());
+  for (std::string const& other : std::initializer_list<std::string>{
+           "\\\\?\\" + path, "\\\\.\\" + path, "\\\\localhost\\c$\\windows\\notepad.exe",
+           "//localhost/c$/windows/notepad.exe", path.substr(2), path.substr(0, 2) + "test_attestation_client_lib.dll",
+           path + ":stream"}) {
+    EXPECT_TRUE(windows::FindAttestationLibrary(other).empty()) << other;
+  }
+}
+
+TEST_F(AttestationTest, ThePathOfTheEnvironmentMayHaveLettersOfAnyLanguage) {
+  auto const folder = TestLibrary().replace_filename(L"\u05D0\u65E5");
+  std::filesystem::create_directories(folder);
+  auto const library = folder / "lib.dll";
+  std::filesystem::copy_file(TestLibrary(), library, std::filesystem::copy_options::overwrite_existing);
+  _wputenv((L"ATTESTATION_CLIENTLIB_PATH=" + library.wstring()).c_str());
+  EXPECT_TRUE(windows::MakeKeyGuardAttestationProvider()->IsAvailable());
+  _wputenv(L"ATTESTATION_CLIENTLIB_PATH=");
+  std::filesystem::remove_all(folder);
+}
+
 TEST_F(AttestationTest, WindowsItselfTrustsNoUnsignedLibrary) {
   auto const file = std::unique_ptr<void, decltype(&CloseHandle)>{
       CreateFileW(TestLibrary().c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr),
       &CloseHandle};
-  EXPECT_NE(windows::SystemLibraries()->VerifySignature(TestLibrary(), file.get()), 0);
+  EXPECT_NE(windows::SystemLibraries()->VerifySignature(TestLibrary(), file.get()).Status, 0);
 }
 
 TEST_F(AttestationTest, ALibraryOfTheCurrentFolderIsNotTaken) {
@@ -229,38 +336,109 @@ TEST_F(AttestationTest, ACallWhoseTimeIsUpIsNotMade) {
   EXPECT_THROW(Provider().Attest({"https://maa.example/0", "client", key_}, context), Error);
 }
 
-TEST_F(AttestationTest, ACallerLeavesANativeCallThatGoesOn) {
-  Attest();  // Loads the library, whose events the test needs.
-  auto const released = Ask<HANDLE>("Released");
-  auto const entered = Ask<HANDLE>("Entered");
-  auto const context = Context{}.WithCancellation();
-  std::thread other{[&] {
-    WaitForSingleObject(entered, INFINITE);
-    context.Cancel();
-  }};
-  try {
-    Provider().Attest({"https://maa.example/hold", "client", key_}, context);
-    ADD_FAILURE() << "the call has ended";
-  } catch (Error const& error) {
-    EXPECT_EQ(error.Code(), errors::Cancelled);
+/// With a call that does not come back before `Release`.
+class HungAttestationTest : public AttestationTest {
+ protected:
+  HungAttestationTest() {
+    Attest();  // Loads the library, whose events the test needs.
+    released_ = Ask<HANDLE>("Released");
+    auto* const entered = Ask<HANDLE>("Entered");
+    auto const context = Context{}.WithCancellation();
+    std::thread other{[&] {
+      WaitForSingleObject(entered, INFINITE);
+      context.Cancel();
+    }};
+    EXPECT_EQ(FailureOf(context, Held).Code, errors::Cancelled);
+    other.join();
   }
-  other.join();
+  ~HungAttestationTest() override { Release(); }
 
-  // The next call waits for its turn, and its caller leaves as well.
+  static constexpr char const* Held = "https://maa.example/hold";
+
+  void Release() { SetEvent(released_); }
+
+  using AttestationTest::FailureOf;
+  ErrorDetails FailureOf(Context const& context, std::string const& endpoint) {
+    try {
+      Provider().Attest({endpoint, "client", key_}, context);
+    } catch (Error const& error) {
+      return error.Details();
+    }
+    ADD_FAILURE() << "the key was attested";
+    return ErrorDetails{ErrorCode{"none"}, {}, {}};
+  }
+
+  static Context Shortly() { return Context{}.WithTimeout(std::chrono::milliseconds{20}); }
+
+  HANDLE released_ = nullptr;
+};
+
+TEST_F(HungAttestationTest, TheNextCallerLeavesAsWellAndIsToldWhy) {
+  auto const failure = FailureOf(Shortly(), "https://maa.example/0");
+  EXPECT_EQ(failure.Code, errors::DeadlineExceeded);
+  EXPECT_TRUE(failure.Transient);
+  EXPECT_THAT(failure.What, HasSubstr("an earlier call of Microsoft's attestation library has not come back"));
+  EXPECT_EQ(Count("MostInFlight"), 1);
+}
+
+TEST_F(HungAttestationTest, NoThreadsPileUpBehindIt) {
+  auto const before = CountThreads();
+  for (int count = 0; count < 12; ++count) {
+    FailureOf(Shortly(), "https://maa.example/0" + std::to_string(count));
+  }
+  EXPECT_LE(CountThreads(), before);
+}
+
+TEST_F(HungAttestationTest, WhatNobodyWaitsForAnyMoreIsNotCalled) {
+  FailureOf(Shortly(), "https://maa.example/0");
+  auto const calls = Count("Calls");
+  Release();
+  Attest("https://maa.example/00");
+  EXPECT_EQ(Count("Calls"), calls + 1);
+}
+
+TEST_F(HungAttestationTest, ACallerThatComesBackJoinsTheCallThatItLeft) {
+  auto const calls = Count("Calls");
+  std::atomic<int> looks{0};
+  auto const context = Context{}.WithTimeout(std::chrono::seconds{30}).WithCancellationProbe([&] {
+    // By the third look it is waiting.
+    if (++looks == 3) {
+      Release();
+    }
+    return false;
+  });
+  EXPECT_FALSE(Provider().Attest({Held, "client", key_}, context).Empty());
+  EXPECT_EQ(Count("Calls"), calls);
+}
+
+TEST_F(HungAttestationTest, NoProviderWaitsForItWhenItIsDestroyed) {
+  auto other = windows::MakeKeyGuardAttestationProvider(libraries_, path_, {}).get();
   try {
-    Provider().Attest({"https://maa.example/0", "client", key_}, Context{}.WithTimeout(std::chrono::milliseconds{20}));
+    other->Attest({"https://maa.example/0", "client", key_}, Shortly());
     ADD_FAILURE() << "a second call was made beside the first";
   } catch (Error const& error) {
     EXPECT_EQ(error.Code(), errors::DeadlineExceeded);
   }
-  EXPECT_EQ(Count("MostInFlight"), 1);
-
-  // Neither the provider nor the key has to stay for it, and the library does not go away under it.
-  provider_.reset();
-  key_.reset();
-  EXPECT_EQ(libraries_->Loaded, 1);
-  SetEvent(released);
+  auto destroyed = std::async(std::launch::async, [&] {
+    other.reset();
+    provider_.reset();
+    key_.reset();
+  });
+  EXPECT_EQ(destroyed.wait_for(std::chrono::seconds{20}), std::future_status::ready);
+  EXPECT_EQ(libraries_->Loaded, 1) << "the library does not go away under the call";
+  Release();
   EXPECT_TRUE(libraries_->AwaitUnloaded());
+}
+
+TEST_F(HungAttestationTest, TheLogOfAProviderThatIsGoneIsWrittenToNoMore) {
+  provider_.reset();
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    lines_.clear();
+  }
+  Release();  // The library has another line to say when it goes on.
+  EXPECT_TRUE(libraries_->AwaitUnloaded());
+  EXPECT_EQ(lines_, "");
 }
 
 }  // namespace

@@ -105,6 +105,22 @@ TEST_F(CertificateStoreTest, TheNewestBindingIsTakenAndOlderOnesAreRemoved) {
   EXPECT_EQ(entries_->Entries.size(), 2U) << "the newest one, and the other identity's";
 }
 
+TEST_F(CertificateStoreTest, AKeyIsATpmsOnlyIfItsProviderSaysThatItIsHardware) {
+  KeyRequest request;
+  request.Name = "a";
+  auto const key = windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey(request, {});
+  windows::StoreEntry entry;
+  entry.Der = MakeCertificateFor(key->SubjectPublicKeyInfo());
+  entry.FriendlyName = *windows::Format(
+      {windows::BindingTag("identity"), "client", "tenant", "https://sts.example", "", false,
+       std::chrono::system_clock::now()});
+  entry.Key = {windows::PlatformProvider, L"a"};
+  entries_->Entries.push_back(entry);
+  EXPECT_EQ(Store().Load("identity")->Key->Strength(), KeyStrength::Hardware);
+  keys_->TpmImplementation = NCRYPT_IMPL_SOFTWARE_FLAG;
+  EXPECT_EQ(Store().Load("identity")->Key->Strength(), KeyStrength::Software);
+}
+
 TEST_F(CertificateStoreTest, AStoreFullOfOrphansIsCleanedUpAndHoldsNothing) {
   for (int count = 0; count < 20; ++count) {
     AddEntry("identity", count, L"key" + std::to_wstring(count));

@@ -229,6 +229,17 @@ TEST_F(KeyProviderTest, WithoutATpmThereIsNoHardwareKey) {
   EXPECT_THAT(FailureOf(Tpm()).Action, HasSubstr("TPM"));
 }
 
+TEST_F(KeyProviderTest, AProviderThatDoesNotSayThatItIsHardwareIsNoTpm) {
+  for (DWORD const implementation :
+       {DWORD{0}, DWORD{NCRYPT_IMPL_SOFTWARE_FLAG}, DWORD{NCRYPT_IMPL_HARDWARE_RNG_FLAG}}) {
+    keys_->TpmImplementation = implementation;
+    EXPECT_EQ(Tpm().HighestStrength(), KeyStrength::None) << implementation;
+    EXPECT_THAT(FailureOf(Tpm()).What, HasSubstr("does not say that it is hardware")) << implementation;
+    EXPECT_TRUE(keys_->Names().empty()) << "a key was made all the same";
+    tpm_.reset();
+  }
+}
+
 TEST_F(KeyProviderTest, AFailureThatPassesIsNotRemembered) {
   EXPECT_CALL(*keys_, CreatePersistedKey)
       .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_DEVICE_NOT_READY)))

@@ -1,5 +1,6 @@
 #include "mock_keys.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -123,6 +124,12 @@ SECURITY_STATUS MockKeys::Free(NCRYPT_HANDLE object) {
 
 SECURITY_STATUS MockKeys::Answer(NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes, DWORD* needed) {
   auto const& handle = handles_.at(object);
+  bool const isTpm = handle.Provider == L"Microsoft Platform Crypto Provider";
+  if (std::wstring_view{name} == NCRYPT_IMPL_TYPE_PROPERTY && isTpm && TpmImplementation != 0) {
+    *needed = sizeof TpmImplementation;
+    std::memcpy(value, &TpmImplementation, std::min<std::size_t>(bytes, sizeof TpmImplementation));
+    return 0;
+  }
   if (!handle.Of || std::wstring_view{name} != L"Virtual Iso" || !handle.Of->IsIsolated) {
     return NTE_NOT_SUPPORTED;
   }

@@ -71,6 +71,8 @@ class MockKeys : public windows::KeyFunctions {
   enum class Isolation { Works, IsIgnored, IsUnavailable };
   Isolation KeyGuard = Isolation::Works;
   bool HasTpm = true;
+  /// What the TPM's provider says about itself; 0: nothing, as Wine's does, which has a provider of any name.
+  DWORD TpmImplementation = NCRYPT_IMPL_HARDWARE_FLAG | NCRYPT_IMPL_HARDWARE_RNG_FLAG;
 
  private:
   /// A key that really is one.

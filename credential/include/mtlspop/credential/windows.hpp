@@ -31,7 +31,7 @@ gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDL
 /// removal, unless another of them has replaced the one that this provider gave last: then it is that new one.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
 
-/// Keys in the machine's TPM (Microsoft Platform Crypto Provider).
+/// Keys in the machine's TPM (Microsoft Platform Crypto Provider, if it says of itself that it is hardware).
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
 
 /// Options of `MakeCertificateStoreBindingStore`.
@@ -47,13 +47,16 @@ struct CertificateStoreOptions {
 gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(CertificateStoreOptions options = {});
 
 /// Attests KeyGuard keys with Microsoft's AttestationClientLib.dll: the file that the environment variable
-/// ATTESTATION_CLIENTLIB_PATH names (an absolute path), or the one beside the program. It is loaded when it is first
-/// needed, after its signature was verified; the folders that Windows would search are not.
+/// ATTESTATION_CLIENTLIB_PATH names (an absolute path on a drive), or the one beside the program. It is loaded when it is
+/// first needed, if its signature is good and Microsoft Corporation's; what was verified is what is loaded. The folders
+/// that Windows would search are not.
 ///
-/// The library cannot be interrupted: a caller whose context ends leaves a call that goes on, and so does a provider that
-/// is destroyed. The next call waits for its turn; the process makes one at a time.
+/// The library cannot be interrupted: a caller whose context ends leaves at once a call that goes on, and so does a provider
+/// that is destroyed. The process makes one call at a time, on one thread. Behind one that does not come back, callers wait
+/// until their contexts end, with a transient `deadline_exceeded` that says so; whoever asks for the same again joins it.
 ///
-/// The library's own log lines go to `log`, redacted.
+/// The library's own log lines go to `log`, redacted, until the provider is destroyed; a line that is being written just
+/// then may still reach the sink.
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log = {});
 
 }  // namespace mtlspop::windows
