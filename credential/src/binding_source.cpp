@@ -170,10 +170,13 @@ void BindingSource::Rotate(std::string const& correlationId, Context const& cont
   isRotating_ = false;
 }
 
-void BindingSource::CheckKeys() const {
+void BindingSource::CheckKeys(Context const& context) const {
   auto const best = options_.Keys->HighestStrength();
-  if (best < options_.MinimumStrength || best == KeyStrength::None) {
-    throw StrengthNotAvailable(std::max(options_.MinimumStrength, KeyStrength::Software), best);
+  auto const wanted = std::max(options_.MinimumStrength, KeyStrength::Software);
+  if (best < wanted) {
+    // The provider knows whether that may pass, and says what to do.
+    auto const key = options_.Keys->GetOrCreateKey({wanted, options_.KeyName}, context);
+    if (key->Strength() < wanted) throw StrengthNotAvailable(wanted, best);
   }
   if (options_.Attestation && !options_.Attestation->IsAvailable()) throw AttestationNotAvailable();
 }
@@ -213,7 +216,7 @@ std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
 
 std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
     std::string const& correlationId, Context const& context) {
-  CheckKeys();
+  CheckKeys(context);
   auto const lock = [&]() -> std::unique_ptr<BindingStore::Lock> {
     try {
       return options_.Store->Acquire(options_.StoreName, context);
@@ -263,12 +266,7 @@ std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& cor
       options_.Log.Write(LogLevel::Warning, "binding_key_replaced", {{"reason", error.what()}});
     }
   }
-  bool const forceNew = [this] {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    return needsNewKey_ || current_;
-  }();
-  KeyInTheMaking making{
-      *options_.Keys, {options_.MinimumStrength, options_.KeyName, forceNew}, *options_.Time, context};
+  KeyInTheMaking making{*options_.Keys, NextKey(), *options_.Time, context};
   auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
   auto key = making.Take();
   options_.Log.Write(
@@ -325,6 +323,13 @@ std::shared_ptr<BindingKey const> BindingSource::ReusableKey() {
   return current_ && !needsNewKey_ ? current_->Key : nullptr;
 }
 
+KeyRequest BindingSource::NextKey() {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  KeyRequest request{options_.MinimumStrength, options_.KeyName, needsNewKey_ || current_};
+  request.Refused = current_ && current_->Key ? current_->Key->SubjectPublicKeyInfo() : refusedKey_;
+  return request;
+}
+
 void BindingSource::Save(StoredBinding const& binding) {
   try {
     options_.Store->Save(options_.StoreName, binding);
@@ -340,6 +345,7 @@ void BindingSource::Adopt(Binding const& binding) {
     if (current_) retired = current_->Certificate->KeyId();
     current_ = binding;
     needsNewKey_ = false;
+    refusedKey_.clear();
     rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
     nextTryOn_ = 0;
     failedRotations_ = 0;
@@ -357,6 +363,7 @@ void BindingSource::Drop(std::string_view keyId) {
   {
     std::lock_guard<std::mutex> const lock{mutex_};
     if (current_ && current_->Certificate->KeyId() == keyId) {
+      refusedKey_ = current_->Key ? current_->Key->SubjectPublicKeyInfo() : std::vector<std::uint8_t>{};
       current_ = nullptr;
       needsNewKey_ = true;
       rotateOn_.store(Never);

@@ -66,8 +66,8 @@ class BindingSource final {
   void Drop(std::string_view keyId);
 
   /// Throws the errors that are known before anything is sent.
-  /// @throw Error `minimum_strength_not_available`, `attestation_failed`
-  void CheckKeys() const;
+  /// @throw Error `minimum_strength_not_available`, `key_unavailable`, `attestation_failed`
+  void CheckKeys(Context const& context) const;
 
  private:
   using Binding = std::shared_ptr<StoredBinding const>;
@@ -83,6 +83,7 @@ class BindingSource final {
       std::string const& correlationId,
       Context const& context);
   std::shared_ptr<BindingKey const> ReusableKey();
+  KeyRequest NextKey();
   void Save(StoredBinding const& binding);
   void Adopt(Binding const& binding);
   bool IsUsable(StoredBinding const& binding, TimePoint now) const;
@@ -93,6 +94,8 @@ class BindingSource final {
   Binding current_;
   std::shared_ptr<Flight<Binding>> flight_;
   bool needsNewKey_ = false;
+  /// The public key of the binding that was dropped last, empty where there is none or its key is not known.
+  std::vector<std::uint8_t> refusedKey_;
   /// Ticks of the system clock; the largest number where there is no binding.
   std::atomic<std::chrono::system_clock::rep> rotateOn_;
   /// The same, after failures.

@@ -23,15 +23,16 @@ class KeyProviderChain final : public KeyProvider {
   gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
       KeyRequest const& request, Context const& context) override {
     std::exception_ptr failure;
+    std::vector<KeyProvider*> saidNone;
     for (auto const& provider : providers_) {
       auto const strength = provider->HighestStrength();
+      if (strength == KeyStrength::None) saidNone.push_back(provider.get().get());
       if (strength == KeyStrength::None || strength < request.MinimumStrength) continue;
-      try {
-        return provider->GetOrCreateKey(request, context);
-      } catch (Error const& error) {
-        if (error.Code() == errors::Cancelled || error.Code() == errors::DeadlineExceeded) throw;
-        if (!failure) failure = std::current_exception();
-      }
+      if (auto key = TryOne(*provider, request, context, failure)) return gsl::make_not_null(std::move(key));
+    }
+    // Before giving up: what stood in their way may be over, and if it is not, they say what it is.
+    for (auto* const provider : saidNone) {
+      if (auto key = TryOne(*provider, request, context, failure)) return gsl::make_not_null(std::move(key));
     }
     // The strongest one's failure says most.
     if (failure) std::rethrow_exception(failure);
@@ -44,6 +45,19 @@ class KeyProviderChain final : public KeyProvider {
   }
 
  private:
+  /// Null where there is no such key. `failure` becomes the first reason that is another than that the machine cannot.
+  static std::shared_ptr<BindingKey const> TryOne(
+      KeyProvider& provider, KeyRequest const& request, Context const& context, std::exception_ptr& failure) {
+    try {
+      auto key = provider.GetOrCreateKey(request, context).get();
+      return key->Strength() < request.MinimumStrength ? nullptr : key;
+    } catch (Error const& error) {
+      if (error.Code() == errors::Cancelled || error.Code() == errors::DeadlineExceeded) throw;
+      if (!failure && error.Code() != errors::MinimumStrengthNotAvailable) failure = std::current_exception();
+      return nullptr;
+    }
+  }
+
   std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> providers_;
 };
 

@@ -13,7 +13,8 @@ namespace mtlspop::windows {
 namespace {
 
 /// Nobody waits longer for another process.
-constexpr DWORD LockMilliseconds = 300;
+constexpr std::chrono::milliseconds LongestWait{300};
+constexpr std::chrono::milliseconds NoWait{0};
 
 /// A certificate of the store that this library put there.
 struct OwnEntry {
@@ -21,21 +22,22 @@ struct OwnEntry {
   FriendlyName Name;
 };
 
-/// A thread owns a Windows mutex: it has to be the one that lets go of it.
-class MutexLock final : public BindingStore::Lock {
+/// What has become of a certificate and its key.
+struct Restored {
+  /// None where it cannot be used.
+  std::optional<StoredBinding> Binding;
+  /// Whether it never can be again. Anything that may pass (a TPM that is busy, a key that cannot be opened now) is no
+  /// reason to take it away.
+  bool IsUseless = false;
+};
+constexpr bool Useless = true;
+
+class StoreLock final : public BindingStore::Lock {
  public:
-  MutexLock(std::shared_ptr<StoreFunctions> functions, HANDLE mutex) noexcept
-      : functions_(std::move(functions)), mutex_(mutex) {}
-  ~MutexLock() override {
-    functions_->ReleaseMutex(mutex_);
-    functions_->CloseHandle(mutex_);
-  }
-  MutexLock(MutexLock const&) = delete;
-  MutexLock& operator=(MutexLock const&) = delete;
+  explicit StoreLock(std::unique_ptr<HeldMutex> mutex) noexcept : mutex_(std::move(mutex)) {}
 
  private:
-  std::shared_ptr<StoreFunctions> functions_;
-  HANDLE mutex_;
+  std::unique_ptr<HeldMutex> mutex_;
 };
 
 /// The place of a certificate's key, as the key itself attaches it; none for a key that has no name.
@@ -53,11 +55,16 @@ KeyLocation LocationOf(BindingCertificate const& certificate) {
   return {info.front().pwszProvName, info.front().pwszContainerName};
 }
 
+/// Nothing is deleted but by who holds the binding's mutex. Load and Save ask for it without waiting: the thread that
+/// has acquired it gets it again, and one that could not acquire it deletes nothing.
 class CertificateStore final : public BindingStore {
  public:
   CertificateStore(
-      std::shared_ptr<StoreFunctions> store, std::shared_ptr<KeyFunctions> keys, CertificateStoreOptions options)
-      : store_(std::move(store)), keys_(std::move(keys)), options_(std::move(options)) {}
+      std::shared_ptr<StoreFunctions> store,
+      std::shared_ptr<KeyFunctions> keys,
+      std::shared_ptr<MutexFunctions> mutexes,
+      CertificateStoreOptions options)
+      : store_(std::move(store)), keys_(std::move(keys)), mutexes_(std::move(mutexes)), options_(std::move(options)) {}
 
   std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) override;
   std::optional<StoredBinding> Load(std::string_view name) override;
@@ -65,33 +72,28 @@ class CertificateStore final : public BindingStore {
   void Remove(std::string_view name, std::string_view keyId) override;
 
  private:
+  using Mutex = std::unique_ptr<HeldMutex>;
+
   std::vector<OwnEntry> Find(std::string const& tag) const;
-  std::optional<StoredBinding> Restore(OwnEntry const& entry) const;
+  Restored Restore(OwnEntry const& entry) const;
+  Restored RestoreWithKey(OwnEntry const& entry, NCryptObject key) const;
   KeyStrength StrengthOf(KeyLocation const& location, NCRYPT_KEY_HANDLE key) const;
-  void Drop(OwnEntry const& entry, char const* why) const;
+  void Drop(Mutex const& mutex, OwnEntry const& entry, char const* why) const;
 
   std::shared_ptr<StoreFunctions> store_;
   std::shared_ptr<KeyFunctions> keys_;
+  std::shared_ptr<MutexFunctions> mutexes_;
   CertificateStoreOptions options_;
 };
 
 std::unique_ptr<BindingStore::Lock> CertificateStore::Acquire(std::string_view name, Context const& context) {
   context.ThrowIfEnded("Waiting for the certificate store");
-  auto const tag = BindingTag(name);
-  auto const mutexName = L"Local\\mtlspop-" + std::wstring{tag.begin(), tag.end()};
-  auto* const mutex = store_->OpenNamedMutex(mutexName.c_str());
-  if (mutex == nullptr) {
-    options_.Log.Write(LogLevel::Warning, "store.no_mutex");
+  auto mutex = HoldMutex(mutexes_, BindingTag(name), LongestWait, context);
+  if (!mutex) {
+    options_.Log.Write(LogLevel::Info, "store.busy");
     return nullptr;
   }
-  auto const result = store_->Wait(mutex, LockMilliseconds);
-  // Abandoned: its owner died while it held it. It is ours now, and whatever was left behind is checked when it is read.
-  if (result == WAIT_OBJECT_0 || result == WAIT_ABANDONED) {
-    return std::make_unique<MutexLock>(store_, mutex);
-  }
-  store_->CloseHandle(mutex);
-  options_.Log.Write(LogLevel::Info, "store.busy");
-  return nullptr;
+  return std::make_unique<StoreLock>(std::move(mutex));
 }
 
 std::vector<OwnEntry> CertificateStore::Find(std::string const& tag) const {
@@ -109,51 +111,67 @@ std::vector<OwnEntry> CertificateStore::Find(std::string const& tag) const {
 }
 
 std::optional<StoredBinding> CertificateStore::Load(std::string_view name) {
+  auto const tag = BindingTag(name);
+  auto const mutex = HoldMutex(mutexes_, tag, NoWait, {});
   std::optional<StoredBinding> newest;
-  for (auto const& entry : Find(BindingTag(name))) {
+  for (auto const& entry : Find(tag)) {
     if (newest) {
-      Drop(entry, "superseded");
-    } else if (!(newest = Restore(entry))) {
-      Drop(entry, "unusable");
+      Drop(mutex, entry, "superseded");
+      continue;
     }
+    auto restored = Restore(entry);
+    if (restored.IsUseless) {
+      Drop(mutex, entry, "unusable");
+    }
+    newest = std::move(restored.Binding);
   }
   return newest;
 }
 
-/// None where the certificate has expired, or its key is gone, is another one, or does not sign.
-std::optional<StoredBinding> CertificateStore::Restore(OwnEntry const& entry) const {
+Restored CertificateStore::Restore(OwnEntry const& entry) const {
   auto const facts = crypto::ReadCertificate(entry.Stored.Der);
   auto const now = options_.Time->Now();
+  if (!facts || facts->NotAfter <= now || entry.Stored.Key.Name.empty()) {
+    return {std::nullopt, Useless};
+  }
   NCRYPT_PROV_HANDLE providerHandle = 0;
-  if (!facts || now < facts->NotBefore || facts->NotAfter <= now || entry.Stored.Key.Name.empty() ||
-      keys_->OpenStorageProvider(&providerHandle, entry.Stored.Key.Provider.c_str()) != 0) {
-    return std::nullopt;
+  if (now < facts->NotBefore || keys_->OpenStorageProvider(&providerHandle, entry.Stored.Key.Provider.c_str()) != 0) {
+    return {};
   }
   NCryptObject const provider{keys_, providerHandle};
   NCRYPT_KEY_HANDLE keyHandle = 0;
-  if (keys_->OpenKey(provider.Get(), &keyHandle, entry.Stored.Key.Name.c_str()) != 0) {
-    return std::nullopt;
+  auto const status = keys_->OpenKey(provider.Get(), &keyHandle, entry.Stored.Key.Name.c_str());
+  if (status != 0) {
+    return {std::nullopt, IsStale(status)};
   }
   NCryptObject key{keys_, keyHandle};
   try {
-    if (ReadPublicKey(*keys_, keyHandle) != facts->SubjectPublicKeyInfo || !DoesSign(*keys_, keyHandle)) {
-      return std::nullopt;
+    if (ReadPublicKey(*keys_, keyHandle) != facts->SubjectPublicKeyInfo) {
+      return {std::nullopt, Useless};
     }
-    StoredBinding binding;
-    binding.Key = MakeBindingKey(std::move(key), StrengthOf(entry.Stored.Key, keyHandle)).get();
-    binding.Certificate =
-        schannel::MakeBindingCertificate({entry.Stored.Der}, binding.Key->Handle(), binding.Key->Strength()).get();
-    binding.MtlsEndpoint = entry.Name.MtlsEndpoint;
-    binding.TokenEndpoint = entry.Name.TokenEndpoint;
-    binding.ClientId = entry.Name.ClientId;
-    binding.TenantId = entry.Name.TenantId;
-    binding.Attested = entry.Name.Attested;
-    binding.IssuedOn = entry.Name.IssuedOn;
-    return binding;
+    auto const signing = ProbeSigning(*keys_, keyHandle);
+    if (signing != 0) {
+      return {std::nullopt, IsStale(signing)};
+    }
+    return RestoreWithKey(entry, std::move(key));
   } catch (Error const& error) {
     options_.Log.Write(LogLevel::Debug, "store.entry_unusable", {{"why", error.what()}});
-    return std::nullopt;
+    return {};
   }
+}
+
+Restored CertificateStore::RestoreWithKey(OwnEntry const& entry, NCryptObject key) const {
+  auto const strength = StrengthOf(entry.Stored.Key, key.Get());
+  StoredBinding binding;
+  binding.Key = MakeBindingKey(std::move(key), strength).get();
+  binding.Certificate = schannel::MakeBindingCertificate({entry.Stored.Der}, binding.Key->Handle(), strength).get();
+  binding.MtlsEndpoint = entry.Name.MtlsEndpoint;
+  binding.TokenEndpoint = entry.Name.TokenEndpoint;
+  binding.ClientId = entry.Name.ClientId;
+  binding.TenantId = entry.Name.TenantId;
+  binding.Attested = entry.Name.Attested;
+  binding.IssuedOn = entry.Name.IssuedOn;
+  return {std::move(binding)};
 }
 
 KeyStrength CertificateStore::StrengthOf(KeyLocation const& location, NCRYPT_KEY_HANDLE key) const {
@@ -168,7 +186,11 @@ KeyStrength CertificateStore::StrengthOf(KeyLocation const& location, NCRYPT_KEY
   return ProbeHardware(*keys_, handle) == 0 ? KeyStrength::Hardware : KeyStrength::Software;
 }
 
-void CertificateStore::Drop(OwnEntry const& entry, char const* why) const {
+void CertificateStore::Drop(Mutex const& mutex, OwnEntry const& entry, char const* why) const {
+  if (!mutex) {
+    options_.Log.Write(LogLevel::Info, "store.not_removed", {{"why", "the store is busy"}});
+    return;
+  }
   options_.Log.Write(LogLevel::Info, "store.removed", {{"why", why}, {"client_id", entry.Name.ClientId}});
   store_->Remove(entry.Stored.Der);
 }
@@ -187,19 +209,22 @@ void CertificateStore::Save(std::string_view name, StoredBinding const& binding)
   if (!friendlyName) {
     return;
   }
+  auto const mutex = HoldMutex(mutexes_, tag, NoWait, {});
   auto const earlier = Find(tag);
   store_->Add({binding.Certificate->Leaf(), *friendlyName, location});
   for (auto const& entry : earlier) {
     if (entry.Stored.Der != binding.Certificate->Leaf()) {
-      Drop(entry, "superseded");
+      Drop(mutex, entry, "superseded");
     }
   }
 }
 
 void CertificateStore::Remove(std::string_view name, std::string_view keyId) {
-  for (auto const& entry : Find(BindingTag(name))) {
+  auto const tag = BindingTag(name);
+  auto const mutex = HoldMutex(mutexes_, tag, LongestWait, {});
+  for (auto const& entry : Find(tag)) {
     if (encoding::ToBase64Url(crypto::Sha256(entry.Stored.Der)) == keyId) {
-      Drop(entry, "refused");
+      Drop(mutex, entry, "refused");
     }
   }
 }
@@ -207,21 +232,27 @@ void CertificateStore::Remove(std::string_view name, std::string_view keyId) {
 }  // namespace
 
 gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(
-    std::shared_ptr<StoreFunctions> store, std::shared_ptr<KeyFunctions> keys, CertificateStoreOptions options) {
+    std::shared_ptr<StoreFunctions> store,
+    std::shared_ptr<KeyFunctions> keys,
+    std::shared_ptr<MutexFunctions> mutexes,
+    CertificateStoreOptions options) {
   return std::shared_ptr<BindingStore>{
-      std::make_shared<CertificateStore>(std::move(store), std::move(keys), std::move(options))};
+      std::make_shared<CertificateStore>(std::move(store), std::move(keys), std::move(mutexes), std::move(options))};
 }
 
 gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(CertificateStoreOptions options) {
-  return MakeCertificateStoreBindingStore(SystemStore(), SystemKeys(), std::move(options));
+  return MakeCertificateStoreBindingStore(SystemStore(), SystemKeys(), SystemMutexes(), std::move(options));
 }
 
-KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, Logger log) {
-  return [store = std::move(store), log = std::move(log)](std::vector<std::uint8_t> const& publicKey) {
+KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, std::shared_ptr<MutexFunctions> mutexes, Logger log) {
+  return [store = std::move(store), mutexes = std::move(mutexes),
+          log = std::move(log)](std::vector<std::uint8_t> const& publicKey) {
     try {
       for (auto const& entry : store->Read()) {
-        auto const facts = crypto::ReadCertificate(entry.Der);
-        if (ParseFriendlyName(entry.FriendlyName) && facts && facts->SubjectPublicKeyInfo == publicKey) {
+        auto const name = ParseFriendlyName(entry.FriendlyName);
+        auto const facts = name ? crypto::ReadCertificate(entry.Der) : std::nullopt;
+        // No waiting here: whoever holds the mutex may be waiting for the key that replaces this one.
+        if (facts && facts->SubjectPublicKeyInfo == publicKey && HoldMutex(mutexes, name->Tag, NoWait, {})) {
           store->Remove(entry.Der);
           log.Write(LogLevel::Info, "store.removed", {{"why", "its key is gone"}});
         }
@@ -232,6 +263,6 @@ KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, Logger log) {
   };
 }
 
-KeyIsGone PurgeFromPersonalStore(Logger log) { return PurgeFromStore(SystemStore(), std::move(log)); }
+KeyIsGone PurgeFromPersonalStore(Logger log) { return PurgeFromStore(SystemStore(), SystemMutexes(), std::move(log)); }
 
 }  // namespace mtlspop::windows

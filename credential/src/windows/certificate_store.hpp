@@ -7,6 +7,7 @@
 
 #include "key_functions.hpp"
 #include "key_providers.hpp"
+#include "named_mutex.hpp"
 #include "store_functions.hpp"
 
 #include "mtlspop/credential/binding_store.hpp"
@@ -16,10 +17,14 @@ namespace mtlspop::windows {
 
 /// As the function of windows.hpp, over tables of functions.
 gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(
-    std::shared_ptr<StoreFunctions> store, std::shared_ptr<KeyFunctions> keys, CertificateStoreOptions options);
+    std::shared_ptr<StoreFunctions> store,
+    std::shared_ptr<KeyFunctions> keys,
+    std::shared_ptr<MutexFunctions> mutexes,
+    CertificateStoreOptions options);
 
-/// Removes the certificates from CurrentUser\My that this library put there and that belong to a key.
-KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, Logger log);
+/// Removes the certificates from CurrentUser\My that this library put there and that belong to a key. Those of a binding
+/// that somebody is at just now stay: they are removed when it is loaded or saved.
+KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, std::shared_ptr<MutexFunctions> mutexes, Logger log);
 KeyIsGone PurgeFromPersonalStore(Logger log);
 
 }  // namespace mtlspop::windows

@@ -1,6 +1,8 @@
 #include "cng_key.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include <bcrypt.h>
@@ -178,6 +180,15 @@ SECURITY_STATUS ProbeSigning(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
     return status;
   }
   return crypto::VerifyPssSha256(ReadPublicKey(functions, key), challenge, signature) ? 0 : NTE_BAD_SIGNATURE;
+}
+
+bool IsAbsent(SECURITY_STATUS status) noexcept { return status == NTE_BAD_KEYSET || status == NTE_NO_KEY; }
+
+bool IsStale(SECURITY_STATUS status) noexcept {
+  constexpr SECURITY_STATUS stale[] = {NTE_BAD_KEYSET,         NTE_NO_KEY,       NTE_BAD_KEY,
+                                       NTE_BAD_KEY_STATE,      NTE_BAD_DATA,     NTE_KEYSET_ENTRY_BAD,
+                                       NTE_DECRYPTION_FAILURE, NTE_BAD_SIGNATURE};
+  return std::find(std::begin(stale), std::end(stale), status) != std::end(stale);
 }
 
 bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) { return ProbeSigning(functions, key) == 0; }

@@ -56,6 +56,12 @@ std::vector<std::uint8_t> ReadPublicKey(KeyFunctions& functions, NCRYPT_KEY_HAND
 /// As `DoesSign`: 0 where it does, NTE_BAD_SIGNATURE where what it signs is no good, otherwise why it does not sign.
 SECURITY_STATUS ProbeSigning(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 
+/// There is no key of the name.
+bool IsAbsent(SECURITY_STATUS status) noexcept;
+
+/// What a key says when it is opened or signed with after its boot, or its material is gone. Anything else may pass.
+bool IsStale(SECURITY_STATUS status) noexcept;
+
 /// Whether the key signs, and what it signs is good for its own public key: a key from before the last boot opens and
 /// does not sign.
 bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);

@@ -1,8 +1,8 @@
 #include "key_providers.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,6 +13,7 @@
 #include "../encoding.hpp"
 #include "certificate_store.hpp"
 #include "cng_key.hpp"
+#include "friendly_name.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
 #include "status.hpp"
@@ -28,6 +29,13 @@
 namespace mtlspop::windows {
 namespace {
 
+using std::chrono::milliseconds;
+using PublicKey = std::vector<std::uint8_t>;
+
+/// How long a request waits for another process that makes or replaces the key: a TPM takes seconds for one.
+constexpr milliseconds LongestWait{10'000};
+/// And the question what this machine can do, which has to be quick.
+constexpr milliseconds LongestWaitOfProbe{2'000};
 constexpr DWORD KeyBits = 2048;
 /// Instead of NCRYPT_OVERWRITE_KEY_FLAG.
 constexpr DWORD KeepIt = 0;
@@ -74,17 +82,36 @@ std::wstring NameOr(std::string const& name, std::wstring const& otherwise) {
   throw Error{std::move(details)};
 }
 
-/// A tier that has no key to give, and Windows' word for why.
+/// How long a tier will have no key to give.
+enum class Lasts {
+  /// As long as the process runs.
+  ForGood,
+  /// Until somebody mends it.
+  UntilMended,
+  /// It may be over the next time.
+  Shortly
+};
+
+/// A tier that has no key to give.
 class TierUnavailable final : public Error {
  public:
-  TierUnavailable(Error const& error, SECURITY_STATUS status) : Error(error), status_(status) {}
+  TierUnavailable(Error const& error, Lasts lasts) : Error(With(error, lasts)), lasts_(lasts) {}
 
-  /// Whether this will not change as long as the process runs.
-  bool IsForGood() const noexcept { return status_ == VbsUnavailable || status_ == NTE_NOT_SUPPORTED; }
+  bool IsForGood() const noexcept { return lasts_ == Lasts::ForGood; }
 
  private:
-  SECURITY_STATUS status_;
+  static ErrorDetails With(Error const& error, Lasts lasts) {
+    auto details = error.Details();
+    details.Transient = lasts == Lasts::Shortly;
+    return details;
+  }
+
+  Lasts lasts_;
 };
+
+Lasts LastsAfter(SECURITY_STATUS status) {
+  return status == VbsUnavailable || status == NTE_NOT_SUPPORTED ? Lasts::ForGood : Lasts::Shortly;
+}
 
 TierUnavailable Unavailable(Tier const& tier, char const* what, SECURITY_STATUS status) {
   auto const failure = Failure(
@@ -93,33 +120,64 @@ TierUnavailable Unavailable(Tier const& tier, char const* what, SECURITY_STATUS 
                                                "needs a Trusted Launch virtual machine "
                                                "with secure boot and vTPM"
                                              : "Check with Get-Tpm that the machine has a TPM that is ready");
-  return TierUnavailable{failure, status};
+  return TierUnavailable{failure, LastsAfter(status)};
 }
-
-/// There is no key of the name.
-bool IsAbsent(SECURITY_STATUS status) { return status == NTE_BAD_KEYSET || status == NTE_NO_KEY; }
 
 /// The key has no such property: it was made without isolation.
 bool IsUnisolated(SECURITY_STATUS status) { return status == NTE_NOT_FOUND || status == NTE_NOT_SUPPORTED; }
 
-/// What a key says when it is signed with after its boot, or its material is gone. Anything else may pass.
-bool IsStale(SECURITY_STATUS status) {
-  constexpr SECURITY_STATUS stale[] = {NTE_BAD_KEYSET,         NTE_NO_KEY,       NTE_BAD_KEY,
-                                       NTE_BAD_KEY_STATE,      NTE_BAD_DATA,     NTE_KEYSET_ENTRY_BAD,
-                                       NTE_DECRYPTION_FAILURE, NTE_BAD_SIGNATURE};
-  return std::find(std::begin(stale), std::end(stale), status) != std::end(stale);
+std::string NameOf(Tier const& tier, std::wstring const& name) {
+  return std::string{ToString(tier.Strength)} + " key " + NarrowName(name);
+}
+
+std::string HowToDelete(Tier const& tier) {
+  return "delete it with certutil -user -csp \"" + NarrowName(tier.Provider) + "\" -delkey and its name";
 }
 
 /// A key that is there, and neither usable nor known to be of no use to anybody.
 TierUnavailable Unusable(Tier const& tier, std::wstring const& name, char const* what, SECURITY_STATUS status) {
-  auto const failure = Failure(
-      errors::KeyUnavailable, "The " + std::string{ToString(tier.Strength)} + " key " + NarrowName(name) + " " + what,
-      status,
-      "Check that this account may use the key, and try again. Where it stays like this and nobody needs the key, "
-      "delete "
-      "it with certutil -user -csp \"" +
-          NarrowName(tier.Provider) + "\" -delkey and its name; another one is made then");
-  return TierUnavailable{failure, status};
+  return TierUnavailable{
+      Failure(
+          errors::KeyUnavailable, "The " + NameOf(tier, name) + " " + what, status,
+          "Check that this account may use the key, and try again. Where it stays like this and nobody needs the "
+          "key, " +
+              HowToDelete(tier) + "; another one is made then"),
+      Lasts::Shortly};
+}
+
+/// A key that lives and is not what this tier gives: somebody else's.
+TierUnavailable NameIsTaken(Tier const& tier, std::wstring const& name, std::string const& why) {
+  ErrorDetails details{
+      errors::KeyUnavailable,
+      "The name " + NarrowName(name) + " is that of a key which is in use and no " +
+          std::string{ToString(tier.Strength)} + " key. It is left alone. " + why,
+      "Choose a name that no other program uses, with the environment variable MSAL_MSI_V2_KEY_NAME. Or, if nobody "
+      "needs that key, " +
+          HowToDelete(tier)};
+  details.NothingSent = true;
+  return TierUnavailable{Error{std::move(details)}, Lasts::UntilMended};
+}
+
+/// Without the mutex nothing is made and nothing destroyed.
+TierUnavailable Busy(Tier const& tier, std::wstring const& name) {
+  ErrorDetails details{
+      errors::KeyUnavailable,
+      "The " + NameOf(tier, name) +
+          " has to be made or replaced, and another process of this user is at it, or keeps "
+          "the mutex that belongs to it",
+      "Try again. Where it stays like this, look for a process of this user that hangs"};
+  details.NothingSent = true;
+  return TierUnavailable{Error{std::move(details)}, Lasts::Shortly};
+}
+
+/// Names the mutex that keeps those apart who make, replace or delete one key. Windows does not tell 'a' from 'A' in the
+/// names of keys.
+std::string MutexOf(Tier const& tier, std::wstring const& name) {
+  auto text = NarrowName(tier.Provider) + "|" + NarrowName(name);
+  std::transform(text.begin(), text.end(), text.begin(), [](char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  });
+  return "key-" + BindingTag(text);
 }
 
 /// The name that credentials ask for, so that what is looked for before the first request is the key of the request.
@@ -156,17 +214,31 @@ NCryptObject OpenProvider(std::shared_ptr<KeyFunctions> const& functions, Tier c
   return opened;
 }
 
+/// What is there under a name.
+enum class KeyState { Absent, Dead, Alive };
+struct Found {
+  KeyState State;
+  /// Of one that lives, and of a dead one that can be opened.
+  std::optional<NCryptObject> Key;
+};
+
 /// Makes and opens the named keys of one tier, and keeps the one in use.
+///
+/// All identities and processes of a user may share a name. A key that lives is taken as it is. For everything else there
+/// is a mutex, and under it another look: what another process has made meanwhile is taken, and neither deleted nor
+/// overwritten.
 class PersistedKeyProvider final : public KeyProvider {
  public:
   PersistedKeyProvider(
       Tier const& tier,
       std::shared_ptr<KeyFunctions> functions,
+      std::shared_ptr<MutexFunctions> mutexes,
       KeyIsGone keyIsGone,
       Logger log,
       std::string const& usualName)
       : tier_(tier),
         functions_(std::move(functions)),
+        mutexes_(std::move(mutexes)),
         keyIsGone_(std::move(keyIsGone)),
         log_(std::move(log)),
         usualName_(NameOr(usualName, tier.KeyName)) {}
@@ -176,10 +248,21 @@ class PersistedKeyProvider final : public KeyProvider {
       KeyRequest const& request, Context const& context) override;
 
  private:
-  std::shared_ptr<BindingKey const> Get(std::wstring const& name, bool forceNew) const;
-  NCryptObject OpenOrCreate(NCryptObject const& provider, std::wstring const& name) const;
-  NCryptObject Replace(NCryptObject const& provider, std::wstring const& name) const;
-  std::optional<NCryptObject> Open(NCryptObject const& provider, std::wstring const& name) const;
+  using Mutex = std::unique_ptr<HeldMutex>;
+
+  std::shared_ptr<BindingKey const> Get(KeyRequest const& request, milliseconds wait, Context const& context) const;
+  NCryptObject OpenOrCreate(
+      NCryptObject const& provider, std::wstring const& name, milliseconds wait, Context const& context) const;
+  NCryptObject Replace(
+      NCryptObject const& provider,
+      std::wstring const& name,
+      PublicKey const& refused,
+      milliseconds wait,
+      Context const& context) const;
+  PublicKey RefusedKey(NCryptObject const& provider, std::wstring const& name, KeyRequest const& request) const;
+  NCryptObject MakeAnother(NCryptObject const& provider, std::wstring const& name, Found found) const;
+  Mutex Hold(std::wstring const& name, milliseconds wait, Context const& context) const;
+  Found Look(NCryptObject const& provider, std::wstring const& name) const;
   std::optional<NCryptObject> Create(NCryptObject const& provider, std::wstring const& name, DWORD ifItExists) const;
   NCryptObject Finish(NCryptObject key) const;
   bool IsTrustworthy(NCRYPT_KEY_HANDLE key) const;
@@ -187,6 +270,7 @@ class PersistedKeyProvider final : public KeyProvider {
 
   Tier const& tier_;
   std::shared_ptr<KeyFunctions> functions_;
+  std::shared_ptr<MutexFunctions> mutexes_;
   KeyIsGone keyIsGone_;
   Logger log_;
   /// The name of the key where a request names none, and the one that is looked for before there is a request.
@@ -206,7 +290,7 @@ KeyStrength PersistedKeyProvider::HighestStrength() const noexcept {
     std::lock_guard<std::mutex> const lock{mutex_};
     if (!highest_) {
       if (tier_.MustBeIsolated) {
-        highest_ = Get(usualName_, false)->Strength();
+        highest_ = Get({}, LongestWaitOfProbe, {})->Strength();
       } else {
         OpenProvider(functions_, tier_);
         highest_ = tier_.Strength;
@@ -233,81 +317,158 @@ gsl::not_null<std::shared_ptr<BindingKey const>> PersistedKeyProvider::GetOrCrea
   }
   context.ThrowIfEnded("Making the binding key");
   std::lock_guard<std::mutex> const lock{mutex_};
-  auto key = Get(NameOr(request.Name, usualName_), request.ForceNew);
-  highest_ = tier_.Strength;
-  return gsl::make_not_null(std::move(key));
+  try {
+    auto key = Get(request, LongestWait, context);
+    highest_ = tier_.Strength;
+    return gsl::make_not_null(std::move(key));
+  } catch (TierUnavailable const& error) {
+    if (!error.IsForGood() || request.MinimumStrength == KeyStrength::None) {
+      throw;
+    }
+    auto details = error.Details();
+    details.Code = errors::MinimumStrengthNotAvailable;
+    throw Error{std::move(details)};
+  }
 }
 
 /// With the lock held.
-std::shared_ptr<BindingKey const> PersistedKeyProvider::Get(std::wstring const& name, bool forceNew) const {
-  if (current_ && !forceNew && currentName_ == name) {
+std::shared_ptr<BindingKey const> PersistedKeyProvider::Get(
+    KeyRequest const& request, milliseconds wait, Context const& context) const {
+  auto const name = NameOr(request.Name, usualName_);
+  if (current_ && !request.ForceNew && currentName_ == name) {
     return current_;
   }
   auto const provider = OpenProvider(functions_, tier_);
-  auto key = forceNew ? Replace(provider, name) : OpenOrCreate(provider, name);
+  auto key = request.ForceNew ? Replace(provider, name, RefusedKey(provider, name, request), wait, context)
+                              : OpenOrCreate(provider, name, wait, context);
   current_ = MakeBindingKey(std::move(key), tier_.Strength).get();
   currentName_ = name;
   return current_;
 }
 
-/// All identities and processes of a user may share the name: one that another made meanwhile is not overwritten.
-NCryptObject PersistedKeyProvider::OpenOrCreate(NCryptObject const& provider, std::wstring const& name) const {
-  auto key = Open(provider, name);
-  if (!key) {
-    key = Create(provider, name, KeepIt);
+NCryptObject PersistedKeyProvider::OpenOrCreate(
+    NCryptObject const& provider, std::wstring const& name, milliseconds wait, Context const& context) const {
+  auto found = Look(provider, name);
+  if (found.State == KeyState::Alive) {
+    return std::move(*found.Key);
   }
-  if (!key) {
-    key = Open(provider, name);
+  auto const mutex = Hold(name, wait, context);
+  found = Look(provider, name);
+  if (found.State == KeyState::Alive) {
+    return std::move(*found.Key);
   }
-  return key ? std::move(*key) : *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
+  if (!mutex) {
+    throw Busy(tier_, name);
+  }
+  return MakeAnother(provider, name, std::move(found));
 }
 
-/// Another key than the one that was handed out last. Where somebody who shares the name has put another one there
-/// already, it is that one: two identities that replaced each other's keys in turn would never come to rest. The
-/// certificates of a key that is overwritten are of no use to anybody any more, and purged.
-NCryptObject PersistedKeyProvider::Replace(NCryptObject const& provider, std::wstring const& name) const {
-  std::vector<std::uint8_t> earlierKey;
-  if (auto earlier = Open(provider, name)) {
-    earlierKey = ReadPublicKey(*functions_, earlier->Get());
-    if (current_ && currentName_ == name && current_->SubjectPublicKeyInfo() != earlierKey) {
-      return std::move(*earlier);
-    }
+/// Another key than the refused one. Where somebody who shares the name has put another one there already, it is that
+/// one: two identities that replaced each other's keys in turn would never come to rest. The certificates of a key that
+/// is overwritten are of no use to anybody any more, and purged.
+NCryptObject PersistedKeyProvider::Replace(
+    NCryptObject const& provider,
+    std::wstring const& name,
+    PublicKey const& refused,
+    milliseconds wait,
+    Context const& context) const {
+  auto const mutex = Hold(name, wait, context);
+  auto found = Look(provider, name);
+  auto const there = found.State == KeyState::Alive ? ReadPublicKey(*functions_, found.Key->Get()) : PublicKey{};
+  if (found.State == KeyState::Alive && there != refused) {
+    return std::move(*found.Key);
+  }
+  if (!mutex) {
+    throw Busy(tier_, name);
+  }
+  if (found.State != KeyState::Alive) {
+    return MakeAnother(provider, name, std::move(found));
   }
   auto key = *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
-  if (!earlierKey.empty()) {
-    log_.Write(LogLevel::Info, "key.replaced", {{"tier", ToString(tier_.Strength)}});
-    keyIsGone_(earlierKey);
-  }
+  log_.Write(LogLevel::Info, "key.replaced", {{"tier", ToString(tier_.Strength)}});
+  keyIsGone_(there);
   return key;
 }
 
-/// The key of that name, if it is there and lives. A stale one is removed. One that fails for another reason is left as it
-/// is: it may be somebody's, and work the next time.
-std::optional<NCryptObject> PersistedKeyProvider::Open(NCryptObject const& provider, std::wstring const& name) const {
+/// The key that is not to be had again: the one that the request names, or the one that was handed out last, or, where
+/// nobody knows, the one that is there before others are waited for. Empty where there is none.
+PublicKey PersistedKeyProvider::RefusedKey(
+    NCryptObject const& provider, std::wstring const& name, KeyRequest const& request) const {
+  if (!request.Refused.empty()) {
+    return request.Refused;
+  }
+  if (current_ && currentName_ == name) {
+    return current_->SubjectPublicKeyInfo();
+  }
+  auto const found = Look(provider, name);
+  return found.State == KeyState::Alive ? ReadPublicKey(*functions_, found.Key->Get()) : PublicKey{};
+}
+
+/// A key in the place of one that is dead or absent, with the mutex held.
+NCryptObject PersistedKeyProvider::MakeAnother(
+    NCryptObject const& provider, std::wstring const& name, Found found) const {
+  if (found.State == KeyState::Dead) {
+    log_.Write(LogLevel::Warning, "key.stale", {{"tier", ToString(tier_.Strength)}});
+  }
+  if (found.Key) {
+    ReportGone(found.Key->Get());
+    found.Key->Delete();
+  }
+  if (auto key = Create(provider, name, KeepIt)) {
+    return std::move(*key);
+  }
+  // Taken all the same: by a key that can be neither opened nor deleted, or by that of a process that knows nothing of
+  // the mutex.
+  found = Look(provider, name);
+  return found.State == KeyState::Alive ? std::move(*found.Key) : *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
+}
+
+PersistedKeyProvider::Mutex PersistedKeyProvider::Hold(
+    std::wstring const& name, milliseconds wait, Context const& context) const {
+  auto mutex = HoldMutex(mutexes_, MutexOf(tier_, name), wait, context);
+  if (!mutex) {
+    log_.Write(LogLevel::Warning, "key.busy", {{"tier", ToString(tier_.Strength)}});
+  }
+  return mutex;
+}
+
+/// A key that neither signs nor says that it is dead, and one that lives and is not what this tier gives, are errors: they
+/// are somebody's, and stay as they are.
+Found PersistedKeyProvider::Look(NCryptObject const& provider, std::wstring const& name) const {
   NCRYPT_KEY_HANDLE handle = 0;
   auto status = functions_->OpenKey(provider.Get(), &handle, name.c_str());
   if (IsAbsent(status)) {
-    return std::nullopt;
+    return {KeyState::Absent, std::nullopt};
+  }
+  if (IsStale(status)) {
+    return {KeyState::Dead, std::nullopt};
+  }
+  if (status == NTE_NOT_SUPPORTED) {
+    throw Unavailable(tier_, "Keys cannot be opened by their names", status);
   }
   if (status != 0) {
     throw Unusable(tier_, name, "cannot be opened", status);
   }
   NCryptObject key{functions_, handle};
-  auto const isolation = tier_.MustBeIsolated ? ProbeIsolation(*functions_, handle) : 0;
-  if (isolation != 0 && !IsUnisolated(isolation)) {
-    throw Unusable(tier_, name, "does not say whether it is isolated", isolation);
+  try {
+    status = ProbeSigning(*functions_, handle);
+  } catch (Error const& error) {
+    throw NameIsTaken(tier_, name, error.Details().What);
   }
-  status = isolation == 0 ? ProbeSigning(*functions_, handle) : isolation;
-  if (status == 0) {
-    return key;
+  if (IsStale(status)) {
+    return {KeyState::Dead, std::move(key)};
   }
-  if (isolation == 0 && !IsStale(status)) {
+  if (status != 0) {
     throw Unusable(tier_, name, "does not sign", status);
   }
-  log_.Write(LogLevel::Warning, "key.stale", {{"tier", ToString(tier_.Strength)}});
-  ReportGone(handle);
-  key.Delete();
-  return std::nullopt;
+  auto const isolation = tier_.MustBeIsolated ? ProbeIsolation(*functions_, handle) : 0;
+  if (IsUnisolated(isolation)) {
+    throw NameIsTaken(tier_, name, "It is not isolated (status " + StatusText(isolation) + ")");
+  }
+  if (isolation != 0) {
+    throw Unusable(tier_, name, "does not say whether it is isolated", isolation);
+  }
+  return {KeyState::Alive, std::move(key)};
 }
 
 void PersistedKeyProvider::ReportGone(NCRYPT_KEY_HANDLE key) const {
@@ -349,7 +510,7 @@ NCryptObject PersistedKeyProvider::Finish(NCryptObject key) const {
     // As good as a refusal: nothing here isolates keys.
     throw TierUnavailable{
         Unavailable(tier_, "Windows made a key that is not isolated where an isolated one was asked", 0),
-        NTE_NOT_SUPPORTED};
+        Lasts::ForGood};
   }
   if (!DoesSign(*functions_, key.Get())) {
     key.Delete();
@@ -398,15 +559,23 @@ class TransientKeyProvider final : public KeyProvider {
 }  // namespace
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
-    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log, std::string const& usualName) {
+    std::shared_ptr<KeyFunctions> functions,
+    KeyIsGone keyIsGone,
+    Logger log,
+    std::string const& usualName,
+    std::shared_ptr<MutexFunctions> mutexes) {
   return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
-      KeyGuardTier, std::move(functions), std::move(keyIsGone), std::move(log), usualName)};
+      KeyGuardTier, std::move(functions), std::move(mutexes), std::move(keyIsGone), std::move(log), usualName)};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
-    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log, std::string const& usualName) {
+    std::shared_ptr<KeyFunctions> functions,
+    KeyIsGone keyIsGone,
+    Logger log,
+    std::string const& usualName,
+    std::shared_ptr<MutexFunctions> mutexes) {
   return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
-      TpmTier, std::move(functions), std::move(keyIsGone), std::move(log), usualName)};
+      TpmTier, std::move(functions), std::move(mutexes), std::move(keyIsGone), std::move(log), usualName)};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions) {

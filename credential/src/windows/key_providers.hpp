@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "key_functions.hpp"
+#include "named_mutex.hpp"
 
 #include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/transport/log.hpp"
@@ -19,12 +20,20 @@ namespace mtlspop::windows {
 /// it can be removed. Must not throw.
 using KeyIsGone = std::function<void(std::vector<std::uint8_t> const& subjectPublicKeyInfo)>;
 
-/// As the functions of windows.hpp, over a table of functions. `usualName` is the name of the key where a request names
+/// As the functions of windows.hpp, over tables of functions. `usualName` is the name of the key where a request names
 /// none, and of the one that `HighestStrength()` makes; "" for the provider's own.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
-    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log, std::string const& usualName = {});
+    std::shared_ptr<KeyFunctions> functions,
+    KeyIsGone keyIsGone,
+    Logger log,
+    std::string const& usualName = {},
+    std::shared_ptr<MutexFunctions> mutexes = SystemMutexes());
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
-    std::shared_ptr<KeyFunctions> functions, KeyIsGone keyIsGone, Logger log, std::string const& usualName = {});
+    std::shared_ptr<KeyFunctions> functions,
+    KeyIsGone keyIsGone,
+    Logger log,
+    std::string const& usualName = {},
+    std::shared_ptr<MutexFunctions> mutexes = SystemMutexes());
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions);
 
 }  // namespace mtlspop::windows

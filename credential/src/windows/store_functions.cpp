@@ -69,13 +69,11 @@ class System final : public StoreFunctions {
 
   void Add(StoreEntry const& entry) override {
     auto const store = Open();
-    PCCERT_CONTEXT added = nullptr;
-    if (CertAddEncodedCertificateToStore(
-            store.get(), X509_ASN_ENCODING, entry.Der.data(), static_cast<DWORD>(entry.Der.size()),
-            CERT_STORE_ADD_REPLACE_EXISTING, &added) == FALSE) {
-      Fail("The certificate cannot be put into CurrentUser\\My");
+    schannel::CertificateContextPtr const certificate{
+        CertCreateCertificateContext(X509_ASN_ENCODING, entry.Der.data(), static_cast<DWORD>(entry.Der.size()))};
+    if (!certificate) {
+      Fail("The certificate cannot be read");
     }
-    schannel::CertificateContextPtr const certificate{added};
     auto name = entry.FriendlyName;
     CRYPT_DATA_BLOB friendlyName{
         static_cast<DWORD>((name.size() + 1) * sizeof(wchar_t)), reinterpret_cast<BYTE*>(name.data())};
@@ -83,10 +81,12 @@ class System final : public StoreFunctions {
     CRYPT_KEY_PROV_INFO info{};
     info.pwszProvName = key.Provider.data();
     info.pwszContainerName = key.Name.data();
-    if (CertSetCertificateContextProperty(added, CERT_FRIENDLY_NAME_PROP_ID, 0, &friendlyName) == FALSE ||
-        CertSetCertificateContextProperty(added, CERT_KEY_PROV_INFO_PROP_ID, 0, &info) == FALSE) {
-      CertDeleteCertificateFromStore(CertDuplicateCertificateContext(added));
-      Fail("The certificate's properties cannot be put into CurrentUser\\My");
+    // Before the certificate is in the store: nobody finds it there without them.
+    if (CertSetCertificateContextProperty(certificate.get(), CERT_FRIENDLY_NAME_PROP_ID, 0, &friendlyName) == FALSE ||
+        CertSetCertificateContextProperty(certificate.get(), CERT_KEY_PROV_INFO_PROP_ID, 0, &info) == FALSE ||
+        CertAddCertificateContextToStore(store.get(), certificate.get(), CERT_STORE_ADD_REPLACE_EXISTING, nullptr) ==
+            FALSE) {
+      Fail("The certificate cannot be put into CurrentUser\\My");
     }
   }
 
@@ -108,11 +108,6 @@ class System final : public StoreFunctions {
     }
     return false;
   }
-
-  HANDLE OpenNamedMutex(wchar_t const* name) override { return CreateMutexW(nullptr, FALSE, name); }
-  DWORD Wait(HANDLE mutex, DWORD milliseconds) override { return WaitForSingleObject(mutex, milliseconds); }
-  void ReleaseMutex(HANDLE mutex) override { ::ReleaseMutex(mutex); }
-  void CloseHandle(HANDLE handle) override { ::CloseHandle(handle); }
 };
 
 }  // namespace

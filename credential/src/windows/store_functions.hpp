@@ -32,7 +32,7 @@ struct StoreEntry {
   KeyLocation Key;
 };
 
-/// The store and the mutex that keeps processes apart.
+/// The store.
 ///
 /// Thread safety: all members may be called from any thread at any time.
 class StoreFunctions {
@@ -42,19 +42,12 @@ class StoreFunctions {
   /// What is in CurrentUser\My.
   /// @throw Error `system_failure` where the store cannot be read
   virtual std::vector<StoreEntry> Read() = 0;
-  /// Adds a certificate, in the place of one with the same bytes.
+  /// Adds a certificate with its properties at once, in the place of one with the same bytes.
   /// @throw Error `system_failure`
   virtual void Add(StoreEntry const& entry) = 0;
   /// Removes the certificate with these bytes. Returns whether there was one.
   /// @throw Error `system_failure`
   virtual bool Remove(gsl::span<std::uint8_t const> der) = 0;
-
-  /// CreateMutexW; null where that fails.
-  virtual HANDLE OpenNamedMutex(wchar_t const* name) = 0;
-  /// WaitForSingleObject.
-  virtual DWORD Wait(HANDLE mutex, DWORD milliseconds) = 0;
-  virtual void ReleaseMutex(HANDLE mutex) = 0;
-  virtual void CloseHandle(HANDLE handle) = 0;
 };
 
 /// Windows' own.

@@ -251,6 +251,61 @@ TEST(KeyProviders, ChainTakesTheFirstThatCanAndFallsBackNoFurtherThanAllowed) {
   EXPECT_EQ(ErrorCodeOf([&] { chain->GetOrCreateKey({KeyStrength::Hardware}, {}); }), "key_unavailable");
 }
 
+/// A tier that has nothing just now: a key that another process keeps busy, a TPM that is not ready.
+class UnableJustNow final : public KeyProvider {
+ public:
+  KeyStrength HighestStrength() const noexcept override { return KeyStrength::None; }
+  gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(KeyRequest const&, Context const&) override {
+    ++Asked;
+    if (IsOver) return ReadyKeys{KeyStrength::KeyGuard}.GetOrCreateKey({}, {});
+    ErrorDetails details{errors::KeyUnavailable, "The key is being replaced", "Try again"};
+    details.Transient = true;
+    throw Error{std::move(details)};
+  }
+  bool IsOver = false;
+  int Asked = 0;
+};
+
+gsl::not_null<std::shared_ptr<KeyProvider>> ChainOf(
+    std::shared_ptr<UnableJustNow> const& first, std::shared_ptr<ReadyKeys> const& second) {
+  return MakeKeyProviderChain(
+      {gsl::make_not_null(std::shared_ptr<KeyProvider>{first}),
+       gsl::make_not_null(std::shared_ptr<KeyProvider>{second})});
+}
+
+TEST(KeyProviders, ChainSaysWhyAStrongKeyCannotBeHadJustNow) {
+  auto const unable = std::make_shared<UnableJustNow>();
+  auto const chain = ChainOf(unable, std::make_shared<ReadyKeys>());
+  EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::Software);
+  EXPECT_EQ(unable->Asked, 0) << "another one can";
+  try {
+    chain->GetOrCreateKey({KeyStrength::KeyGuard}, {});
+    ADD_FAILURE() << "there was a key";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::KeyUnavailable);
+    EXPECT_TRUE(error.Details().Transient);
+  }
+  unable->IsOver = true;
+  EXPECT_EQ(chain->GetOrCreateKey({KeyStrength::KeyGuard}, {})->Strength(), KeyStrength::KeyGuard);
+}
+
+TEST(KeyProviders, ChainOfThoseThatNeverCanSaysSo) {
+  auto const chain = MakeKeyProviderChain(
+      {gsl::make_not_null(std::shared_ptr<KeyProvider>{std::make_shared<ReadyKeys>(KeyStrength::Software)})});
+  EXPECT_EQ(ErrorCodeOf([&] { chain->GetOrCreateKey({KeyStrength::KeyGuard}, {}); }), "minimum_strength_not_available");
+}
+
+TEST(MinimumStrength, ThatCannotBeHadJustNowIsNotCalledUnavailableForGood) {
+  ManagedIdentityWorld world;
+  auto const unable = std::make_shared<UnableJustNow>();
+  world.Options.Keys = ChainOf(unable, std::make_shared<ReadyKeys>()).get();
+  world.Options.MinimumStrength = KeyStrength::KeyGuard;
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "key_unavailable");
+  EXPECT_EQ(world.Cloud->Count(""), 0);
+  unable->IsOver = true;
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
 /// The two things that take long at the beginning do not wait for each other.
 TEST(KeyProviders, KeyIsMadeWhileTheMetadataIsFetched) {
   class Waiting final : public KeyProvider {

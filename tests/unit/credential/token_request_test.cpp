@@ -320,6 +320,8 @@ TEST_P(BadBindingTest, IsDroppedAndMadeAnewOnce) {
   // The refused key is not used again.
   EXPECT_EQ(world.Keys->Made(), 2);
   EXPECT_TRUE(world.Keys->Requests.back().ForceNew);
+  // The first of the keys that are ready.
+  EXPECT_EQ(world.Keys->Requests.back().Refused, ReadyKeys{}.GetOrCreateKey({}, {})->SubjectPublicKeyInfo());
 }
 
 TEST_P(BadBindingTest, IsAnErrorTheSecondTime) {

@@ -25,19 +25,23 @@ class KeyProviderTest : public testing::Test {
     tpm_.reset();
     EXPECT_EQ(keys_->OpenHandles(), 0U) << "handles are left behind";
     EXPECT_EQ(keys_->FreedTwice, 0);
+    EXPECT_EQ(mutexes_->Held, 0) << "a mutex is kept";
+    EXPECT_EQ(mutexes_->OpenHandles, 0);
   }
 
   KeyProvider& KeyGuard() {
     if (!keyGuard_) {
       keyGuard_ = windows::MakeKeyGuardKeyProvider(
-                      keys_, [this](std::vector<std::uint8_t> const& key) { gone_.push_back(key); }, {})
+                      keys_, [this](std::vector<std::uint8_t> const& key) { gone_.push_back(key); }, {}, {}, mutexes_)
                       .get();
     }
     return *keyGuard_;
   }
   KeyProvider& Tpm() {
     if (!tpm_) {
-      tpm_ = windows::MakeTpmKeyProvider(keys_, [](std::vector<std::uint8_t> const&) {}, {}).get();
+      tpm_ = windows::MakeTpmKeyProvider(
+                 keys_, [](std::vector<std::uint8_t> const&) {}, {}, {}, mutexes_)
+                 .get();
     }
     return *tpm_;
   }
@@ -58,7 +62,31 @@ class KeyProviderTest : public testing::Test {
     return ErrorDetails{ErrorCode{"none"}, {}, {}};
   }
 
+  /// Another process, with mutexes that let it in.
+  gsl::not_null<std::shared_ptr<KeyProvider>> Another() {
+    return windows::MakeKeyGuardKeyProvider(
+        keys_, [](std::vector<std::uint8_t> const&) {}, {}, {}, std::make_shared<NiceMock<MockMutexes>>());
+  }
+  using PublicKey = std::vector<std::uint8_t>;
+  /// While this test's provider waits for the mutex, `meanwhile` happens.
+  template <class Meanwhile>
+  void WhileItWaits(Meanwhile meanwhile) {
+    EXPECT_CALL(*mutexes_, Wait)
+        .WillOnce([this, meanwhile](HANDLE, DWORD) {
+          meanwhile();
+          ++mutexes_->Held;
+          return DWORD{WAIT_OBJECT_0};
+        })
+        .WillRepeatedly(testing::DoDefault());
+  }
+  void NobodyLetsUsIn() {
+    EXPECT_CALL(*mutexes_, Wait).WillRepeatedly(Return(DWORD{WAIT_TIMEOUT}));
+    EXPECT_CALL(*keys_, DeleteKey).Times(0);
+    EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  }
+
   std::shared_ptr<NiceMock<MockKeys>> keys_ = std::make_shared<NiceMock<MockKeys>>();
+  std::shared_ptr<NiceMock<MockMutexes>> mutexes_ = std::make_shared<NiceMock<MockMutexes>>();
   std::vector<std::vector<std::uint8_t>> gone_;
   std::shared_ptr<KeyProvider> keyGuard_;
   std::shared_ptr<KeyProvider> tpm_;
@@ -125,13 +153,204 @@ TEST_F(KeyProviderTest, AKeyFromBeforeTheLastBootIsReplacedAndItsCertificatesPur
   EXPECT_EQ(keys_->Names().size(), 1U);
 }
 
-TEST_F(KeyProviderTest, AKeyWithoutThePropertyIsReplaced) {
-  keys_->KeyGuard = MockKeys::Isolation::IsIgnored;
-  windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey({KeyStrength::None, "shared"}, {});
-  keys_->KeyGuard = MockKeys::Isolation::Works;
-  auto const key = KeyGuard().GetOrCreateKey({KeyStrength::KeyGuard, "shared"}, {});
-  EXPECT_EQ(key->Strength(), KeyStrength::KeyGuard);
+/// Both find the key of the last boot dead, and the other one is first.
+TEST_F(KeyProviderTest, AKeyThatAnotherProcessMadeAfterTheBootIsTakenAndNotReplacedAgain) {
+  KeyGuard().GetOrCreateKey({}, {});
+  keyGuard_.reset();
+  keys_->Reboot();
+  auto const other = Another();
+  PublicKey theirs;
+  WhileItWaits([&] { theirs = other->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(); });
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), theirs);
+  keyGuard_.reset();
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), theirs) << "and is still there";
+}
+
+TEST_F(KeyProviderTest, AKeyThatAnotherProcessMadeWhileThisOneWaitedIsTaken) {
+  auto const other = Another();
+  PublicKey theirs;
+  WhileItWaits([&] { theirs = other->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(); });
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), theirs);
+}
+
+TEST_F(KeyProviderTest, AKeyThatAnotherProcessPutInThePlaceOfTheRefusedOneIsTaken) {
+  auto const other = Another();
+  other->GetOrCreateKey({}, {});
+  PublicKey theirs;
+  WhileItWaits([&] { theirs = other->GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(); });
+  EXPECT_EQ(KeyGuard().GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(), theirs);
+}
+
+/// The provider never saw the refused key, since the binding came from a store.
+TEST_F(KeyProviderTest, ARequestThatNamesTheRefusedKeyOverwritesNoOther) {
+  auto const other = Another();
+  auto request = Forced();
+  request.Refused = other->GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  auto const theirs = other->GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo();
+  EXPECT_EQ(KeyGuard().GetOrCreateKey(request, {})->SubjectPublicKeyInfo(), theirs);
+  request.Refused = theirs;
+  EXPECT_NE(KeyGuard().GetOrCreateKey(request, {})->SubjectPublicKeyInfo(), theirs);
+  EXPECT_THAT(gone_, testing::ElementsAre(theirs));
+}
+
+TEST_F(KeyProviderTest, ALivingKeyIsTakenWithoutTheMutex) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_CALL(*mutexes_, OpenNamedMutex).Times(0);
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+}
+
+TEST_F(KeyProviderTest, WithoutTheMutexNothingIsMadeAndNothingDestroyed) {
+  NobodyLetsUsIn();
+  auto failure = FailureOf(KeyGuard());
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_TRUE(failure.Transient);
+  EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::None);
+  testing::Mock::VerifyAndClearExpectations(keys_.get());
+
+  Another()->GetOrCreateKey({}, {});
+  NobodyLetsUsIn();
+  failure = FailureOf(KeyGuard(), Forced());
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_TRUE(failure.Transient);
+
+  keys_->Reboot();
+  failure = FailureOf(KeyGuard());
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_TRUE(failure.Transient);
+  EXPECT_TRUE(gone_.empty());
+}
+
+TEST_F(KeyProviderTest, WhereThereIsNoMutexNothingIsDestroyedEither) {
+  KeyGuard().GetOrCreateKey({}, {});
+  keyGuard_.reset();
+  keys_->Reboot();
+  EXPECT_CALL(*keys_, DeleteKey).Times(0);
+  EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  EXPECT_CALL(*mutexes_, OpenNamedMutex).WillOnce(Return(nullptr));
+  EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
+  EXPECT_CALL(*mutexes_, CurrentUser).WillOnce(Return(std::wstring{}));
+  EXPECT_EQ(FailureOf(KeyGuard()).Code, errors::KeyUnavailable);
+}
+
+/// It was let go of in the moment in which the wait ended, say.
+TEST_F(KeyProviderTest, WithoutTheMutexAKeyThatLivesByThenIsUsed) {
+  auto const other = Another();
+  PublicKey theirs;
+  EXPECT_CALL(*mutexes_, Wait).WillOnce([&](HANDLE, DWORD) {
+    theirs = other->GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+    return DWORD{WAIT_TIMEOUT};
+  });
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), theirs);
+}
+
+TEST_F(KeyProviderTest, NobodyWaitsLongerForTheMutexThanItsContextLives) {
+  EXPECT_CALL(*mutexes_, Wait(_, testing::Le(201U))).WillOnce(Return(DWORD{WAIT_TIMEOUT}));
+  EXPECT_THROW(KeyGuard().GetOrCreateKey({}, Context{}.WithTimeout(std::chrono::milliseconds{200})), Error);
+  testing::Mock::VerifyAndClearExpectations(mutexes_.get());
+  EXPECT_CALL(*mutexes_, Wait(_, 10'000)).WillOnce(Return(DWORD{WAIT_TIMEOUT}));
+  FailureOf(KeyGuard());
+  testing::Mock::VerifyAndClearExpectations(mutexes_.get());
+  EXPECT_CALL(*mutexes_, Wait(_, 2'000)).WillOnce(Return(DWORD{WAIT_TIMEOUT}));
+  EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::None);
+}
+
+TEST_F(KeyProviderTest, WhoCancelsDoesNotWaitForTheMutex) {
+  auto const context = Context{}.WithCancellation();
+  EXPECT_CALL(*mutexes_, Wait).WillOnce(Return(DWORD{WAIT_TIMEOUT})).WillOnce([&](HANDLE, DWORD milliseconds) {
+    EXPECT_LE(milliseconds, 100U);
+    context.Cancel();
+    return DWORD{WAIT_TIMEOUT};
+  });
+  try {
+    KeyGuard().GetOrCreateKey({}, context);
+    ADD_FAILURE() << "there was a key";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::Cancelled);
+  }
+}
+
+TEST_F(KeyProviderTest, TheMutexIsOneForAllSessionsOfTheUserAndForEachKey) {
+  std::vector<std::wstring> names;
+  EXPECT_CALL(*mutexes_, OpenNamedMutex(_, testing::StrEq(L"D:P(A;;GA;;;S-1-5-21-1)(A;;GA;;;SY)")))
+      .WillRepeatedly([&](wchar_t const* name, wchar_t const*) {
+        names.emplace_back(name);
+        return HANDLE{nullptr};
+      });
+  for (auto const* const name : {"key", "KEY", "another"}) {
+    FailureOf(KeyGuard(), {KeyStrength::None, name});
+  }
+  FailureOf(Tpm(), {KeyStrength::None, "key"});
+  ASSERT_EQ(names.size(), 4U);
+  EXPECT_EQ(names[0].rfind(L"Global\\mtlspop-S-1-5-21-1-key-", 0), 0U);
+  EXPECT_EQ(names[1], names[0]) << "Windows takes them for one name";
+  EXPECT_NE(names[2], names[0]);
+  EXPECT_NE(names[3], names[0]) << "a key of another provider";
+}
+
+TEST_F(KeyProviderTest, AKeyThatDiesBeforeItIsOpenedIsReplaced) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_CALL(*keys_, OpenKey).WillRepeatedly(Return(static_cast<SECURITY_STATUS>(NTE_BAD_KEY_STATE)));
+  EXPECT_NE(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+}
+
+/// Somebody gave MSAL_MSI_V2_KEY_NAME the name of another program's key.
+TEST_F(KeyProviderTest, ALivingKeyThatIsNotIsolatedIsSomebodysAndStays) {
+  keys_->AddForeignKey(L"TheirKey");
+  EXPECT_CALL(*keys_, DeleteKey).Times(0);
+  EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  for (bool const isForced : {false, true}) {
+    auto const failure = FailureOf(KeyGuard(), {KeyStrength::KeyGuard, "TheirKey", isForced});
+    EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+    EXPECT_THAT(failure.What, HasSubstr("TheirKey"));
+    EXPECT_THAT(failure.Action, HasSubstr("MSAL_MSI_V2_KEY_NAME"));
+    EXPECT_THAT(failure.Action, HasSubstr("-delkey"));
+    EXPECT_FALSE(failure.Transient);
+  }
+  EXPECT_TRUE(gone_.empty());
+}
+
+TEST_F(KeyProviderTest, ALivingKeyThatIsTooShortStaysToo) {
+  keys_->AddForeignKey(L"TheirKey", 1024);
+  EXPECT_CALL(*keys_, DeleteKey).Times(0);
+  EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  auto const failure = FailureOf(KeyGuard(), {KeyStrength::KeyGuard, "TheirKey", true});
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_THAT(failure.What, HasSubstr("TheirKey"));
+  EXPECT_THAT(failure.What, HasSubstr("2048"));
+}
+
+/// Of another algorithm, say. It is this key that cannot, not the machine.
+TEST_F(KeyProviderTest, ALivingKeyThatCannotSignAsAskedStaysToo) {
+  keys_->AddForeignKey(L"TheirKey");
+  EXPECT_CALL(*keys_, DeleteKey).Times(0);
+  EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+  EXPECT_CALL(*keys_, SignHash).WillRepeatedly(Return(static_cast<SECURITY_STATUS>(NTE_NOT_SUPPORTED)));
+  auto const failure = FailureOf(KeyGuard(), {KeyStrength::KeyGuard, "TheirKey", true});
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_THAT(failure.What, HasSubstr("TheirKey"));
+}
+
+TEST_F(KeyProviderTest, ADeadKeyThatIsNotIsolatedIsReplaced) {
+  keys_->AddForeignKey(L"TheirKey");
+  keys_->Reboot();
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({KeyStrength::KeyGuard, "TheirKey"}, {})->Strength(), KeyStrength::KeyGuard);
   EXPECT_EQ(gone_.size(), 1U);
+}
+
+TEST_F(KeyProviderTest, WhereTheNameIsTakenTheNextTierServesIfItMay) {
+  keys_->AddForeignKey(L"TheirKey");
+  auto const chain = MakeKeyProviderChain(
+      {windows::MakeKeyGuardKeyProvider(
+           keys_, [](auto const&) {}, {}, "TheirKey", mutexes_),
+       windows::MakeTpmKeyProvider(
+           keys_, [](auto const&) {}, {}, "TheirKey", mutexes_)});
+  EXPECT_EQ(chain->HighestStrength(), KeyStrength::Hardware);
+  EXPECT_EQ(chain->GetOrCreateKey({KeyStrength::Hardware}, {})->Strength(), KeyStrength::Hardware);
+  auto const failure = FailureOf(*chain, {KeyStrength::KeyGuard});
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_THAT(failure.What, HasSubstr("TheirKey"));
 }
 
 TEST_F(KeyProviderTest, AForcedKeyIsANewOneAndTheOldOnesCertificatesArePurged) {
@@ -260,6 +479,18 @@ TEST_F(KeyProviderTest, AChainTriesAgainWhatFailedOnce) {
   auto const chain = MakeKeyProviderChain({windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {})});
   EXPECT_EQ(chain->HighestStrength(), KeyStrength::None);
   EXPECT_EQ(chain->GetOrCreateKey({}, {})->Strength(), KeyStrength::KeyGuard);
+}
+
+TEST_F(KeyProviderTest, AChainSaysWhetherAStrongKeyCannotBeHadAtAllOrJustNow) {
+  auto const chain = MakeKeyProviderChain(
+      {windows::MakeKeyGuardKeyProvider(keys_, [](auto const&) {}, {}), windows::MakeSoftwareKeyProvider(keys_)});
+  EXPECT_CALL(*keys_, CreatePersistedKey).WillRepeatedly(Return(static_cast<SECURITY_STATUS>(NTE_DEVICE_NOT_READY)));
+  auto failure = FailureOf(*chain, {KeyStrength::KeyGuard});
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_TRUE(failure.Transient);
+  EXPECT_CALL(*keys_, CreatePersistedKey).WillRepeatedly(Return(static_cast<SECURITY_STATUS>(0x80890014)));
+  failure = FailureOf(*chain, {KeyStrength::KeyGuard});
+  EXPECT_EQ(failure.Code, errors::MinimumStrengthNotAvailable);
 }
 
 TEST_F(KeyProviderTest, WhatTheMachineCannotDoIsAskedOnce) {

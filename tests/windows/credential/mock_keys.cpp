@@ -42,14 +42,15 @@ MockKeys::MockKeys() {
       .WillByDefault([this](
                          NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const*, wchar_t const* name,
                          DWORD flags) { return Create(provider, key, name, flags); });
-  ON_CALL(*this, OpenKey).WillByDefault([this](NCRYPT_PROV_HANDLE, NCRYPT_KEY_HANDLE* key, wchar_t const* name) {
-    auto const found = keys_.find(name);
-    if (found == keys_.end() || !found->second->IsFinished) {
-      return static_cast<SECURITY_STATUS>(NTE_BAD_KEYSET);
-    }
-    *key = Give({found->second, {}});
-    return SECURITY_STATUS{0};
-  });
+  ON_CALL(*this, OpenKey)
+      .WillByDefault([this](NCRYPT_PROV_HANDLE provider, NCRYPT_KEY_HANDLE* key, wchar_t const* name) {
+        auto const found = keys_.find({handles_.at(provider).Provider, name});
+        if (found == keys_.end() || !found->second->IsFinished) {
+          return static_cast<SECURITY_STATUS>(NTE_BAD_KEYSET);
+        }
+        *key = Give({found->second, {}});
+        return SECURITY_STATUS{0};
+      });
   ON_CALL(*this, SetProperty)
       .WillByDefault([this](NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes) {
         return RealKeys()->SetProperty(Real(object), name, value, bytes);
@@ -77,11 +78,8 @@ MockKeys::MockKeys() {
         return RealKeys()->SignHash(Real(key), padding, hash, hashBytes, signature, bytes, needed, flags);
       });
   ON_CALL(*this, DeleteKey).WillByDefault([this](NCRYPT_KEY_HANDLE key) {
-    auto const& name = handles_.at(key).Of->Name;
-    auto const found = keys_.find(name);
-    if (found != keys_.end() && found->second == handles_.at(key).Of) {
-      keys_.erase(found);
-    }
+    auto const& deleted = *handles_.at(key).Of;
+    keys_.erase({deleted.Provider, deleted.Name});
     return Free(key);
   });
   ON_CALL(*this, FreeObject).WillByDefault([this](NCRYPT_HANDLE object) { return Free(object); });
@@ -101,15 +99,17 @@ SECURITY_STATUS MockKeys::Create(
   if (handles_.count(provider) == 0) {
     return NTE_INVALID_HANDLE;
   }
-  auto const found = keys_.find(name);
+  auto const& providerName = handles_.at(provider).Provider;
+  auto const found = keys_.find({providerName, name});
   if (found != keys_.end() && found->second->IsFinished && (flags & NCRYPT_OVERWRITE_KEY_FLAG) == 0) {
     return NTE_EXISTS;
   }
   auto made = std::make_shared<Key>();
   made->Real = NewRealKey();
+  made->Provider = providerName;
   made->Name = name;
   made->IsIsolated = wantsIsolation && KeyGuard == Isolation::Works;
-  keys_[name] = made;
+  keys_[{providerName, name}] = made;
   *key = Give({made, {}});
   return 0;
 }
@@ -141,18 +141,43 @@ SECURITY_STATUS MockKeys::Answer(NCRYPT_HANDLE object, wchar_t const* name, BYTE
   return 0;
 }
 
+void MockKeys::AddForeignKey(std::wstring const& name, DWORD bits) {
+  auto key = std::make_shared<Key>();
+  key->Real = NewRealKey();
+  RealKeys()->SetProperty(key->Real, NCRYPT_LENGTH_PROPERTY, reinterpret_cast<BYTE*>(&bits), sizeof bits);
+  RealKeys()->FinalizeKey(key->Real);
+  key->Provider = MS_KEY_STORAGE_PROVIDER;
+  key->Name = name;
+  key->IsFinished = true;
+  keys_[{key->Provider, name}] = key;
+}
+
 void MockKeys::Reboot() {
-  for (auto const& [name, key] : keys_) {
+  for (auto const& [place, key] : keys_) {
     key->IsStale = true;
   }
 }
 
 std::set<std::wstring> MockKeys::Names() const {
   std::set<std::wstring> names;
-  for (auto const& [name, key] : keys_) {
-    names.insert(name);
+  for (auto const& [place, key] : keys_) {
+    names.insert(place.second);
   }
   return names;
+}
+
+MockMutexes::MockMutexes() {
+  ON_CALL(*this, CurrentUser).WillByDefault(testing::Return(L"S-1-5-21-1"));
+  ON_CALL(*this, OpenNamedMutex).WillByDefault([this](wchar_t const*, wchar_t const*) {
+    ++OpenHandles;
+    return reinterpret_cast<HANDLE>(1);
+  });
+  ON_CALL(*this, Wait).WillByDefault([this](HANDLE, DWORD) {
+    ++Held;
+    return DWORD{WAIT_OBJECT_0};
+  });
+  ON_CALL(*this, ReleaseMutex).WillByDefault([this](HANDLE) { --Held; });
+  ON_CALL(*this, CloseHandle).WillByDefault([this](HANDLE) { --OpenHandles; });
 }
 
 }  // namespace mtlspop::windows_tests

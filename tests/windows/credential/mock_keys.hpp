@@ -8,11 +8,13 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 
 #include "windows/key_functions.hpp"
+#include "windows/named_mutex.hpp"
 
 namespace mtlspop::windows_tests {
 
@@ -57,6 +59,9 @@ class MockKeys : public windows::KeyFunctions {
   MOCK_METHOD(SECURITY_STATUS, DeleteKey, (NCRYPT_KEY_HANDLE key), (override));
   MOCK_METHOD(SECURITY_STATUS, FreeObject, (NCRYPT_HANDLE object), (override));
 
+  /// Another program makes a key of this name: of the software provider, not isolated.
+  void AddForeignKey(std::wstring const& name, DWORD bits = 2048);
+
   /// The machine is rebooted: persisted per-boot keys still open, and sign no more.
   void Reboot();
 
@@ -78,6 +83,7 @@ class MockKeys : public windows::KeyFunctions {
   /// A key that really is one.
   struct Key {
     NCRYPT_KEY_HANDLE Real = 0;
+    std::wstring Provider;
     std::wstring Name;
     bool IsIsolated = false;
     /// A key is there for others only when it is finished.
@@ -96,8 +102,26 @@ class MockKeys : public windows::KeyFunctions {
   NCRYPT_KEY_HANDLE Real(NCRYPT_HANDLE handle) const { return handles_.at(handle).Of->Real; }
 
   std::map<NCRYPT_HANDLE, Handle> handles_;
-  std::map<std::wstring, std::shared_ptr<Key>> keys_;
+  /// By provider and name: whoever deletes a key deletes what has its name by then.
+  std::map<std::pair<std::wstring, std::wstring>, std::shared_ptr<Key>> keys_;
   NCRYPT_HANDLE next_ = 1;
+};
+
+/// Mutexes that nobody else wants, unless a test says otherwise.
+class MockMutexes : public windows::MutexFunctions {
+ public:
+  MockMutexes();
+
+  MOCK_METHOD(std::wstring, CurrentUser, (), (override));
+  MOCK_METHOD(HANDLE, OpenNamedMutex, (wchar_t const* name, wchar_t const* security), (override));
+  MOCK_METHOD(DWORD, Wait, (HANDLE mutex, DWORD milliseconds), (override));
+  MOCK_METHOD(void, ReleaseMutex, (HANDLE mutex), (override));
+  MOCK_METHOD(void, CloseHandle, (HANDLE handle), (override));
+
+  /// Mutexes that were got and not let go of.
+  int Held = 0;
+  /// Handles given out and not given back.
+  int OpenHandles = 0;
 };
 
 }  // namespace mtlspop::windows_tests

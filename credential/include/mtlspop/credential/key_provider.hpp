@@ -60,6 +60,10 @@ struct KeyRequest {
   std::string Name{};
   /// Do not open an existing key: the last one was refused, or is to be replaced.
   bool ForceNew = false;
+  /// With `ForceNew`: the public key, as `BindingKey::SubjectPublicKeyInfo()` says it, of the one that is not wanted
+  /// again; empty where that is not known. A provider whose keys have names, and that finds another one there already,
+  /// gives that one instead of overwriting what another process has just made.
+  std::vector<std::uint8_t> Refused{};
 };
 
 /// Makes keys, or opens them.

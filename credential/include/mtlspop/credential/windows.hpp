@@ -25,10 +25,14 @@ gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDL
 /// Keys that virtualization-based security isolates and that live until the next boot (Microsoft Software Key Storage
 /// Provider with NCRYPT_USE_VIRTUAL_ISOLATION_FLAG and NCRYPT_USE_PER_BOOT_KEY_FLAG). A key counts only if its property
 /// "Virtual Iso" says so and it signs. One that is there from before the last boot, and therefore does not sign any
-/// more, is replaced, and the certificates in CurrentUser\My that this library put there for it are removed.
+/// more, is replaced, and the certificates in CurrentUser\My that this library put there for it are removed. One that
+/// lives and is of another kind is somebody else's: it is left alone, and the error `key_unavailable` names it.
 ///
 /// Identities and processes of a user share a key by its name. `KeyRequest::ForceNew` overwrites it, with the same
-/// removal, unless another of them has replaced the one that this provider gave last: then it is that new one.
+/// removal, unless another of them has replaced the one that `KeyRequest::Refused` names (where it names none: the one
+/// that this provider gave last): then it is that new one. A named mutex of the user's, for which a request waits 10 s at
+/// most, is held while a key is made or replaced; without it nothing is made or destroyed, and the error is a
+/// `key_unavailable` that is transient.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
 
 /// Keys in the machine's TPM (Microsoft Platform Crypto Provider, if it says of itself that it is hardware).
@@ -41,9 +45,10 @@ struct CertificateStoreOptions {
 };
 
 /// Keeps binding certificates in CurrentUser\My, where they are found again by the next process as long as their key
-/// lives. The friendly name of a certificate says whose it is; of several the newest valid one is taken, and those
-/// whose key is gone are removed. Keys that Windows cannot find by a name are not kept. Processes keep out of each
-/// other's way with a named mutex, for which nobody waits longer than 300 ms.
+/// lives. The friendly name of a certificate says whose it is; of several the newest valid one is taken, and older and
+/// expired ones and those whose key is gone are removed. One whose key cannot be used just now stays. Keys that Windows
+/// cannot find by a name are not kept. Processes keep out of each other's way with a named mutex of the user's, for which
+/// nobody waits longer than 300 ms; without it nothing is removed.
 gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(CertificateStoreOptions options = {});
 
 /// Attests KeyGuard keys with Microsoft's AttestationClientLib.dll: the file that the environment variable
