@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include <gsl/util>
+
 #include "mtlspop/transport/environment.hpp"
 
 namespace mtlspop::cpprest {
@@ -31,8 +33,10 @@ ProxyOptions ProxyFor(web::web_proxy const& proxy) {
     options.UserName = utility::conversions::to_utf8string(proxy.credentials().username());
     // Taken from cpprestsdk's own deleter, which frees and wipes it on Windows only.
     std::unique_ptr<utility::string_t> const password{proxy.credentials()._internal_decrypt().release()};
+    auto const wipe = gsl::finally([&password] {
+      std::fill_n(static_cast<utility::char_t volatile*>(&(*password)[0]), password->size(), utility::char_t{});
+    });
     options.Password = Secret{utility::conversions::to_utf8string(*password)};
-    std::fill_n(static_cast<utility::char_t volatile*>(&(*password)[0]), password->size(), utility::char_t{});
   }
   return options;
 }

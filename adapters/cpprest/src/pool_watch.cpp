@@ -28,19 +28,21 @@ struct Posted {
 void PostToPool(std::function<void()> work) {
   // Never destroyed: the pool's threads may outlive static objects.
   static auto& posted = *new Posted;
-  {
-    std::lock_guard const lock{posted.Mutex};
-    posted.Works.push_back(std::move(work));
+  auto const runNext = [](void* /*argument*/) {
+    std::unique_lock lock{posted.Mutex};
+    auto const next = std::move(posted.Works.front());
+    posted.Works.pop_front();
+    lock.unlock();
+    next();
+  };
+  std::lock_guard const lock{posted.Mutex};
+  posted.Works.push_back(std::move(work));
+  try {
+    pplx::default_scheduler_t{}.schedule(runNext, nullptr);
+  } catch (...) {
+    posted.Works.pop_back();
+    throw;
   }
-  pplx::default_scheduler_t{}.schedule(
-      [](void* /*argument*/) {
-        std::unique_lock lock{posted.Mutex};
-        auto const next = std::move(posted.Works.front());
-        posted.Works.pop_front();
-        lock.unlock();
-        next();
-      },
-      nullptr);
 }
 #endif
 

@@ -161,6 +161,22 @@ TEST(FallbackTest, AllRefused) {
       "connect_failed");
 }
 
+/// What can never work is said at once, and not as something that may pass.
+TEST(FallbackTest, ACertificateOfNoUseIsToldBeforeAnAddressThatRefuses) {
+  auto const alice = NewBinding("alice");
+  BindingCertificate::Parts parts;
+  parts.Chain = alice->Chain();
+  parts.Key = NewBinding("bob")->SharedKey();
+  parts.KeyId = alice->KeyId();
+  auto const url = "https://127.0.0.1:" + std::to_string(ReserveLoopbackPort()) + "/";
+  auto const error =
+      ErrorOf([&] { Fetch(MakeTransport(), Get(url), std::make_shared<BindingCertificate const>(std::move(parts))); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code().Name(), "invalid_binding_certificate");
+  EXPECT_TRUE(error->Details().NothingSent);
+  EXPECT_FALSE(error->Details().Transient);
+}
+
 /// RFC 8305 section 5: the next attempt begins a quarter of a second after one that says nothing, not a minute.
 TEST(FallbackTest, ASilentAddressIsFollowedByTheNext) {
   ScriptedServer server{ServeEcho};

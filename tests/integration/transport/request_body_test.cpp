@@ -120,7 +120,7 @@ TEST(RequestTest, LargeBodiesArriveWhole) {
 /// Notes how many bytes it gave each time.
 class NotedBody final : public BodyStream {
  public:
-  explicit NotedBody(std::uint64_t length) : body_(length, length) {}
+  NotedBody(std::uint64_t size, std::optional<std::uint64_t> announced) : body_(size, announced) {}
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override {
     Pieces.push_back(body_.Read(buffer, context));
     return Pieces.back();
@@ -138,7 +138,7 @@ TEST(RequestTest, PiecesOfALargeBodyFillTlsRecords) {
   constexpr std::size_t record = 16 * 1024;
   Recorder server;
   for (std::size_t const rest : {std::size_t{0}, std::size_t{1}, record - 1}) {
-    auto const body = std::make_shared<NotedBody>(3 * record + rest);
+    auto const body = std::make_shared<NotedBody>(3 * record + rest, 3 * record + rest);
     Request request{"PUT", Url::Parse(server.Url())};
     request.Body = body;
     Fetch(MakeTransport(), std::move(request));
@@ -148,6 +148,16 @@ TEST(RequestTest, PiecesOfALargeBodyFillTlsRecords) {
     }
     EXPECT_EQ(body->Pieces, expected);
   }
+}
+
+TEST(RequestTest, PiecesOfALargeChunkedBodyFillTlsRecords) {
+  constexpr std::size_t piece = 16 * 1024 - std::char_traits<char>::length("FFFFFFFF\r\n\r\n");
+  Recorder server;
+  auto const body = std::make_shared<NotedBody>(3 * piece + 1, std::nullopt);
+  Request request{"PUT", Url::Parse(server.Url())};
+  request.Body = body;
+  Fetch(MakeTransport(), std::move(request));
+  EXPECT_EQ(body->Pieces, (std::vector<std::size_t>{piece, piece, piece, 1, 0}));
 }
 
 class WrongLengthTest : public testing::TestWithParam<std::uint64_t> {};

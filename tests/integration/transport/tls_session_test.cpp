@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "fake_names.hpp"
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -77,6 +78,28 @@ TEST_P(TlsSessionTest, IsForgottenWithItsBinding) {
   auto const after = Fetch(transport_, Get(server_.Url()), binding);
   EXPECT_FALSE(after.Connection.Resumed);
   EXPECT_EQ(after.Body, binding->KeyId());
+}
+
+/// Only a ticket that somebody may have seen is used up.
+TEST_P(TlsSessionTest, IsNotUsedUpByConnectionsThatFail) {
+  auto options = AskingTlsServer(GetParam(), GetParam());
+  options.Tls->Certificate = Authority().IssueForNames({"moving.test"});
+  ScriptedServer const server{options, ServeOnce};
+  auto const url = "https://moving.test:" + std::to_string(server.Port()) + "/";
+  auto const transport = MakeTransport(AllowTls13(TrustingOptions(), url));
+  auto const binding = NewBinding();
+  {
+    FakeName const here{"moving.test", {"127.0.0.1"}};
+    Fetch(transport, Get(url), binding);
+  }
+  {
+    FakeName const nowhere{"moving.test", {"127.0.0.2"}};
+    for (int round = 0; round < 4; ++round) {
+      EXPECT_EQ(ErrorCodeOf([&] { Fetch(transport, Get(url), binding); }), "connect_failed");
+    }
+  }
+  FakeName const here{"moving.test", {"127.0.0.1"}};
+  EXPECT_TRUE(Fetch(transport, Get(url), binding).Connection.Resumed);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -26,7 +26,9 @@ void Connection::Attach(Descriptor socket) noexcept {
 }
 
 void Connection::ShakeHands(Waiter& waiter) {
-  top_->TryFlush();
+  if (handshake_ != IoStatus::Done) {
+    top_->TryFlush();
+  }
   while (handshake_ != IoStatus::Done) {
     Wait(handshake_, waiter);
     handshake_ = TryHandshake();

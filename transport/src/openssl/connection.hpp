@@ -63,7 +63,7 @@ class Connection final {
   /// For a connection that belongs to another process: its descriptor is closed without a word to the other side.
   void Disown() noexcept {
     disowned_ = true;
-    socket_ = Descriptor{};
+    Attach(Descriptor{});
   }
 
   InputBuffer& Input() noexcept { return input_; }

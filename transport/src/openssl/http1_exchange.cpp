@@ -101,8 +101,8 @@ bool Http1Exchange::SendBody(std::uint64_t length) {
 
 /// RFC 9112 section 7.1. Returns false where an answer came before the end.
 bool Http1Exchange::SendChunkedBody() {
-  std::vector<std::uint8_t> buffer(ChunkPrefix + BodyStep + ChunkSuffix);
-  auto const room = gsl::span<std::uint8_t>{buffer}.subspan(ChunkPrefix, BodyStep);
+  std::vector<std::uint8_t> buffer(BodyStep);
+  auto const room = gsl::span<std::uint8_t>{buffer}.subspan(ChunkPrefix, BodyStep - ChunkPrefix - ChunkSuffix);
   std::size_t count = 0;
   do {
     count = ReadBody(room, std::nullopt);
@@ -119,7 +119,7 @@ bool Http1Exchange::SendChunkedBody() {
 }
 
 /// Some bytes of the request's body, as many as fit into `buffer`; 0 only at the end of one of unknown length. Of one of
-/// known length no more than `left` may come, and `buffer` has room to see that more would.
+/// known length no more than `left` may come; where `buffer` has room for more, it is seen that they would.
 std::size_t Http1Exchange::ReadBody(gsl::span<std::uint8_t> buffer, std::optional<std::uint64_t> left) {
   auto const count = ReadFromBody(buffer);
   if (left && (count == 0 || count > *left)) {

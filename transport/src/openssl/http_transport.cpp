@@ -129,10 +129,10 @@ std::unique_ptr<Connection> OpenSslHttpTransport::Open(
     Waiter waiter{limited, "Connecting"};
     bool const keep = !binding || !state.Pool->IsRetired(binding->KeyId());
     auto const tls = route.UsesTls() ? state.Contexts.For(binding, keep) : nullptr;
-    auto connection = route.Connect(state.Contexts, tls, options_.Limits, waiter);
     if (tls && keep && binding && state.Pool->IsRetired(binding->KeyId())) {
-      state.Contexts.Forget(binding->KeyId());  // retired meanwhile
+      state.Contexts.Forget(binding->KeyId());  // retired between the two lines above
     }
+    auto connection = route.Connect(state.Contexts, tls, options_.Limits, waiter);
     connection->Info().KeyId = binding ? binding->KeyId() : std::string{};
     return connection;
   } catch (Error const& error) {

@@ -76,12 +76,18 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over
         errors::InvalidArgument, "The host name of the URL cannot be compared with a certificate",
         "Give a DNS name of at most 255 characters, or an IP address"}};
   }
-  if (auto const session = context_->TakeSession(options_.Peer)) {
+  if (auto session = context_->TakeSession(options_.Peer)) {
     SSL_set_session(ssl, session.get());
+    if (SSL_SESSION_get_protocol_version(session.get()) >= TLS1_3_VERSION) {
+      unseenSession_ = std::move(session);
+    }
   }
 }
 
 TlsChannel::~TlsChannel() {
+  if (unseenSession_) {
+    KeepSession(std::move(unseenSession_));
+  }
   if (!ended_ && handshakeDone_) {
     // Without this OpenSSL would mark the session as not resumable.
     SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -125,12 +131,20 @@ int TlsChannel::OnBioWrite(BIO* bio, char const* bytes, std::size_t length, std:
   return 1;
 }
 
+IoResult TlsChannel::WriteBelow(gsl::span<std::uint8_t const> bytes) {
+  auto const result = below_.TryWrite(bytes);
+  if (result.Status == IoStatus::Done) {
+    unseenSession_.reset();
+  }
+  return result;
+}
+
 /// Sends what can be sent now and keeps the rest. Where the other side has gone, the bytes are kept as well: its last
 /// words, an early answer or an alert, can still be read.
 bool TlsChannel::SendOrKeep(gsl::span<std::uint8_t const> bytes) noexcept {
   auto const whole = bytes.size();
   while (!HoldsBack() && unsent_.empty() && !bytes.empty()) {
-    auto const result = below_.TryWrite(bytes);
+    auto const result = WriteBelow(bytes);
     if (result.Status != IoStatus::Done) {
       lost_ = result.Status == IoStatus::Lost && bytes.size() == whole;
       break;
@@ -229,14 +243,16 @@ void TlsChannel::CountRenegotiation() noexcept {
 }
 
 int TlsChannel::OnSession(SSL* ssl, SSL_SESSION* session) {
-  auto& self = Of(ssl);
-  SslSessionPtr owned{session};  // the reference is ours now
+  Of(ssl).KeepSession(SslSessionPtr{session});  // the reference is ours now
+  return 1;
+}
+
+void TlsChannel::KeepSession(SslSessionPtr session) noexcept {
   try {
-    self.context_->KeepSession(self.options_.Peer, std::move(owned));
+    context_->KeepSession(options_.Peer, std::move(session));
   } catch (std::bad_alloc const&) {
     // The next connection shakes hands in full. No exception may pass through OpenSSL.
   }
-  return 1;
 }
 
 IoStatus TlsChannel::TryHandshake() {
@@ -248,8 +264,10 @@ IoStatus TlsChannel::TryHandshake() {
     return IoStatus::Done;
   }
   auto const status = Judge(result);
-  TryFlush();  // an alert, where it failed; only now, since a TLS channel below has the same queue of errors
-  return status;
+  // An alert, where it failed; only now, since a TLS channel below has the same queue of errors.
+  bool const lost = TryFlush() == IoStatus::Lost;
+  bool const waits = status == IoStatus::WantRead || status == IoStatus::WantWrite;
+  return lost && waits ? IoStatus::Lost : status;
 }
 
 IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
@@ -301,7 +319,7 @@ IoStatus TlsChannel::TryFlush() {
   std::size_t sent = 0;
   IoStatus status = IoStatus::Done;
   while (sent < unsent_.size()) {
-    auto const result = below_.TryWrite({unsent_.data() + sent, unsent_.size() - sent});
+    auto const result = WriteBelow({unsent_.data() + sent, unsent_.size() - sent});
     if (result.Status != IoStatus::Done) {
       status = result.Status;
       break;

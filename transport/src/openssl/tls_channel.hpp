@@ -80,6 +80,8 @@ class TlsChannel final : public Channel {
 
   /// Whether OpenSSL's bytes are to wait until it has come back.
   bool HoldsBack() const noexcept { return corked_ || over_ == Over::Tls; }
+  IoResult WriteBelow(gsl::span<std::uint8_t const> bytes);
+  void KeepSession(SslSessionPtr session) noexcept;
   bool SendOrKeep(gsl::span<std::uint8_t const> bytes) noexcept;
   void CountRenegotiation() noexcept;
   IoStatus Judge(int result);
@@ -106,6 +108,9 @@ class TlsChannel final : public Channel {
   std::size_t renegotiations_ = 0;
   std::size_t bytesWithoutData_ = 0;
   ErrorDetails failure_{errors::TlsHandshakeFailed, "", ""};
+  /// The session that the first message names, as long as nobody has seen that message. Only of TLS 1.3, where each is
+  /// used once; the others are kept anyway.
+  SslSessionPtr unseenSession_;
   /// Last, so that it goes first: its destruction calls the BIO.
   SslPtr ssl_;
 };

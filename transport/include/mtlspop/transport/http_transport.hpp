@@ -183,8 +183,8 @@ class HttpTransport {
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) = 0;
 
   /// Says that no new request will come with this key id: idle connections made for it are closed now, those in use
-  /// when they are done, its TLS sessions are forgotten. A request that comes with it all the same is sent on a
-  /// connection of its own, which is closed afterwards.
+  /// when they are done, its TLS sessions are forgotten (a connection that is being made may still resume one). A request
+  /// that comes with it all the same is sent on a connection of its own, which is closed afterwards.
   virtual void RetireBinding(std::string_view keyId) = 0;
 
   /// What the pool holds now.
