@@ -18,7 +18,8 @@ std::string Format(double value) {
   return text;
 }
 
-constexpr char const* Usage = R"(options:
+constexpr char const* Usage = R"(usage: mtlspop-bench-NAME [OPTIONS]
+
   --only TEXT  only the cases whose name holds TEXT
   --quick      fewer requests a round
   --check      exit with 1 where a figure misses its limit
