@@ -287,9 +287,7 @@ void BenchRotations(Report& report, BenchOptions const& benchOptions) {
   // A certificate serves four seconds and a token two.
   report.Add(
       {"rotations: certificates / needed", seen.at("credentials_issued").get<double>() / (seconds / 4 + 1), "x", 1.1});
-  report.Add(
-      {"rotations: tokens / needed", seen.at("tokens_issued").get<double>() / (seconds / 2 + 1), "x",
-       1.1});
+  report.Add({"rotations: tokens / needed", seen.at("tokens_issued").get<double>() / (seconds / 2 + 1), "x", 1.1});
 }
 
 std::ptrdiff_t ThreadsOfThisProcess() {

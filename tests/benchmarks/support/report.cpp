@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
@@ -17,6 +18,15 @@ std::string Format(double value) {
   return text;
 }
 
+constexpr char const* Usage = R"(usage: mtlspop-bench-NAME [OPTIONS]
+
+  --only TEXT  only the cases whose name holds TEXT
+  --quick      fewer requests a round
+  --check      exit with 1 where a figure misses its limit
+  --plot       draw docs/bench-NAME.svg
+  --help       this text
+)";
+
 }  // namespace
 
 bool Figure::IsMet() const noexcept { return AgainstLimit() <= 1; }
@@ -28,7 +38,7 @@ double Figure::AgainstLimit() const noexcept {
   return AtLeast ? *Limit / Value : Value / *Limit;
 }
 
-BenchOptions BenchOptions::Parse(int argc, char** argv) {
+BenchOptions BenchOptions::Parse(int argc, char** argv, std::string_view ownMode) {
   BenchOptions options;
   for (int index = 1; index < argc; ++index) {
     std::string const argument = argv[index];
@@ -40,11 +50,25 @@ BenchOptions BenchOptions::Parse(int argc, char** argv) {
       options.Quick = true;
     } else if (argument == "--only" && index + 1 < argc) {
       options.Only = argv[++index];
+    } else if (argument == "--help" || argument == "-h") {
+      std::cout << Usage;
+      std::exit(0);
+    } else if (!ownMode.empty() && argument == ownMode) {
+      options.Rest.assign(argv + index, argv + argc);
+      break;
     } else {
-      options.Rest.push_back(argument);
+      std::cerr << (argument == "--only" ? "--only takes a text" : "unknown argument: " + argument) << '\n' << Usage;
+      std::exit(2);
     }
   }
   return options;
+}
+
+bool BenchOptions::Wants(std::string_view name) const {
+  bool const wanted = name.find(Only) != std::string_view::npos;
+  Cases.Names.emplace_back(name);
+  Cases.AnyWanted = Cases.AnyWanted || wanted;
+  return wanted;
 }
 
 double Median(std::vector<double> values) {
@@ -62,6 +86,11 @@ void Report::Add(Figure figure) {
 }
 
 int Report::Finish(BenchOptions const& options) const {
+  if (!options.Cases.AnyWanted) {
+    std::cerr << "no case's name holds \"" << options.Only << "\"; there are:\n";
+    for (auto const& name : options.Cases.Names) std::cerr << "  " << name << '\n';
+    return 2;
+  }
   std::printf("%-52s %10s %-8s %10s  %-4s %s\n", "figure", "measured", "unit", "limit", "", "note");
   std::size_t missed = 0;
   Figure const* worst = nullptr;

@@ -34,11 +34,21 @@ struct BenchOptions {
   bool Plot = false;
   bool Quick = false;
   std::string Only;
-  /// What is left: for modes of a benchmark's own.
+  /// A mode of the benchmark's own with what stands behind it; empty without one.
   std::vector<std::string> Rest;
 
-  static BenchOptions Parse(int argc, char** argv);
-  bool Wants(std::string_view name) const { return name.find(Only) != std::string_view::npos; }
+  /// Ends the program where there is nothing to measure: with status 0 after `--help`, with 2 after an argument that
+  /// nobody knows.
+  /// @param ownMode the option that begins `Rest`; "" for none
+  static BenchOptions Parse(int argc, char** argv, std::string_view ownMode = "");
+  /// Whether the case of that name is to be measured.
+  bool Wants(std::string_view name) const;
+  /// The cases that were asked for, and whether one of them was wanted: for who mistyped `Only`.
+  struct Asked {
+    std::vector<std::string> Names;
+    bool AnyWanted = false;
+  };
+  mutable Asked Cases{};
 };
 
 class Report final {
@@ -47,7 +57,8 @@ class Report final {
   explicit Report(std::string name) : name_(std::move(name)) {}
 
   void Add(Figure figure);
-  /// Writes the table, the JSON beside the program and, where asked for, the picture in docs/. Returns the exit status.
+  /// Writes the table, the JSON beside the program and, where asked for, the picture in docs/. Returns the exit status:
+  /// 1 where a limit is missed and that counts, 2 where `BenchOptions::Only` chose nothing.
   int Finish(BenchOptions const& options) const;
 
  private:

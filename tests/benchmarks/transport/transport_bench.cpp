@@ -280,8 +280,8 @@ void Instructions(Report& report, BenchServer const& server, BenchOptions const&
 }
 
 int Main(int argc, char** argv) {
-  auto const options = BenchOptions::Parse(argc, argv);
-  if (!options.Rest.empty() && options.Rest[0] == "--loop") {
+  auto const options = BenchOptions::Parse(argc, argv, "--loop");
+  if (!options.Rest.empty()) {
     return RunLoop(options.Rest);
   }
   BenchServer const server;

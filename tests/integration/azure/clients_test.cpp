@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "azure/azure_fixture.hpp"
+#include "credential/rotating_credential.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -121,38 +122,10 @@ TEST_F(AzureAgainstEmulator, ReplacesABindingThatTheHandshakeRefuses) {
   EXPECT_EQ(Statistics().at("credentials_issued"), 2);
 }
 
-/// Gives out one token, whose binding it has replaced behind the back of the requests that are about to be sent with it;
-/// from the fourth call on the token of the new binding.
-class RotatingCredential final : public TokenCredential {
- public:
-  RotatingCredential(std::shared_ptr<TokenCredential> inner, std::shared_ptr<HttpTransport> transport)
-      : inner_(std::move(inner)), transport_(std::move(transport)) {}
-
-  AccessToken GetToken(TokenRequest const& request, Context const& context) override {
-    std::call_once(once_, [&] {
-      held_ = inner_->GetToken(request, context);
-      auto rotate = request;
-      rotate.RejectedKeyId = held_.Binding->KeyId();
-      static_cast<void>(inner_->GetToken(rotate, context));
-      transport_->RetireBinding(rotate.RejectedKeyId);
-    });
-    return ++calls_ < 4 ? held_ : inner_->GetToken(request, context);
-  }
-
-  std::string_view Name() const noexcept override { return "RotatingCredential"; }
-
- private:
-  std::shared_ptr<TokenCredential> inner_;
-  std::shared_ptr<HttpTransport> transport_;
-  std::once_flag once_;
-  std::atomic<int> calls_{0};
-  AccessToken held_;
-};
-
 TEST_F(AzureAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotation) {
   azure::BoundTokenCredentialOptions options;
   options.Credential = std::make_shared<RotatingCredential>(
-      std::make_shared<ManagedIdentityCredential>(emulator_.CredentialOptions()), emulator_.Transport());
+      std::make_shared<ManagedIdentityCredential>(emulator_.CredentialOptions()), emulator_.Transport(), 3);
   options.Transport = emulator_.Transport();
   auto const credential = std::make_shared<azure::BoundTokenCredential>(options);
   // Each client holds a token of its own: three the old one, one the new one.

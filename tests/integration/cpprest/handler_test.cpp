@@ -5,12 +5,12 @@
 #include <cpprest/containerstream.h>
 #include <cpprest/producerconsumerstream.h>
 
-#include <mutex>
 #include <set>
 #include <system_error>
 #include <thread>
 
 #include "credential/emulator.hpp"
+#include "credential/rotating_credential.hpp"
 #include "mtlspop/cpprest/handler.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "mtlspop/transport/environment.hpp"
@@ -172,32 +172,6 @@ TEST_F(CpprestAgainstEmulator, KeepsTwoIdentitiesApart) {
   }
   EXPECT_EQ(keys.size(), 2U);
 }
-
-/// Gives out one token, whose binding it has thrown away behind the back of the requests that are about to be sent with it.
-class RotatingCredential final : public TokenCredential {
- public:
-  RotatingCredential(std::shared_ptr<TokenCredential> inner, std::shared_ptr<HttpTransport> transport)
-      : inner_(std::move(inner)), transport_(std::move(transport)) {}
-
-  AccessToken GetToken(TokenRequest const& request, Context const& context) override {
-    std::call_once(once_, [&] {
-      held_ = inner_->GetToken(request, context);
-      auto rotate = request;
-      rotate.RejectedKeyId = held_.Binding->KeyId();
-      static_cast<void>(inner_->GetToken(rotate, context));
-      transport_->RetireBinding(rotate.RejectedKeyId);
-    });
-    return held_;
-  }
-
-  std::string_view Name() const noexcept override { return "RotatingCredential"; }
-
- private:
-  std::shared_ptr<TokenCredential> inner_;
-  std::shared_ptr<HttpTransport> transport_;
-  std::once_flag once_;
-  AccessToken held_;
-};
 
 TEST_F(CpprestAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotation) {
   auto client = MakeClient(std::make_shared<RotatingCredential>(MakeCredential(), emulator_.Transport()));

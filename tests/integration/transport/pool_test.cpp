@@ -50,9 +50,7 @@ class HoldingServer final {
   ScriptedServer server_;
 };
 
-ScriptedServer::Script const ServeHello = [](ScriptedConnection& connection) {
-  while (connection.TryReadRequest()) connection.Answer(200, "hello");
-};
+ScriptedServer::Script const ServeHello = Serve("hello");
 
 std::size_t OpenConnections(ScriptedServer const& server) {
   std::size_t open = 0;

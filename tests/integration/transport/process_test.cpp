@@ -122,9 +122,7 @@ TEST(ForkTest, AChildThatEndsTheTransportDoesNotEndTheParentsConnections) {
 /// An answer that the parent is reading belongs to the parent: bytes that the child took would be missing there.
 TEST(ForkTest, AChildDoesNotTakeFromAnAnswerInFlight) {
   auto const body = Pattern(1024 * 1024);
-  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
-                          while (connection.TryReadRequest()) connection.Answer(200, body);
-                        }};
+  ScriptedServer server{TlsServer(), Serve(body)};
   auto const transport = MakeTransport();
   auto request = Get(server.Url());
   auto response = transport->Send(request, nullptr, Patiently());
@@ -137,9 +135,7 @@ TEST(ForkTest, AChildDoesNotTakeFromAnAnswerInFlight) {
 
 TEST(ForkTest, AChildCannotReadItsParentsAnswer) {
   auto const body = Pattern(1024 * 1024);
-  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
-                          while (connection.TryReadRequest()) connection.Answer(200, body);
-                        }};
+  ScriptedServer server{TlsServer(), Serve(body)};
   auto const transport = MakeTransport();
   auto request = Get(server.Url());
   auto response = transport->Send(request, nullptr, Patiently());
@@ -151,9 +147,7 @@ TEST(ForkTest, AChildCannotReadItsParentsAnswer) {
 TEST(ForkTest, AChildNeedsNoneOfItsParentsLocks) {
   ScriptedServer server{TlsServer(), ServeEcho};
   auto const body = Pattern(1024 * 1024);
-  ScriptedServer slow{TlsServer(), [&](ScriptedConnection& connection) {
-                        while (connection.TryReadRequest()) connection.Answer(200, body);
-                      }};
+  ScriptedServer slow{TlsServer(), Serve(body)};
   auto transport = MakeTransport();
   std::atomic<bool> stop{false};
   std::vector<std::thread> busy;

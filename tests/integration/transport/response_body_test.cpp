@@ -279,9 +279,7 @@ TEST(ResponseBodyTest, GivesWhatIsThere) {
 TEST(ResponseBodyTest, LargeAnswersArriveWhole) {
   auto const body = Pattern(8 * 1024 * 1024);
   for (bool const tls : {false, true}) {
-    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, [&](ScriptedConnection& connection) {
-                            while (connection.TryReadRequest()) connection.Answer(200, body);
-                          }};
+    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, Serve(body)};
     auto const transport = MakeTransport();
     EXPECT_TRUE(Fetch(transport, Get(server.Url())).Body == body);
     EXPECT_TRUE(Fetch(transport, Get(server.Url())).Connection.Reused);
@@ -290,9 +288,7 @@ TEST(ResponseBodyTest, LargeAnswersArriveWhole) {
 
 TEST(ResponseBodyTest, ReadingOneByteAtATimeWorks) {
   auto const body = Pattern(5000);
-  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
-                          while (connection.TryReadRequest()) connection.Answer(200, body);
-                        }};
+  ScriptedServer server{TlsServer(), Serve(body)};
   auto const transport = MakeTransport();
   auto request = Get(server.Url());
   auto const response = transport->Send(request, nullptr, Patiently());

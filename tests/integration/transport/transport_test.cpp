@@ -117,6 +117,12 @@ void ServeKeyId(ScriptedConnection& connection) {
   }
 }
 
+ScriptedServer::Script Serve(std::string body) {
+  return [body = std::move(body)](ScriptedConnection& connection) {
+    while (connection.TryReadRequest()) connection.Answer(200, body);
+  };
+}
+
 std::string Pattern(std::size_t size) {
   std::string text(size, '\0');
   for (std::size_t position = 0; position < size; ++position) text[position] = PatternByte(position);

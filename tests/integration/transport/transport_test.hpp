@@ -65,6 +65,8 @@ std::string ReadAll(Response& response);
 void ServeEcho(ScriptedConnection& connection);
 /// Answers each request with the key id of the client's certificate, which it asks for where the handshake did not.
 void ServeKeyId(ScriptedConnection& connection);
+/// Answers each request with `body`, for as long as they come.
+ScriptedServer::Script Serve(std::string body);
 
 /// `size` bytes in which no two pieces are alike, so that a lost or doubled piece is seen.
 std::string Pattern(std::size_t size);

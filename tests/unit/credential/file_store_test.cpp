@@ -2,18 +2,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fstream>
+#include <functional>
+#include <string>
 #include <thread>
+#include <vector>
 
-#include <dirent.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "store_folder.hpp"
 #include "support/error_code_of.hpp"
-#include "support/event.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
@@ -22,28 +23,15 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-struct FileWorld : ManagedIdentityWorld {
-  FileWorld() : Folder(Directory.PathOf("store")) { Use(); }
+/// A credential that keeps its binding in a file.
+struct FileWorld : ManagedIdentityWorld, StoreFolder {
+  FileWorld() { Use(); }
+  /// Begins anew with what is in the folder.
   void Use() {
     Drop();
     Options.Store =
         MakeFileBindingStore({Folder, Lines->MakeLogger(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
   }
-  std::vector<std::string> Files(std::string const& end) const {
-    std::vector<std::string> found;
-    std::shared_ptr<DIR> const folder{::opendir(Folder.c_str()), ::closedir};
-    while (auto const* const entry = ::readdir(folder.get())) {
-      std::string const name = entry->d_name;
-      if (name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0) {
-        found.push_back(Folder + "/" + name);
-      }
-    }
-    return found;
-  }
-  std::string File() const { return Files(".json").at(0); }
-
-  TemporaryDirectory Directory;
-  std::string Folder;
 };
 
 mode_t ModeOf(std::string const& path) {
@@ -91,10 +79,7 @@ TEST(FileStore, DamagedFileIsSetAsideWithAWarning) {
     auto const path = world.File();
     auto text = ReadFile(path);
     damage(text);
-    {
-      std::ofstream file{path, std::ios::binary | std::ios::trunc};
-      file << text;
-    }
+    Overwrite(path, text);
     world.Use();
     EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
     EXPECT_THAT(world.Lines->Text(), HasSubstr("stored_binding_set_aside"));
@@ -131,10 +116,7 @@ TEST(FileStore, KeyOfAnotherCertificateIsNotUsed) {
   world.Get(request);
   auto text = nlohmann::json::parse(ReadFile(world.File()));
   text["key"] = nlohmann::json::parse(firstText).at("key");
-  {
-    std::ofstream file{world.File(), std::ios::trunc};
-    file << text.dump();
-  }
+  Overwrite(world.File(), text.dump());
   world.Use();
   world.Get();
   EXPECT_EQ(world.Files(".damaged").size(), 1U);

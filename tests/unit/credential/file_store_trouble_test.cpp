@@ -3,20 +3,18 @@
 
 #include <cerrno>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <vector>
 
-#include <dirent.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/binding_store.hpp"
-#include "support/temporary_directory.hpp"
+#include "store_folder.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -24,8 +22,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A store with one binding, named "name".
-struct StoreWorld {
-  StoreWorld() : Folder(Directory.PathOf("store")), Store(Make()) {
+struct StoreWorld : StoreFolder {
+  StoreWorld() : Store(Make()) {
     ManagedIdentityWorld identity;
     identity.Options.Time = std::shared_ptr<Clock>{Time};
     auto const store = std::make_shared<Watch>();
@@ -36,18 +34,6 @@ struct StoreWorld {
   }
   gsl::not_null<std::shared_ptr<BindingStore>> Make() {
     return MakeFileBindingStore({Folder, Lines.MakeLogger(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
-  }
-  /// Paths that end so.
-  std::vector<std::string> Files(std::string const& end) const {
-    std::vector<std::string> found;
-    std::shared_ptr<DIR> const folder{::opendir(Folder.c_str()), ::closedir};
-    while (auto const* const entry = ::readdir(folder.get())) {
-      std::string const name = entry->d_name;
-      if (name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0) {
-        found.push_back(Folder + "/" + name);
-      }
-    }
-    return found;
   }
   std::string KeyId() const { return std::string{Binding.Certificate->KeyId()}; }
 
@@ -61,8 +47,6 @@ struct StoreWorld {
     StoredBinding Saved;
   };
 
-  TemporaryDirectory Directory;
-  std::string Folder;
   std::shared_ptr<ManualClock> Time = std::make_shared<ManualClock>();
   LogLines Lines;
   StoredBinding Binding;
@@ -119,7 +103,7 @@ TEST(FileStoreTrouble, FileWithAnotherByteInAnyMemberIsSetAside) {
   for (std::string const member :
        {"attested", "chain", "client_id", "issued_on", "key", "key_id", "mtls_endpoint", "sha256", "tenant_id"}) {
     StoreWorld world;
-    auto const path = world.Files(".json").at(0);
+    auto const path = world.File();
     auto text = ReadFile(path);
     auto position = text.find("\"" + member + "\":") + member.size() + 3;
     ASSERT_LT(position, text.size()) << member;
@@ -129,10 +113,7 @@ TEST(FileStoreTrouble, FileWithAnotherByteInAnyMemberIsSetAside) {
       position += member == "issued_on" ? 3 : member == "key" ? 100 : 12;
       text[position] = text[position] == '1' ? '2' : '1';
     }
-    {
-      std::ofstream file{path, std::ios::binary | std::ios::trunc};
-      file << text;
-    }
+    Overwrite(path, text);
     EXPECT_FALSE(world.Store->Load("name")) << member;
     EXPECT_EQ(world.Files(".damaged").size(), 1U) << member;
     EXPECT_THAT(world.Lines.Text(), testing::HasSubstr("stored_binding_set_aside")) << member;

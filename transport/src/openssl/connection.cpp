@@ -48,10 +48,10 @@ IoStatus Connection::TryHandshake() {
 }
 
 IoResult Connection::Read(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
-  auto const impatient = gsl::finally([this] { plain_.SetPatient(false); });
+  auto const onlyHere = gsl::finally([this] { plain_.SetMayBlock(false); });
   for (;;) {
     // With TLS in TLS what one layer owes the other side may wait for what the other one reads.
-    plain_.SetPatient(!waiter.CanEnd() && outerTls_ == nullptr && !top_->HasUnsentBytes());
+    plain_.SetMayBlock(waiter.MayBlock() && outerTls_ == nullptr && !top_->HasUnsentBytes());
     auto const result = top_->TryRead(buffer);
     if (result.Status != IoStatus::WantRead && result.Status != IoStatus::WantWrite) {
       return result;

@@ -199,9 +199,9 @@ bool Http1Exchange::Write(gsl::span<std::uint8_t const> bytes) {
 }
 
 void Http1Exchange::ReceiveHead() {
-  // The answer is hardly ever here already: where the read itself may not wait, waiting first saves one that finds
+  // The answer is hardly ever here already: where the read itself may not block, waiting first saves one that finds
   // nothing.
-  if (waiter_.CanEnd() && !headComplete_ && connection_->Input().Empty() && !connection_->HasBufferedInput()) {
+  if (!waiter_.MayBlock() && !headComplete_ && connection_->Input().Empty() && !connection_->HasBufferedInput()) {
     connection_->Wait(IoStatus::WantRead, waiter_);
   }
   while (!headComplete_) {

@@ -73,7 +73,7 @@ IoResult SocketChannel::TryRead(gsl::span<std::uint8_t> buffer) {
     return {IoStatus::WantRead};
   }
   for (;;) {
-    auto const count = ::recv(descriptor_, buffer.data(), buffer.size(), patient_ ? 0 : MSG_DONTWAIT);
+    auto const count = ::recv(descriptor_, buffer.data(), buffer.size(), mayBlock_ ? 0 : MSG_DONTWAIT);
     if (count > 0) {
       return {IoStatus::Done, static_cast<std::size_t>(count)};
     }
@@ -97,7 +97,7 @@ IoResult SocketChannel::TryWrite(gsl::span<std::uint8_t const> bytes) {
       return {IoStatus::Done, static_cast<std::size_t>(count)};
     }
     if (errno != EINTR) {
-      patient_ = false;
+      mayBlock_ = false;
       return {errno == EAGAIN || errno == EWOULDBLOCK ? IoStatus::WantWrite : IoStatus::Lost};
     }
   }

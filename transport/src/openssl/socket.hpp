@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// A TCP socket. While it connects it never blocks; afterwards each call says for itself whether it may wait.
+/// A TCP socket. While it connects it never blocks; afterwards each call says for itself whether it may block.
 
 #include <sys/socket.h>
 
@@ -42,10 +42,10 @@ class SocketChannel final : public Channel {
   /// Borrows the descriptor of a blocking socket. Before that nothing comes in and nothing can go out.
   void Attach(int descriptor) noexcept { descriptor_ = descriptor; }
 
-  /// Lets `TryRead` wait in the system call itself, for ever if need be, which spares a call to poll(). For operations
-  /// that nothing but the other side can end. It goes out of itself when a write finds no room: then the socket has to
-  /// be watched in both directions.
-  void SetPatient(bool patient) noexcept { patient_ = patient; }
+  /// Lets `TryRead` block in the system call, for ever if need be, which spares a call to poll(). For operations
+  /// of which `Waiter::MayBlock` says so. Off again when a write finds no room: then the socket has to be watched in
+  /// both directions.
+  void SetMayBlock(bool mayBlock) noexcept { mayBlock_ = mayBlock; }
 
   IoResult TryRead(gsl::span<std::uint8_t> buffer) override;
   IoResult TryWrite(gsl::span<std::uint8_t const> bytes) override;
@@ -56,7 +56,7 @@ class SocketChannel final : public Channel {
 
  private:
   int descriptor_ = -1;
-  bool patient_ = false;
+  bool mayBlock_ = false;
 };
 
 }  // namespace mtlspop::openssl

@@ -31,8 +31,10 @@ class Waiter final {
   /// Waits for `events` on one descriptor and returns its `revents`.
   short Wait(int descriptor, short events);
 
-  /// Whether anything but what is waited for can end a wait.
-  bool CanEnd() const noexcept { return context_.CanBeCancelled() || context_.Deadline() != Context::TimePoint::max(); }
+  /// Whether nothing but the other side can end the operation: a call may then block in place of a wait here.
+  bool MayBlock() const noexcept {
+    return !context_.CanBeCancelled() && context_.Deadline() == Context::TimePoint::max();
+  }
 
   Context const& GetContext() const noexcept { return context_; }
   /// Changes what errors say was being done.

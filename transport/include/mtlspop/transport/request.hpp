@@ -15,8 +15,9 @@ namespace mtlspop {
 /// One HTTP request. The certificate it travels with is not in here: it is an argument of `HttpTransport::Send`,
 /// because it belongs to the attempt, not to the message.
 ///
-/// `Host`, `Content-Length`, `Transfer-Encoding` and `Connection` are the transport's own and refused in `Fields`, with
-/// one exception: `Host` may be set to a value of the caller's.
+/// `Content-Length`, `Transfer-Encoding`, `Connection`, `Expect`, `Upgrade` and `TE` are the transport's own and refused
+/// in `Fields` with `invalid_argument`. So are a second `Host` (one may be set to a value of the caller's), a name that is
+/// not a token, a value with a line break or a NUL, and the method `CONNECT`.
 ///
 /// Thread safety: one thread at a time.
 struct Request {
