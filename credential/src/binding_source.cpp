@@ -129,11 +129,21 @@ system_clock::time_point RotateOn(system_clock::time_point issuedOn, system_cloc
 BindingSource::BindingSource(Options options, ImdsClient imds)
     : options_(std::move(options)), imds_(std::move(imds)), rotateOn_(Never) {}
 
+BindingSource::State::State(State* parents) {
+  if (parents == nullptr) return;
+  std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+  if (!lock) return;
+  Current = parents->Current;
+  RefusedKeyId = parents->RefusedKeyId;
+  RefusedKey = parents->RefusedKey;
+}
+
 std::shared_ptr<StoredBinding const> BindingSource::Get(std::string const& correlationId, Context const& context) {
   Binding current;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    current = current_;
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    current = state.Current;
   }
   if (current && IsUsable(*current, options_.Time->Now())) return current;
   try {
@@ -145,19 +155,21 @@ std::shared_ptr<StoredBinding const> BindingSource::Get(std::string const& corre
   }
 }
 
-bool BindingSource::RotationIsDue(TimePoint now) noexcept {
+bool BindingSource::RotationIsDue(TimePoint now) {
   auto const time = now.time_since_epoch().count();
   if (time < rotateOn_.load(std::memory_order_relaxed)) return false;
-  return time >= nextTryOn_.load() && !isRotating_.exchange(true);
+  auto& state = state_.Get();
+  return time >= state.NextTryOn.load() && !state.IsRotating.exchange(true);
 }
 
 void BindingSource::GiveUpRotation(TimePoint now) noexcept {
   constexpr std::chrono::seconds first{1};
   constexpr std::chrono::seconds longest = std::chrono::minutes{5};
   constexpr int doublings = 9;
-  auto const delay = std::min(first * (1 << std::min(failedRotations_++, doublings)), longest);
-  nextTryOn_ = (now + delay).time_since_epoch().count();
-  isRotating_ = false;
+  auto& state = state_.Get();
+  auto const delay = std::min(first * (1 << std::min(state.FailedRotations++, doublings)), longest);
+  state.NextTryOn = (now + delay).time_since_epoch().count();
+  state.IsRotating = false;
 }
 
 void BindingSource::Rotate(std::string const& correlationId, Context const& context) {
@@ -167,7 +179,7 @@ void BindingSource::Rotate(std::string const& correlationId, Context const& cont
     GiveUpRotation(options_.Time->Now());
     throw;
   }
-  isRotating_ = false;
+  state_.Get().IsRotating = false;
 }
 
 void BindingSource::CheckKeys(Context const& context) const {
@@ -183,28 +195,39 @@ void BindingSource::CheckKeys(Context const& context) const {
 
 std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
     Purpose purpose, std::string const& correlationId, Context const& context) {
+  auto& state = state_.Get();
   std::shared_ptr<Flight<Binding>> flight;
+  int drops = 0;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    drops = state.Drops;
     auto const now = options_.Time->Now();
-    if (purpose == Purpose::Use && current_ && IsUsable(*current_, now)) return current_;
+    auto const& current = state.Current;
+    if (purpose == Purpose::Use && current && IsUsable(*current, now)) return current;
+    // There is none, as in a child of fork() it may be: what is due is the first one, for whoever asks for it.
+    if (!current) rotateOn_.store(Never);
     // Somebody else was quicker.
-    if (purpose == Purpose::Rotation && (!current_ || now < RotationTime(*current_))) return current_;
-    if (flight_) {
-      flight = flight_;
+    if (purpose == Purpose::Rotation && (!current || now < RotationTime(*current))) return current;
+    if (state.UnderWay) {
+      flight = state.UnderWay;
     } else {
-      flight_ = std::make_shared<Flight<Binding>>();
+      state.UnderWay = std::make_shared<Flight<Binding>>();
     }
   }
   if (flight) return flight->Wait(context, "Waiting for the binding certificate");
 
-  auto const land = [this] {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    return std::exchange(flight_, nullptr);
+  auto const land = [&state] {
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    return std::exchange(state.UnderWay, nullptr);
   };
   try {
     auto binding = LoadOrIssue(correlationId, context);
-    Adopt(binding);
+    // The one before was refused meanwhile, and this one may be for the same key.
+    while (!Adopt(binding, drops)) {
+      drops = Drops();
+      binding = Issue(correlationId, context);
+      Save(*binding);
+    }
     land()->Complete(binding);
     return binding;
   } catch (...) {
@@ -226,24 +249,25 @@ std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
     }
   }();
   context.ThrowIfEnded("Waiting for the binding store");
-  std::string currentKeyId;
+  std::string unwanted;
   {
-    std::lock_guard<std::mutex> const guard{mutex_};
-    if (current_) currentKeyId = current_->Certificate->KeyId();
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const guard{state.Mutex};
+    unwanted = state.Current ? state.Current->Certificate->KeyId() : state.RefusedKeyId;
   }
-  if (auto loaded = Load(currentKeyId)) return loaded;
+  if (auto loaded = Load(unwanted)) return loaded;
   auto issued = Issue(correlationId, context);
   Save(*issued);
   return issued;
 }
 
-std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& currentKeyId) {
+std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwanted) {
   try {
     auto loaded = options_.Store->Load(options_.StoreName);
     if (!loaded || !loaded->Certificate) return nullptr;
     auto const& certificate = *loaded->Certificate;
     auto const now = options_.Time->Now();
-    bool const good = certificate.KeyId() != currentKeyId && !options_.IsRejected(certificate.KeyId()) &&
+    bool const good = certificate.KeyId() != unwanted && !options_.IsRejected(certificate.KeyId()) &&
                       loaded->Attested == (options_.Attestation != nullptr) &&
                       certificate.Strength() >= options_.MinimumStrength && certificate.IsValidAt(now) &&
                       now < RotationTime(*loaded);
@@ -319,14 +343,23 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
 }
 
 std::shared_ptr<BindingKey const> BindingSource::ReusableKey() {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return current_ && !needsNewKey_ ? current_->Key : nullptr;
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return state.Current ? state.Current->Key : nullptr;
+}
+
+int BindingSource::Drops() const {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return state.Drops;
 }
 
 KeyRequest BindingSource::NextKey() {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  KeyRequest request{options_.MinimumStrength, options_.KeyName, needsNewKey_ || current_};
-  request.Refused = current_ && current_->Key ? current_->Key->SubjectPublicKeyInfo() : refusedKey_;
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  bool const forceNew = state.Current || !state.RefusedKeyId.empty();
+  KeyRequest request{options_.MinimumStrength, options_.KeyName, forceNew};
+  request.Refused = state.Current && state.Current->Key ? state.Current->Key->SubjectPublicKeyInfo() : state.RefusedKey;
   return request;
 }
 
@@ -338,34 +371,40 @@ void BindingSource::Save(StoredBinding const& binding) {
   }
 }
 
-void BindingSource::Adopt(Binding const& binding) {
+bool BindingSource::Adopt(Binding const& binding, int drops) {
   std::string retired;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    if (current_) retired = current_->Certificate->KeyId();
-    current_ = binding;
-    needsNewKey_ = false;
-    refusedKey_.clear();
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    if (state.Drops != drops) return false;
+    if (state.Current) retired = state.Current->Certificate->KeyId();
+    state.Current = binding;
+    state.RefusedKeyId.clear();
+    state.RefusedKey.clear();
     rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
-    nextTryOn_ = 0;
-    failedRotations_ = 0;
-    isRotating_ = false;  // before anybody sees the new binding, and finds the next rotation due
+    state.NextTryOn = 0;
+    state.FailedRotations = 0;
+    state.IsRotating = false;  // before anybody sees the new binding, and finds the next rotation due
   }
   options_.OnRenewed(binding->Certificate->KeyId(), retired);
+  return true;
 }
 
 bool BindingSource::IsCurrent(std::string_view keyId) {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return current_ && current_->Certificate->KeyId() == keyId;
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return state.Current && state.Current->Certificate->KeyId() == keyId;
 }
 
 void BindingSource::Drop(std::string_view keyId) {
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    if (current_ && current_->Certificate->KeyId() == keyId) {
-      refusedKey_ = current_->Key ? current_->Key->SubjectPublicKeyInfo() : std::vector<std::uint8_t>{};
-      current_ = nullptr;
-      needsNewKey_ = true;
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    if (state.Current && state.Current->Certificate->KeyId() == keyId) {
+      state.RefusedKey = state.Current->Key ? state.Current->Key->SubjectPublicKeyInfo() : std::vector<std::uint8_t>{};
+      state.Current = nullptr;
+      state.RefusedKeyId = keyId;
+      ++state.Drops;
       rotateOn_.store(Never);
     }
   }

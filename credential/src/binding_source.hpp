@@ -5,11 +5,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gsl/pointers>
 
@@ -18,6 +20,7 @@
 #include "imds_client.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/key_provider.hpp"
+#include "per_process.hpp"
 
 namespace mtlspop {
 
@@ -53,7 +56,7 @@ class BindingSource final {
 
   /// Whether the next binding should be made now. Says yes to one caller, who then calls `Rotate` or `GiveUpRotation`,
   /// and again only when that has ended; after failures not before 1 s, then 2 s, 4 s, up to 5 minutes have passed.
-  bool RotationIsDue(TimePoint now) noexcept;
+  bool RotationIsDue(TimePoint now);
   /// Nobody could be found to rotate.
   void GiveUpRotation(TimePoint now) noexcept;
   /// Makes the next binding while the current one stays in use.
@@ -75,7 +78,7 @@ class BindingSource final {
 
   Binding JoinOrMake(Purpose purpose, std::string const& correlationId, Context const& context);
   Binding LoadOrIssue(std::string const& correlationId, Context const& context);
-  Binding Load(std::string const& currentKeyId);
+  Binding Load(std::string const& unwanted);
   Binding Issue(std::string const& correlationId, Context const& context);
   Binding IssueFor(
       std::shared_ptr<BindingKey const> key,
@@ -84,24 +87,38 @@ class BindingSource final {
       Context const& context);
   std::shared_ptr<BindingKey const> ReusableKey();
   KeyRequest NextKey();
+  int Drops() const;
   void Save(StoredBinding const& binding);
-  void Adopt(Binding const& binding);
+  /// Takes it into use; false where one was refused since there were `drops`.
+  bool Adopt(Binding const& binding, int drops);
   bool IsUsable(StoredBinding const& binding, TimePoint now) const;
+
+  struct State {
+    /// A child of fork() goes on with its parent's binding, unless that was being replaced just then. What its parent is
+    /// being issued comes there and not here.
+    explicit State(State* parents);
+
+    std::mutex Mutex;
+    Binding Current;
+    std::shared_ptr<Flight<Binding>> UnderWay;
+    /// Of the binding before, where it was refused: the next one has a new key.
+    std::string RefusedKeyId;
+    /// Its public key, where that is known.
+    std::vector<std::uint8_t> RefusedKey;
+    /// How often a binding was refused that was in use.
+    int Drops = 0;
+    /// Ticks of the system clock, after failures.
+    std::atomic<std::chrono::system_clock::rep> NextTryOn{0};
+    std::atomic<int> FailedRotations{0};
+    std::atomic<bool> IsRotating{false};
+  };
 
   Options options_;
   ImdsClient imds_;
-  std::mutex mutex_;
-  Binding current_;
-  std::shared_ptr<Flight<Binding>> flight_;
-  bool needsNewKey_ = false;
-  /// The public key of the binding that was dropped last, empty where there is none or its key is not known.
-  std::vector<std::uint8_t> refusedKey_;
-  /// Ticks of the system clock; the largest number where there is no binding.
+  PerProcess<State> state_;
+  /// Ticks of the system clock; the largest number where there is no binding. Looked at by every call, so not in a
+  /// `State`.
   std::atomic<std::chrono::system_clock::rep> rotateOn_;
-  /// The same, after failures.
-  std::atomic<std::chrono::system_clock::rep> nextTryOn_{0};
-  std::atomic<int> failedRotations_{0};
-  std::atomic<bool> isRotating_{false};
 };
 
 /// When the next certificate should be had: when less than 24 hours or less than half of its life remain, whichever is

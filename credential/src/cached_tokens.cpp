@@ -7,7 +7,8 @@ namespace mtlspop {
 namespace {
 
 constexpr char const* GettingAToken = "Getting a token";
-/// How long a request may take in all, with all retries: IMDS may answer 410 for 70 seconds, twice.
+/// How long work may take in all, with all retries: IMDS may answer 410 for 70 seconds, twice. What hangs ends then, and
+/// its reason reaches whoever joined it later.
 constexpr std::chrono::minutes FetchTimeout{5};
 constexpr std::size_t MostRejected = 64;
 
@@ -107,6 +108,10 @@ AccessToken CachedTokens::GetInsteadOf(
   }
 }
 
+void CachedTokens::RunInBackground(Worker::Job job) {
+  worker_.Run([job = std::move(job)](Context const& context) { job(context.WithTimeout(FetchTimeout)); });
+}
+
 std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::FindFlight(
     TokenRequest const& request, TokenRoute route) const {
   auto& state = state_.Get();
@@ -130,8 +135,8 @@ std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::JoinFlight(
     return started;
   }
   try {
-    worker_.Run([this, key, request, route, isRefresh, started](Context const& context) {
-      Fly(key, request, route, isRefresh, started, context.WithTimeout(FetchTimeout));
+    RunInBackground([this, key, request, route, isRefresh, started](Context const& context) {
+      Fly(key, request, route, isRefresh, started, context);
     });
   } catch (std::exception const& exception) {
     state.Flights.erase(key);
@@ -210,6 +215,14 @@ void CachedTokens::Reject(std::string const& keyId) {
     state.Retiring.erase(std::remove(state.Retiring.begin(), state.Retiring.end(), keyId), state.Retiring.end());
   }
   Forget(keyId);
+}
+
+void CachedTokens::Withdraw(std::string const& tenantId, std::string const& keyId) {
+  cache_.DropBinding(keyId, tenantId);
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto const found = std::find(state.Retiring.begin(), state.Retiring.end(), keyId);
+  if (found == state.Retiring.end()) state.Retiring.push_back(keyId);
 }
 
 void CachedTokens::Forget(std::string const& keyId) {

@@ -50,6 +50,9 @@ class CachedTokens final {
   /// The binding was refused: forgets its tokens, and keeps none that comes later.
   void Reject(std::string const& keyId);
   bool IsRejected(std::string_view keyId) const;
+  /// A tenant refused the binding, and the credential gets another one: forgets that tenant's tokens. Others keep theirs
+  /// until they are refreshed, and `OnUnused` is called when the last one has gone.
+  void Withdraw(std::string const& tenantId, std::string const& keyId);
   /// Whoever makes the binding knows that it was refused, and uses it again: tokens bound to it are kept from now on.
   void Readmit(std::string const& keyId);
   /// Forgets the tokens of a binding, and has its connections closed. It may be used again.
@@ -58,8 +61,9 @@ class CachedTokens final {
   /// for `retired` when the last one has gone.
   void Renew(std::string const& keyId, std::string const& retired);
 
-  /// Runs something in the background.
-  void RunInBackground(Worker::Job job) { worker_.Run(std::move(job)); }
+  /// Runs something in the background, for no longer than a fetch may take.
+  /// @throw std::system_error where no thread can be had
+  void RunInBackground(Worker::Job job);
 
  private:
   using TokenFlight = Flight<AccessToken>;

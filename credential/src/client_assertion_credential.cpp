@@ -9,7 +9,9 @@
 #include "confidential_client.hpp"
 #include "encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "per_process.hpp"
 #include "replacement_limit.hpp"
+#include "token_service.hpp"
 
 namespace mtlspop {
 
@@ -26,11 +28,17 @@ class ClientAssertionCredential::Impl {
       AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const;
   void HearRefusal(std::string const& keyId);
 
+  struct State {
+    /// A child of fork() goes on with what its parent knew, unless that was changing just then: it asks leg 1 then.
+    explicit State(State* parents);
+    std::mutex Mutex;
+    /// Of the last binding that leg 1 gave, "" before and where it was refused since.
+    std::string CurrentKeyId;
+  };
+
   ClientAssertionCredentialOptions options_;
   ConfidentialClient client_;
-  std::mutex mutex_;
-  /// Of the last binding that leg 1 gave, "" before and where it was refused since.
-  std::string currentKeyId_;
+  PerProcess<State> state_;
   ReplacementLimit limit_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
@@ -55,6 +63,12 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
        "Set Assertion, for example to a ManagedIdentityCredential"}};
 }
 
+ClientAssertionCredential::Impl::State::State(State* parents) {
+  if (parents == nullptr) return;
+  std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+  if (lock) CurrentKeyId = parents->CurrentKeyId;
+}
+
 AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
   if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
@@ -64,13 +78,14 @@ AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& reques
 void ClientAssertionCredential::Impl::HearRefusal(std::string const& keyId) {
   bool isCurrent = false;
   {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    isCurrent = currentKeyId_ == keyId;
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    isCurrent = state.CurrentKeyId == keyId;
     if (isCurrent && limit_.Hear(keyId, options_.Time->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
       options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
       throw RefusedTooSoon();
     }
-    if (isCurrent) currentKeyId_.clear();
+    if (isCurrent) state.CurrentKeyId.clear();
   }
   // Tokens that are under way with it must not come into the cache later.
   if (isCurrent) tokens_.Reject(keyId);
@@ -87,7 +102,12 @@ AccessToken ClientAssertionCredential::Impl::Fetch(
     return Exchange(assertion, request, route, context);
   } catch (Error const& error) {
     if (error.Code() != errors::BindingRejected) throw;
-    tokens_.Forget(assertion.Binding->KeyId());
+    auto const keyId = assertion.Binding->KeyId();
+    if (MayConcernOneTenant(error.Details())) {
+      tokens_.Withdraw(request.TenantId, keyId);
+    } else {
+      tokens_.Forget(keyId);
+    }
   }
   // Once, with another certificate of leg 1.
   assertion = GetAssertion(assertion.Binding->KeyId(), context);
@@ -104,8 +124,9 @@ AccessToken ClientAssertionCredential::Impl::GetAssertion(std::string const& rej
     std::string const keyId{assertion.Binding->KeyId()};
     // It knows of the refusal and has no other, as an application with one certificate.
     if (keyId == rejectedKeyId) tokens_.Readmit(keyId);
-    std::lock_guard<std::mutex> const lock{mutex_};
-    currentKeyId_ = keyId;
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    state.CurrentKeyId = keyId;
     return assertion;
   }
   throw Error{

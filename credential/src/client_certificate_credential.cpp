@@ -15,6 +15,7 @@
 #include "encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "per_process.hpp"
 #include "replacement_limit.hpp"
 
 namespace mtlspop {
@@ -77,6 +78,15 @@ class ClientCertificateCredential::Impl {
   AccessToken GetToken(TokenRequest const& request, Context const& context);
 
  private:
+  struct State {
+    /// A child of fork() goes on with its parent's certificate. What its parent is reading comes there and not here.
+    explicit State(State* parents);
+    std::mutex Mutex;
+    /// Reading and parsing, one at a time.
+    std::mutex Reloading;
+    LoadedCertificate Loaded;
+  };
+
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
   void HearRefusal(std::string const& keyId);
   Certificate Current() const;
@@ -88,10 +98,9 @@ class ClientCertificateCredential::Impl {
   /// That of the options: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
   Clock* clock_ = options_.Time.get().get();
   ConfidentialClient client_;
-  mutable std::mutex mutex_;
-  /// Reading and parsing, one at a time.
-  std::mutex reloading_;
-  LoadedCertificate loaded_;
+  /// What a child of fork() goes on with where its parent's was being replaced just then; never null.
+  Certificate first_;
+  PerProcess<State> state_;
   std::atomic<Clock::SystemTime::rep> nextLook_{0};
   ReplacementLimit limit_;
   /// Last, so that it ends first: its jobs use all of the above.
@@ -112,8 +121,16 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
           [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
           [this](std::string const& keyId) { client_.Transport().RetireBinding(keyId); }) {
   CheckSources(options_);
-  loaded_ = *Load(options_, nullptr);
+  auto& loaded = state_.Get().Loaded;
+  loaded = *Load(options_, nullptr);
+  first_ = loaded.Current;
   nextLook_ = (options_.Time->Now() + options_.ReloadInterval).time_since_epoch().count();
+}
+
+ClientCertificateCredential::Impl::State::State(State* parents) {
+  if (parents == nullptr) return;
+  std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+  if (lock) Loaded = parents->Loaded;
 }
 
 AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
@@ -154,8 +171,9 @@ AccessToken ClientCertificateCredential::Impl::Fetch(
 }
 
 Certificate ClientCertificateCredential::Impl::Current() const {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return loaded_.Current;
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return state.Loaded.Current ? state.Loaded.Current : first_;
 }
 
 Certificate ClientCertificateCredential::Impl::UsableNow() {
@@ -171,20 +189,22 @@ Certificate ClientCertificateCredential::Impl::UsableNow() {
 }
 
 bool ClientCertificateCredential::Impl::Reload() noexcept {
-  std::lock_guard<std::mutex> const one{reloading_};
   try {
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const one{state.Reloading};
     LoadedCertificate known;
     {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      known = loaded_;
+      std::lock_guard<std::mutex> const lock{state.Mutex};
+      known = state.Loaded;
     }
+    if (!known.Current) known.Current = first_;
     auto loaded = Load(options_, &known);
     if (!loaded) return false;
     bool const isNew = loaded->Current->KeyId() != known.Current->KeyId();
     auto const keyId = loaded->Current->KeyId();
     {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      loaded_ = std::move(*loaded);
+      std::lock_guard<std::mutex> const lock{state.Mutex};
+      state.Loaded = std::move(*loaded);
     }
     if (!isNew) return false;
     options_.Log.Write(

@@ -96,22 +96,24 @@ void AddJsonObject(Sink& sink, gsl::span<FormField const> fields) {
   sink.Add('}');
 }
 
-}  // namespace
-
-Secret WriteForm(gsl::span<FormField const> fields) {
+/// What `add(sink)` adds, counted first and then written into a buffer of that size.
+template <typename Add>
+Secret WriteOnce(Add const& add) {
   Counter counter;
-  AddForm(counter, fields);
+  add(counter);
   Writer writer{counter.Size()};
-  AddForm(writer, fields);
+  add(writer);
   return writer.Take();
 }
 
+}  // namespace
+
+Secret WriteForm(gsl::span<FormField const> fields) {
+  return WriteOnce([fields](auto& sink) { AddForm(sink, fields); });
+}
+
 Secret WriteJsonObject(gsl::span<FormField const> fields) {
-  Counter counter;
-  AddJsonObject(counter, fields);
-  Writer writer{counter.Size()};
-  AddJsonObject(writer, fields);
-  return writer.Take();
+  return WriteOnce([fields](auto& sink) { AddJsonObject(sink, fields); });
 }
 
 }  // namespace mtlspop

@@ -143,8 +143,13 @@ ServiceRequest ImdsClient::MakeRequest(
 }
 
 ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
+  int attempts = 0;
+  auto const counted = [&](int attempt, AttemptResult const& result) {
+    attempts = attempt;
+    return rule(attempt, result);
+  };
   try {
-    return client_.Send(request, rule, context);
+    return client_.Send(request, counted, context);
   } catch (Error const& error) {
     if (error.Code() == errors::Cancelled || context.IsExpired()) throw;
     ErrorDetails details{
@@ -154,14 +159,14 @@ ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const&
         "network "
         "does not block that address"};
     details.CorrelationId = request.CorrelationId;
-    details.Attempts = 1;
+    details.Attempts = attempts;
     std::throw_with_nested(Error{std::move(details)});
   }
 }
 
 PlatformMetadata ImdsClient::GetPlatformMetadata(std::string const& correlationId, Context const& context) const {
   auto const request = MakeRequest("get_platform_metadata", "GET", PlatformMetadataPath, ApiVersion2, correlationId);
-  auto const response = Send(request, ImdsRetry, context);
+  auto const response = Send(request, ImdsRetry(), context);
   if (response.StatusCode == 404) {
     throw Error{WithRequest(
         {errors::MtlsPopNotSupportedInImdsV1,
@@ -191,7 +196,7 @@ IssuedCredential ImdsClient::IssueCredential(
   request.Body = WriteJsonObject(fields);
   request.Fields.Set("Content-Type", "application/json");
 
-  auto const response = Send(request, ImdsRetry, context);
+  auto const response = Send(request, ImdsRetry(), context);
   int const status = response.StatusCode;
   if ((status == 400 || status == 403) && credential.Strength < KeyStrength::KeyGuard) {
     ThrowKeyRefused(request, response, credential.Strength);
@@ -219,7 +224,7 @@ AccessToken ImdsClient::GetBearerToken(
   request.Target =
       request.Target.WithQueryParameter("resource", isScope ? scope.substr(0, scope.size() - suffix.size()) : scope);
 
-  auto const response = Send(request, ImdsRetry, context);
+  auto const response = Send(request, ImdsRetry(), context);
   if (response.StatusCode != 200) ThrowStatus(request, response);
   auto object = ParseAnswer(request, response);
   AccessToken token;
@@ -237,7 +242,7 @@ AccessToken ImdsClient::GetBearerToken(
 void ImdsClient::Probe(std::string const& correlationId, Context const& context) const {
   auto request = MakeRequest("probe", "GET", PlatformMetadataPath, ApiVersion2, correlationId);
   request.Timeout = std::chrono::seconds{1};
-  auto const response = Send(request, ImdsProbeRetry, context);
+  auto const response = Send(request, ImdsProbeRetry(), context);
   if (response.StatusCode == 404) {
     throw Error{WithRequest(
         {errors::MtlsPopNotSupportedInImdsV1,

@@ -81,7 +81,7 @@ class ManagedIdentityCredential::Impl {
   BindingSource::Options MakeBindingOptions();
   void HearRefusal(std::string const& keyId);
   void Replace(std::string const& keyId);
-  bool ReplacingWasFutile() const noexcept;
+  std::string const& TenantOf(TokenRequest const& request) const noexcept;
 
   ManagedIdentityCredentialOptions options_;
   /// That of the options: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
@@ -95,9 +95,8 @@ class ManagedIdentityCredential::Impl {
   std::atomic<bool> fallbackIsPassing_{false};
   /// For what callers were told by resources.
   ReplacementLimit limit_;
-  /// Ticks of the steady clock until which the token service's refusals do not lead to new certificates, since it refused
-  /// a new one as well.
-  std::atomic<Clock::SteadyTime::rep> futileUntil_{Clock::SteadyTime::min().time_since_epoch().count()};
+  /// For what the token service says.
+  FutileReplacements futile_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -255,27 +254,36 @@ AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
   }
   std::string const correlationId = encoding::NewUuid();
   auto binding = bindings_.Get(correlationId, context);
+  auto const tenant = TenantOf(request) == binding->TenantId ? std::string{} : TenantOf(request);
   try {
     return RequestWith(*binding, request, route, correlationId, context);
   } catch (Error const& error) {
-    if (error.Code() != errors::BindingRejected || ReplacingWasFutile()) throw;
+    if (error.Code() != errors::BindingRejected || futile_.Concern(tenant, clock_->SteadyNow())) throw;
     options_.Log.Write(
         LogLevel::Warning, "binding_rejected",
         {{"key_id", binding->Certificate->KeyId()},
          {"service_error", error.Details().ServiceErrorCode},
          {"correlation_id", correlationId}});
-    Replace(binding->Certificate->KeyId());
+    auto const keyId = binding->Certificate->KeyId();
+    if (MayConcernOneTenant(error.Details())) {
+      tokens_.Withdraw(request.TenantId, keyId);
+      bindings_.Drop(keyId);
+    } else {
+      Replace(keyId);
+    }
   }
   // Once, with a new certificate for a new key.
   binding = bindings_.Get(correlationId, context);
   try {
     return RequestWith(*binding, request, route, correlationId, context);
   } catch (Error const& error) {
-    if (error.Code() == errors::BindingRejected) {
-      futileUntil_ = (clock_->SteadyNow() + ReplacementLimit::Interval).time_since_epoch().count();
-    }
+    if (error.Code() == errors::BindingRejected) futile_.Add(tenant, clock_->SteadyNow());
     throw;
   }
+}
+
+std::string const& ManagedIdentityCredential::Impl::TenantOf(TokenRequest const& request) const noexcept {
+  return request.TenantId.empty() ? options_.TenantId : request.TenantId;
 }
 
 AccessToken ManagedIdentityCredential::Impl::RequestWith(
@@ -284,7 +292,7 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
     TokenRoute route,
     std::string const& correlationId,
     Context const& context) const {
-  auto const& tenant = request.TenantId.empty() ? options_.TenantId : request.TenantId;
+  auto const& tenant = TenantOf(request);
   bool const isOwnTenant = tenant.empty() || tenant == binding.TenantId;
   TokenServiceRequest message;
   message.Endpoint =
@@ -309,10 +317,6 @@ void ManagedIdentityCredential::Impl::HearRefusal(std::string const& keyId) {
     throw RefusedTooSoon();
   }
   Replace(keyId);
-}
-
-bool ManagedIdentityCredential::Impl::ReplacingWasFutile() const noexcept {
-  return clock_->SteadyNow().time_since_epoch().count() < futileUntil_.load();
 }
 
 void ManagedIdentityCredential::Impl::Replace(std::string const& keyId) {

@@ -1,17 +1,43 @@
 #include "replacement_limit.hpp"
 
+#include <iterator>
+
 #include "mtlspop/credential/errors.hpp"
 
 namespace mtlspop {
 
+ReplacementLimit::State::State(State* parents) {
+  if (parents == nullptr) return;
+  std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+  if (!lock) return;
+  KeyId = parents->KeyId;
+  Replaced = parents->Replaced;
+}
+
 ReplacementLimit::Verdict ReplacementLimit::Hear(std::string const& keyId, Clock::SteadyTime now) {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  if (!replaced_ || now - *replaced_ >= Interval) {
-    replaced_ = now;
-    keyId_ = keyId;
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  if (!state.Replaced || now - *state.Replaced >= Interval) {
+    state.Replaced = now;
+    state.KeyId = keyId;
     return Verdict::Replace;
   }
-  return keyId == keyId_ && now - *replaced_ < Grace ? Verdict::UnderWay : Verdict::TooSoon;
+  return keyId == state.KeyId && now - *state.Replaced < Grace ? Verdict::UnderWay : Verdict::TooSoon;
+}
+
+bool FutileReplacements::Concern(std::string const& tenant, Clock::SteadyTime now) {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  for (auto entry = state.Until.begin(); entry != state.Until.end();) {
+    entry = now >= entry->second ? state.Until.erase(entry) : std::next(entry);
+  }
+  return state.Until.count(tenant) != 0 || (!tenant.empty() && state.Until.size() >= Most);
+}
+
+void FutileReplacements::Add(std::string const& tenant, Clock::SteadyTime now) {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  state.Until[tenant] = now + ReplacementLimit::Interval;
 }
 
 Error RefusedTooSoon() {

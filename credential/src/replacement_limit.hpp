@@ -4,12 +4,15 @@
 /// How often those whom tokens are shown to can have a binding replaced.
 
 #include <chrono>
+#include <cstddef>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "per_process.hpp"
 
 namespace mtlspop {
 
@@ -37,9 +40,39 @@ class ReplacementLimit final {
   Verdict Hear(std::string const& keyId, Clock::SteadyTime now);
 
  private:
-  std::mutex mutex_;
-  std::string keyId_;
-  std::optional<Clock::SteadyTime> replaced_;
+  struct State {
+    /// A child of fork() counts on from its parent, unless that was counting just then.
+    explicit State(State* parents);
+    std::mutex Mutex;
+    std::string KeyId;
+    std::optional<Clock::SteadyTime> Replaced;
+  };
+
+  PerProcess<State> state_;
+};
+
+/// The tenants whose token service refused a replaced binding as well: for `ReplacementLimit::Interval` what they refuse
+/// is not replaced for them. Others' bindings heal as ever, unless too many refuse: each costs a certificate.
+///
+/// Thread safety: all members may be called from any thread.
+class FutileReplacements final {
+ public:
+  /// So many tenants count for all others, but not for the identity's own.
+  static constexpr std::size_t Most = 8;
+
+  /// `tenant` is "" for the identity's own.
+  bool Concern(std::string const& tenant, Clock::SteadyTime now);
+  void Add(std::string const& tenant, Clock::SteadyTime now);
+
+ private:
+  struct State {
+    /// A child of fork() finds out for itself.
+    explicit State(State*) {}
+    std::mutex Mutex;
+    std::map<std::string, Clock::SteadyTime> Until;
+  };
+
+  PerProcess<State> state_;
 };
 
 /// What the caller is told where the verdict is `TooSoon`: `binding_rejected`.

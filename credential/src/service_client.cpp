@@ -1,5 +1,8 @@
 #include "service_client.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 namespace mtlspop {
@@ -25,20 +28,39 @@ bool EndsBefore(Context const& context, seconds delay) noexcept {
   return context.Deadline() != Context::TimePoint::max() && context.Deadline() - Context::Clock::now() <= delay;
 }
 
-}  // namespace
+/// One wrong number must not keep a process without tokens for a day.
+constexpr seconds LongestRetryAfter{300};
 
-std::optional<seconds> ImdsRetry(int attempt, AttemptResult const& result) {
-  if (result.Response == nullptr) return std::nullopt;
-  int const status = result.Response->StatusCode;
-  if (status == 410) return attempt <= 7 ? std::make_optional(seconds{10}) : std::nullopt;
-  bool const again = status == 404 || status == 408 || status == 429 || IsServerError(status);
-  if (!again || attempt > 3) return std::nullopt;
-  return seconds{1 << (attempt - 1)};
+/// Nothing where the answer does not say when to come back, or not in seconds. No service here sends dates.
+std::optional<seconds> ReadRetryAfter(ServiceResponse const& response) {
+  if (response.StatusCode != 429 && response.StatusCode != 503) return std::nullopt;
+  auto const text = response.Fields.Get("Retry-After");
+  std::uint32_t number = 0;
+  auto const [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return std::min(seconds{number}, LongestRetryAfter);
 }
 
-std::optional<seconds> ImdsProbeRetry(int attempt, AttemptResult const& result) {
-  if (result.Response != nullptr && result.Response->StatusCode == 404) return std::nullopt;
-  return ImdsRetry(attempt, result);
+std::string WithoutQuery(Url const& url) { return url.GetOrigin().ToString() + std::string{url.Path()}; }
+
+}  // namespace
+
+RetryRule ImdsRetry() {
+  return [gone = 0, others = 0](int, AttemptResult const& result) mutable -> std::optional<seconds> {
+    if (result.Response == nullptr) return std::nullopt;
+    int const status = result.Response->StatusCode;
+    if (status == 410) return gone++ < 7 ? std::make_optional(seconds{10}) : std::nullopt;
+    bool const again = status == 404 || status == 408 || status == 429 || IsServerError(status);
+    if (!again || others == 3) return std::nullopt;
+    return seconds{1 << others++};
+  };
+}
+
+RetryRule ImdsProbeRetry() {
+  return [rule = ImdsRetry()](int attempt, AttemptResult const& result) -> std::optional<seconds> {
+    if (result.Response != nullptr && result.Response->StatusCode == 404) return std::nullopt;
+    return rule(attempt, result);
+  };
 }
 
 std::optional<seconds> TokenServiceRetry(int attempt, AttemptResult const& result) {
@@ -54,6 +76,43 @@ std::optional<seconds> TokenServiceRetry(int attempt, AttemptResult const& resul
 }
 
 ServiceResponse ServiceClient::Send(
+    ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
+  if (auto refusal = FindRefusal(request)) {
+    log_.Write(
+        LogLevel::Info, "not_sent_before_retry_after",
+        {{"request", request.Name}, {"status", refusal->StatusCode}, {"correlation_id", request.CorrelationId}});
+    return std::move(*refusal);
+  }
+  auto response = SendUntil(request, rule, context);
+  RememberRefusal(request, response);
+  return response;
+}
+
+std::optional<ServiceResponse> ServiceClient::FindRefusal(ServiceRequest const& request) const {
+  auto& memory = memory_->Get();
+  std::lock_guard<std::mutex> const lock{memory.Mutex};
+  auto const found = memory.Refusals.find(WithoutQuery(request.Target));
+  if (found == memory.Refusals.end() || clock_->SteadyNow() >= found->second.Until) return std::nullopt;
+  ServiceResponse response;
+  response.StatusCode = found->second.StatusCode;
+  response.Fields = found->second.Fields;
+  response.Body = found->second.Body;
+  return response;
+}
+
+void ServiceClient::RememberRefusal(ServiceRequest const& request, ServiceResponse const& response) const {
+  auto const wait = ReadRetryAfter(response);
+  if (!wait) return;
+  auto const now = clock_->SteadyNow();
+  auto& memory = memory_->Get();
+  std::lock_guard<std::mutex> const lock{memory.Mutex};
+  for (auto known = memory.Refusals.begin(); known != memory.Refusals.end();) {
+    known = now >= known->second.Until ? memory.Refusals.erase(known) : std::next(known);
+  }
+  memory.Refusals[WithoutQuery(request.Target)] = {now + *wait, response.StatusCode, response.Fields, response.Body};
+}
+
+ServiceResponse ServiceClient::SendUntil(
     ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
   for (int attempt = 1;; ++attempt) {
     std::optional<seconds> delay;
@@ -112,6 +171,9 @@ ErrorDetails WithRequest(ErrorDetails details, ServiceRequest const& request, Se
   details.HttpStatus = response.StatusCode;
   details.CorrelationId = request.CorrelationId;
   details.Attempts = response.Attempts;
+  if (response.Attempts == 0) {
+    details.What += "; so it answered an earlier request, and it is not asked again before the time that it named";
+  }
   return details;
 }
 

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -14,6 +16,7 @@
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/log.hpp"
+#include "per_process.hpp"
 
 namespace mtlspop {
 
@@ -45,7 +48,7 @@ struct ServiceResponse {
   int StatusCode = 0;
   Headers Fields;
   std::string Body;
-  /// How many times the request was sent.
+  /// How many times the request was sent; 0 for an answer to an earlier one that holds still.
   int Attempts = 0;
 };
 
@@ -59,14 +62,19 @@ struct AttemptResult {
 /// ended.
 using RetryRule = std::function<std::optional<std::chrono::seconds>(int attempt, AttemptResult const& result)>;
 
-/// 404, 408, 429, 5xx: three retries after 1, 2 and 4 seconds. 410: seven, every ten seconds. Nothing else.
-std::optional<std::chrono::seconds> ImdsRetry(int attempt, AttemptResult const& result);
+/// 404, 408, 429, 5xx: three retries after 1, 2 and 4 seconds. 410: seven, every ten seconds. Nothing else. Each of the
+/// two is counted for itself, so this rule is for one request.
+RetryRule ImdsRetry();
 /// The same without 404: "is IMDS there?"
-std::optional<std::chrono::seconds> ImdsProbeRetry(int attempt, AttemptResult const& result);
+RetryRule ImdsProbeRetry();
 /// 5xx and timeouts: one retry after a second, unless the service says itself when to come back (Retry-After).
 std::optional<std::chrono::seconds> TokenServiceRetry(int attempt, AttemptResult const& result);
 
 /// Sends requests and buffers their answers.
+///
+/// Where the last answer was 429 or 503 and said when to come back (`Retry-After` in seconds, RFC 9110 section 10.2.3;
+/// five minutes count at most), that URL is not asked again before, whatever is in its query: the same answer is given,
+/// with no attempts. Copies of a client share that memory.
 ///
 /// Thread safety: all members may be called from any thread.
 class ServiceClient final {
@@ -84,14 +92,33 @@ class ServiceClient final {
   Logger const& Log() const noexcept { return log_; }
 
  private:
+  /// What a service said that is not to be asked yet. No secret is in it, since it is no answer of 200.
+  struct Refusal {
+    Clock::SteadyTime Until;
+    int StatusCode = 0;
+    Headers Fields;
+    std::string Body;
+  };
+  struct Memory {
+    /// A child of fork() asks for itself.
+    explicit Memory(Memory*) {}
+    std::mutex Mutex;
+    /// By URL without query.
+    std::map<std::string, Refusal> Refusals;
+  };
+
+  std::optional<ServiceResponse> FindRefusal(ServiceRequest const& request) const;
+  void RememberRefusal(ServiceRequest const& request, ServiceResponse const& response) const;
+  ServiceResponse SendUntil(ServiceRequest const& request, RetryRule const& rule, Context const& context) const;
   ServiceResponse SendOnce(ServiceRequest const& request, Context const& context) const;
 
   gsl::not_null<std::shared_ptr<HttpTransport>> transport_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;
   Logger log_;
+  std::shared_ptr<PerProcess<Memory>> memory_ = std::make_shared<PerProcess<Memory>>();
 };
 
-/// `details` with what is known of a request: correlation id, attempts, status.
+/// `details` with what is known of a request: correlation id, attempts, status, and that it was not sent where so.
 ErrorDetails WithRequest(ErrorDetails details, ServiceRequest const& request, ServiceResponse const& response);
 
 }  // namespace mtlspop

@@ -175,11 +175,13 @@ void TokenCache::NoteFailedRefresh(TokenRequest const& request, TokenRoute route
   });
 }
 
-void TokenCache::DropBinding(std::string_view keyId) {
+void TokenCache::DropBinding(std::string_view keyId, std::optional<std::string_view> tenantId) {
   std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   Entries entries;
   for (auto const& entry : entries_.Value()) {
-    if (entry->Binding() == nullptr || entry->Binding()->KeyId() != keyId) entries.push_back(entry);
+    bool const isMeant = entry->Binding() != nullptr && entry->Binding()->KeyId() == keyId &&
+                         (!tenantId || *tenantId == entry->TenantId);
+    if (!isMeant) entries.push_back(entry);
   }
   if (entries.size() != entries_.Value().size()) Publish(std::move(entries));
 }

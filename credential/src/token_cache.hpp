@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,8 +68,8 @@ class TokenCache final {
   /// Says that a new token could not be had, so that the old one is given out for a while without trying.
   void NoteFailedRefresh(TokenRequest const& request, TokenRoute route, TimePoint now);
 
-  /// Forgets all tokens bound to this key id.
-  void DropBinding(std::string_view keyId);
+  /// Forgets all tokens bound to this key id, or those of one tenant (as requests name it).
+  void DropBinding(std::string_view keyId, std::optional<std::string_view> tenantId = std::nullopt);
   /// Makes all tokens bound to other key ids than this one due for a refresh.
   void PreferBinding(std::string_view keyId, TimePoint now);
   /// Whether a token is bound to this key id.

@@ -88,9 +88,13 @@ ErrorDetails BindingRejected(std::string what) {
       "TLS"};
 }
 
+bool NamesCertificate(std::string_view code, std::string_view text) noexcept {
+  return code == "AADSTS1000901" || code == "AADSTS500181" ||
+         text.find("CertificateValidationFailedTlsCertMismatch") != std::string_view::npos;
+}
+
 bool IsAboutBinding(Refusal const& refusal) {
-  return refusal.Code == "AADSTS1000901" || refusal.Code == "AADSTS500181" || refusal.Error == "invalid_client" ||
-         refusal.Text.find("CertificateValidationFailedTlsCertMismatch") != std::string::npos;
+  return refusal.Error == "invalid_client" || NamesCertificate(refusal.Code, refusal.Text);
 }
 
 bool IsAboutResource(Refusal const& refusal) {
@@ -225,6 +229,11 @@ AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const&
        {"lives_seconds", std::chrono::duration_cast<std::chrono::seconds>(*expiresOn - now).count()},
        {"correlation_id", request.CorrelationId}});
   return token;
+}
+
+bool MayConcernOneTenant(ErrorDetails const& rejected) noexcept {
+  // Without a status, TLS refused it.
+  return rejected.HttpStatus != 0 && !NamesCertificate(rejected.ServiceErrorCode, rejected.What);
 }
 
 std::string ToScope(std::string const& scopeOrResource) {

@@ -40,6 +40,10 @@ struct TokenServiceRequest {
 /// `token_binding_mismatch`
 AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const& request, Context const& context);
 
+/// Whether `binding_rejected` can be about what a tenant knows of the client and not about the certificate itself, which
+/// others may go on with: `invalid_client` without anything that names the certificate.
+bool MayConcernOneTenant(ErrorDetails const& rejected) noexcept;
+
 /// `{resource without trailing slash}/.default`; what ends in `/.default` stays as it is.
 std::string ToScope(std::string const& scopeOrResource);
 

@@ -3,6 +3,7 @@
 #include <system_error>
 #include <thread>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <openssl/pem.h>
 #include <sys/file.h>
@@ -225,6 +226,28 @@ int OpenForReading(std::string const& path) {
   }
 }
 
+constexpr std::string_view NewSuffix = ".new";
+
+bool IsNewFile(std::string_view name) noexcept {
+  return name.size() > NewSuffix.size() && name.substr(name.size() - NewSuffix.size()) == NewSuffix &&
+         name.find(".json.") != std::string_view::npos;
+}
+
+/// What writers that died half-way left behind, with a key in it: one that lives has been done for long. Failing at it is
+/// no reason not to save.
+void RemoveLeftovers(std::string const& folderPath, system_clock::time_point now) noexcept {
+  constexpr std::chrono::hours age{1};
+  std::unique_ptr<DIR, int (*)(DIR*)> const folder{::opendir(folderPath.c_str()), &::closedir};
+  if (!folder) return;
+  while (auto const* const entry = ::readdir(folder.get())) {
+    if (!IsNewFile(entry->d_name)) continue;
+    struct stat status {};
+    if (::fstatat(::dirfd(folder.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (now - system_clock::from_time_t(status.st_mtime) < age) continue;
+    ::unlinkat(::dirfd(folder.get()), entry->d_name, 0);
+  }
+}
+
 class FileBindingStore final : public BindingStore {
  public:
   explicit FileBindingStore(FileBindingStoreOptions options) : options_(std::move(options)) {
@@ -232,8 +255,18 @@ class FileBindingStore final : public BindingStore {
   }
 
   std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) override {
-    // Whoever holds it is asking the metadata service, with all its retries at worst.
-    return AcquireWithin(std::chrono::seconds{30}, name, context);
+    // Whoever holds it is asking the metadata service, which may have answered 410 for 70 seconds when it does what it
+    // should. Who goes on without the lock then has a certificate of its own, which is no harm.
+    constexpr std::chrono::seconds patience{90};
+    constexpr std::chrono::milliseconds look{10};
+    auto lock = std::make_unique<FileLock>(PathOf(name) + ".lock");
+    auto const end = options_.Time->SteadyNow() + patience;
+    while (!lock->TryLock()) {
+      if (context.IsCancelled() || context.IsExpired() || options_.Time->SteadyNow() > end) return nullptr;
+      // flock has no wait that a context could end, and there is nobody to be woken by: another process holds it.
+      std::this_thread::sleep_for(look);
+    }
+    return lock;
   }
 
   std::optional<StoredBinding> Load(std::string_view name) override {
@@ -270,8 +303,9 @@ class FileBindingStore final : public BindingStore {
       options_.Log.Write(LogLevel::Debug, "binding_not_stored", {{"reason", "its key cannot leave where it is"}});
       return;
     }
+    RemoveLeftovers(options_.Folder, options_.Time->Now());
     auto const path = PathOf(name);
-    auto const newPath = path + "." + encoding::NewUuid() + ".new";
+    auto const newPath = path + "." + encoding::NewUuid() + std::string{NewSuffix};
     auto const text = ToText(binding, key);
     {
       Descriptor const file{
@@ -288,7 +322,7 @@ class FileBindingStore final : public BindingStore {
 
   void Remove(std::string_view name, std::string_view keyId) override {
     // Between the look and the removal nobody may save another one, which would go in its place.
-    auto const lock = AcquireWithin(std::chrono::seconds{1}, name, {});
+    auto const lock = Acquire(name, Context{}.WithTimeout(std::chrono::seconds{1}));
     // Whoever holds it for so long is making the next one, which takes this one's place.
     if (!lock) throw std::system_error{EWOULDBLOCK, std::generic_category(), "locking a binding to remove it"};
     auto const stored = Load(name);
@@ -296,20 +330,6 @@ class FileBindingStore final : public BindingStore {
   }
 
  private:
-  /// Null where others hold the lock for longer than `patience`, or `context` ends.
-  std::unique_ptr<FileLock> AcquireWithin(
-      std::chrono::seconds patience, std::string_view name, Context const& context) const {
-    constexpr std::chrono::milliseconds look{10};
-    auto lock = std::make_unique<FileLock>(PathOf(name) + ".lock");
-    auto const end = std::chrono::steady_clock::now() + patience;
-    while (!lock->TryLock()) {
-      if (context.IsCancelled() || context.IsExpired() || std::chrono::steady_clock::now() > end) return nullptr;
-      // flock has no wait that a context could end, and there is nobody to be woken by: another process holds it.
-      std::this_thread::sleep_for(look);
-    }
-    return lock;
-  }
-
   std::string PathOf(std::string_view name) const {
     return options_.Folder + "/" + encoding::ToBase64Url(crypto::Sha256(encoding::AsBytes(name))) + ".json";
   }

@@ -8,6 +8,7 @@
 
 #include "binding_source.hpp"
 #include "fake_cloud.hpp"
+#include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
@@ -238,6 +239,66 @@ TEST(Rotation, ThatGoesOnFailingIsTriedLessAndLessOften) {
     world.Time->Advance(1min);
     return world.Get().Token != first.Token;
   }));
+}
+
+/// What hangs ends one day, and whoever waits for it is told what hung.
+TEST(Rotation, HasADeadlineAsEachFetch) {
+  class Watch final : public BindingStore {
+   public:
+    std::unique_ptr<Lock> Acquire(std::string_view, Context const& context) override {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      deadlines_.push_back(context.Deadline());
+      return nullptr;
+    }
+    std::optional<StoredBinding> Load(std::string_view) override { return std::nullopt; }
+    void Save(std::string_view, StoredBinding const&) override {}
+    void Remove(std::string_view, std::string_view) override {}
+    std::vector<Context::TimePoint> Deadlines() const {
+      std::lock_guard<std::mutex> const lock{mutex_};
+      return deadlines_;
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    std::vector<Context::TimePoint> deadlines_;
+  };
+  ManagedIdentityWorld world;
+  auto const store = std::make_shared<Watch>();
+  world.Options.Store = store;
+  auto const first = world.Get();
+  world.Time->Advance(4h + 1s);
+  EXPECT_EQ(world.Get().Token, first.Token);
+  ASSERT_TRUE(Eventually([&] { return store->Deadlines().size() == 2; }));
+  for (auto const deadline : store->Deadlines()) EXPECT_LT(deadline, Context::Clock::now() + 1h);
+}
+
+/// Section 5: what was refused is not used again, its key neither, though the next certificate for it is under way.
+TEST(Rotation, DuringWhichTheBindingIsRefusedEndsWithANewKey) {
+  ManagedIdentityWorld world;
+  world.Options.Store = MakeMemoryBindingStore().get();
+  auto const first = world.Get();
+  Event asked;
+  Event mayAnswer;
+  std::atomic<bool> holds{true};
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find("issuecredential") == std::string::npos || !holds.exchange(false)) return std::nullopt;
+    asked.Set();
+    EXPECT_TRUE(mayAnswer.Wait());
+    return std::nullopt;
+  };
+  world.Time->Advance(4h + 1s);
+  EXPECT_EQ(world.Get().Token, first.Token);
+  ASSERT_TRUE(asked.Wait());
+  // So that the refusal has been heard before the rotation ends: the caller leaves, and what was refused stays refused.
+  auto request = world.Request();
+  request.RejectedKeyId = first.Binding->KeyId();
+  EXPECT_EQ(
+      ErrorCodeOf([&] { world.Credential().GetToken(request, Context{}.WithTimeout(50ms)); }), "deadline_exceeded");
+  mayAnswer.Set();
+  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_EQ(world.Keys->Made(), 2);
+  EXPECT_TRUE(world.Keys->Requests.back().ForceNew);
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 3);
 }
 
 TEST(Rotation, AntedatedCertificatesDoNotRotateAtOnce) {

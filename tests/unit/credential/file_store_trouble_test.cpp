@@ -1,8 +1,10 @@
 // The file store when others use it at the same time, the process has no files left, or the disk has changed a byte.
 #include <sys/resource.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -15,6 +17,7 @@
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "store_folder.hpp"
+#include "support/event.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -127,6 +130,54 @@ TEST(FileStoreTrouble, BindingThatWasIssuedTomorrowIsSetAside) {
     world.Store->Save("name", world.Binding);
     EXPECT_EQ(world.Store->Load("name").has_value(), good);
     EXPECT_EQ(world.Files(".damaged").empty(), good);
+  }
+}
+
+/// A writer that was killed leaves a file behind, with a key in it.
+TEST(FileStoreTrouble, WhatADeadWriterLeftGoesAfterAnHour) {
+  StoreWorld world;
+  auto const path = world.Files(".json").at(0);
+  for (auto const& name : {path + ".0123.new", world.Folder + "/mine.new"}) std::ofstream{name} << "half a key";
+  world.Store->Save("name", world.Binding);
+  EXPECT_EQ(world.Files(".new").size(), 2U);
+  world.Time->Advance(1h + 1min);
+  world.Store->Save("name", world.Binding);
+  // Nothing that somebody else put there.
+  EXPECT_THAT(world.Files(".new"), testing::ElementsAre(world.Folder + "/mine.new"));
+  EXPECT_TRUE(world.Store->Load("name"));
+}
+
+/// Whoever holds the lock can need as long as the metadata service's retries take (section 2): 70 s and more.
+TEST(FileStoreTrouble, LockIsWaitedForAsLongAsItsHolderMayNeed) {
+  class CountingClock final : public Clock {
+   public:
+    SystemTime Now() const override { return std::chrono::system_clock::now(); }
+    SteadyTime SteadyNow() const override {
+      ++Looks;
+      return SteadyTime{} + Passed.load();
+    }
+    void Sleep(std::chrono::nanoseconds, Context const&) override {}
+    mutable std::atomic<int> Looks{0};
+    std::atomic<std::chrono::seconds> Passed{0s};
+  };
+  StoreWorld world;
+  auto const time = std::make_shared<CountingClock>();
+  auto const other = MakeFileBindingStore({world.Folder, {}, gsl::make_not_null(std::shared_ptr<Clock>{time})});
+  auto held = world.Store->Acquire("name", {});
+  for (auto const passed : {80s, 100s}) {
+    time->Passed = 0s;
+    time->Looks = 0;
+    auto waiter = std::async(std::launch::async, [&] { return other->Acquire("name", {}); });
+    EXPECT_TRUE(Eventually([&] { return time->Looks > 1; }));
+    time->Passed = passed;
+    int const looks = time->Looks;
+    if (passed < 90s) {
+      EXPECT_TRUE(Eventually([&] { return time->Looks > looks + 2; }, 2s));
+      held.reset();
+      EXPECT_TRUE(held = waiter.get());
+    } else {
+      EXPECT_FALSE(waiter.get());
+    }
   }
 }
 

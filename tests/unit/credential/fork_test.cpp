@@ -1,4 +1,6 @@
 // A process that forks between two tokens: the child has none of the threads that its copies of locks and lists tell of.
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,10 +17,12 @@
 #include "cached_tokens.hpp"
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/binding_store.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
 #include "published.hpp"
 #include "support/event.hpp"
 #include "support/in_child.hpp"
 #include "support/temporary_directory.hpp"
+#include "support/test_certificate_authority.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -213,6 +217,82 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
   }));
   mayAnswer.Set();
   parents.join();
+}
+
+/// Holds up what this process asks the metadata service for.
+struct HeldUpIssuance {
+  explicit HeldUpIssuance(FakeCloud& cloud) {
+    cloud.Intercept = [this, maker = ::getpid()](Arrived const& arrived) -> std::optional<Answer> {
+      if (::getpid() != maker || arrived.Path.find("issuecredential") == std::string::npos) return std::nullopt;
+      Asked.Set();
+      (void)MayAnswer.Wait();
+      return std::nullopt;
+    };
+  }
+  Event Asked;
+  Event MayAnswer;
+};
+
+TEST(ForkTest, AChildIsIssuedTheCertificateThatItsParentWaitsFor) {
+  ManagedIdentityWorld world;
+  HeldUpIssuance issuance{*world.Cloud};
+  world.Credential();
+  std::thread parents{[&] { EXPECT_EQ(world.Get().Type, TokenType::MtlsPop); }};
+  EXPECT_TRUE(issuance.Asked.Wait());
+  EXPECT_TRUE(InChildWithin30s([&] { return world.Get().Type == TokenType::MtlsPop; }));
+  issuance.MayAnswer.Set();
+  parents.join();
+}
+
+TEST(ForkTest, AChildRotatesThoughItsParentWasRotating) {
+  ManagedIdentityWorld world;
+  auto const first = world.Get();
+  HeldUpIssuance issuance{*world.Cloud};
+  world.Time->Advance(4h + 1s);
+  EXPECT_EQ(world.Get().Token, first.Token);
+  EXPECT_TRUE(issuance.Asked.Wait());
+  EXPECT_TRUE(InChildWithin30s([&] {
+    if (world.Get().Token != first.Token) return false;
+    return Eventually([&] { return world.Get().Binding->KeyId() != first.Binding->KeyId(); });
+  }));
+  issuance.MayAnswer.Set();
+}
+
+/// A thread of the parent reads the renewed certificate, from a pipe that gives nothing, when the process forks.
+TEST(ForkTest, AChildReadsARenewedCertificateThoughItsParentWasReadingIt) {
+  ManagedIdentityWorld world;
+  TemporaryDirectory directory;
+  TestCertificateAuthority authority;
+  auto const write = [&](char const* name, auto const& certificate) {
+    return directory.WriteFile(name, certificate.CertificatePem + certificate.PrivateKeyPem);
+  };
+  ClientCertificateCredentialOptions options;
+  options.TenantId = FakeCloud::TenantId;
+  options.ClientId = FakeCloud::ClientId;
+  options.CertificatePath = write("app.pem", authority.IssueForClient("app"));
+  options.Transport = world.Cloud;
+  options.Time = std::shared_ptr<Clock>{world.Time};
+  ClientCertificateCredential credential{options};
+  auto const first = credential.GetToken(ManagedIdentityWorld::Request(), {});
+
+  auto const renewed = authority.IssueForClient("app");
+  auto const next = write("next.pem", renewed);
+  auto const pipe = directory.PathOf("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), S_IRUSR | S_IWUSR), 0);
+  ASSERT_EQ(::rename(pipe.c_str(), options.CertificatePath.c_str()), 0);
+  world.Time->Advance(options.ReloadInterval);
+  EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Token, first.Token);
+  int toReader = -1;
+  // Nobody can write to a pipe that nobody reads.
+  ASSERT_TRUE(Eventually([&] {
+    toReader = ::open(options.CertificatePath.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return toReader >= 0;
+  }));
+  ASSERT_EQ(::rename(next.c_str(), options.CertificatePath.c_str()), 0);
+  auto refused = ManagedIdentityWorld::Request();
+  refused.RejectedKeyId = first.Binding->KeyId();
+  EXPECT_TRUE(InChildWithin30s([&] { return credential.GetToken(refused, {}).Binding->KeyId() == renewed.KeyId; }));
+  ::close(toReader);
 }
 
 }  // namespace

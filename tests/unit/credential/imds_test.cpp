@@ -192,6 +192,20 @@ TEST(Imds, RetriesAreThoseOfTheTable) {
   }
 }
 
+/// Each rule has its own count: a machine that is being serviced (410) and then starts its service (503), for example.
+TEST(Imds, RetriesOfBothKindsAreCountedApart) {
+  ManagedIdentityWorld world;
+  std::atomic<int> calls{0};
+  world.Cloud->Intercept = [&](Arrived const&) -> std::optional<Answer> {
+    return JsonAnswer(json::object(), calls++ < 4 ? 410 : 503);
+  };
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Details().HttpStatus, 503);
+  EXPECT_EQ(error->Details().Attempts, 8);
+  EXPECT_THAT(SleptSeconds(*world.Time), ElementsAre(10, 10, 10, 10, 1, 2, 4));
+}
+
 TEST(Imds, ARetryThatSucceedsIsNoError) {
   ManagedIdentityWorld world;
   std::atomic<int> calls{0};
@@ -216,6 +230,19 @@ TEST(Imds, UnreachableServiceIsItsOwnErrorWithItsCause) {
     EXPECT_THAT(DescribeWithCauses(error), HasSubstr("caused by: connect_failed"));
   }
   EXPECT_THAT(world.Time->Slept(), IsEmpty());
+}
+
+TEST(Imds, ServiceThatIsLostAfterRetriesSaysHowManyThereWere) {
+  ManagedIdentityWorld world;
+  std::atomic<int> calls{0};
+  world.Cloud->Intercept = [&](Arrived const&) -> std::optional<Answer> {
+    if (calls++ < 2) return JsonAnswer(json::object(), 503);
+    throw Error{{errors::ConnectFailed, "No connection", "Check"}};
+  };
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::ImdsNotReachable);
+  EXPECT_EQ(error->Details().Attempts, 3);
 }
 
 /// Section 3: the service refuses a weaker key.

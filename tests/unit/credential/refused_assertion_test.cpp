@@ -114,5 +114,19 @@ TEST(RefusedAssertion, FirstLegThatKeepsItsBindingCostsOneTokenAndNotOnePerCall)
   for (int i = 0; i < 3; ++i) EXPECT_EQ(world.Get().Token, second.Token);
 }
 
+/// What a tenant knows of this application is no matter of other tenants' tokens.
+TEST(RefusedAssertion, OfOneTenantCostsOthersNoToken) {
+  AssertionWorld world;
+  auto const first = world.Get();
+  world.Identity.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path != "/other/oauth2/v2.0/token") return std::nullopt;
+    return TokenError("invalid_client", "AADSTS7000215: no");
+  };
+  auto request = ManagedIdentityWorld::Request();
+  request.TenantId = "other";
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(request); }), "binding_rejected");
+  EXPECT_EQ(world.Get().Token, first.Token);
+}
+
 }  // namespace
 }  // namespace mtlspop::test

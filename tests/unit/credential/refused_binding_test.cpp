@@ -16,6 +16,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "replacement_limit.hpp"
 #include "support/error_code_of.hpp"
+#include "support/event.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_certificate_authority.hpp"
 
@@ -152,6 +153,73 @@ TEST(RefusedBinding, TokenServiceThatRefusesNewOnesTooCostsNoCertificateForEachC
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 3);
   refuse = false;
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+/// Answers token requests of a tenant so.
+void RefuseTenant(FakeCloud& cloud, std::string const& tenant, Answer const& answer) {
+  cloud.Intercept = [tenant, answer](Arrived const& arrived) -> std::optional<Answer> {
+    return arrived.Path == "/" + tenant + TokenPath ? std::make_optional(answer) : std::nullopt;
+  };
+}
+
+TokenRequest RequestOfTenant(std::string tenant) {
+  auto request = ManagedIdentityWorld::Request();
+  request.TenantId = std::move(tenant);
+  return request;
+}
+
+/// `invalid_client` can be about what a tenant knows of the application: others keep their tokens, until they have new
+/// ones.
+TEST(RefusedBinding, OfOneTenantCostsOthersNoToken) {
+  ManagedIdentityWorld world;
+  auto const first = world.Get();
+  RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS7000215: no"));
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");
+  EXPECT_EQ(world.Get().Token, first.Token);
+  EXPECT_TRUE(Eventually([&] { return world.Get().Binding->KeyId() != first.Binding->KeyId(); }));
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
+  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
+  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->KeyId()));
+}
+
+TEST(RefusedBinding, OfOneTenantIsReplacedThoughThatWasFutileForAnother) {
+  ManagedIdentityWorld world;
+  RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS7000215: no"));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");
+  }
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
+  std::atomic<bool> refuse{true};
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find(TokenPath) == std::string::npos || !refuse.exchange(false)) return std::nullopt;
+    return TokenError("invalid_client", "AADSTS700027: no");
+  };
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 3);
+}
+
+/// Each costs a certificate of a service that throttles.
+TEST(RefusedBinding, OfVeryManyTenantsIsReplacedForAFew) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find("/other") == std::string::npos) return std::nullopt;
+    return TokenError("invalid_client", "AADSTS7000215: no");
+  };
+  for (int i = 0; i < 20; ++i) {
+    auto const request = RequestOfTenant("other" + std::to_string(i));
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(request); }), "binding_rejected");
+  }
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1 + static_cast<int>(FutileReplacements::Most));
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+/// What is about the certificate itself concerns all, whoever says it.
+TEST(RefusedBinding, WhoseEndHasPassedIsDroppedForAllTenants) {
+  ManagedIdentityWorld world;
+  auto const first = world.Get();
+  RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS1000901: token_not_after"));
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");
+  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
 }
 
 /// Section 6: an app's own certificate stays what it is, so that a refusal costs a token.

@@ -35,7 +35,8 @@ inline constexpr ErrorCode NotImds{"not_imds"};
 inline constexpr ErrorCode ImdsResponseMalformed{"imds_response_malformed"};
 /// The metadata service refused the request (400, 401, 403 and other statuses that are not retried).
 inline constexpr ErrorCode ImdsRefused{"imds_refused"};
-/// The metadata service kept answering 404, 408, 410, 429 or 5xx through all retries.
+/// The metadata service kept answering 404, 408, 410, 429 or 5xx through all retries, or did with a `Retry-After` that
+/// holds still.
 inline constexpr ErrorCode ImdsUnavailable{"imds_unavailable"};
 /// The issued certificate is for another key, not for TLS client authentication, or not valid now.
 inline constexpr ErrorCode IssuedCertificateRejected{"issued_certificate_rejected"};
@@ -43,7 +44,8 @@ inline constexpr ErrorCode IssuedCertificateRejected{"issued_certificate_rejecte
 inline constexpr ErrorCode BindingRejected{"binding_rejected"};
 /// The token service refused the request for another reason.
 inline constexpr ErrorCode TokenRequestRefused{"token_request_refused"};
-/// The token service could not be reached, or kept answering 5xx.
+/// The token service could not be reached, or kept answering 408, 429 or 5xx, or did with a `Retry-After` that holds
+/// still.
 inline constexpr ErrorCode TokenServiceUnavailable{"token_service_unavailable"};
 /// The app may not authenticate with a certificate over mutual TLS (AADSTS51000).
 inline constexpr ErrorCode MtlsNotEnabledForApp{"mtls_not_enabled_for_app"};

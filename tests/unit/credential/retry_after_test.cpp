@@ -1,0 +1,97 @@
+// Retry-After (RFC 9110 section 10.2.3): a service that says when to come back is not asked before, by whomever.
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fake_cloud.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "support/error_code_of.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr char const* TokenPath = "/oauth2/v2.0/token";
+constexpr char const* OtherScope = "https://storage.azure.com/.default";
+
+/// What is asked of `path` is answered so.
+void Throttle(FakeCloud& cloud, std::string const& path, int status, std::string const& retryAfter) {
+  cloud.Intercept = [path, status, retryAfter](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path.find(path) == std::string::npos) return std::nullopt;
+    auto answer = TokenError("temporarily_unavailable", "busy", status);
+    answer.Fields.emplace_back("Retry-After", retryAfter);
+    return answer;
+  };
+}
+
+TEST(RetryAfter, OfTheTokenServiceHoldsForTheNextCall) {
+  for (int const status : {429, 503}) {
+    ManagedIdentityWorld world;
+    Throttle(*world.Cloud, TokenPath, status, "60");
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "token_service_unavailable");
+    world.Cloud->Intercept = nullptr;
+    world.Time->Advance(59s);
+    auto const error = ErrorOf([&] { world.Get(ManagedIdentityWorld::Request(OtherScope)); });
+    ASSERT_TRUE(error) << status;
+    EXPECT_EQ(error->Code(), errors::TokenServiceUnavailable);
+    EXPECT_EQ(error->Details().HttpStatus, status);
+    EXPECT_TRUE(error->Details().Transient);
+    // It was not sent.
+    EXPECT_EQ(error->Details().Attempts, 0);
+    EXPECT_THAT(error->what(), testing::HasSubstr("not asked again"));
+    EXPECT_EQ(world.Cloud->Count(TokenPath), 1);
+    EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("not_sent_before_retry_after"));
+    world.Time->Advance(1s);
+    EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+  }
+}
+
+TEST(RetryAfter, OfImdsHoldsForTheNextCallAfterTheContractsRetries) {
+  ManagedIdentityWorld world;
+  Throttle(*world.Cloud, "getplatformmetadata", 429, "30");
+  EXPECT_EQ(ErrorOf([&] { world.Get(); })->Details().Attempts, 4);
+  world.Cloud->Intercept = nullptr;
+  world.Time->Advance(29s);
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_unavailable");
+  EXPECT_EQ(world.Cloud->Count("/getplatformmetadata"), 4);
+  world.Time->Advance(1s);
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+TEST(RetryAfter, OfOneTenantHoldsForNoOther) {
+  ManagedIdentityWorld world;
+  Throttle(*world.Cloud, "/other" + std::string{TokenPath}, 429, "60");
+  auto request = world.Request();
+  request.TenantId = "other";
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(request); }), "token_service_unavailable");
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+/// One wrong number must not take an application out of service for a day.
+TEST(RetryAfter, HoldsForFiveMinutesAtMost) {
+  ManagedIdentityWorld world;
+  Throttle(*world.Cloud, TokenPath, 503, "86400");
+  EXPECT_TRUE(ErrorOf([&] { world.Get(); }));
+  world.Cloud->Intercept = nullptr;
+  world.Time->Advance(5min);
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+TEST(RetryAfter, ThatIsNoNumberOfSecondsIsNotRemembered) {
+  for (std::string const value : {"", "soon", "-1", "1.5", "99999999999999999999"}) {
+    ManagedIdentityWorld world;
+    Throttle(*world.Cloud, TokenPath, 503, value);
+    EXPECT_TRUE(ErrorOf([&] { world.Get(); }));
+    world.Cloud->Intercept = nullptr;
+    EXPECT_EQ(world.Get().Type, TokenType::MtlsPop) << value;
+  }
+}
+
+}  // namespace
+}  // namespace mtlspop::test
