@@ -219,18 +219,18 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
   parents.join();
 }
 
-/// Holds up what this process asks the metadata service for.
+/// Holds up what this process asks the metadata service for. A rotation in the background may outlive it.
 struct HeldUpIssuance {
   explicit HeldUpIssuance(FakeCloud& cloud) {
-    cloud.Intercept = [this, maker = ::getpid()](Arrived const& arrived) -> std::optional<Answer> {
+    cloud.Intercept = [asked = Asked, mayAnswer = MayAnswer, maker = ::getpid()](Arrived const& arrived) -> std::optional<Answer> {
       if (::getpid() != maker || arrived.Path.find("issuecredential") == std::string::npos) return std::nullopt;
-      Asked.Set();
-      (void)MayAnswer.Wait();
+      asked->Set();
+      (void)mayAnswer->Wait();
       return std::nullopt;
     };
   }
-  Event Asked;
-  Event MayAnswer;
+  std::shared_ptr<Event> const Asked = std::make_shared<Event>();
+  std::shared_ptr<Event> const MayAnswer = std::make_shared<Event>();
 };
 
 TEST(ForkTest, AChildIsIssuedTheCertificateThatItsParentWaitsFor) {
@@ -238,9 +238,9 @@ TEST(ForkTest, AChildIsIssuedTheCertificateThatItsParentWaitsFor) {
   HeldUpIssuance issuance{*world.Cloud};
   world.Credential();
   std::thread parents{[&] { EXPECT_EQ(world.Get().Type, TokenType::MtlsPop); }};
-  EXPECT_TRUE(issuance.Asked.Wait());
+  EXPECT_TRUE(issuance.Asked->Wait());
   EXPECT_TRUE(InChildWithin30s([&] { return world.Get().Type == TokenType::MtlsPop; }));
-  issuance.MayAnswer.Set();
+  issuance.MayAnswer->Set();
   parents.join();
 }
 
@@ -250,12 +250,12 @@ TEST(ForkTest, AChildRotatesThoughItsParentWasRotating) {
   HeldUpIssuance issuance{*world.Cloud};
   world.Time->Advance(4h + 1s);
   EXPECT_EQ(world.Get().Token, first.Token);
-  EXPECT_TRUE(issuance.Asked.Wait());
+  EXPECT_TRUE(issuance.Asked->Wait());
   EXPECT_TRUE(InChildWithin30s([&] {
     if (world.Get().Token != first.Token) return false;
     return Eventually([&] { return world.Get().Binding->KeyId() != first.Binding->KeyId(); });
   }));
-  issuance.MayAnswer.Set();
+  issuance.MayAnswer->Set();
 }
 
 /// A thread of the parent reads the renewed certificate, from a pipe that gives nothing, when the process forks.
