@@ -89,8 +89,9 @@ ConnectionPool::~ConnectionPool() {
 
 PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context const& context) {
   Graves graves;
+  auto const now = clock_->SteadyNow();
   auto lock = LockSoon(mutex_);
-  Expire(graves);
+  Expire(now, graves);
   for (;;) {
     auto& place = PlaceFor(key);
     if (!fresh && !place.Retired && !place.Idle.empty()) {
@@ -210,6 +211,7 @@ void ConnectionPool::RemoveIfEmpty(PoolPlace& place) noexcept {
 /// Takes back what `Acquire` gave. Cannot fail: the node and the room for it are there already.
 void ConnectionPool::Return(PoolPlace& place, PooledConnections& connection, bool keep) noexcept {
   bool const there = !connection.empty();
+  auto const now = clock_->SteadyNow();
   {
     auto const lock = LockSoon(mutex_);
     --place.InUse;
@@ -219,7 +221,7 @@ void ConnectionPool::Return(PoolPlace& place, PooledConnections& connection, boo
       if (idle_.size() >= IdleWithBuffers) {
         node.Held->FreeBuffers();
       }
-      node.Since = clock_->SteadyNow();
+      node.Since = now;
       place.Idle.push_back(connection.begin());
       idle_.splice(idle_.end(), connection);
     } else {
@@ -242,8 +244,7 @@ void ConnectionPool::Opened(Connection& connection) {
   counts_.Resumed += connection.Info().Resumed ? 1 : 0;
 }
 
-void ConnectionPool::Expire(Graves& graves) {
-  auto const now = clock_->SteadyNow();
+void ConnectionPool::Expire(Clock::SteadyTime now, Graves& graves) {
   while (!idle_.empty() && now - idle_.front().Since >= options_.IdleTimeout) {
     graves.push_back(Remove(idle_.begin()));
     ++counts_.Expired;

@@ -134,7 +134,7 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   PooledConnections TakeIdle(PoolPlace& place) noexcept;
   std::unique_ptr<Connection> Remove(PooledConnections::iterator idle);
   bool Reserve(PoolPlace& place, Graves& graves);
-  void Expire(Graves& graves);
+  void Expire(Clock::SteadyTime now, Graves& graves);
   void RemoveIfEmpty(PoolPlace& place) noexcept;
   static void Bury(Graves& graves) noexcept;
 
