@@ -4,6 +4,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "container_keys.hpp"
 #include "emulator.hpp"

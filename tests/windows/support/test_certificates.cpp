@@ -85,6 +85,15 @@ CERT_EXTENSION Extension(char const* id, bool isCritical, Bytes& value) {
   return {const_cast<char*>(id), isCritical, {static_cast<DWORD>(value.size()), value.data()}};
 }
 
+Bytes EncodeIssuerUrl(std::wstring url) {
+  CERT_ACCESS_DESCRIPTION place{};
+  place.pszAccessMethod = const_cast<char*>(szOID_PKIX_CA_ISSUERS);
+  place.AccessLocation.dwAltNameChoice = CERT_ALT_NAME_URL;
+  place.AccessLocation.pwszURL = url.data();
+  CERT_AUTHORITY_INFO_ACCESS const access{1, &place};
+  return Encode(X509_AUTHORITY_INFO_ACCESS, &access);
+}
+
 }  // namespace
 
 Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText const& text) {
@@ -93,7 +102,7 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
   CryptDecodeObjectEx(
       X509_ASN_ENCODING, X509_PUBLIC_KEY_INFO, subjectPublicKeyInfo.data(),
       static_cast<DWORD>(subjectPublicKeyInfo.size()), CRYPT_DECODE_ALLOC_FLAG, nullptr, &publicKey, &bytes);
-  auto const free = gsl::finally([&] { LocalFree(publicKey); });
+  auto const release = gsl::finally([&] { LocalFree(publicKey); });
   auto name = EncodeName(text.Subject);
   auto issuer = EncodeName(text.Issuer.empty() ? text.Subject : text.Issuer);
   static std::atomic<std::uint32_t> next{0x010203};
@@ -114,11 +123,18 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
   for (auto const& purpose : text.Purposes) {
     purposes.push_back(const_cast<char*>(purpose.c_str()));
   }
+  std::vector<CERT_EXTENSION> extensions;
   CERT_ENHKEY_USAGE const usage{static_cast<DWORD>(purposes.size()), purposes.data()};
   auto encodedUsage = purposes.empty() ? Bytes{} : Encode(X509_ENHANCED_KEY_USAGE, &usage);
-  auto extension = Extension(szOID_ENHANCED_KEY_USAGE, false, encodedUsage);
-  info.cExtension = purposes.empty() ? 0 : 1;
-  info.rgExtension = &extension;
+  if (!purposes.empty()) {
+    extensions.push_back(Extension(szOID_ENHANCED_KEY_USAGE, false, encodedUsage));
+  }
+  auto encodedPlace = text.IssuerUrl.empty() ? Bytes{} : EncodeIssuerUrl(text.IssuerUrl);
+  if (!text.IssuerUrl.empty()) {
+    extensions.push_back(Extension(szOID_AUTHORITY_INFO_ACCESS, false, encodedPlace));
+  }
+  info.cExtension = static_cast<DWORD>(extensions.size());
+  info.rgExtension = extensions.data();
 
   return Sign(X509_CERT_TO_BE_SIGNED, &info);
 }

@@ -22,6 +22,8 @@ struct CertificateText {
   std::chrono::system_clock::time_point To = std::chrono::system_clock::now() + std::chrono::hours{24};
   /// "": the same as the subject.
   std::wstring Issuer{};
+  /// Where the issuer's certificate can be fetched; "": no such extension (RFC 5280 section 4.2.2.1).
+  std::wstring IssuerUrl{};
 };
 
 /// A key in a container with a self-signed certificate for it.

@@ -1,6 +1,7 @@
 // Binding certificates whose key Windows signs with, and that every handle is given back exactly once.
 
 #include <map>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ class CountedFunctions : public CertificateFunctions {
     ON_CALL(*this, AcquirePrivateKey)
         .WillByDefault([this](
                            PCCERT_CONTEXT context, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key, DWORD* keySpec,
-                           BOOL* free) { return real_->AcquirePrivateKey(context, flags, key, keySpec, free); });
+                           BOOL* owned) { return real_->AcquirePrivateKey(context, flags, key, keySpec, owned); });
   }
 
   HCERTSTORE OpenMemoryStore() override {
@@ -78,7 +79,7 @@ class CountedFunctions : public CertificateFunctions {
   MOCK_METHOD(
       bool,
       AcquirePrivateKey,
-      (PCCERT_CONTEXT context, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key, DWORD* keySpec, BOOL* free),
+      (PCCERT_CONTEXT context, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key, DWORD* keySpec, BOOL* owned),
       (override));
   MOCK_METHOD(
       SECURITY_STATUS,
@@ -103,6 +104,15 @@ BindingCertificate BindingOver(std::shared_ptr<PrivateKeyHandle const> key) {
   parts.Key = std::move(key);
   parts.KeyId = "key id";
   return BindingCertificate{std::move(parts)};
+}
+
+constexpr DWORD NotFreedAndNotKept = CERT_STORE_NO_CRYPT_RELEASE_FLAG | CERT_SET_PROPERTY_INHIBIT_PERSIST_FLAG;
+
+void ExpectKeyContext(void const* value, NCRYPT_KEY_HANDLE key) {
+  auto const& context = *static_cast<CERT_KEY_CONTEXT const*>(value);
+  EXPECT_EQ(context.cbSize, sizeof(CERT_KEY_CONTEXT));
+  EXPECT_EQ(context.hNCryptKey, key);
+  EXPECT_EQ(context.dwKeySpec, CERT_NCRYPT_KEY_SPEC);
 }
 
 TEST(SchannelBindingTest, ThumbprintsAndKeyIdAreOverTheWholeCertificate) {
@@ -150,15 +160,20 @@ TEST(SchannelBindingTest, AnNCryptKeyIsAttachedByHandleAndFreedOnce) {
   auto const functions = std::make_shared<NiceMock<CountedFunctions>>();
   {
     auto const binding = BindingOver(std::make_shared<schannel::NCryptCertificateKey>(functions, key));
-    EXPECT_CALL(*functions, SetProperty(_, CERT_NCRYPT_KEY_HANDLE_PROP_ID, _, _))
+    EXPECT_CALL(*functions, SetProperty(_, CERT_KEY_CONTEXT_PROP_ID, _, _))
         .Times(3)
-        .WillRepeatedly([&](PCCERT_CONTEXT, DWORD, DWORD flags, void const* value) {
-          EXPECT_EQ(*static_cast<NCRYPT_KEY_HANDLE const*>(value), key);
-          EXPECT_NE(flags & CERT_STORE_NO_CRYPT_RELEASE_FLAG, 0U) << "the context must not free the key";
-          return true;
+        .WillRepeatedly([&](PCCERT_CONTEXT context, DWORD property, DWORD flags, void const* value) {
+          ExpectKeyContext(value, key);
+          EXPECT_EQ(flags, NotFreedAndNotKept) << "the context must not free the key";
+          return schannel::SystemCertificates()->SetProperty(context, property, flags, value);
         });
     for (int use = 0; use < 3; ++use) {
-      EXPECT_NE(schannel::MakeCertificateContext(*functions, binding), nullptr);
+      auto const context = schannel::MakeCertificateContext(*functions, binding);
+      ASSERT_NE(context, nullptr);
+      CERT_KEY_CONTEXT attached{};
+      DWORD bytes = sizeof attached;
+      ASSERT_TRUE(CertGetCertificateContextProperty(context.get(), CERT_KEY_CONTEXT_PROP_ID, &attached, &bytes));
+      ExpectKeyContext(&attached, key);
     }
     EXPECT_TRUE(functions->Freed.empty());
   }
@@ -186,8 +201,6 @@ TEST(SchannelBindingTest, APersistedKeyIsAttachedByNameAsWell) {
         }
         return SECURITY_STATUS{0};
       });
-  // Wine knows no such property.
-  ON_CALL(*functions, SetProperty(_, CERT_NCRYPT_KEY_HANDLE_PROP_ID, _, _)).WillByDefault(Return(true));
   auto const binding = BindingOver(std::make_shared<schannel::NCryptCertificateKey>(functions, key));
   auto const context = schannel::MakeCertificateContext(*functions, binding);
   DWORD bytes = 0;
@@ -210,6 +223,33 @@ TEST(SchannelBindingTest, AFailureToAttachLeavesNothingOpen) {
   EXPECT_EQ(functions->Freed[77], 1);
 }
 
+/// As of a context that its owner attached a handle to.
+TEST(SchannelBindingTest, AStoredKeyWithoutANameIsAttachedByHandleAndLivesAsLongAsItsCertificate) {
+  constexpr NCRYPT_KEY_HANDLE key = 99;
+  auto const functions = std::make_shared<NiceMock<CountedFunctions>>();
+  EXPECT_CALL(*functions, AcquirePrivateKey)
+      .WillOnce([](PCCERT_CONTEXT, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* handle, DWORD* keySpec, BOOL* owned) {
+        EXPECT_NE(flags & CRYPT_ACQUIRE_CACHE_FLAG, 0U) << "the certificate frees it, and nobody else";
+        *handle = key;
+        *keySpec = CERT_NCRYPT_KEY_SPEC;
+        *owned = FALSE;
+        return true;
+      });
+  EXPECT_CALL(*functions, SetProperty(_, CERT_KEY_CONTEXT_PROP_ID, NotFreedAndNotKept, _))
+      .WillOnce([](PCCERT_CONTEXT, DWORD, DWORD, void const* value) {
+        ExpectKeyContext(value, key);
+        return true;
+      });
+  {
+    auto const parsed = schannel::ParseCertificate(MakeTestBinding()->Leaf());
+    auto const binding = BindingOver(std::make_shared<schannel::StoredCertificateKey>(functions, parsed.get()));
+    EXPECT_NE(schannel::MakeCertificateContext(*functions, binding), nullptr);
+    EXPECT_EQ(functions->OpenContexts, 1) << "it holds the certificate that the key is cached in";
+  }
+  EXPECT_EQ(functions->OpenContexts, 0);
+  EXPECT_TRUE(functions->Freed.empty());
+}
+
 TEST(SchannelBindingTest, AStoredKeyThatWindowsHandsOutIsGivenBack) {
   auto const functions = std::make_shared<NiceMock<CountedFunctions>>();
   auto const binding = MakeTestBinding();
@@ -219,10 +259,10 @@ TEST(SchannelBindingTest, AStoredKeyThatWindowsHandsOutIsGivenBack) {
     EXPECT_TRUE(key.CanBeOpened());
     EXPECT_EQ(functions->ReleasedProviders, 1);
     EXPECT_CALL(*functions, AcquirePrivateKey)
-        .WillOnce([](PCCERT_CONTEXT, DWORD, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* handle, DWORD* keySpec, BOOL* free) {
+        .WillOnce([](PCCERT_CONTEXT, DWORD, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* handle, DWORD* keySpec, BOOL* owned) {
           *handle = 99;
           *keySpec = CERT_NCRYPT_KEY_SPEC;
-          *free = TRUE;
+          *owned = TRUE;
           return true;
         })
         .WillOnce(Return(false));

@@ -24,8 +24,7 @@ FakeWinHttp::FakeWinHttp() {
     return true;
   });
   ON_CALL(*this, SetOption).WillByDefault([this](HINTERNET handle, DWORD option, void* value, DWORD bytes) {
-    TakeOption(handle, option, value, bytes);
-    return true;
+    return TakeOption(handle, option, value, bytes);
   });
   ON_CALL(*this, QueryOption).WillByDefault([this](HINTERNET handle, DWORD option, void* value, DWORD* bytes) {
     return AnswerOption(handle, option, value, bytes);
@@ -76,7 +75,7 @@ HINTERNET FakeWinHttp::NewHandle(Kind kind, HINTERNET parent, std::wstring targe
   return handle;
 }
 
-void FakeWinHttp::TakeOption(HINTERNET handle, DWORD option, void const* value, DWORD bytes) {
+bool FakeWinHttp::TakeOption(HINTERNET handle, DWORD option, void const* value, DWORD bytes) {
   std::lock_guard<std::mutex> const lock{mutex_};
   if (option == WINHTTP_OPTION_CONTEXT_VALUE) {
     handles_.at(handle).Context = *static_cast<DWORD_PTR const*>(value);
@@ -86,6 +85,7 @@ void FakeWinHttp::TakeOption(HINTERNET handle, DWORD option, void const* value, 
     handles_.at(handle).Certificate.assign(context->pbCertEncoded, context->pbCertEncoded + context->cbCertEncoded);
   }
   options_[option] = bytes == sizeof(DWORD) ? *static_cast<DWORD const*>(value) : bytes;
+  return true;
 }
 
 bool FakeWinHttp::Close(HINTERNET handle) {
@@ -117,10 +117,15 @@ bool FakeWinHttp::AnswerOption(HINTERNET handle, DWORD option, void* value, DWOR
   if (option != WINHTTP_OPTION_CONNECTION_INFO || *bytes < sizeof(WINHTTP_CONNECTION_INFO) || asked.LocalPort == 0) {
     return false;
   }
-  sockaddr_in local{};
-  local.sin_family = AF_INET;
-  local.sin_port = asked.LocalPort;
-  std::memcpy(&static_cast<WINHTTP_CONNECTION_INFO*>(value)->LocalAddress, &local, sizeof local);
+  auto* const info = static_cast<WINHTTP_CONNECTION_INFO*>(value);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = asked.LocalPort;
+  std::memcpy(&info->LocalAddress, &address, sizeof address);
+  if (RemotePort != 0) {
+    address.sin_port = RemotePort;
+    std::memcpy(&info->RemoteAddress, &address, sizeof address);
+  }
   return true;
 }
 

@@ -57,6 +57,9 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   /// Returns whether the request may be sent: the transport has not closed it.
   bool ReportConnection(HINTERNET request, bool isNew, std::uint16_t localPort, bool hasTls = true);
 
+  /// What SetOption does by default.
+  bool TakeOption(HINTERNET handle, DWORD option, void const* value, DWORD bytes);
+
   /// What SetStatusCallback does by default.
   void Watch(HINTERNET handle, WINHTTP_STATUS_CALLBACK callback);
 
@@ -84,6 +87,8 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   /// DER of what servers show where TLS stands; empty: WinHTTP does not say.
   std::vector<std::uint8_t> ServerCertificate;
   DWORD LastErrorCode = ERROR_WINHTTP_INTERNAL_ERROR;
+  /// Where connections go to; 0: WinHTTP does not say.
+  std::atomic<std::uint16_t> RemotePort{0};
 
  private:
   enum class Kind { Session, Connect, Request };
@@ -100,7 +105,6 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   };
 
   HINTERNET NewHandle(Kind kind, HINTERNET parent = nullptr, std::wstring target = {});
-  void TakeOption(HINTERNET handle, DWORD option, void const* value, DWORD bytes);
   bool Close(HINTERNET handle);
   bool AnswerOption(HINTERNET handle, DWORD option, void* value, DWORD* bytes);
   bool AnswerHeaders(wchar_t* text, DWORD* bytes) const;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "container_keys.hpp"
+#include "loopback_server.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "schannel/server_trust.hpp"
 #include "test_certificates.hpp"
@@ -53,6 +54,22 @@ TEST(ServerTrustTest, ACertificateOfNobodyTrustedIsRefused) {
     EXPECT_EQ(error.Code(), errors::ServerCertificateRejected);
     EXPECT_TRUE(error.Details().NothingSent);
   }
+}
+
+/// Whoever waits for a download in WinHTTP's callback holds up WinHTTP, and tells the server's authority who asks.
+TEST(ServerTrustTest, NothingIsFetchedThatTheServerDoesNotSend) {
+  LoopbackServer const place{"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"};
+  auto const url = place.Url() + "/issuer.cer";
+  CertificateText text{L"CN=server.example", {szOID_PKIX_KP_SERVER_AUTH}};
+  text.Issuer = AuthorityName;
+  text.IssuerUrl.assign(url.begin(), url.end());
+  auto const server =
+      MakeCertificateFor(MakeContainerKeyProvider()->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), text);
+  TrustOptions options;
+  options.CaPem = MakeTestBinding({L"CN=another authority"})->ToPem();
+  schannel::ServerTrust const trust{options};
+  EXPECT_THROW(trust.Verify(schannel::ParseCertificate(server).get(), "server.example"), Error);
+  EXPECT_THAT(place.Heads(), testing::IsEmpty());
 }
 
 std::string ToPem(std::vector<std::uint8_t> const& der, std::string const& label) {

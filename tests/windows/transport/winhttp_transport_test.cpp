@@ -4,7 +4,9 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
+#include <utility>
 
 #include <winsock2.h>
 
@@ -30,6 +32,8 @@ using testing::Return;
 using testing::StrEq;
 
 constexpr DWORD ResolutionHostname = 165;
+constexpr DWORD DisableProxyAuthSchemes = 193;
+constexpr DWORD DisableGlobalPooling = 195;
 
 class WinHttpTransportTest : public testing::Test {
  protected:
@@ -239,6 +243,43 @@ TEST_F(WinHttpTransportTest, EachBindingHasASessionOfItsOwn) {
   EXPECT_EQ(Transport().PoolStatistics().Bindings, 2U);
 }
 
+/// "This is impacted by later setting max connections manually", says the documentation of the option.
+TEST_F(WinHttpTransportTest, ASessionSharesNoConnectionsAndThatIsTheLastThingItIsTold) {
+  std::map<HINTERNET, std::vector<std::pair<DWORD, DWORD>>> told;
+  EXPECT_CALL(*http_, SetOption).WillRepeatedly([&](HINTERNET handle, DWORD option, void* value, DWORD bytes) {
+    told[handle].emplace_back(option, bytes == sizeof(DWORD) ? *static_cast<DWORD*>(value) : 0);
+    return http_->TakeOption(handle, option, value, bytes);
+  });
+  std::vector<HINTERNET> sessions;
+  EXPECT_CALL(*http_, Connect).WillRepeatedly([&](HINTERNET session, wchar_t const*, INTERNET_PORT) {
+    sessions.push_back(session);
+    return nullptr;
+  });
+  FailureOf("https://example.com/", MakeNamedBinding("a"));
+  FailureOf("https://example.com/");
+  ASSERT_EQ(sessions.size(), 2U);
+  for (auto* const session : sessions) {
+    EXPECT_EQ(told[session].back(), std::make_pair(DisableGlobalPooling, static_cast<DWORD>(TRUE)));
+  }
+}
+
+TEST_F(WinHttpTransportTest, AWindowsWhoseSessionsAlwaysShareConnectionsIsServed) {
+  http_->LastErrorCode = ERROR_WINHTTP_INVALID_OPTION;
+  EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
+  EXPECT_CALL(*http_, SetOption(_, DisableGlobalPooling, _, _)).WillOnce(Return(false));
+  EXPECT_EQ(Send("https://example.com/", MakeNamedBinding("a"))->StatusCode, 200);
+}
+
+TEST_F(WinHttpTransportTest, ASessionThatMayShareConnectionsForAnotherReasonIsNotUsed) {
+  http_->LastErrorCode = ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
+  EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
+  EXPECT_CALL(*http_, SetOption(_, DisableGlobalPooling, _, _)).WillOnce(Return(false));
+  EXPECT_CALL(*http_, Connect).Times(0);
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::SystemFailure);
+  EXPECT_TRUE(failure.NothingSent);
+}
+
 TEST_F(WinHttpTransportTest, ARetiredBindingsSessionIsClosedAndNotKeptAgain) {
   auto const a = MakeNamedBinding("a");
   Send("https://example.com/", a);
@@ -264,6 +305,76 @@ TEST_F(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSe
   EXPECT_EQ(failure.Code, errors::SystemFailure);
   EXPECT_TRUE(failure.NothingSent);
   EXPECT_EQ(http_->RequestsSent, 1) << "the second request must not leave on the first one's connection";
+}
+
+/// A WinHTTP that has a connection of another session's for every try, and one that says of none which it is.
+TEST_F(WinHttpTransportTest, WhatCannotBeUsedIsNotAskedForWithoutEnd) {
+  constexpr int foreignAtMost = 16;
+  constexpr int unknownAtMost = 2;
+  for (auto const port : {std::uint16_t{7}, std::uint16_t{0}}) {
+    int tries = 0;
+    ON_CALL(*http_, SendRequest).WillByDefault([this, port, &tries](HINTERNET request, DWORD, DWORD_PTR) {
+      ++tries;
+      http_->ReportConnection(request, false, port);
+      return true;
+    });
+    auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+    EXPECT_EQ(failure.Code, errors::SystemFailure);
+    EXPECT_TRUE(failure.NothingSent);
+    EXPECT_EQ(tries, port == 0 ? unknownAtMost : foreignAtMost);
+  }
+  EXPECT_EQ(http_->RequestsSent, 0);
+}
+
+TEST_F(WinHttpTransportTest, AnotherConnectionIsAskedForWithoutKeepAlive) {
+  auto const keepsAlive = [this] {
+    return (http_->Option(WINHTTP_OPTION_DISABLE_FEATURE).value_or(0) & WINHTTP_DISABLE_KEEP_ALIVE) == 0;
+  };
+  for (auto const unusable : {std::uint16_t{7}, std::uint16_t{0}}) {
+    std::vector<bool> keptAlive;
+    ON_CALL(*http_, SendRequest).WillByDefault([&, unusable](HINTERNET request, DWORD, DWORD_PTR) {
+      keptAlive.push_back(keepsAlive());
+      bool const isFirst = keptAlive.size() == 1;
+      if (http_->ReportConnection(request, !isFirst, isFirst ? unusable : std::uint16_t{8})) {
+        http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+      }
+      return true;
+    });
+    auto const response = Send("https://example.com/", MakeNamedBinding("a"));
+    EXPECT_FALSE(response->Connection.Reused);
+    EXPECT_THAT(keptAlive, testing::ElementsAre(true, false));
+  }
+  EXPECT_EQ(http_->RequestsSent, 2);
+}
+
+/// WinHTTP was sending again by itself, and does not say where. It has gone out once.
+TEST_F(WinHttpTransportTest, WhatMayNotBeRepeatedIsNotRepeatedForAConnectionThatIsNotNamed) {
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->ReportConnection(request, true, 7);
+    http_->ReportConnection(request, false, 0);
+    return true;
+  });
+  Request request{"POST", Url::Parse("https://example.com/")};
+  auto const failure = FailureOf(request, MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::SystemFailure);
+  EXPECT_FALSE(failure.NothingSent);
+  EXPECT_EQ(http_->RequestsSent, 1);
+}
+
+/// A port of this side may serve connections to several places at a time.
+TEST_F(WinHttpTransportTest, AConnectionToAnotherPlaceFromTheSamePortIsAnotherConnection) {
+  ON_CALL(*http_, SendRequest).WillByDefault([&, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
+    ++calls;
+    http_->RemotePort = calls == 2 ? 2 : 1;
+    if (http_->ReportConnection(request, calls != 2, calls == 3 ? 8 : 7)) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
+  auto const a = MakeNamedBinding("a");
+  Send("https://example.com/", a);
+  EXPECT_FALSE(Send("https://example.com/", a)->Connection.Reused);
+  EXPECT_EQ(http_->RequestsSent, 2);
 }
 
 TEST_F(WinHttpTransportTest, ARequestThatMeetsAForeignConnectionGoesToAnotherOne) {
@@ -561,6 +672,63 @@ TEST_F(WinHttpTransportTest, ResendsHaveAnEnd) {
   EXPECT_EQ(http_->RequestsSent, static_cast<int>(TransportLimits{}.Renegotiations) + 1);
 }
 
+/// WinHTTP drops what it was given when the server asks for a certificate again, also "none".
+TEST_F(WinHttpTransportTest, ACertificateThatIsAskedForAgainIsGivenAgain) {
+  for (auto const& binding : {MakeNamedBinding("a"), decltype(MakeNamedBinding("")){}}) {
+    EXPECT_CALL(*http_, OpenRequest).Times(1);
+    int given = 0;
+    EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
+    EXPECT_CALL(*http_, SetOption(_, WINHTTP_OPTION_CLIENT_CERT_CONTEXT, _, binding ? DWORD{sizeof(CERT_CONTEXT)} : 0))
+        .WillRepeatedly([&](HINTERNET, DWORD, void* value, DWORD) {
+          ++given;
+          EXPECT_EQ(value != nullptr, binding != nullptr);
+          return true;
+        });
+    EXPECT_CALL(*http_, ReceiveResponse)
+        .WillOnce([this](HINTERNET handle) {
+          http_->ReportError(handle, ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED);
+          return true;
+        })
+        .WillOnce([this](HINTERNET handle) {
+          http_->Report(handle, WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE);
+          return true;
+        });
+    Request request{"POST", Url::Parse("https://example.com/")};
+    request.SetBody("abc");
+    EXPECT_EQ(Transport().Send(request, binding, {})->StatusCode, 200);
+    EXPECT_EQ(given, 2);
+    testing::Mock::VerifyAndClearExpectations(http_.get());
+  }
+  EXPECT_EQ(http_->Written(), "abcabcabcabc");
+}
+
+TEST_F(WinHttpTransportTest, ACertificateThatIsAskedForTwiceAgainWasRefused) {
+  for (auto const& [renegotiations, sendings] : std::map<std::size_t, int>{{0, 1}, {1, 2}, {4, 2}}) {
+    options_.Limits.Renegotiations = renegotiations;
+    transport_.reset();
+    http_->RequestsSent = 0;
+    ON_CALL(*http_, ReceiveResponse).WillByDefault([this](HINTERNET handle) {
+      http_->ReportError(handle, ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED);
+      return true;
+    });
+    auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+    EXPECT_EQ(failure.Code, errors::BindingCertificateRejected);
+    EXPECT_FALSE(failure.NothingSent);
+    EXPECT_EQ(http_->RequestsSent, sendings) << renegotiations;
+  }
+}
+
+TEST_F(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgainForACertificate) {
+  ON_CALL(*http_, ReceiveResponse).WillByDefault([this](HINTERNET handle) {
+    http_->ReportError(handle, ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED);
+    return true;
+  });
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.Body = std::make_shared<UnknownLength>(std::vector<std::string>{"abc"});
+  EXPECT_EQ(FailureOf(request, MakeNamedBinding("a")).Code, errors::BindingCertificateRejected);
+  EXPECT_EQ(http_->RequestsSent, 1);
+}
+
 /// SChannel may be asked to renegotiate in the middle of the body, or WinHTTP may notice it when it sends.
 TEST_F(WinHttpTransportTest, AResendMayBeAskedForWhileTheRequestIsBeingSent) {
   ON_CALL(*http_, SendRequest).WillByDefault([this, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
@@ -778,6 +946,45 @@ TEST_F(WinHttpProxyTest, AnAnswerToTheTunnelRequestIsNeverTakenForTheServers) {
   }
 }
 
+TEST_F(WinHttpProxyTest, AProxyThatRefusesTheTunnelGetsNothingOfTheBody) {
+  Tunnel(false);
+  AnswerWith(403);
+  EXPECT_CALL(*http_, WriteData).Times(0);
+  Request request{"POST", Url::Parse("https://example.com/")};
+  request.SetBody("for the server alone");
+  auto failure = FailureOf(request, MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::ProxyFailed);
+  EXPECT_EQ(failure.HttpStatus, 403);
+  EXPECT_TRUE(failure.NothingSent);
+  request.Body = std::make_shared<UnknownLength>(std::vector<std::string>{"for the server alone"});
+  failure = FailureOf(request, MakeNamedBinding("a"));
+  EXPECT_EQ(failure.Code, errors::ProxyFailed);
+  EXPECT_EQ(failure.HttpStatus, 403);
+}
+
+TEST_F(WinHttpProxyTest, TheBodyGoesThroughTheTunnelAndToTheProxyOfAPlainRequest) {
+  Tunnel(true);
+  for (char const* const url : {"https://example.com/", "http://example.com/"}) {
+    Request request{"POST", Url::Parse(url)};
+    request.SetBody("abc");
+    EXPECT_EQ(Transport().Send(request, nullptr, {})->StatusCode, 200);
+  }
+  EXPECT_EQ(http_->Written(), "abcabc");
+}
+
+TEST_F(WinHttpProxyTest, BasicIsTheOnlySchemeAProxyMayAskFor) {
+  EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
+  EXPECT_CALL(*http_, SetOption(_, DisableProxyAuthSchemes, _, sizeof(DWORD)))
+      .WillOnce([](HINTERNET, DWORD, void* value, DWORD) {
+        // Digest, NTLM, Kerberos, Negotiate.
+        EXPECT_EQ(*static_cast<DWORD*>(value), DWORD{2 | 4 | 8 | 16});
+        return true;
+      })
+      .WillOnce(Return(false));
+  Send("https://example.com/");
+  EXPECT_EQ(Send("https://example.com/", MakeNamedBinding("a"))->StatusCode, 200) << "Windows that do not know it";
+}
+
 TEST_F(WinHttpProxyTest, AProxyThatWantsCredentialsIsToldAsSuch) {
   Tunnel(false);
   AnswerWith(407);
@@ -913,17 +1120,27 @@ TEST_F(WinHttpTransportTest, AProxyThatIsReachedByHttpsIsRefused) {
   EXPECT_EQ(FailureOf("https://example.com/").Code, errors::InvalidArgument);
 }
 
-/// Over a WinHTTP that does what it must not: it offers each request the connection that has rested longest, whosever it
-/// is. What counts is what went out, not what the answer says of itself.
+/// Over a WinHTTP that shares connections between sessions: it offers each request the connection that has rested
+/// longest, whosever it is, unless it is sent without keep-alive. What counts is what went out, not what the answer
+/// says of itself.
 TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
   std::mutex mutex;
   std::deque<std::uint16_t> resting;
   std::map<HINTERNET, std::uint16_t> used;
+  std::set<HINTERNET> withoutKeepAlive;
   std::uint16_t newest = 0;
   int refused = 0;
+  ON_CALL(*http_, SetOption(_, WINHTTP_OPTION_DISABLE_FEATURE, _, _))
+      .WillByDefault([&](HINTERNET request, DWORD, void* value, DWORD) {
+        if ((*static_cast<DWORD*>(value) & WINHTTP_DISABLE_KEEP_ALIVE) != 0) {
+          std::lock_guard<std::mutex> const lock{mutex};
+          withoutKeepAlive.insert(request);
+        }
+        return true;
+      });
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     std::unique_lock<std::mutex> lock{mutex};
-    bool const isNew = resting.empty();
+    bool const isNew = resting.empty() || withoutKeepAlive.count(request) != 0;
     auto const port = isNew ? ++newest : resting.front();
     if (!isNew) {
       resting.pop_front();
@@ -941,7 +1158,9 @@ TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
   ON_CALL(*http_, ReceiveResponse).WillByDefault([&](HINTERNET request) {
     {
       std::lock_guard<std::mutex> const lock{mutex};
-      resting.push_back(used.at(request));
+      if (withoutKeepAlive.count(request) == 0) {
+        resting.push_back(used.at(request));
+      }
     }
     http_->Report(request, WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE);
     return true;

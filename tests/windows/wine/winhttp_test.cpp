@@ -180,7 +180,9 @@ TEST_F(WinHttpTest, NobodyThereIsToldAsSuch) {
 
 TEST_F(WinHttpTest, AConnectionIsReused) {
   auto const transport = emulator_.MakeTransport();
-  for (int count = 0; count < 5; ++count) {
+  // The first may meet a connection of another transport's, since Wine shares them, and the one that it gets in its place
+  // is not kept.
+  for (int count = 0; count < 6; ++count) {
     EXPECT_EQ(Get(*transport, Imds(Metadata), MetadataTrue()).Status, 200);
   }
   EXPECT_GE(transport->PoolStatistics().Reused, 4U);

@@ -23,6 +23,11 @@ Error TimedOutConnecting(RequestProgress const& progress) {
   return Error{std::move(details)};
 }
 
+/// Whether the handle is good for another sending after this error.
+bool MayBeBegunAnew(DWORD code) {
+  return code == ERROR_WINHTTP_RESEND_REQUEST || code == ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED;
+}
+
 template <class Value>
 void Append(std::string& bytes, Value const& value) {
   bytes.append(reinterpret_cast<char const*>(&value), sizeof value);
@@ -153,7 +158,12 @@ void AsyncRequest::Receive(Context const& context) {
 
 bool AsyncRequest::WantsResend() const {
   std::lock_guard<std::mutex> const lock{mutex_};
-  return error_ == ERROR_WINHTTP_RESEND_REQUEST && request_ != nullptr;
+  return MayBeBegunAnew(error_) && request_ != nullptr;
+}
+
+bool AsyncRequest::WantsCertificate() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return error_ == ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED && request_ != nullptr;
 }
 
 std::wstring AsyncRequest::ResponseHeader() {
@@ -283,7 +293,7 @@ void AsyncRequest::Fail(DWORD code) {
     error_ = code;
     refusal = refusal_;
   }
-  if (refusal || code != ERROR_WINHTTP_RESEND_REQUEST) {
+  if (refusal || !MayBeBegunAnew(code)) {
     Close();
   }
   if (refusal) {
@@ -401,6 +411,7 @@ ConnectionView AsyncRequest::View() {
   DWORD bytes = sizeof info;
   if (Functions().QueryOption(request_, WINHTTP_OPTION_CONNECTION_INFO, &info, &bytes)) {
     view.LocalEndpoint = EndpointOf(info.LocalAddress);
+    view.RemoteEndpoint = session_->Key().MayMeetProxy() ? std::string{} : EndpointOf(info.RemoteAddress);
   }
   PCCERT_CONTEXT server = nullptr;
   bytes = sizeof server;

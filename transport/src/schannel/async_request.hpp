@@ -30,6 +30,8 @@ struct ConnectionView {
   bool IsNew = false;
   /// Address and port on this side, as opaque bytes; empty where WinHTTP does not say.
   std::string LocalEndpoint;
+  /// The same for the other side; empty as well where a proxy may stand between.
+  std::string RemoteEndpoint;
   /// The server's certificate; null for plain http, or where WinHTTP does not say.
   CertificateContextPtr Server;
   /// There is no TLS yet: what is about to be sent to an https server's proxy is the CONNECT, and nothing of the request.
@@ -96,8 +98,12 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   /// Waits for the header of the answer.
   void Receive(Context const& context);
   /// Whether the last step failed because WinHTTP asks for the request to be sent once more, on this same object
-  /// (ERROR_WINHTTP_RESEND_REQUEST); it may at any step, since a server may ask to renegotiate at any time.
+  /// (ERROR_WINHTTP_RESEND_REQUEST); it may at any step, since a server may ask to renegotiate at any time. With a
+  /// certificate set anew where `WantsCertificate`.
   bool WantsResend() const;
+  /// Whether it was because the server asks for a certificate (ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED). WinHTTP does so
+  /// where it has dropped the one that was set, or the word that there is none, after a server that asks a second time.
+  bool WantsCertificate() const;
   /// Status line and header fields, separated by CR LF.
   std::wstring ResponseHeader();
   /// A piece of the answer's body, empty at its end. Good until the next call.
@@ -113,6 +119,8 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   /// Where it was not, and there may be a proxy, an answer to an https request is the proxy's.
   bool HasServerTls() const;
   WinHttpFunctions& Functions() const noexcept { return session_->Functions(); }
+  /// Null for none; lives as long as WinHTTP may ask its key to sign.
+  std::shared_ptr<BindingCertificate const> const& Binding() const noexcept { return session_->Binding(); }
   /// As WinHttpQueryOption.
   bool QueryOption(DWORD option, void* value, DWORD* bytes) const;
 

@@ -150,7 +150,7 @@ void CheckUsage(PCCERT_CONTEXT certificate) {
           CRYPT_DECODE_ALLOC_FLAG, nullptr, &purposes, &bytes) == FALSE) {
     Refuse("The certificate holds an extension that cannot be read", "Check where the certificate came from");
   }
-  auto const free = gsl::finally([&] { LocalFree(purposes); });
+  auto const release = gsl::finally([&] { LocalFree(purposes); });
   auto* const* const first = purposes->rgpszUsageIdentifier;
   if (std::none_of(first, first + purposes->cUsageIdentifier, [](char const* purpose) {
         return std::string_view{purpose} == szOID_PKIX_KP_CLIENT_AUTH ||

@@ -29,8 +29,12 @@ class System final : public CertificateFunctions {
     return CertGetCertificateContextProperty(context, property, value, bytes) != FALSE;
   }
   bool AcquirePrivateKey(
-      PCCERT_CONTEXT context, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key, DWORD* keySpec, BOOL* free) override {
-    return CryptAcquireCertificatePrivateKey(context, flags, nullptr, key, keySpec, free) != FALSE;
+      PCCERT_CONTEXT context,
+      DWORD flags,
+      HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key,
+      DWORD* keySpec,
+      BOOL* mustFree) override {
+    return CryptAcquireCertificatePrivateKey(context, flags, nullptr, key, keySpec, mustFree) != FALSE;
   }
   void ReleaseProvider(HCRYPTPROV provider) override { CryptReleaseContext(provider, 0); }
 

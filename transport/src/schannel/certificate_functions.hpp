@@ -35,9 +35,9 @@ class CertificateFunctions {
   virtual void FreeCertificate(PCCERT_CONTEXT context) = 0;
   virtual bool SetProperty(PCCERT_CONTEXT context, DWORD property, DWORD flags, void const* value) = 0;
   virtual bool GetProperty(PCCERT_CONTEXT context, DWORD property, void* value, DWORD* bytes) = 0;
-  /// CryptAcquireCertificatePrivateKey; `free` says whether the caller has to release what it got.
+  /// CryptAcquireCertificatePrivateKey; `mustFree` says whether the caller has to release what it got.
   virtual bool AcquirePrivateKey(
-      PCCERT_CONTEXT context, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key, DWORD* keySpec, BOOL* free) = 0;
+      PCCERT_CONTEXT context, DWORD flags, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE* key, DWORD* keySpec, BOOL* mustFree) = 0;
   /// CryptReleaseContext.
   virtual void ReleaseProvider(HCRYPTPROV provider) = 0;
 

@@ -84,16 +84,32 @@ void AttachName(CertificateFunctions& functions, PCCERT_CONTEXT context, NCRYPT_
   }
 }
 
+/// With CERT_KEY_CONTEXT_PROP_ID, whose value is a structure beyond doubt. For CERT_NCRYPT_KEY_HANDLE_PROP_ID the
+/// documentation wants a pointer to the handle, and widely used code passes the handle itself. It is what Windows reads
+/// the handle back as.
+void AttachHandle(
+    CertificateFunctions& functions, PCCERT_CONTEXT context, HCRYPTPROV_OR_NCRYPT_KEY_HANDLE key, DWORD keySpec) {
+  CERT_KEY_CONTEXT keyContext{};
+  keyContext.cbSize = sizeof keyContext;
+  if (keySpec == CERT_NCRYPT_KEY_SPEC) {
+    keyContext.hNCryptKey = key;
+  } else {
+    keyContext.hCryptProv = key;
+  }
+  keyContext.dwKeySpec = keySpec;
+  // The context must not free the key: its owner does, exactly once.
+  if (!functions.SetProperty(
+          context, CERT_KEY_CONTEXT_PROP_ID, CERT_STORE_NO_CRYPT_RELEASE_FLAG | CERT_SET_PROPERTY_INHIBIT_PERSIST_FLAG,
+          &keyContext)) {
+    Unusable("The key could not be attached to the certificate", functions.LastError());
+  }
+}
+
 }  // namespace
 
 void AttachNCryptKey(CertificateFunctions& functions, PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key) {
   AttachName(functions, context, key);
-  // The context must not free the key: its owner does, exactly once.
-  if (!functions.SetProperty(
-          context, CERT_NCRYPT_KEY_HANDLE_PROP_ID,
-          CERT_STORE_NO_CRYPT_RELEASE_FLAG | CERT_SET_PROPERTY_INHIBIT_PERSIST_FLAG, &key)) {
-    Unusable("The key could not be attached to the certificate", functions.LastError());
-  }
+  AttachHandle(functions, context, key, CERT_NCRYPT_KEY_SPEC);
 }
 
 void AttachNCryptKey(PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key) {
@@ -136,27 +152,14 @@ void StoredCertificateKey::AttachTo(PCCERT_CONTEXT context) const {
   }
   HCRYPTPROV_OR_NCRYPT_KEY_HANDLE key = 0;
   DWORD keySpec = 0;
-  BOOL free = FALSE;
+  BOOL mustFree = FALSE;
   // The handle is cached in this object's own context and lives as long as that.
   if (!functions_->AcquirePrivateKey(
           context_, CRYPT_ACQUIRE_CACHE_FLAG | CRYPT_ACQUIRE_ALLOW_NCRYPT_KEY_FLAG | CRYPT_ACQUIRE_SILENT_FLAG, &key,
-          &keySpec, &free)) {
+          &keySpec, &mustFree)) {
     Unusable("The certificate's private key could not be opened", functions_->LastError());
   }
-  bool attached = false;
-  if (keySpec == CERT_NCRYPT_KEY_SPEC) {
-    attached = functions_->SetProperty(context, CERT_NCRYPT_KEY_HANDLE_PROP_ID, CERT_STORE_NO_CRYPT_RELEASE_FLAG, &key);
-  } else {
-    CERT_KEY_CONTEXT keyContext{};
-    keyContext.cbSize = sizeof keyContext;
-    keyContext.hCryptProv = key;
-    keyContext.dwKeySpec = keySpec;
-    attached =
-        functions_->SetProperty(context, CERT_KEY_CONTEXT_PROP_ID, CERT_STORE_NO_CRYPT_RELEASE_FLAG, &keyContext);
-  }
-  if (!attached) {
-    Unusable("The key could not be attached to the certificate", functions_->LastError());
-  }
+  AttachHandle(*functions_, context, key, keySpec);
 }
 
 bool StoredCertificateKey::AttachProviderInfo(PCCERT_CONTEXT context) const {
@@ -175,12 +178,12 @@ bool StoredCertificateKey::AttachProviderInfo(PCCERT_CONTEXT context) const {
 bool StoredCertificateKey::CanBeOpened() const {
   HCRYPTPROV_OR_NCRYPT_KEY_HANDLE key = 0;
   DWORD keySpec = 0;
-  BOOL free = FALSE;
+  BOOL mustFree = FALSE;
   if (!functions_->AcquirePrivateKey(
-          context_, CRYPT_ACQUIRE_ALLOW_NCRYPT_KEY_FLAG | CRYPT_ACQUIRE_SILENT_FLAG, &key, &keySpec, &free)) {
+          context_, CRYPT_ACQUIRE_ALLOW_NCRYPT_KEY_FLAG | CRYPT_ACQUIRE_SILENT_FLAG, &key, &keySpec, &mustFree)) {
     return false;
   }
-  if (free != FALSE) {
+  if (mustFree != FALSE) {
     if (keySpec == CERT_NCRYPT_KEY_SPEC) {
       functions_->FreeObject(key);
     } else {

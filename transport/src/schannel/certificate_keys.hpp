@@ -3,8 +3,10 @@
 /// @file
 /// The private keys that this library itself can attach to a certificate context, over a table of functions.
 
+#include <cstdint>
 #include <memory>
-#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "mtlspop/transport/schannel.hpp"
 #include "schannel/certificate_functions.hpp"

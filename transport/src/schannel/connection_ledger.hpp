@@ -11,14 +11,16 @@
 
 namespace mtlspop::schannel {
 
-/// Remembers for each connection of the process which session it was made for. WinHTTP promises that sessions share no
-/// connections; this makes sure. A connection is known by its address and port on this side, which no two living
-/// connections to the same place share.
+/// Remembers for each connection of a transport what it was made for. WinHTTP shares connections between sessions
+/// unless each is told not to, which only a newer Windows understands (WINHTTP_OPTION_DISABLE_GLOBAL_POOLING): this
+/// makes sure on every one. A connection is known by its address and port on this side. Two that live and go to
+/// different places may share those, so the place belongs to the owner; the newer one is remembered then, and the other
+/// is nobody's.
 ///
 /// Thread safety: all members may be called from any thread at any time.
 class ConnectionLedger final {
  public:
-  /// A connection was made for `owner` (`SessionKey::ToString()`). Returns its number, from 1.
+  /// A connection was made for `owner`: `SessionKey::ToString()`, and where it goes to. Returns its number, from 1.
   std::uint64_t Opened(std::string const& localEndpoint, std::string owner);
 
   /// The number of the connection where it belongs to `owner`; none where it belongs to another, or to nobody known.

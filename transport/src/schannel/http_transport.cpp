@@ -32,11 +32,16 @@
 namespace mtlspop::schannel {
 namespace {
 
-/// How often a request is taken to another connection where WinHTTP offers one of another session.
-constexpr int ForeignConnections = 64;
+/// How often a request is tried where WinHTTP offers connections of other sessions. After the first it is to be sent
+/// without keep-alive, which should give it a connection of its own; that it does is nowhere written down. Where it
+/// does not, each try closes the connection that it refuses, and there are no more of them than other sessions have
+/// left resting, and leave meanwhile.
+constexpr int ForeignConnections = 16;
 
-/// WinHTTP offered a connection that was not made for the request's session.
-struct ForeignConnection {};
+/// WinHTTP offered a connection that was not made for the request's session, or does not say which one it is.
+struct UnusableConnection {
+  bool IsForeign = true;
+};
 
 /// What the check of one attempt's connection found out, on a thread of WinHTTP's, before the request was sent.
 struct Checked {
@@ -50,6 +55,7 @@ struct Plan {
   Destination Where;
   SessionKey Key;
   std::optional<ProxyCredentials> Credentials;
+  bool KeepsAlive = true;
 };
 
 /// Hosts that no proxy is used for, not even the one of the machine's settings.
@@ -131,12 +137,24 @@ std::string TlsVersionOf(AsyncRequest const& sending) {
   return info.front() == tls13 ? "TLSv1.3" : info.front() == tls12 ? "TLSv1.2" : "";
 }
 
+/// Whether, as far as is known, only a proxy was spoken to, and not the https server behind it.
+bool HasMetProxyAlone(Request const& request, SessionKey const& key, AsyncRequest const& sending) {
+  return request.Target.IsHttps() && key.MayMeetProxy() && !sending.HasServerTls();
+}
+
 /// Returns false where WinHTTP asks for the request to be sent once more.
 bool SendAndReceive(
-    AsyncRequest& sending, Request const& request, std::chrono::milliseconds connectTimeout, Context const& context) {
+    AsyncRequest& sending,
+    Request const& request,
+    SessionKey const& key,
+    std::chrono::milliseconds connectTimeout,
+    Context const& context) {
   try {
     sending.Send(RequestTotalLength(request), connectTimeout, context);
-    SendRequestBody(sending, request, context);
+    // A proxy that has refused the tunnel gets nothing that is meant for the server.
+    if (!HasMetProxyAlone(request, key, sending)) {
+      SendRequestBody(sending, request, context);
+    }
     sending.Receive(context);
     return true;
   } catch (Error const&) {
@@ -151,8 +169,8 @@ bool SendAndReceive(
 /// CONNECT as if the server had said it.
 bool IsOfProxy(Response const& response, Request const& request, SessionKey const& key, AsyncRequest const& sending) {
   // Of a plain request nobody but a proxy wants to be told who one is.
-  return request.Target.IsHttps() ? key.MayMeetProxy() && !sending.HasServerTls()
-                                  : !key.Proxy.empty() && response.StatusCode == 407;
+  return HasMetProxyAlone(request, key, sending) ||
+         (!request.Target.IsHttps() && !key.Proxy.empty() && response.StatusCode == 407);
 }
 
 std::optional<std::uint64_t> ContentLength(Response const& response, std::string const& method) {
@@ -181,17 +199,15 @@ void RefuseExpectContinue(Request const& request) {
   }
 }
 
-[[noreturn]] void ThrowUnknownConnection(std::string const& host) {
+Error UnknownConnection(std::string const& host, bool nothingSent) {
   ErrorDetails details{
       errors::SystemFailure,
       host +
-          ": Windows does not say which connection it would reuse, and that it is not another certificate's cannot be "
-          "made sure",
-      "Set PoolOptions::IdleTimeout to 0, so that each request has a connection of its own; report it together with "
-      "this "
-      "text"};
-  details.NothingSent = true;
-  throw Error{std::move(details)};
+          ": Windows does not say which connection it would use, not even of a fresh one, and that it is not another "
+          "certificate's cannot be made sure",
+      "Check that Windows is up to date; report it together with this text"};
+  details.NothingSent = nothingSent;
+  return Error{std::move(details)};
 }
 
 Error LostToForeignConnection(std::string const& host) {
@@ -205,6 +221,18 @@ Error LostToForeignConnection(std::string const& host) {
   return Error{std::move(details)};
 }
 
+/// What has gone out once may go out again, by another connection, only if it can: WinHTTP was repeating the request by
+/// itself. Of a connection that is not named there is one other try.
+void ThrowIfLastTry(UnusableConnection const& connection, Request const& request, bool wasSent, bool wasUnknown) {
+  bool const mayRepeat = !wasSent || (IsIdempotent(request.Method) && Rewinds(request));
+  if (connection.IsForeign && !mayRepeat) {
+    throw LostToForeignConnection(request.Target.Host());
+  }
+  if (!connection.IsForeign && (wasUnknown || !mayRepeat)) {
+    throw UnknownConnection(request.Target.Host(), !wasSent);
+  }
+}
+
 [[noreturn]] void ThrowUnverified(std::string const& host) {
   throw Error{ErrorDetails{
       errors::ServerCertificateRejected, host + ": Windows does not say which certificate the server has",
@@ -216,9 +244,11 @@ std::unique_ptr<Response> WinHttpTransport::Send(
   CheckRequest(request, binding != nullptr);
   RefuseExpectContinue(request);
   context.ThrowIfEnded("The request");
-  auto const plan = MakePlan(request, binding.get());
+  auto plan = MakePlan(request, binding.get());
   bool again = false;
-  for (int foreign = 0; foreign < ForeignConnections;) {
+  bool wasSent = false;
+  bool wasUnknown = false;
+  for (int unusable = 0; unusable < ForeignConnections;) {
     auto const checked = std::make_shared<Checked>();
     auto sending = Open(request, plan, binding, checked);
     try {
@@ -227,13 +257,15 @@ std::unique_ptr<Response> WinHttpTransport::Send(
         ThrowUnverified(request.Target.Host());
       }
       return Finish(std::move(sending), std::move(response), request, plan, *checked);
-    } catch (ForeignConnection const&) {
-      // WinHTTP was repeating the request by itself. What has gone out once may go out again only if it can.
-      if (sending->Progress().WasSending && !(IsIdempotent(request.Method) && Rewinds(request))) {
-        throw LostToForeignConnection(request.Target.Host());
-      }
-      ++foreign;
-      options_.Log.Write(LogLevel::Warning, "transport.foreign_connection", {{"host", request.Target.Host()}});
+    } catch (UnusableConnection const& connection) {
+      wasSent = wasSent || sending->Progress().WasSending;
+      ThrowIfLastTry(connection, request, wasSent, wasUnknown);
+      wasUnknown = wasUnknown || !connection.IsForeign;
+      ++unusable;
+      plan.KeepsAlive = false;
+      options_.Log.Write(
+          LogLevel::Warning, connection.IsForeign ? "transport.foreign_connection" : "transport.unknown_connection",
+          {{"host", request.Target.Host()}});
     } catch (Error const& error) {
       auto const progress = sending->Progress();
       bool const mayRepeat = !again && IsLost(error) && sending->IsOnReusedConnection() && !progress.HasAnswer &&
@@ -248,14 +280,15 @@ std::unique_ptr<Response> WinHttpTransport::Send(
   ErrorDetails details{
       errors::SystemFailure,
       request.Target.Host() + ": WinHTTP offers only connections that were made for other certificates",
-      "This should not happen; report it together with this text"};
-  details.NothingSent = true;
+      "Send the request again; where that does not help, set PoolOptions::IdleTimeout to 0"};
+  details.NothingSent = !wasSent;
+  details.Transient = true;
   throw Error{std::move(details)};
 }
 
 Plan WinHttpTransport::MakePlan(Request const& request, BindingCertificate const* binding) const {
   auto const& origin = request.Target.GetOrigin();
-  Plan plan{destinations_.For(origin, binding != nullptr), {}, {}};
+  Plan plan{destinations_.For(origin, binding != nullptr), {}, {}, options_.Pool.IdleTimeout.count() != 0};
   plan.Key.KeyId = binding != nullptr ? binding->KeyId() : std::string{};
   plan.Key.MinimumTls = options_.Tls.MinimumVersion;
   plan.Key.MaximumTls = plan.Where.MaximumVersion;
@@ -309,7 +342,7 @@ AsyncRequest::Ptr WinHttpTransport::Open(
   if (request.Target.IsHttps()) {
     // What the session keeps, and not the caller's: another object of the same key id may be gone before WinHTTP has
     // closed the request.
-    SetCertificate(*sending, session->Binding().get());
+    SetCertificate(*sending, sending->Binding().get());
     SetSecurityFlags(*sending, plan, resolvesElsewhere);
   }
   return sending;
@@ -329,12 +362,13 @@ ConnectionCheck WinHttpTransport::MakeCheck(
     checked->IsVerified = false;
     // Plain http has no certificates to mix up.
     if (!view.IsNew && view.LocalEndpoint.empty() && isHttps) {
-      ThrowUnknownConnection(host);
+      throw UnusableConnection{false};
     }
+    auto const holder = owner + "|" + view.RemoteEndpoint;
     if (!view.IsNew && !view.LocalEndpoint.empty()) {
-      auto const number = ledger->Find(view.LocalEndpoint, owner);
+      auto const number = ledger->Find(view.LocalEndpoint, holder);
       if (!number) {
-        throw ForeignConnection{};
+        throw UnusableConnection{};
       }
       checked->Connection = *number;
     }
@@ -346,7 +380,7 @@ ConnectionCheck WinHttpTransport::MakeCheck(
       checked->IsVerified = true;
     }
     if (view.IsNew) {
-      checked->Connection = ledger->Opened(view.LocalEndpoint, owner);
+      checked->Connection = ledger->Opened(view.LocalEndpoint, holder);
       log.Write(
           LogLevel::Debug, "transport.connected",
           {{"to", host}, {"connection", static_cast<std::int64_t>(checked->Connection)}, {"key_id", keyId}});
@@ -358,7 +392,7 @@ void WinHttpTransport::Configure(AsyncRequest& sending, Request const& request, 
   // Proxy credentials are given to WinHTTP, which uses them for the proxy alone; nothing else is ever automatic.
   DWORD disabled = WINHTTP_DISABLE_COOKIES | WINHTTP_DISABLE_REDIRECTS |
                    (plan.Credentials ? 0U : static_cast<DWORD>(WINHTTP_DISABLE_AUTHENTICATION));
-  if (options_.Pool.IdleTimeout.count() == 0) {
+  if (!plan.KeepsAlive) {
     disabled |= WINHTTP_DISABLE_KEEP_ALIVE;
   }
   sending.SetOption(WINHTTP_OPTION_DISABLE_FEATURE, &disabled, sizeof disabled);
@@ -419,9 +453,16 @@ std::unique_ptr<Response> WinHttpTransport::Exchange(
     AsyncRequest& sending, Request& request, Plan const& plan, Context const& context) const {
   SetTimeouts(sending, context);
   bool hasGivenCredentials = false;
+  bool hasGivenCertificateAgain = false;
   for (std::size_t resends = 0; resends <= options_.Limits.Renegotiations;) {
-    if (!SendAndReceive(sending, request, options_.ConnectTimeout, context)) {
+    if (!SendAndReceive(sending, request, plan.Key, options_.ConnectTimeout, context)) {
       ++resends;
+      if (sending.WantsCertificate()) {
+        if (std::exchange(hasGivenCertificateAgain, true)) {
+          break;
+        }
+        SetCertificate(sending, sending.Binding().get());
+      }
     } else {
       auto response = std::make_unique<Response>();
       ParseResponseHeader(sending.ResponseHeader(), options_.Limits, *response);
@@ -440,7 +481,9 @@ std::unique_ptr<Response> WinHttpTransport::Exchange(
       break;
     }
   }
-  throw TranslateWinHttpError(ERROR_WINHTTP_RESEND_REQUEST, sending.Progress());
+  throw TranslateWinHttpError(
+      sending.WantsCertificate() ? ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED : ERROR_WINHTTP_RESEND_REQUEST,
+      sending.Progress());
 }
 
 std::unique_ptr<Response> WinHttpTransport::Finish(

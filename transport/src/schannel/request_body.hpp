@@ -20,8 +20,8 @@ std::wstring RequestBodyFields(Request const& request);
 /// What WinHttpSendRequest takes as the total length.
 DWORD RequestTotalLength(Request const& request);
 
-/// Sends the body, if there is one. WinHTTP has no way to wait for `100 Continue` between header and body, so
-/// `Request::ExpectContinue` has no effect: RFC 9110 section 10.1.1 lets a client send without waiting.
+/// Sends the body, if there is one. WinHTTP has no way to wait for `100 Continue` between header and body; a request
+/// with `Request::ExpectContinue` does not come here.
 /// @throw Error `request_body_failed` where the stream fails or gives another number of bytes than its length
 void SendRequestBody(AsyncRequest& sending, Request const& request, Context const& context);
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "mtlspop/transport/body_stream.hpp"
 #include "schannel/async_request.hpp"

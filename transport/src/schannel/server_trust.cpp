@@ -202,7 +202,10 @@ ServerTrust::Problem ServerTrust::Check(
   parameters.RequestedUsage.Usage.cUsageIdentifier = 1;
   parameters.RequestedUsage.Usage.rgpszUsageIdentifier = &purpose;
   CERT_CHAIN_CONTEXT const* built = nullptr;
-  if (CertGetCertificateChain(engine, server, nullptr, server->hCertStore, &parameters, 0, nullptr, &built) == FALSE) {
+  // From what the server sends and the machine has: WinHTTP waits for this callback, and must not wait for a download.
+  if (CertGetCertificateChain(
+          engine, server, nullptr, server->hCertStore, &parameters, CERT_CHAIN_CACHE_ONLY_URL_RETRIEVAL, nullptr,
+          &built) == FALSE) {
     return {"Windows could not build its chain: " + DescribeStatus(GetLastError()), "Check the server's certificate"};
   }
   ChainPtr const chain{built};
@@ -255,7 +258,7 @@ std::string ServerTrust::CheckRevocation(CERT_SIMPLE_CHAIN const& chain) const {
       hasCurrentList = hasCurrentList || IsForAll(*info);
       CRL_ENTRY* entry = nullptr;
       if (CertFindCertificateInCRL(certificate, next, 0, nullptr, &entry) == FALSE || entry != nullptr) {
-        ListPtr const free{next};
+        ListPtr const last{next};
         return "a certificate of its chain was revoked";
       }
     }

@@ -8,6 +8,18 @@
 #include "schannel/system_error.hpp"
 #include "schannel/wide_text.hpp"
 
+// Newer than the cross compiler's headers; the numbers are those of the Windows SDK's winhttp.h.
+#ifndef WINHTTP_OPTION_DISABLE_PROXY_AUTH_SCHEMES
+#define WINHTTP_OPTION_DISABLE_PROXY_AUTH_SCHEMES 193
+#define WINHTTP_PROXY_DISABLE_SCHEME_DIGEST 0x2
+#define WINHTTP_PROXY_DISABLE_SCHEME_NTLM 0x4
+#define WINHTTP_PROXY_DISABLE_SCHEME_KERBEROS 0x8
+#define WINHTTP_PROXY_DISABLE_SCHEME_NEGOTIATE 0x10
+#endif
+#ifndef WINHTTP_OPTION_DISABLE_GLOBAL_POOLING
+#define WINHTTP_OPTION_DISABLE_GLOBAL_POOLING 195
+#endif
+
 namespace mtlspop::schannel {
 
 std::string SessionKey::ToString() const {
@@ -36,19 +48,42 @@ Session::Session(
     Fail("WinHTTP gives no session");
   }
   try {
-    SetTlsVersions();
+    Configure(pool);
   } catch (...) {
     functions_->CloseHandle(handle_);
     throw;
   }
+}
+
+Session::~Session() { functions_->CloseHandle(handle_); }
+
+void Session::Configure(PoolOptions const& pool) {
+  SetTlsVersions();
   auto perServer = static_cast<DWORD>(std::min<std::size_t>(pool.MaximumPerOrigin, std::numeric_limits<DWORD>::max()));
   functions_->SetOption(handle_, WINHTTP_OPTION_MAX_CONNS_PER_SERVER, &perServer, sizeof perServer);
   // HTTP/2 forbids renegotiation. It is off unless asked for; a Windows that does not know the option speaks 1.1 only.
   DWORD http11 = 0;
   functions_->SetOption(handle_, WINHTTP_OPTION_ENABLE_HTTP_PROTOCOL, &http11, sizeof http11);
+  if (key_.MayMeetProxy()) {
+    // Basic is the one scheme supported; by the others a proxy might be told who is logged on. Where the option is not
+    // known, WINHTTP_OPTION_AUTOLOGON_POLICY of each request stands alone against that.
+    DWORD allButBasic = WINHTTP_PROXY_DISABLE_SCHEME_DIGEST | WINHTTP_PROXY_DISABLE_SCHEME_NTLM |
+                        WINHTTP_PROXY_DISABLE_SCHEME_KERBEROS | WINHTTP_PROXY_DISABLE_SCHEME_NEGOTIATE;
+    functions_->SetOption(handle_, WINHTTP_OPTION_DISABLE_PROXY_AUTH_SCHEMES, &allButBasic, sizeof allButBasic);
+  }
+  KeepConnectionsApart();
 }
 
-Session::~Session() { functions_->CloseHandle(handle_); }
+/// Without this, WinHTTP shares connections between all sessions of the process. It has to come last: the maximum
+/// number of connections, set later, would weaken it, says the option's documentation.
+void Session::KeepConnectionsApart() {
+  BOOL apart = TRUE;
+  if (!functions_->SetOption(handle_, WINHTTP_OPTION_DISABLE_GLOBAL_POOLING, &apart, sizeof apart) &&
+      functions_->LastError() != ERROR_WINHTTP_INVALID_OPTION) {
+    Fail("WinHTTP does not keep the connections of its sessions apart");
+  }
+  // An older Windows does not know the option: there the ConnectionLedger alone stands guard.
+}
 
 void Session::SetTlsVersions() {
   DWORD const tls12 = key_.MinimumTls == TlsVersion::Tls12 ? WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2 : 0;

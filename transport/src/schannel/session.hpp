@@ -1,7 +1,9 @@
 #pragma once
 
 /// @file
-/// One WinHTTP session per binding: WinHTTP pools connections per session and does not know whose certificate they carry.
+/// One WinHTTP session per binding: WinHTTP does not know whose certificate a connection of its pool carries. Each
+/// session is told to keep its connections to itself; where a Windows cannot, the ConnectionLedger alone tells them
+/// apart.
 
 #include <memory>
 #include <string>
@@ -34,7 +36,8 @@ struct SessionKey {
 /// Thread safety: immutable.
 class Session final {
  public:
-  /// @throw Error `system_failure` where WinHTTP gives no session, or cannot keep to the TLS versions asked for
+  /// @throw Error `system_failure` where WinHTTP gives no session, cannot keep to the TLS versions asked for, or knows
+  /// how to keep its connections apart from other sessions' and does not
   Session(
       std::shared_ptr<WinHttpFunctions> functions,
       SessionKey key,
@@ -51,7 +54,9 @@ class Session final {
   SessionKey const& Key() const noexcept { return key_; }
 
  private:
+  void Configure(PoolOptions const& pool);
   void SetTlsVersions();
+  void KeepConnectionsApart();
   [[noreturn]] void Fail(char const* what) const;
 
   std::shared_ptr<WinHttpFunctions> functions_;
