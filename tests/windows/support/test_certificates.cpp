@@ -93,7 +93,7 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
   CryptDecodeObjectEx(
       X509_ASN_ENCODING, X509_PUBLIC_KEY_INFO, subjectPublicKeyInfo.data(),
       static_cast<DWORD>(subjectPublicKeyInfo.size()), CRYPT_DECODE_ALLOC_FLAG, nullptr, &publicKey, &bytes);
-  auto const free = gsl::finally([&] { LocalFree(publicKey); });
+  auto const freeKey = gsl::finally([&] { LocalFree(publicKey); });
   auto name = EncodeName(text.Subject);
   auto issuer = EncodeName(text.Issuer.empty() ? text.Subject : text.Issuer);
   static std::atomic<std::uint32_t> next{0x010203};
