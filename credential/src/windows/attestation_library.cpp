@@ -61,15 +61,35 @@ constexpr ResultText ResultTexts[] = {
 
 constexpr GUID VerifyAction = WINTRUST_ACTION_GENERIC_VERIFY_V2;
 
-/// The certificate of the first signer, to be asked for before the state is closed.
-std::vector<std::uint8_t> SignerOf(HANDLE state) {
+/// Microsoft signs under its product root ("Microsoft Root Certificate Authority 2010") or its application root ("... 2011").
+/// Windows knows both by their keys, and is asked for each by itself.
+bool HasMicrosoftRoot(PCCERT_CHAIN_CONTEXT chain) {
+  if (chain == nullptr) {
+    return false;
+  }
+  for (DWORD const flags : {DWORD{0}, DWORD{MICROSOFT_ROOT_CERT_CHAIN_POLICY_CHECK_APPLICATION_ROOT_FLAG}}) {
+    CERT_CHAIN_POLICY_PARA wanted{};
+    wanted.cbSize = sizeof wanted;
+    wanted.dwFlags = flags;
+    CERT_CHAIN_POLICY_STATUS found{};
+    found.cbSize = sizeof found;
+    if (CertVerifyCertificateChainPolicy(CERT_CHAIN_POLICY_MICROSOFT_ROOT, chain, &wanted, &found) != FALSE &&
+        found.dwError == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Adds what is known of the first signer, to be asked for before the state is closed.
+void FindSigner(HANDLE state, SignatureCheck& check) {
   auto* const provider = WTHelperProvDataFromStateData(state);
   auto* const signer = provider == nullptr ? nullptr : WTHelperGetProvSignerFromChain(provider, 0, FALSE, 0);
   auto* const own = signer == nullptr ? nullptr : WTHelperGetProvCertFromChain(signer, 0);
-  if (own == nullptr || own->pCert == nullptr) {
-    return {};
+  if (own != nullptr && own->pCert != nullptr) {
+    check.Signer.assign(own->pCert->pbCertEncoded, own->pCert->pbCertEncoded + own->pCert->cbCertEncoded);
+    check.HasMicrosoftRoot = HasMicrosoftRoot(signer->pChainContext);
   }
-  return {own->pCert->pbCertEncoded, own->pCert->pbCertEncoded + own->pCert->cbCertEncoded};
 }
 
 class System final : public LibraryFunctions {
@@ -96,7 +116,7 @@ class System final : public LibraryFunctions {
       WinVerifyTrust(noWindow, &action, &data);
     });
     if (check.Status == 0) {
-      check.Signer = SignerOf(data.hWVTStateData);
+      FindSigner(data.hWVTStateData, check);
     }
     return check;
   }
@@ -141,13 +161,13 @@ std::filesystem::path FinalPath(HANDLE file) {
 }
 
 /// Windows trusts many who may sign programs. Only one of them makes this library.
-bool IsMicrosoft(std::vector<std::uint8_t> const& certificate) {
+bool IsNamedMicrosoft(std::vector<std::uint8_t> const& certificate) {
   auto const* const context =
       CertCreateCertificateContext(X509_ASN_ENCODING, certificate.data(), static_cast<DWORD>(certificate.size()));
   if (context == nullptr) {
     return false;
   }
-  auto const free = gsl::finally([&] { CertFreeCertificateContext(context); });
+  auto const freeContext = gsl::finally([&] { CertFreeCertificateContext(context); });
   std::array<wchar_t, 256> name{};
   std::string organization{szOID_ORGANIZATION_NAME};
   // The length counts the zero at the end.
@@ -163,7 +183,7 @@ void CheckSignature(LibraryFunctions& functions, std::filesystem::path const& pa
         errors::AttestationFailed, "The signature of the attestation library is missing or not trusted", check.Status,
         "Get the library from its package again; it was not loaded");
   }
-  if (!IsMicrosoft(check.Signer)) {
+  if (!check.HasMicrosoftRoot || !IsNamedMicrosoft(check.Signer)) {
     throw Error{ErrorDetails{
         errors::AttestationFailed, "The attestation library is signed, but not by Microsoft Corporation",
         "Find out who put this library there, and get it from its package again; it was not loaded"}};
@@ -321,7 +341,7 @@ Secret AttestationLibrary::Attest(
     std::string const& endpoint, std::string const& clientId, NCRYPT_KEY_HANDLE key, Log const& log) {
   log_->SetLog(log);
   char* token = nullptr;
-  auto const free = gsl::finally([&] {
+  auto const freeToken = gsl::finally([&] {
     if (token != nullptr) {
       SecureZeroMemory(token, std::char_traits<char>::length(token));
       exports_->FreeToken(token);

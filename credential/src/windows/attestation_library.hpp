@@ -24,6 +24,8 @@ struct SignatureCheck {
   LONG Status = TRUST_E_NOSIGNATURE;
   /// The signer's own certificate in DER; empty where there is none.
   std::vector<std::uint8_t> Signer{};
+  /// Whether its chain ends in one of Microsoft's own roots (CERT_CHAIN_POLICY_MICROSOFT_ROOT).
+  bool HasMicrosoftRoot = false;
 };
 
 /// What loading a library takes, as an interface, so that tests can load one that nobody signed.
@@ -53,7 +55,7 @@ std::filesystem::path FindAttestationLibrary(std::string const& fromEnvironment)
 ///
 /// What is verified is what is loaded: the file is held open, so that nobody can write, rename or remove it, from before
 /// its path is resolved (links and junctions are followed once) until it is loaded by the path that was found. Its
-/// signature must be good, trusted by Windows, and made by Microsoft Corporation.
+/// signature must be good, trusted by Windows, and made by Microsoft Corporation under one of Microsoft's roots.
 ///
 /// Thread safety: none. One call at a time, whichever it is.
 class AttestationLibrary final {

@@ -34,10 +34,10 @@ constexpr bool Useless = true;
 
 class StoreLock final : public BindingStore::Lock {
  public:
-  explicit StoreLock(std::unique_ptr<HeldMutex> mutex) noexcept : mutex_(std::move(mutex)) {}
+  explicit StoreLock(HeldMutex mutex) noexcept : mutex_(std::move(mutex)) {}
 
  private:
-  std::unique_ptr<HeldMutex> mutex_;
+  HeldMutex mutex_;
 };
 
 /// The place of a certificate's key, as the key itself attaches it; none for a key that has no name.
@@ -72,7 +72,7 @@ class CertificateStore final : public BindingStore {
   void Remove(std::string_view name, std::string_view keyId) override;
 
  private:
-  using Mutex = std::unique_ptr<HeldMutex>;
+  using Mutex = std::optional<HeldMutex>;
 
   std::vector<OwnEntry> Find(std::string const& tag) const;
   Restored Restore(OwnEntry const& entry) const;
@@ -89,11 +89,11 @@ class CertificateStore final : public BindingStore {
 std::unique_ptr<BindingStore::Lock> CertificateStore::Acquire(std::string_view name, Context const& context) {
   context.ThrowIfEnded("Waiting for the certificate store");
   auto mutex = HoldMutex(mutexes_, BindingTag(name), LongestWait, context);
-  if (!mutex) {
-    options_.Log.Write(LogLevel::Info, "store.busy");
+  if (!mutex.Held) {
+    options_.Log.Write(LogLevel::Info, "store.busy", {{"why", mutex.WhyNot}});
     return nullptr;
   }
-  return std::make_unique<StoreLock>(std::move(mutex));
+  return std::make_unique<StoreLock>(std::move(*mutex.Held));
 }
 
 std::vector<OwnEntry> CertificateStore::Find(std::string const& tag) const {
@@ -112,7 +112,7 @@ std::vector<OwnEntry> CertificateStore::Find(std::string const& tag) const {
 
 std::optional<StoredBinding> CertificateStore::Load(std::string_view name) {
   auto const tag = BindingTag(name);
-  auto const mutex = HoldMutex(mutexes_, tag, NoWait, {});
+  auto const mutex = HoldMutex(mutexes_, tag, NoWait, {}).Held;
   std::optional<StoredBinding> newest;
   for (auto const& entry : Find(tag)) {
     if (newest) {
@@ -151,7 +151,9 @@ Restored CertificateStore::Restore(OwnEntry const& entry) const {
     }
     auto const signing = ProbeSigning(*keys_, keyHandle);
     if (signing != 0) {
-      return {std::nullopt, IsStale(signing)};
+      // Software keys are not kept: what is in the software provider is KeyGuard's, and its certificate this library's.
+      bool const isKeyGuards = entry.Stored.Key.Provider == MS_KEY_STORAGE_PROVIDER;
+      return {std::nullopt, IsStale(signing) || IsDeadKeyGuardKey(*keys_, keyHandle, signing, isKeyGuards)};
     }
     return RestoreWithKey(entry, std::move(key));
   } catch (Error const& error) {
@@ -209,7 +211,7 @@ void CertificateStore::Save(std::string_view name, StoredBinding const& binding)
   if (!friendlyName) {
     return;
   }
-  auto const mutex = HoldMutex(mutexes_, tag, NoWait, {});
+  auto const mutex = HoldMutex(mutexes_, tag, NoWait, {}).Held;
   auto const earlier = Find(tag);
   store_->Add({binding.Certificate->Leaf(), *friendlyName, location});
   for (auto const& entry : earlier) {
@@ -221,7 +223,7 @@ void CertificateStore::Save(std::string_view name, StoredBinding const& binding)
 
 void CertificateStore::Remove(std::string_view name, std::string_view keyId) {
   auto const tag = BindingTag(name);
-  auto const mutex = HoldMutex(mutexes_, tag, LongestWait, {});
+  auto const mutex = HoldMutex(mutexes_, tag, LongestWait, {}).Held;
   for (auto const& entry : Find(tag)) {
     if (encoding::ToBase64Url(crypto::Sha256(entry.Stored.Der)) == keyId) {
       Drop(mutex, entry, "refused");
@@ -251,8 +253,12 @@ KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, std::shared_ptr<
       for (auto const& entry : store->Read()) {
         auto const name = ParseFriendlyName(entry.FriendlyName);
         auto const facts = name ? crypto::ReadCertificate(entry.Der) : std::nullopt;
+        if (!facts || facts->SubjectPublicKeyInfo != publicKey) {
+          continue;
+        }
         // No waiting here: whoever holds the mutex may be waiting for the key that replaces this one.
-        if (facts && facts->SubjectPublicKeyInfo == publicKey && HoldMutex(mutexes, name->Tag, NoWait, {})) {
+        auto const mutex = HoldMutex(mutexes, name->Tag, NoWait, {}).Held;
+        if (mutex) {
           store->Remove(entry.Der);
           log.Write(LogLevel::Info, "store.removed", {{"why", "its key is gone"}});
         }

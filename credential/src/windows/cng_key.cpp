@@ -1,6 +1,7 @@
 #include "cng_key.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <iterator>
 #include <utility>
@@ -18,8 +19,19 @@
 #define NCRYPT_USE_VIRTUAL_ISOLATION_PROPERTY L"Virtual Iso"
 #endif
 
+// So are these; the values are those of its winerror.h.
+#ifndef NTE_VBS_UNAVAILABLE
+#define NTE_VBS_UNAVAILABLE _HRESULT_TYPEDEF_(0x80090039)
+#endif
+#ifndef NTE_VBS_CANNOT_DECRYPT_KEY
+#define NTE_VBS_CANNOT_DECRYPT_KEY _HRESULT_TYPEDEF_(0x8009003A)
+#endif
+
 namespace mtlspop::windows {
 namespace {
+
+/// What Windows says as well, in no header, where virtualization-based security is not running.
+constexpr auto NoIsolation = static_cast<SECURITY_STATUS>(0x80890014);
 
 constexpr unsigned MinimumBits = 2048;
 
@@ -92,6 +104,27 @@ Bytes CngKeyHandle::PublicKeyBlob() const {
   }
   blob.resize(bytes);
   return blob;
+}
+
+/// The key signs, or something else than its death keeps it from that: memory, permission, a device, somebody who has to be
+/// asked, the service that has the keys.
+bool DoesOrMaySign(SECURITY_STATUS status) {
+  constexpr SECURITY_STATUS passing[] = {
+      0,
+      NTE_NO_MEMORY,
+      NTE_PERM,
+      NTE_SILENT_CONTEXT,
+      NTE_UI_REQUIRED,
+      NTE_USER_CANCELLED,
+      NTE_DEVICE_NOT_READY,
+      NTE_DEVICE_NOT_FOUND,
+      E_OUTOFMEMORY,
+      E_ACCESSDENIED};
+  // The errors of remote procedure calls, 1700 to 1791, as such and as HRESULTs.
+  auto const code = static_cast<std::uint32_t>(status) & 0xFFFFFF00U;
+  bool const isOfRemoteCall = code == 0x600U || code == 0x80070600U;
+  return isOfRemoteCall || IsVbsUnavailable(status) ||
+         std::find(std::begin(passing), std::end(passing), status) != std::end(passing);
 }
 
 class CngBindingKey final : public BindingKey {
@@ -185,10 +218,29 @@ SECURITY_STATUS ProbeSigning(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
 bool IsAbsent(SECURITY_STATUS status) noexcept { return status == NTE_BAD_KEYSET || status == NTE_NO_KEY; }
 
 bool IsStale(SECURITY_STATUS status) noexcept {
-  constexpr SECURITY_STATUS stale[] = {NTE_BAD_KEYSET,         NTE_NO_KEY,       NTE_BAD_KEY,
-                                       NTE_BAD_KEY_STATE,      NTE_BAD_DATA,     NTE_KEYSET_ENTRY_BAD,
-                                       NTE_DECRYPTION_FAILURE, NTE_BAD_SIGNATURE};
+  constexpr SECURITY_STATUS stale[] = {NTE_BAD_KEYSET,         NTE_NO_KEY,        NTE_BAD_KEY,
+                                       NTE_BAD_KEY_STATE,      NTE_BAD_DATA,      NTE_KEYSET_ENTRY_BAD,
+                                       NTE_DECRYPTION_FAILURE, NTE_BAD_SIGNATURE, NTE_VBS_CANNOT_DECRYPT_KEY};
   return std::find(std::begin(stale), std::end(stale), status) != std::end(stale);
+}
+
+bool IsVbsUnavailable(SECURITY_STATUS status) noexcept {
+  return status == NTE_VBS_UNAVAILABLE || status == NoIsolation;
+}
+
+bool IsDeadKeyGuardKey(KeyFunctions& functions, NCRYPT_KEY_HANDLE key, SECURITY_STATUS status, bool isNameOurs) {
+  if (DoesOrMaySign(status) || DoesOrMaySign(ProbeSigning(functions, key))) {
+    return false;
+  }
+  auto const isolation = ProbeIsolation(functions, key);
+  if (isolation != 0) {
+    return isNameOurs && !IsUnisolated(isolation);
+  }
+  if (!isNameOurs) {
+    // One of another algorithm is isolated, lives, and cannot sign like this.
+    ReadPublicKey(functions, key);
+  }
+  return true;
 }
 
 bool DoesSign(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) { return ProbeSigning(functions, key) == 0; }
@@ -209,14 +261,21 @@ SECURITY_STATUS ProbeHardware(KeyFunctions& functions, NCRYPT_PROV_HANDLE provid
 }
 
 SECURITY_STATUS ProbeIsolation(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) {
-  DWORD isolated = 0;
+  // It begins with a DWORD. Whether something follows is said nowhere, so there is room.
+  std::array<BYTE, 256> value{};
   DWORD bytes = 0;
   auto const status = functions.GetProperty(
-      key, NCRYPT_USE_VIRTUAL_ISOLATION_PROPERTY, reinterpret_cast<BYTE*>(&isolated), sizeof isolated, &bytes);
+      key, NCRYPT_USE_VIRTUAL_ISOLATION_PROPERTY, value.data(), static_cast<DWORD>(value.size()), &bytes);
   if (status != 0) {
     return status;
   }
-  return bytes != 0 && isolated != 0 ? 0 : NTE_NOT_FOUND;
+  DWORD isolated = 0;
+  std::memcpy(&isolated, value.data(), std::min<std::size_t>(bytes, sizeof isolated));
+  return isolated != 0 ? 0 : NTE_NOT_FOUND;
+}
+
+bool IsUnisolated(SECURITY_STATUS isolation) noexcept {
+  return isolation == NTE_NOT_FOUND || isolation == NTE_NOT_SUPPORTED;
 }
 
 bool IsIsolated(KeyFunctions& functions, NCRYPT_KEY_HANDLE key) { return ProbeIsolation(functions, key) == 0; }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "key_functions.hpp"
@@ -59,8 +60,19 @@ SECURITY_STATUS ProbeSigning(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
 /// There is no key of the name.
 bool IsAbsent(SECURITY_STATUS status) noexcept;
 
-/// What a key says when it is opened or signed with after its boot, or its material is gone. Anything else may pass.
+/// What a key says when it is opened or signed with after its boot, or its material is gone. Anything else may have other
+/// reasons.
 bool IsStale(SECURITY_STATUS status) noexcept;
+
+/// Virtualization-based security, which isolates keys, is not running.
+bool IsVbsUnavailable(SECURITY_STATUS status) noexcept;
+
+/// Whether a key that opened and answered `status` when it was to sign is dead, where the key is of KeyGuard's kind, which
+/// lives for one boot: Windows says nowhere what such a key answers later. So it is dead if it does not sign a second time
+/// either, unless one of the answers tells of something that may pass or that this account may not do; but only if it says
+/// that it is isolated, or, where `isNameOurs`, does not say whether it is. Any other is somebody's.
+/// @throw Error as `ReadPublicKey`: it is no key that this library would use
+bool IsDeadKeyGuardKey(KeyFunctions& functions, NCRYPT_KEY_HANDLE key, SECURITY_STATUS status, bool isNameOurs);
 
 /// Whether the key signs, and what it signs is good for its own public key: a key from before the last boot opens and
 /// does not sign.
@@ -76,6 +88,9 @@ SECURITY_STATUS ProbeHardware(KeyFunctions& functions, NCRYPT_PROV_HANDLE provid
 
 /// As `IsIsolated`: 0 where it does, NTE_NOT_FOUND where the property says no, otherwise why there is no property.
 SECURITY_STATUS ProbeIsolation(KeyFunctions& functions, NCRYPT_KEY_HANDLE key);
+
+/// What `ProbeIsolation` says of a key that was made without isolation: the property says no, or there is none.
+bool IsUnisolated(SECURITY_STATUS isolation) noexcept;
 
 /// Whether virtualization-based security isolates the key. A Windows without it may accept the flags and ignore them:
 /// only the property "Virtual Iso" tells.

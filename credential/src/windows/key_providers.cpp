@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include <bcrypt.h>
+
+#include <gsl/util>
 
 #include "../encoding.hpp"
 #include "certificate_store.hpp"
@@ -17,6 +18,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
 #include "status.hpp"
+#include "turn.hpp"
 
 // Newer than the cross compiler's headers; the values are those of the Windows SDK's ncrypt.h.
 #ifndef NCRYPT_USE_VIRTUAL_ISOLATION_FLAG
@@ -39,8 +41,6 @@ constexpr milliseconds LongestWaitOfProbe{2'000};
 constexpr DWORD KeyBits = 2048;
 /// Instead of NCRYPT_OVERWRITE_KEY_FLAG.
 constexpr DWORD KeepIt = 0;
-/// What Windows says where virtualization-based security is not running.
-constexpr auto VbsUnavailable = static_cast<SECURITY_STATUS>(0x80890014);
 
 /// One tier: where its keys come from and what makes them trustworthy.
 struct Tier {
@@ -110,7 +110,7 @@ class TierUnavailable final : public Error {
 };
 
 Lasts LastsAfter(SECURITY_STATUS status) {
-  return status == VbsUnavailable || status == NTE_NOT_SUPPORTED ? Lasts::ForGood : Lasts::Shortly;
+  return IsVbsUnavailable(status) || status == NTE_NOT_SUPPORTED ? Lasts::ForGood : Lasts::Shortly;
 }
 
 TierUnavailable Unavailable(Tier const& tier, char const* what, SECURITY_STATUS status) {
@@ -122,9 +122,6 @@ TierUnavailable Unavailable(Tier const& tier, char const* what, SECURITY_STATUS 
                                              : "Check with Get-Tpm that the machine has a TPM that is ready");
   return TierUnavailable{failure, LastsAfter(status)};
 }
-
-/// The key has no such property: it was made without isolation.
-bool IsUnisolated(SECURITY_STATUS status) { return status == NTE_NOT_FOUND || status == NTE_NOT_SUPPORTED; }
 
 std::string NameOf(Tier const& tier, std::wstring const& name) {
   return std::string{ToString(tier.Strength)} + " key " + NarrowName(name);
@@ -159,13 +156,11 @@ TierUnavailable NameIsTaken(Tier const& tier, std::wstring const& name, std::str
 }
 
 /// Without the mutex nothing is made and nothing destroyed.
-TierUnavailable Busy(Tier const& tier, std::wstring const& name) {
+TierUnavailable Busy(Tier const& tier, std::wstring const& name, std::string const& whyNot) {
   ErrorDetails details{
-      errors::KeyUnavailable,
-      "The " + NameOf(tier, name) +
-          " has to be made or replaced, and another process of this user is at it, or keeps "
-          "the mutex that belongs to it",
-      "Try again. Where it stays like this, look for a process of this user that hangs"};
+      errors::KeyUnavailable, "The " + NameOf(tier, name) + " has to be made or replaced, and " + whyNot,
+      "Try again. Where it stays like this, look for a process that hangs or keeps the mutex, of this user or of the "
+      "account that is named, and end it"};
   details.NothingSent = true;
   return TierUnavailable{Error{std::move(details)}, Lasts::Shortly};
 }
@@ -220,6 +215,19 @@ struct Found {
   KeyState State;
   /// Of one that lives, and of a dead one that can be opened.
   std::optional<NCryptObject> Key;
+  /// What one that is dead answered.
+  SECURITY_STATUS Why = 0;
+};
+
+/// What others are told when no thread waits for this one any more: they may come back with a request of their own.
+struct Aftermath {
+  struct Line {
+    LogLevel Level;
+    char const* Event;
+    std::string Why;
+  };
+  std::vector<PublicKey> Gone;
+  std::vector<Line> Lines;
 };
 
 /// Makes and opens the named keys of one tier, and keeps the one in use.
@@ -248,8 +256,10 @@ class PersistedKeyProvider final : public KeyProvider {
       KeyRequest const& request, Context const& context) override;
 
  private:
-  using Mutex = std::unique_ptr<HeldMutex>;
-
+  template <class Work>
+  auto InTurn(Context const& context, Work work) const;
+  void Tell(Aftermath const& aftermath) const noexcept;
+  KeyStrength Highest() const;
   std::shared_ptr<BindingKey const> Get(KeyRequest const& request, milliseconds wait, Context const& context) const;
   NCryptObject OpenOrCreate(
       NCryptObject const& provider, std::wstring const& name, milliseconds wait, Context const& context) const;
@@ -261,12 +271,14 @@ class PersistedKeyProvider final : public KeyProvider {
       Context const& context) const;
   PublicKey RefusedKey(NCryptObject const& provider, std::wstring const& name, KeyRequest const& request) const;
   NCryptObject MakeAnother(NCryptObject const& provider, std::wstring const& name, Found found) const;
-  Mutex Hold(std::wstring const& name, milliseconds wait, Context const& context) const;
+  MutexAttempt Hold(std::wstring const& name, milliseconds wait, Context const& context) const;
   Found Look(NCryptObject const& provider, std::wstring const& name) const;
   std::optional<NCryptObject> Create(NCryptObject const& provider, std::wstring const& name, DWORD ifItExists) const;
   NCryptObject Finish(NCryptObject key) const;
   bool IsTrustworthy(NCRYPT_KEY_HANDLE key) const;
-  void ReportGone(NCRYPT_KEY_HANDLE key) const;
+  bool IsDead(NCRYPT_KEY_HANDLE key, std::wstring const& name, SECURITY_STATUS status) const;
+  void NoteGone(NCRYPT_KEY_HANDLE key) const;
+  void Note(LogLevel level, char const* event, std::string why) const;
 
   Tier const& tier_;
   std::shared_ptr<KeyFunctions> functions_;
@@ -276,37 +288,66 @@ class PersistedKeyProvider final : public KeyProvider {
   /// The name of the key where a request names none, and the one that is looked for before there is a request.
   std::wstring usualName_;
 
-  /// Also keeps two threads from making the key at once.
-  mutable std::mutex mutex_;
+  /// Keeps two threads from making the key at once. What follows is for the thread that has its turn.
+  mutable Turns turns_;
+  mutable Aftermath aftermath_;
   mutable std::wstring currentName_;
   mutable std::shared_ptr<BindingKey const> current_;
   mutable std::optional<KeyStrength> highest_;
 };
 
-/// A TPM is there or not, and takes seconds to make a key. Whether keys are isolated shows only when one is made; it is the
-/// one that will be used, so the time is not lost. A failure is remembered only where it is for good.
+/// Calls `work` as the only thread, and tells afterwards what it noted. Whatever is told of may call this again.
+template <class Work>
+auto PersistedKeyProvider::InTurn(Context const& context, Work work) const {
+  Aftermath noted;
+  auto const tell = gsl::finally([&] { Tell(noted); });
+  Turns::Turn const turn{turns_, context, "Waiting for another thread that makes the binding key"};
+  auto const take = gsl::finally([&] { std::swap(noted, aftermath_); });
+  return work();
+}
+
+void PersistedKeyProvider::Tell(Aftermath const& aftermath) const noexcept {
+  for (auto const& key : aftermath.Gone) {
+    keyIsGone_(key);
+  }
+  try {
+    for (auto const& line : aftermath.Lines) {
+      log_.Write(line.Level, line.Event, {{"tier", ToString(tier_.Strength)}, {"why", line.Why}});
+    }
+  } catch (std::exception const&) {
+    // There is no memory for the lines.
+    return;
+  }
+}
+
 KeyStrength PersistedKeyProvider::HighestStrength() const noexcept {
   try {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    if (!highest_) {
-      if (tier_.MustBeIsolated) {
-        highest_ = Get({}, LongestWaitOfProbe, {})->Strength();
-      } else {
-        OpenProvider(functions_, tier_);
-        highest_ = tier_.Strength;
-      }
+    return InTurn(Context{}.WithTimeout(LongestWait), [this] { return Highest(); });
+  } catch (std::exception const& error) {
+    log_.Write(LogLevel::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"why", error.what()}});
+    return KeyStrength::None;
+  }
+}
+
+/// A TPM is there or not, and takes seconds to make a key. Whether keys are isolated shows only when one is made; it is the
+/// one that will be used, so the time is not lost. A failure is remembered only where it is for good.
+KeyStrength PersistedKeyProvider::Highest() const {
+  if (highest_) {
+    return *highest_;
+  }
+  try {
+    if (tier_.MustBeIsolated) {
+      highest_ = Get({}, LongestWaitOfProbe, {})->Strength();
+    } else {
+      OpenProvider(functions_, tier_);
+      highest_ = tier_.Strength;
     }
     return *highest_;
   } catch (TierUnavailable const& error) {
     if (error.IsForGood()) {
-      std::lock_guard<std::mutex> const lock{mutex_};
       highest_ = KeyStrength::None;
     }
-    log_.Write(LogLevel::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"why", error.what()}});
-    return KeyStrength::None;
-  } catch (std::exception const& error) {
-    log_.Write(LogLevel::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"why", error.what()}});
-    return KeyStrength::None;
+    throw;
   }
 }
 
@@ -316,11 +357,12 @@ gsl::not_null<std::shared_ptr<BindingKey const>> PersistedKeyProvider::GetOrCrea
     ThrowTooWeak(request.MinimumStrength, tier_.Strength);
   }
   context.ThrowIfEnded("Making the binding key");
-  std::lock_guard<std::mutex> const lock{mutex_};
   try {
-    auto key = Get(request, LongestWait, context);
-    highest_ = tier_.Strength;
-    return gsl::make_not_null(std::move(key));
+    return gsl::make_not_null(InTurn(context, [&] {
+      auto key = Get(request, LongestWait, context);
+      highest_ = tier_.Strength;
+      return key;
+    }));
   } catch (TierUnavailable const& error) {
     if (!error.IsForGood() || request.MinimumStrength == KeyStrength::None) {
       throw;
@@ -331,7 +373,6 @@ gsl::not_null<std::shared_ptr<BindingKey const>> PersistedKeyProvider::GetOrCrea
   }
 }
 
-/// With the lock held.
 std::shared_ptr<BindingKey const> PersistedKeyProvider::Get(
     KeyRequest const& request, milliseconds wait, Context const& context) const {
   auto const name = NameOr(request.Name, usualName_);
@@ -357,8 +398,8 @@ NCryptObject PersistedKeyProvider::OpenOrCreate(
   if (found.State == KeyState::Alive) {
     return std::move(*found.Key);
   }
-  if (!mutex) {
-    throw Busy(tier_, name);
+  if (!mutex.Held) {
+    throw Busy(tier_, name, mutex.WhyNot);
   }
   return MakeAnother(provider, name, std::move(found));
 }
@@ -378,16 +419,17 @@ NCryptObject PersistedKeyProvider::Replace(
   if (found.State == KeyState::Alive && there != refused) {
     return std::move(*found.Key);
   }
-  if (!mutex) {
-    throw Busy(tier_, name);
+  if (!mutex.Held) {
+    throw Busy(tier_, name, mutex.WhyNot);
   }
   if (found.State != KeyState::Alive) {
     return MakeAnother(provider, name, std::move(found));
   }
   auto key = *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
-  log_.Write(LogLevel::Info, "key.replaced", {{"tier", ToString(tier_.Strength)}});
-  keyIsGone_(there);
-  return key;
+  // Whatever the new one is worth.
+  aftermath_.Gone.push_back(there);
+  Note(LogLevel::Info, "key.replaced", "it was refused");
+  return Finish(std::move(key));
 }
 
 /// The key that is not to be had again: the one that the request names, or the one that was handed out last, or, where
@@ -408,26 +450,26 @@ PublicKey PersistedKeyProvider::RefusedKey(
 NCryptObject PersistedKeyProvider::MakeAnother(
     NCryptObject const& provider, std::wstring const& name, Found found) const {
   if (found.State == KeyState::Dead) {
-    log_.Write(LogLevel::Warning, "key.stale", {{"tier", ToString(tier_.Strength)}});
+    Note(LogLevel::Warning, "key.stale", "it answered " + StatusText(found.Why));
   }
   if (found.Key) {
-    ReportGone(found.Key->Get());
+    NoteGone(found.Key->Get());
     found.Key->Delete();
   }
   if (auto key = Create(provider, name, KeepIt)) {
-    return std::move(*key);
+    return Finish(std::move(*key));
   }
   // Taken all the same: by a key that can be neither opened nor deleted, or by that of a process that knows nothing of
   // the mutex.
   found = Look(provider, name);
-  return found.State == KeyState::Alive ? std::move(*found.Key) : *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
+  return found.State == KeyState::Alive ? std::move(*found.Key)
+                                        : Finish(*Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG));
 }
 
-PersistedKeyProvider::Mutex PersistedKeyProvider::Hold(
-    std::wstring const& name, milliseconds wait, Context const& context) const {
+MutexAttempt PersistedKeyProvider::Hold(std::wstring const& name, milliseconds wait, Context const& context) const {
   auto mutex = HoldMutex(mutexes_, MutexOf(tier_, name), wait, context);
-  if (!mutex) {
-    log_.Write(LogLevel::Warning, "key.busy", {{"tier", ToString(tier_.Strength)}});
+  if (!mutex.Held) {
+    Note(LogLevel::Warning, "key.busy", mutex.WhyNot);
   }
   return mutex;
 }
@@ -441,9 +483,9 @@ Found PersistedKeyProvider::Look(NCryptObject const& provider, std::wstring cons
     return {KeyState::Absent, std::nullopt};
   }
   if (IsStale(status)) {
-    return {KeyState::Dead, std::nullopt};
+    return {KeyState::Dead, std::nullopt, status};
   }
-  if (status == NTE_NOT_SUPPORTED) {
+  if (status == NTE_NOT_SUPPORTED || IsVbsUnavailable(status)) {
     throw Unavailable(tier_, "Keys cannot be opened by their names", status);
   }
   if (status != 0) {
@@ -452,11 +494,11 @@ Found PersistedKeyProvider::Look(NCryptObject const& provider, std::wstring cons
   NCryptObject key{functions_, handle};
   try {
     status = ProbeSigning(*functions_, handle);
+    if (IsDead(handle, name, status)) {
+      return {KeyState::Dead, std::move(key), status};
+    }
   } catch (Error const& error) {
     throw NameIsTaken(tier_, name, error.Details().What);
-  }
-  if (IsStale(status)) {
-    return {KeyState::Dead, std::move(key)};
   }
   if (status != 0) {
     throw Unusable(tier_, name, "does not sign", status);
@@ -471,15 +513,27 @@ Found PersistedKeyProvider::Look(NCryptObject const& provider, std::wstring cons
   return {KeyState::Alive, std::move(key)};
 }
 
-void PersistedKeyProvider::ReportGone(NCRYPT_KEY_HANDLE key) const {
+/// Only a KeyGuard key's end is known without its saying so: the next boot. Of keys under other names than this library's
+/// own, it has to be known that they are KeyGuard keys at all.
+bool PersistedKeyProvider::IsDead(NCRYPT_KEY_HANDLE key, std::wstring const& name, SECURITY_STATUS status) const {
+  return IsStale(status) ||
+         (tier_.MustBeIsolated && IsDeadKeyGuardKey(*functions_, key, status, name == tier_.KeyName));
+}
+
+void PersistedKeyProvider::NoteGone(NCRYPT_KEY_HANDLE key) const {
   try {
-    keyIsGone_(ReadPublicKey(*functions_, key));
+    aftermath_.Gone.push_back(ReadPublicKey(*functions_, key));
   } catch (Error const& error) {
-    log_.Write(LogLevel::Debug, "key.gone_without_public_key", {{"why", error.what()}});
+    Note(LogLevel::Debug, "key.gone_without_public_key", error.what());
   }
 }
 
-/// None where the name is taken and `ifItExists` says to keep what has it.
+void PersistedKeyProvider::Note(LogLevel level, char const* event, std::string why) const {
+  aftermath_.Lines.push_back({level, event, std::move(why)});
+}
+
+/// A key that is there and not yet known to be what it was to be: for `Finish`. None where the name is taken and
+/// `ifItExists` says to keep what has it.
 std::optional<NCryptObject> PersistedKeyProvider::Create(
     NCryptObject const& provider, std::wstring const& name, DWORD ifItExists) const {
   NCRYPT_KEY_HANDLE handle = 0;
@@ -500,7 +554,7 @@ std::optional<NCryptObject> PersistedKeyProvider::Create(
   if (status != 0) {
     throw Unavailable(tier_, "No key could be finished", status);
   }
-  return Finish(std::move(key));
+  return key;
 }
 
 /// A new key, if it is what it was to be.

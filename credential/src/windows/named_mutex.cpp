@@ -26,17 +26,21 @@ HANDLE OpenEffectiveToken() {
   return nullptr;
 }
 
+std::wstring ToText(PSID sid) {
+  wchar_t* text = nullptr;
+  if (sid == nullptr || ConvertSidToStringSidW(sid, &text) == FALSE) {
+    return {};
+  }
+  auto const freeText = gsl::finally([&] { LocalFree(text); });
+  return text;
+}
+
 std::wstring SidOf(HANDLE token) {
   DWORD bytes = 0;
   GetTokenInformation(token, TokenUser, nullptr, 0, &bytes);
   std::vector<TOKEN_USER> user(bytes / sizeof(TOKEN_USER) + 1);
-  wchar_t* text = nullptr;
-  if (GetTokenInformation(token, TokenUser, user.data(), bytes, &bytes) == FALSE ||
-      ConvertSidToStringSidW(user.front().User.Sid, &text) == FALSE) {
-    return {};
-  }
-  auto const free = gsl::finally([&] { LocalFree(text); });
-  return text;
+  return GetTokenInformation(token, TokenUser, user.data(), bytes, &bytes) == FALSE ? std::wstring{}
+                                                                                    : ToText(user.front().User.Sid);
 }
 
 class System final : public MutexFunctions {
@@ -56,9 +60,25 @@ class System final : public MutexFunctions {
         FALSE) {
       return nullptr;
     }
-    auto const free = gsl::finally([&] { LocalFree(descriptor); });
     SECURITY_ATTRIBUTES attributes{sizeof attributes, descriptor, FALSE};
-    return CreateMutexW(&attributes, FALSE, name);
+    auto* const mutex = CreateMutexW(&attributes, FALSE, name);
+    auto const error = GetLastError();
+    LocalFree(descriptor);
+    SetLastError(error);
+    return mutex;
+  }
+
+  std::wstring OwnerOf(HANDLE mutex) override {
+    DWORD bytes = 0;
+    GetKernelObjectSecurity(mutex, OWNER_SECURITY_INFORMATION, nullptr, 0, &bytes);
+    std::vector<SECURITY_DESCRIPTOR> descriptor(bytes / sizeof(SECURITY_DESCRIPTOR) + 1);
+    PSID owner = nullptr;
+    BOOL isDefault = FALSE;
+    if (GetKernelObjectSecurity(mutex, OWNER_SECURITY_INFORMATION, descriptor.data(), bytes, &bytes) == FALSE ||
+        GetSecurityDescriptorOwner(descriptor.data(), &owner, &isDefault) == FALSE) {
+      return {};
+    }
+    return ToText(owner);
   }
 
   DWORD Wait(HANDLE mutex, DWORD milliseconds) override { return WaitForSingleObject(mutex, milliseconds); }
@@ -89,23 +109,47 @@ bool WaitFor(MutexFunctions& functions, HANDLE mutex, Milliseconds wait, Context
   }
 }
 
+/// SIDs and names of mutexes are ASCII.
+std::string Narrow(std::wstring const& text) {
+  std::string narrow;
+  for (wchar_t const letter : text) {
+    narrow += letter > 0 && letter < 0x7F ? static_cast<char>(letter) : '?';
+  }
+  return narrow;
+}
+
+std::string WhyNotOpen(std::wstring const& name, DWORD error) {
+  if (error == ERROR_ACCESS_DENIED || error == ERROR_INVALID_HANDLE) {
+    return "something that this user may not use has the name " + Narrow(name) +
+           ": another account or program made it, and nothing is done until it is gone";
+  }
+  return "the mutex " + Narrow(name) + " cannot be made (error " + std::to_string(error) + ")";
+}
+
+/// The name says which user this is. Whether an owner that is not the same SID is another account is for people to judge:
+/// what an administrator makes may belong to all of them.
+std::string WhyNotFree(std::wstring const& name, std::wstring const& owner) {
+  return "another process is at it, or keeps the mutex " + Narrow(name) +
+         (owner.empty() ? "" : ", which belongs to " + Narrow(owner));
+}
+
 }  // namespace
 
-std::unique_ptr<HeldMutex> HoldMutex(
+MutexAttempt HoldMutex(
     std::shared_ptr<MutexFunctions> const& functions,
     std::string const& purpose,
     Milliseconds wait,
     Context const& context) {
   auto const user = functions->CurrentUser();
   if (user.empty()) {
-    return nullptr;
+    return {std::nullopt, "Windows does not say which user this is"};
   }
   auto const name = L"Global\\mtlspop-" + user + L"-" + std::wstring{purpose.begin(), purpose.end()};
   // Protected: nothing is inherited. All access for the user and for the system, none for anybody else.
   auto const security = L"D:P(A;;GA;;;" + user + L")(A;;GA;;;SY)";
   auto* const mutex = functions->OpenNamedMutex(name.c_str(), security.c_str());
   if (mutex == nullptr) {
-    return nullptr;
+    return {std::nullopt, WhyNotOpen(name, GetLastError())};
   }
   bool isHeld = false;
   auto const close = gsl::finally([&] {
@@ -114,7 +158,10 @@ std::unique_ptr<HeldMutex> HoldMutex(
     }
   });
   isHeld = WaitFor(*functions, mutex, wait, context);
-  return isHeld ? std::make_unique<HeldMutex>(functions, mutex) : nullptr;
+  if (isHeld) {
+    return {HeldMutex{functions, mutex}, {}};
+  }
+  return {std::nullopt, WhyNotFree(name, functions->OwnerOf(mutex))};
 }
 
 std::shared_ptr<MutexFunctions> SystemMutexes() { return std::make_shared<System>(); }

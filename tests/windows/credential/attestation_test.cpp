@@ -47,7 +47,7 @@ windows::SignatureCheck SignedBy(std::wstring const& subject) {
                                     ->SubjectPublicKeyInfo();
   CertificateText text;
   text.Subject = subject;
-  return {0, MakeCertificateFor(publicKey, text)};
+  return {0, MakeCertificateFor(publicKey, text), true};
 }
 
 windows::SignatureCheck const& SignedByMicrosoft() {
@@ -178,7 +178,7 @@ TEST_F(AttestationTest, TheSignatureIsVerifiedBeforeTheLibraryIsLoaded) {
 
 TEST_F(AttestationTest, ALibraryWithoutATrustedSignatureIsNotLoaded) {
   EXPECT_CALL(*libraries_, VerifySignature)
-      .WillOnce(Return(windows::SignatureCheck{TRUST_E_NOSIGNATURE, SignedByMicrosoft().Signer}));
+      .WillOnce(Return(windows::SignatureCheck{TRUST_E_NOSIGNATURE, SignedByMicrosoft().Signer, true}));
   EXPECT_CALL(*libraries_, Load).Times(0);
   auto const failure = FailureOf();
   EXPECT_EQ(failure.Code, errors::AttestationFailed);
@@ -195,8 +195,18 @@ TEST_F(AttestationTest, ALibrarySignedBySomebodyElseWhomWindowsTrustsIsNotLoaded
     EXPECT_EQ(failure.Code, errors::AttestationFailed);
     EXPECT_THAT(failure.What, HasSubstr("not by Microsoft"));
   }
-  EXPECT_CALL(*libraries_, VerifySignature).WillOnce(Return(windows::SignatureCheck{0, {}}));
+  EXPECT_CALL(*libraries_, VerifySignature).WillOnce(Return(windows::SignatureCheck{0, {}, true}));
   EXPECT_THAT(FailureOf().What, HasSubstr("not by Microsoft")) << "nobody says who signed it";
+}
+
+/// Anybody who runs a certification authority that Windows trusts can write any name into a certificate.
+TEST_F(AttestationTest, MicrosoftsNameInACertificateOfAnotherAuthorityIsNotEnough) {
+  EXPECT_CALL(*libraries_, Load).Times(0);
+  EXPECT_CALL(*libraries_, VerifySignature)
+      .WillOnce(Return(windows::SignatureCheck{0, SignedByMicrosoft().Signer, false}));
+  auto const failure = FailureOf();
+  EXPECT_EQ(failure.Code, errors::AttestationFailed);
+  EXPECT_THAT(failure.What, HasSubstr("not by Microsoft"));
 }
 
 TEST_F(AttestationTest, NobodyCanReplaceTheLibraryBetweenVerifyingAndLoading) {

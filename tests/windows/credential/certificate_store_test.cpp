@@ -302,6 +302,57 @@ TEST_F(CertificateStoreTest, ACertificateWhoseKeyCannotBeUsedJustNowIsLeftAlone)
   EXPECT_EQ(binding->Certificate->Leaf(), entry.Der);
 }
 
+/// Codes that nobody knows to mean a dead key.
+TEST_F(CertificateStoreTest, ACertificateWhoseKeyGuardKeyDoesNotSignIsRemovedWhateverTheKeyAnswers) {
+  for (auto const status :
+       {Status(NTE_FAIL), Status(NTE_INTERNAL_ERROR), Status(NTE_NOT_SUPPORTED), Status(0xC0000225)}) {
+    for (auto const isolation : {Status(0), Status(NTE_INTERNAL_ERROR)}) {
+      AddEntry("identity", 1, L"a");
+      keys_->Reboot(status);
+      keys_->IsolationStatus = isolation;
+      EXPECT_FALSE(Store().Load("identity"));
+      EXPECT_TRUE(entries_->Entries.empty()) << std::hex << status;
+      keys_->IsolationStatus = 0;
+      keys_->Reboot();
+    }
+  }
+}
+
+TEST_F(CertificateStoreTest, ACertificateWhoseKeyDoesNotEvenOpenAfterTheRebootIsRemoved) {
+  AddEntry("identity", 1, L"a");
+  keys_->Reboot(Status(0x8009003A), Status(0x8009003A));
+  EXPECT_FALSE(Store().Load("identity"));
+  EXPECT_TRUE(entries_->Entries.empty());
+}
+
+TEST_F(CertificateStoreTest, ACertificateWhoseKeySignsTheNextTimeIsLeftAlone) {
+  AddEntry("identity", 1, L"a");
+  EXPECT_CALL(*keys_, SignHash)
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_FAIL)))
+      .WillRepeatedly(testing::DoDefault());
+  Store().Load("identity");
+  EXPECT_EQ(entries_->Entries.size(), 1U);
+}
+
+TEST_F(CertificateStoreTest, ACertificateOfATpmsKeyIsLeftAloneWhileNobodyKnowsThatTheKeyIsDead) {
+  KeyRequest request;
+  request.Name = "a";
+  auto const key = windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey(request, {});
+  windows::StoreEntry entry;
+  entry.Der = MakeCertificateFor(key->SubjectPublicKeyInfo());
+  entry.FriendlyName = *windows::Format(
+      {windows::BindingTag("identity"), "client", "tenant", "https://sts.example", "", false,
+       std::chrono::system_clock::now()});
+  entry.Key = {windows::PlatformProvider, L"a"};
+  entries_->Entries.push_back(entry);
+  keys_->Reboot(NTE_FAIL);
+  for (auto const isolation : {Status(0), Status(NTE_INTERNAL_ERROR)}) {
+    keys_->IsolationStatus = isolation;
+    EXPECT_FALSE(Store().Load("identity"));
+    EXPECT_EQ(entries_->Entries.size(), 1U);
+  }
+}
+
 TEST_F(CertificateStoreTest, ACertificateThatIsNotValidYetIsLeftAlone) {
   auto const now = std::chrono::system_clock::now();
   AddEntry("identity", 1, L"a", {{}, {}, now + std::chrono::hours{1}, now + std::chrono::hours{24}});
@@ -374,6 +425,31 @@ TEST_F(CertificateStoreTest, TheCertificatesOfAKeyThatIsGoneArePurgedAndNoOthers
   windows::PurgeFromStore(entries_, mutexes_, {})(crypto::ReadCertificate(entry.Der)->SubjectPublicKeyInfo);
   ASSERT_EQ(entries_->Entries.size(), 2U);
   EXPECT_EQ(entries_->Entries.front().Der, other.Der);
+}
+
+TEST_F(CertificateStoreTest, WhateverIsRemovedIsRemovedWithTheMutexHeld) {
+  int removed = 0;
+  EXPECT_CALL(*entries_, Remove).WillRepeatedly([&](gsl::span<std::uint8_t const> der) {
+    EXPECT_EQ(mutexes_->Held, 1);
+    ++removed;
+    auto const found = std::find_if(entries_->Entries.begin(), entries_->Entries.end(), [&](auto const& entry) {
+      return std::equal(entry.Der.begin(), entry.Der.end(), der.begin(), der.end());
+    });
+    entries_->Entries.erase(found);
+    return true;
+  });
+  auto const entry = AddEntry("identity", 1, L"a");
+  AddEntry("identity", 2, L"b");
+  auto const keyId = Store().Load("identity")->Certificate->KeyId();
+  EXPECT_EQ(removed, 1) << "when it was superseded";
+  Store().Remove("identity", keyId);
+  EXPECT_EQ(removed, 2) << "when it was refused";
+  entries_->Entries.push_back(entry);
+  Store().Save("identity", NewBinding("c"));
+  EXPECT_EQ(removed, 3) << "when a new one was saved";
+  entries_->Entries.push_back(entry);
+  windows::PurgeFromStore(entries_, mutexes_, {})(crypto::ReadCertificate(entry.Der)->SubjectPublicKeyInfo);
+  EXPECT_EQ(removed, 4) << "when its key was gone";
 }
 
 TEST_F(CertificateStoreTest, AForcedKeyTakesTheCertificatesOfAllWhoSharedTheOldOneAlong) {
@@ -453,8 +529,8 @@ TEST(SystemMutexesTest, OnlyTheUserAndTheSystemMayOpenTheMutex) {
   auto const functions = windows::SystemMutexes();
   auto const user = functions->CurrentUser();
   ASSERT_EQ(user.rfind(L"S-1-5-", 0), 0U);
-  auto const held = windows::HoldMutex(functions, "test-access", std::chrono::milliseconds{0}, {});
-  ASSERT_NE(held, nullptr);
+  auto const held = windows::HoldMutex(functions, "test-access", std::chrono::milliseconds{0}, {}).Held;
+  ASSERT_TRUE(held);
   auto* const mutex = OpenMutexW(READ_CONTROL, FALSE, (L"Global\\mtlspop-" + user + L"-test-access").c_str());
   ASSERT_NE(mutex, nullptr) << GetLastError();
   std::vector<BYTE> descriptor(1024);
@@ -478,8 +554,34 @@ TEST(SystemMutexesTest, AMutexThatSomebodyElseKeepsForHimselfCannotBeHad) {
   auto const name = L"Global\\mtlspop-" + functions->CurrentUser() + L"-test-squatter";
   auto* const theirs = functions->OpenNamedMutex(name.c_str(), L"D:P(A;;GA;;;S-1-5-21-1-2-3-1000)");
   ASSERT_NE(theirs, nullptr);
-  EXPECT_EQ(windows::HoldMutex(functions, "test-squatter", std::chrono::milliseconds{0}, {}), nullptr);
+  auto const attempt = windows::HoldMutex(functions, "test-squatter", std::chrono::milliseconds{0}, {});
+  EXPECT_FALSE(attempt.Held);
+  EXPECT_THAT(attempt.WhyNot, testing::HasSubstr("another account"));
+  EXPECT_THAT(attempt.WhyNot, testing::HasSubstr("-test-squatter"));
   functions->CloseHandle(theirs);
+}
+
+TEST(SystemMutexesTest, SomethingElseThatHasTheNameIsSaid) {
+  auto const functions = windows::SystemMutexes();
+  auto const name = L"Global\\mtlspop-" + functions->CurrentUser() + L"-test-event";
+  auto* const event = CreateEventW(nullptr, FALSE, FALSE, name.c_str());
+  ASSERT_NE(event, nullptr);
+  auto const attempt = windows::HoldMutex(functions, "test-event", std::chrono::milliseconds{0}, {});
+  EXPECT_FALSE(attempt.Held);
+  EXPECT_THAT(attempt.WhyNot, testing::HasSubstr("has the name Global"));
+  CloseHandle(event);
+}
+
+TEST(SystemMutexesTest, AMutexBelongsToWhoMadeIt) {
+  auto const functions = windows::SystemMutexes();
+  auto const user = functions->CurrentUser();
+  auto const access = L"D:P(A;;GA;;;" + user + L")";
+  auto* const mutex = functions->OpenNamedMutex(L"Local\\mtlspop-owner", access.c_str());
+  ASSERT_NE(mutex, nullptr);
+  // Or to a group of his: all administrators on Windows, his primary one under Wine.
+  EXPECT_EQ(functions->OwnerOf(mutex).rfind(L"S-1-5-", 0), 0U);
+  EXPECT_EQ(functions->OwnerOf(nullptr), L"");
+  functions->CloseHandle(mutex);
 }
 
 }  // namespace

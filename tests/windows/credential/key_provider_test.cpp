@@ -1,6 +1,9 @@
 // Key tiers on machines that nobody here has: with KeyGuard, without, without a TPM, after a reboot.
 
 #include <algorithm>
+#include <future>
+#include <string>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -151,6 +154,172 @@ TEST_F(KeyProviderTest, AKeyFromBeforeTheLastBootIsReplacedAndItsCertificatesPur
   EXPECT_NE(second->SubjectPublicKeyInfo(), first);
   EXPECT_THAT(gone_, testing::ElementsAre(first));
   EXPECT_EQ(keys_->Names().size(), 1U);
+}
+
+/// What reports of real machines say that opening such a key answers: NTE_VBS_CANNOT_DECRYPT_KEY.
+TEST_F(KeyProviderTest, AKeyFromBeforeTheLastBootThatDoesNotEvenOpenIsReplaced) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  keys_->Reboot(Status(0x8009003A), Status(0x8009003A));
+  EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::KeyGuard);
+  EXPECT_NE(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  EXPECT_EQ(keys_->Names().size(), 1U);
+}
+
+TEST_F(KeyProviderTest, AKeyThatDoesNotOpenSinceIsolationIsOffIsLeftAlone) {
+  for (auto const status : {Status(0x80890014), Status(0x80090039)}) {
+    KeyGuard().GetOrCreateKey({}, {});
+    keyGuard_.reset();
+    keys_->Reboot(0, status);
+    EXPECT_CALL(*keys_, DeleteKey).Times(0);
+    EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+    EXPECT_EQ(KeyGuard().HighestStrength(), KeyStrength::None);
+    EXPECT_THAT(FailureOf(KeyGuard()).Action, HasSubstr("msinfo32"));
+    testing::Mock::VerifyAndClearExpectations(keys_.get());
+    keyGuard_.reset();
+    keys_->Reboot(0, 0);
+  }
+  EXPECT_TRUE(gone_.empty());
+}
+
+/// Nobody here knows what a key of the last boot answers when it is to sign. None of these is a code that is known to
+/// mean a dead key; what they have in common is that the key opens and does not sign.
+class AnyStatusTest : public KeyProviderTest, public testing::WithParamInterface<SECURITY_STATUS> {
+ protected:
+  /// A key of the name that is not isolated, from before the reboot.
+  void AddDeadForeignKey(wchar_t const* name) {
+    keys_->AddForeignKey(name);
+    keys_->Reboot(GetParam());
+  }
+  /// An isolated one.
+  PublicKey AddDeadKey(std::string const& name = {}) {
+    auto const key = KeyGuard().GetOrCreateKey({KeyStrength::None, name}, {})->SubjectPublicKeyInfo();
+    keyGuard_.reset();
+    keys_->Reboot(GetParam());
+    return key;
+  }
+  void ExpectThatItStays(KeyProvider& provider, std::string const& name = {}) {
+    for (bool const isForced : {false, true}) {
+      EXPECT_CALL(*keys_, DeleteKey).Times(0);
+      EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+      EXPECT_EQ(FailureOf(provider, {KeyStrength::None, name, isForced}).Code, errors::KeyUnavailable);
+    }
+    EXPECT_TRUE(gone_.empty());
+  }
+};
+using AfterTheRebootTest = AnyStatusTest;
+using ForNowTest = AnyStatusTest;
+
+INSTANTIATE_TEST_SUITE_P(
+    Answers,
+    AfterTheRebootTest,
+    testing::Values(
+        Status(NTE_FAIL),
+        Status(NTE_INTERNAL_ERROR),
+        Status(NTE_INVALID_HANDLE),
+        Status(NTE_INVALID_PARAMETER),
+        Status(NTE_NOT_SUPPORTED),
+        Status(NTE_NOT_FOUND),
+        Status(NTE_BAD_LEN),
+        Status(0x80004005),
+        Status(0x80280001),
+        Status(0xC0000225)));
+
+TEST_P(AfterTheRebootTest, AKeyThatSaysItIsIsolatedIsReplaced) {
+  for (auto const* const name : {"", "KeyGuardRSAKey"}) {
+    auto const first = AddDeadKey(name);
+    EXPECT_NE(KeyGuard().GetOrCreateKey({KeyStrength::None, name}, {})->SubjectPublicKeyInfo(), first);
+    EXPECT_THAT(gone_, testing::ElementsAre(first));
+    gone_.clear();
+    keyGuard_.reset();
+  }
+  EXPECT_EQ(keys_->Names().size(), 2U);
+}
+
+TEST_P(AfterTheRebootTest, AForcedRequestReplacesItToo) {
+  auto const first = AddDeadKey();
+  EXPECT_NE(KeyGuard().GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(), first);
+  EXPECT_THAT(gone_, testing::ElementsAre(first));
+}
+
+TEST_P(AfterTheRebootTest, AKeyThatSignsTheNextTimeIsNotDead) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  for (auto const& request : {KeyRequest{}, Forced()}) {
+    keyGuard_.reset();
+    EXPECT_CALL(*keys_, DeleteKey).Times(0);
+    EXPECT_CALL(*keys_, CreatePersistedKey).Times(0);
+    EXPECT_CALL(*keys_, SignHash).WillOnce(Return(GetParam())).WillRepeatedly(testing::DoDefault());
+    FailureOf(KeyGuard(), request);
+    testing::Mock::VerifyAndClearExpectations(keys_.get());
+  }
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+}
+
+TEST_P(AfterTheRebootTest, WithoutTheMutexItStays) {
+  AddDeadKey();
+  NobodyLetsUsIn();
+  EXPECT_TRUE(FailureOf(KeyGuard()).Transient);
+  EXPECT_TRUE(gone_.empty());
+}
+
+TEST_P(AfterTheRebootTest, AKeyThatIsNotIsolatedIsSomebodysAndStays) {
+  AddDeadForeignKey(L"MtlspopKeyGuardKey");
+  ExpectThatItStays(KeyGuard());
+  AddDeadForeignKey(L"TheirKey");
+  ExpectThatItStays(KeyGuard(), "TheirKey");
+}
+
+/// No other program has a reason to use this library's own name.
+TEST_P(AfterTheRebootTest, AKeyThatDoesNotSayWhetherItIsIsolatedIsReplacedUnderTheLibrarysOwnName) {
+  auto const first = AddDeadKey();
+  EXPECT_CALL(*keys_, GetProperty)
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_INTERNAL_ERROR)))
+      .WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_INTERNAL_ERROR)))
+      .WillRepeatedly(testing::DoDefault());
+  EXPECT_NE(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+}
+
+TEST_P(AfterTheRebootTest, AKeyThatDoesNotSayWhetherItIsIsolatedStaysUnderAnotherName) {
+  AddDeadKey("KeyGuardRSAKey");
+  keys_->IsolationStatus = NTE_INTERNAL_ERROR;
+  ExpectThatItStays(KeyGuard(), "KeyGuardRSAKey");
+}
+
+/// Another program's, that lives and is there to agree on secrets, say.
+TEST_P(AfterTheRebootTest, AnIsolatedKeyOfAnotherAlgorithmStays) {
+  AddDeadKey("TheirKey");
+  EXPECT_CALL(*keys_, ExportKey).WillRepeatedly(Return(static_cast<SECURITY_STATUS>(NTE_NOT_SUPPORTED)));
+  ExpectThatItStays(KeyGuard(), "TheirKey");
+}
+
+TEST_P(AfterTheRebootTest, ATpmsKeyStays) {
+  Tpm().GetOrCreateKey({}, {});
+  tpm_.reset();
+  keys_->Reboot(GetParam());
+  ExpectThatItStays(Tpm());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Answers,
+    ForNowTest,
+    testing::Values(
+        Status(NTE_NO_MEMORY),
+        Status(NTE_PERM),
+        Status(NTE_SILENT_CONTEXT),
+        Status(NTE_UI_REQUIRED),
+        Status(NTE_DEVICE_NOT_READY),
+        Status(NTE_DEVICE_NOT_FOUND),
+        Status(0x80090039),
+        Status(0x80890014),
+        Status(0x80070005),
+        Status(0x8007000E),
+        Status(0x800706BA),
+        Status(0x800706BE),
+        Status(0x6BA)));
+
+TEST_P(ForNowTest, AKeyThatDoesNotSignForAReasonThatMayPassIsKept) {
+  AddDeadKey();
+  ExpectThatItStays(KeyGuard());
 }
 
 /// Both find the key of the last boot dead, and the other one is first.
@@ -358,6 +527,99 @@ TEST_F(KeyProviderTest, AForcedKeyIsANewOneAndTheOldOnesCertificatesArePurged) {
   EXPECT_NE(KeyGuard().GetOrCreateKey(Forced(), {})->SubjectPublicKeyInfo(), first);
   EXPECT_THAT(gone_, testing::ElementsAre(first));
   EXPECT_EQ(keys_->Names().size(), 1U);
+}
+
+/// The old one is gone by then, and its certificates are of no use to anybody.
+TEST_F(KeyProviderTest, AForcedKeyThatTurnsOutUselessHasReplacedTheOldOneAllTheSame) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keys_->KeyGuard = MockKeys::Isolation::IsIgnored;
+  EXPECT_THAT(FailureOf(KeyGuard(), Forced()).What, HasSubstr("not isolated"));
+  EXPECT_THAT(gone_, testing::ElementsAre(first));
+}
+
+TEST_F(KeyProviderTest, AForcedKeyThatCannotBeMadeReplacesNone) {
+  KeyGuard().GetOrCreateKey({}, {});
+  EXPECT_CALL(*keys_, FinalizeKey).WillOnce(Return(static_cast<SECURITY_STATUS>(NTE_DEVICE_NOT_READY)));
+  EXPECT_THAT(FailureOf(KeyGuard(), Forced()).What, HasSubstr("finished"));
+  EXPECT_TRUE(gone_.empty());
+}
+
+TEST_F(KeyProviderTest, ALongerPropertyIsReadAsWell) {
+  for (DWORD const bytes : {4U, 8U, 64U}) {
+    keys_->IsolationBytes = bytes;
+    EXPECT_EQ(KeyGuard().GetOrCreateKey(Forced(), {})->Strength(), KeyStrength::KeyGuard) << bytes;
+  }
+}
+
+/// Somebody of another account has made the mutex first, and lets this one's user in or not.
+TEST_F(KeyProviderTest, AMutexOfAnotherAccountIsNamedAndKeepsNobodyFromALivingKey) {
+  auto const first = KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo();
+  keyGuard_.reset();
+  EXPECT_CALL(*mutexes_, Wait).WillRepeatedly(Return(DWORD{WAIT_TIMEOUT}));
+  EXPECT_CALL(*mutexes_, OwnerOf).WillRepeatedly(Return(L"S-1-5-21-666"));
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  auto failure = FailureOf(KeyGuard(), Forced());
+  EXPECT_EQ(failure.Code, errors::KeyUnavailable);
+  EXPECT_THAT(failure.What, HasSubstr("S-1-5-21-666"));
+  EXPECT_THAT(failure.What, HasSubstr("Global\\mtlspop-S-1-5-21-1-key-"));
+  EXPECT_CALL(*mutexes_, OpenNamedMutex).WillRepeatedly([](wchar_t const*, wchar_t const*) {
+    SetLastError(ERROR_ACCESS_DENIED);
+    return HANDLE{nullptr};
+  });
+  EXPECT_EQ(KeyGuard().GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), first);
+  failure = FailureOf(KeyGuard(), Forced());
+  EXPECT_THAT(failure.What, HasSubstr("another account"));
+  EXPECT_THAT(failure.What, HasSubstr("Global\\mtlspop-S-1-5-21-1-key-"));
+}
+
+/// One makes a key, or waits for another process: the others' requests end when they are to.
+TEST_F(KeyProviderTest, WhoWaitsForAnotherThreadWaitsNoLongerThanItsContextLives) {
+  std::promise<void> isWaiting;
+  std::promise<void> goOn;
+  EXPECT_CALL(*mutexes_, Wait).WillOnce([&](HANDLE, DWORD) {
+    isWaiting.set_value();
+    goOn.get_future().wait();
+    ++mutexes_->Held;
+    return DWORD{WAIT_OBJECT_0};
+  });
+  auto& provider = KeyGuard();
+  std::thread maker{[&] { EXPECT_EQ(provider.GetOrCreateKey({}, {})->Strength(), KeyStrength::KeyGuard); }};
+  isWaiting.get_future().wait();
+  auto const codeWith = [&](Context const& context) {
+    try {
+      provider.GetOrCreateKey({}, context);
+    } catch (Error const& error) {
+      return error.Code();
+    }
+    return ErrorCode{"none"};
+  };
+  EXPECT_EQ(codeWith(Context{}.WithTimeout(std::chrono::milliseconds{30})), errors::DeadlineExceeded);
+  auto const context = Context{}.WithCancellation();
+  std::thread canceller{[&] { context.Cancel(); }};
+  EXPECT_EQ(codeWith(context), errors::Cancelled);
+  canceller.join();
+  goOn.set_value();
+  maker.join();
+  EXPECT_EQ(codeWith({}), ErrorCode{"none"});
+}
+
+/// A sink that logs into something that needs a token, say.
+TEST_F(KeyProviderTest, WhoIsToldOfAKeyMayAskForOne) {
+  std::shared_ptr<KeyProvider> provider;
+  int told = 0;
+  auto const ask = [&] {
+    ++told;
+    EXPECT_EQ(provider->GetOrCreateKey({}, {})->Strength(), KeyStrength::KeyGuard);
+    EXPECT_EQ(provider->HighestStrength(), KeyStrength::KeyGuard);
+  };
+  Logger const log{[&](LogLevel, std::string_view) { ask(); }, LogLevel::Debug};
+  provider = windows::MakeKeyGuardKeyProvider(
+                 keys_, [&](auto const&) { ask(); }, log, {}, mutexes_)
+                 .get();
+  provider->GetOrCreateKey({}, {});
+  EXPECT_EQ(told, 0);
+  provider->GetOrCreateKey(Forced(), {});
+  EXPECT_EQ(told, 2) << "key.replaced, and the old key's certificates";
 }
 
 TEST_F(KeyProviderTest, AForcedKeyReplacesOneOfAnotherProcess) {

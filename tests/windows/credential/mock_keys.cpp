@@ -1,6 +1,7 @@
 #include "mock_keys.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -48,8 +49,10 @@ MockKeys::MockKeys() {
         if (found == keys_.end() || !found->second->IsFinished) {
           return static_cast<SECURITY_STATUS>(NTE_BAD_KEYSET);
         }
-        *key = Give({found->second, {}});
-        return SECURITY_STATUS{0};
+        if (found->second->Opening == 0) {
+          *key = Give({found->second, {}});
+        }
+        return found->second->Opening;
       });
   ON_CALL(*this, SetProperty)
       .WillByDefault([this](NCRYPT_HANDLE object, wchar_t const* name, BYTE* value, DWORD bytes) {
@@ -72,8 +75,8 @@ MockKeys::MockKeys() {
       .WillByDefault([this](
                          NCRYPT_KEY_HANDLE key, void* padding, BYTE* hash, DWORD hashBytes, BYTE* signature,
                          DWORD bytes, DWORD* needed, DWORD flags) {
-        if (handles_.at(key).Of->IsStale) {
-          return static_cast<SECURITY_STATUS>(NTE_BAD_KEY_STATE);
+        if (auto const status = handles_.at(key).Of->Signing; status != 0) {
+          return status;
         }
         return RealKeys()->SignHash(Real(key), padding, hash, hashBytes, signature, bytes, needed, flags);
       });
@@ -130,14 +133,22 @@ SECURITY_STATUS MockKeys::Answer(NCRYPT_HANDLE object, wchar_t const* name, BYTE
     std::memcpy(value, &TpmImplementation, std::min<std::size_t>(bytes, sizeof TpmImplementation));
     return 0;
   }
-  if (!handle.Of || std::wstring_view{name} != L"Virtual Iso" || !handle.Of->IsIsolated) {
+  if (!handle.Of || std::wstring_view{name} != L"Virtual Iso") {
     return NTE_NOT_SUPPORTED;
   }
-  constexpr DWORD yes = 1;
-  *needed = sizeof yes;
-  if (bytes >= sizeof yes) {
-    std::memcpy(value, &yes, sizeof yes);
+  if (IsolationStatus != 0) {
+    return IsolationStatus;
   }
+  if (!handle.Of->IsIsolated) {
+    return NTE_NOT_SUPPORTED;
+  }
+  *needed = IsolationBytes;
+  if (bytes < IsolationBytes) {
+    return NTE_BUFFER_TOO_SMALL;
+  }
+  constexpr DWORD yes = 1;
+  std::fill_n(value, IsolationBytes, BYTE{0});
+  std::memcpy(value, &yes, sizeof yes);
   return 0;
 }
 
@@ -152,9 +163,10 @@ void MockKeys::AddForeignKey(std::wstring const& name, DWORD bits) {
   keys_[{key->Provider, name}] = key;
 }
 
-void MockKeys::Reboot() {
+void MockKeys::Reboot(SECURITY_STATUS signing, SECURITY_STATUS opening) {
   for (auto const& [place, key] : keys_) {
-    key->IsStale = true;
+    key->Signing = signing;
+    key->Opening = opening;
   }
 }
 
@@ -170,8 +182,9 @@ MockMutexes::MockMutexes() {
   ON_CALL(*this, CurrentUser).WillByDefault(testing::Return(L"S-1-5-21-1"));
   ON_CALL(*this, OpenNamedMutex).WillByDefault([this](wchar_t const*, wchar_t const*) {
     ++OpenHandles;
-    return reinterpret_cast<HANDLE>(1);
+    return reinterpret_cast<HANDLE>(std::uintptr_t{1});
   });
+  ON_CALL(*this, OwnerOf).WillByDefault(testing::Return(L"S-1-5-21-1"));
   ON_CALL(*this, Wait).WillByDefault([this](HANDLE, DWORD) {
     ++Held;
     return DWORD{WAIT_OBJECT_0};

@@ -18,6 +18,12 @@
 
 namespace mtlspop::windows_tests {
 
+/// A status by its number, which as a number is unsigned.
+template <class Number>
+constexpr SECURITY_STATUS Status(Number number) {
+  return static_cast<SECURITY_STATUS>(number);
+}
+
 /// Keys are made by Wine's or Windows' own CNG, so that they sign; where they are and what they are worth is played.
 class MockKeys : public windows::KeyFunctions {
  public:
@@ -62,8 +68,9 @@ class MockKeys : public windows::KeyFunctions {
   /// Another program makes a key of this name: of the software provider, not isolated.
   void AddForeignKey(std::wstring const& name, DWORD bits = 2048);
 
-  /// The machine is rebooted: persisted per-boot keys still open, and sign no more.
-  void Reboot();
+  /// The machine is rebooted: keys that are there answer `signing` when they are to sign, and `opening` when they are
+  /// opened. Which answers a Windows gives is not known here, so tests give several.
+  void Reboot(SECURITY_STATUS signing = NTE_BAD_KEY_STATE, SECURITY_STATUS opening = 0);
 
   /// Handles given out and not given back.
   std::size_t OpenHandles() const noexcept { return handles_.size(); }
@@ -75,6 +82,9 @@ class MockKeys : public windows::KeyFunctions {
   /// What virtualization-based security does with its flags.
   enum class Isolation { Works, IsIgnored, IsUnavailable };
   Isolation KeyGuard = Isolation::Works;
+  /// How long the property is that says so, and what reading it answers, if not that.
+  DWORD IsolationBytes = sizeof(DWORD);
+  SECURITY_STATUS IsolationStatus = 0;
   bool HasTpm = true;
   /// What the TPM's provider says about itself; 0: nothing, as Wine's does, which has a provider of any name.
   DWORD TpmImplementation = NCRYPT_IMPL_HARDWARE_FLAG | NCRYPT_IMPL_HARDWARE_RNG_FLAG;
@@ -88,7 +98,8 @@ class MockKeys : public windows::KeyFunctions {
     bool IsIsolated = false;
     /// A key is there for others only when it is finished.
     bool IsFinished = false;
-    bool IsStale = false;
+    SECURITY_STATUS Opening = 0;
+    SECURITY_STATUS Signing = 0;
   };
   struct Handle {
     std::shared_ptr<Key> Of;
@@ -114,6 +125,7 @@ class MockMutexes : public windows::MutexFunctions {
 
   MOCK_METHOD(std::wstring, CurrentUser, (), (override));
   MOCK_METHOD(HANDLE, OpenNamedMutex, (wchar_t const* name, wchar_t const* security), (override));
+  MOCK_METHOD(std::wstring, OwnerOf, (HANDLE mutex), (override));
   MOCK_METHOD(DWORD, Wait, (HANDLE mutex, DWORD milliseconds), (override));
   MOCK_METHOD(void, ReleaseMutex, (HANDLE mutex), (override));
   MOCK_METHOD(void, CloseHandle, (HANDLE handle), (override));
