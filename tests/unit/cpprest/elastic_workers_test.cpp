@@ -116,8 +116,8 @@ TEST(ElasticWorkers, LetContinuationsWaitWhereTheSystemHasNoThread) {
 }
 
 TEST(ElasticWorkers, SayThatTheyHaveNoThreadForWhatMustNotWait) {
-  ElasticWorkers workers{std::chrono::seconds{10}, MakeOneThread()};
   Event gate;
+  ElasticWorkers workers{std::chrono::seconds{10}, MakeOneThread()};
   Post(workers, [&] { EXPECT_TRUE(gate.Wait()); });
   EXPECT_EQ(test::ErrorCodeOf([&] { workers.RunNow([](void*) {}, nullptr); }), errors::SystemFailure.Name());
   gate.Set();
