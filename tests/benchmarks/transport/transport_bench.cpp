@@ -2,13 +2,16 @@
 /// The transport beside the clients that people use today, in one run on one machine.
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <system_error>
 #include <thread>
 
 #include <malloc.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "support/report.hpp"
@@ -90,7 +93,29 @@ std::vector<Named> Everybody(BenchServer const& server, Scenario const& scenario
   return peers;
 }
 
-void KeepAlive(Report& report, BenchServer const& server, BenchOptions const& options) {
+/// Keeps this thread, and the threads and processes that it starts meanwhile, on one processor. Where client and server
+/// take turns anyway, two would spend nine tenths of a request waking each other, whatever the client does.
+class OneProcessor final {
+ public:
+  OneProcessor() {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(std::max(::sched_getcpu(), 0)), &one);
+    if (::sched_getaffinity(0, sizeof all_, &all_) != 0 || ::sched_setaffinity(0, sizeof one, &one) != 0) {
+      throw std::system_error{errno, std::generic_category(), "one processor"};
+    }
+  }
+  ~OneProcessor() { ::sched_setaffinity(0, sizeof all_, &all_); }
+  OneProcessor(OneProcessor const&) = delete;
+  OneProcessor& operator=(OneProcessor const&) = delete;
+
+ private:
+  cpu_set_t all_{};
+};
+
+void KeepAlive(Report& report, BenchOptions const& options) {
+  OneProcessor const one;
+  BenchServer const server;
   for (bool const tls13 : {false, true}) {
     std::string const name = std::string{"keep-alive GET, TLS "} + (tls13 ? "1.3" : "1.2");
     if (options.Wants(name)) {
@@ -284,9 +309,9 @@ int Main(int argc, char** argv) {
   if (!options.Rest.empty()) {
     return RunLoop(options.Rest);
   }
-  BenchServer const server;
   Report report{"transport"};
-  KeepAlive(report, server, options);
+  KeepAlive(report, options);
+  BenchServer const server;
   NewConnections(report, server, options);
   Threads(report, server, options);
   Large(report, server, options);
