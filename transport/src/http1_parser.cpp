@@ -176,7 +176,9 @@ void Http1Parser::Impl::ThrowChunkExtensionLimit() const {
 void Http1Parser::Impl::CheckPartOfHead(gsl::span<std::uint8_t const> bytes) const {
   std::size_t lines = 0;
   auto const end = bytes.end();
-  for (auto line = bytes.begin(); line != end; ++lines) {
+  for (auto line = bytes.begin(); line != end;) {
+    // A folded line goes on with the field before it (RFC 9112 section 5.2).
+    lines += *line == ' ' || *line == '\t' ? 0 : 1;
     auto const newline = std::find(line, end, '\n');
     if (newline - line > static_cast<std::ptrdiff_t>(limits_.LineBytes)) {
       ThrowLineLimit();
