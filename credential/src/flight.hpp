@@ -41,17 +41,11 @@ class Flight final {
   /// @throw Error what the work threw, or `cancelled` and `deadline_exceeded` with `what` where `context` ends first
   T Wait(Context const& context, char const* what) {
     std::unique_lock<std::mutex> lock{mutex_};
-    WaitUntil(lock, changed_, Context::TimePoint::max(), context, [this] { return IsDone(); });
+    WaitOrThrow(lock, changed_, context, what, [this] { return IsDone(); });
     if (result_) return *result_;
-    if (failure_) {
-      auto const failure = *failure_;
-      lock.unlock();
-      failure.Throw();
-    }
+    auto const failure = *failure_;
     lock.unlock();
-    context.ThrowIfEnded(what);
-    // The deadline was reached to the tick, and the clock says not yet.
-    throw Error{{errors::DeadlineExceeded, std::string{what} + " took longer than allowed", "Allow more time"}};
+    failure.Throw();
   }
 
  private:

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <string>
 
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/error.hpp"
 
 namespace mtlspop {
 
@@ -54,6 +56,24 @@ bool WaitUntil(
   registration = CancellationRegistration{};
   lock.lock();
   return result || ready();
+}
+
+/// The same, for those who cannot go on where it is the context that ends.
+/// @throw Error `cancelled` or `deadline_exceeded`, with `what` as what was waited for
+template <class Ready>
+void WaitOrThrow(
+    std::unique_lock<std::mutex>& lock,
+    std::condition_variable& changed,
+    Context const& context,
+    char const* what,
+    Ready ready) {
+  if (WaitUntil(lock, changed, Context::TimePoint::max(), context, ready)) {
+    return;
+  }
+  lock.unlock();
+  context.ThrowIfEnded(what);
+  // The deadline was reached to the tick, and the clock says not yet.
+  throw Error{{errors::DeadlineExceeded, std::string{what} + " took longer than allowed", "Allow more time"}};
 }
 
 }  // namespace mtlspop

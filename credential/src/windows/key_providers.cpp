@@ -17,6 +17,7 @@
 #include "friendly_name.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
+#include "schannel/wide_text.hpp"
 #include "status.hpp"
 #include "turn.hpp"
 
@@ -31,6 +32,7 @@
 namespace mtlspop::windows {
 namespace {
 
+using schannel::NarrowAscii;
 using std::chrono::milliseconds;
 using PublicKey = std::vector<std::uint8_t>;
 
@@ -57,15 +59,6 @@ constexpr Tier KeyGuardTier{
 constexpr Tier TpmTier{KeyStrength::Hardware, PlatformProvider, L"MtlspopTpmKey", 0, false};
 
 std::wstring WidenName(std::string const& name) { return {name.begin(), name.end()}; }
-
-/// Names of keys and providers are ASCII.
-std::string NarrowName(std::wstring const& name) {
-  std::string narrow;
-  for (wchar_t const letter : name) {
-    narrow += letter > 0 && letter < 0x7F ? static_cast<char>(letter) : '?';
-  }
-  return narrow;
-}
 
 std::wstring NameOr(std::string const& name, std::wstring const& otherwise) {
   return name.empty() ? otherwise : WidenName(name);
@@ -124,11 +117,11 @@ TierUnavailable Unavailable(Tier const& tier, char const* what, SECURITY_STATUS 
 }
 
 std::string NameOf(Tier const& tier, std::wstring const& name) {
-  return std::string{ToString(tier.Strength)} + " key " + NarrowName(name);
+  return std::string{ToString(tier.Strength)} + " key " + NarrowAscii(name);
 }
 
 std::string HowToDelete(Tier const& tier) {
-  return "delete it with certutil -user -csp \"" + NarrowName(tier.Provider) + "\" -delkey and its name";
+  return "delete it with certutil -user -csp \"" + NarrowAscii(tier.Provider) + "\" -delkey and its name";
 }
 
 /// A key that is there, and neither usable nor known to be of no use to anybody.
@@ -146,7 +139,7 @@ TierUnavailable Unusable(Tier const& tier, std::wstring const& name, char const*
 TierUnavailable NameIsTaken(Tier const& tier, std::wstring const& name, std::string const& why) {
   ErrorDetails details{
       errors::KeyUnavailable,
-      "The name " + NarrowName(name) + " is that of a key which is in use and no " +
+      "The name " + NarrowAscii(name) + " is that of a key which is in use and no " +
           std::string{ToString(tier.Strength)} + " key. It is left alone. " + why,
       "Choose a name that no other program uses, with the environment variable MSAL_MSI_V2_KEY_NAME. Or, if nobody "
       "needs that key, " +
@@ -168,7 +161,7 @@ TierUnavailable Busy(Tier const& tier, std::wstring const& name, std::string con
 /// Names the mutex that keeps those apart who make, replace or delete one key. Windows does not tell 'a' from 'A' in the
 /// names of keys.
 std::string MutexOf(Tier const& tier, std::wstring const& name) {
-  auto text = NarrowName(tier.Provider) + "|" + NarrowName(name);
+  auto text = NarrowAscii(tier.Provider) + "|" + NarrowAscii(name);
   std::transform(text.begin(), text.end(), text.begin(), [](char letter) {
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
   });

@@ -8,9 +8,12 @@
 
 #include <gsl/util>
 
+#include "schannel/wide_text.hpp"
+
 namespace mtlspop::windows {
 namespace {
 
+using schannel::NarrowAscii;
 using Milliseconds = std::chrono::milliseconds;
 
 /// A wait for a mutex cannot be woken: it looks this often whether its caller still wants it.
@@ -109,28 +112,19 @@ bool WaitFor(MutexFunctions& functions, HANDLE mutex, Milliseconds wait, Context
   }
 }
 
-/// SIDs and names of mutexes are ASCII.
-std::string Narrow(std::wstring const& text) {
-  std::string narrow;
-  for (wchar_t const letter : text) {
-    narrow += letter > 0 && letter < 0x7F ? static_cast<char>(letter) : '?';
-  }
-  return narrow;
-}
-
 std::string WhyNotOpen(std::wstring const& name, DWORD error) {
   if (error == ERROR_ACCESS_DENIED || error == ERROR_INVALID_HANDLE) {
-    return "something that this user may not use has the name " + Narrow(name) +
+    return "something that this user may not use has the name " + NarrowAscii(name) +
            ": another account or program made it, and nothing is done until it is gone";
   }
-  return "the mutex " + Narrow(name) + " cannot be made (error " + std::to_string(error) + ")";
+  return "the mutex " + NarrowAscii(name) + " cannot be made (error " + std::to_string(error) + ")";
 }
 
 /// The name says which user this is. Whether an owner that is not the same SID is another account is for people to judge:
 /// what an administrator makes may belong to all of them.
 std::string WhyNotFree(std::wstring const& name, std::wstring const& owner) {
-  return "another process is at it, or keeps the mutex " + Narrow(name) +
-         (owner.empty() ? "" : ", which belongs to " + Narrow(owner));
+  return "another process is at it, or keeps the mutex " + NarrowAscii(name) +
+         (owner.empty() ? "" : ", which belongs to " + NarrowAscii(owner));
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <mutex>
 
 #include "mtlspop/transport/context.hpp"
-#include "mtlspop/transport/error.hpp"
 #include "wait.hpp"
 
 namespace mtlspop::windows {
@@ -24,12 +23,7 @@ class Turns final {
     /// @throw Error `cancelled` or `deadline_exceeded` where `context` ends first, with `what` as what was waited for
     Turn(Turns& turns, Context const& context, char const* what) : turns_(turns) {
       std::unique_lock<std::mutex> lock{turns.mutex_};
-      if (!WaitUntil(lock, turns.changed_, Context::TimePoint::max(), context, [&turns] { return !turns.isTaken_; })) {
-        lock.unlock();
-        context.ThrowIfEnded(what);
-        // The deadline was reached to the tick, and the clock says not yet.
-        throw Error{{errors::DeadlineExceeded, std::string{what} + " took longer than allowed", "Allow more time"}};
-      }
+      WaitOrThrow(lock, turns.changed_, context, what, [&turns] { return !turns.isTaken_; });
       turns.isTaken_ = true;
     }
     ~Turn() {

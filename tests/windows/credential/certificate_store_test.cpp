@@ -107,6 +107,20 @@ class CertificateStoreTest : public testing::Test {
     return entry;
   }
 
+  /// The same for "identity", with a TPM's key.
+  void AddTpmEntry() {
+    KeyRequest request;
+    request.Name = "a";
+    auto const key = windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey(request, {});
+    windows::StoreEntry entry;
+    entry.Der = MakeCertificateFor(key->SubjectPublicKeyInfo());
+    entry.FriendlyName = *windows::Format(
+        {windows::BindingTag("identity"), "client", "tenant", "https://sts.example", "", false,
+         std::chrono::system_clock::now()});
+    entry.Key = {windows::PlatformProvider, L"a"};
+    entries_->Entries.push_back(entry);
+  }
+
   gsl::not_null<std::shared_ptr<KeyProvider>> Provider(windows::KeyIsGone keyIsGone = [](auto const&) {}) {
     return windows::MakeKeyGuardKeyProvider(
         keys_, std::move(keyIsGone), {}, {}, std::make_shared<NiceMock<MockMutexes>>());
@@ -159,16 +173,7 @@ TEST_F(CertificateStoreTest, TheNewestBindingIsTakenAndOlderOnesAreRemoved) {
 }
 
 TEST_F(CertificateStoreTest, AKeyIsATpmsOnlyIfItsProviderSaysThatItIsHardware) {
-  KeyRequest request;
-  request.Name = "a";
-  auto const key = windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey(request, {});
-  windows::StoreEntry entry;
-  entry.Der = MakeCertificateFor(key->SubjectPublicKeyInfo());
-  entry.FriendlyName = *windows::Format(
-      {windows::BindingTag("identity"), "client", "tenant", "https://sts.example", "", false,
-       std::chrono::system_clock::now()});
-  entry.Key = {windows::PlatformProvider, L"a"};
-  entries_->Entries.push_back(entry);
+  AddTpmEntry();
   EXPECT_EQ(Store().Load("identity")->Key->Strength(), KeyStrength::Hardware);
   keys_->TpmImplementation = NCRYPT_IMPL_SOFTWARE_FLAG;
   EXPECT_EQ(Store().Load("identity")->Key->Strength(), KeyStrength::Software);
@@ -335,16 +340,7 @@ TEST_F(CertificateStoreTest, ACertificateWhoseKeySignsTheNextTimeIsLeftAlone) {
 }
 
 TEST_F(CertificateStoreTest, ACertificateOfATpmsKeyIsLeftAloneWhileNobodyKnowsThatTheKeyIsDead) {
-  KeyRequest request;
-  request.Name = "a";
-  auto const key = windows::MakeTpmKeyProvider(keys_, [](auto const&) {}, {})->GetOrCreateKey(request, {});
-  windows::StoreEntry entry;
-  entry.Der = MakeCertificateFor(key->SubjectPublicKeyInfo());
-  entry.FriendlyName = *windows::Format(
-      {windows::BindingTag("identity"), "client", "tenant", "https://sts.example", "", false,
-       std::chrono::system_clock::now()});
-  entry.Key = {windows::PlatformProvider, L"a"};
-  entries_->Entries.push_back(entry);
+  AddTpmEntry();
   keys_->Reboot(NTE_FAIL);
   for (auto const isolation : {Status(0), Status(NTE_INTERNAL_ERROR)}) {
     keys_->IsolationStatus = isolation;

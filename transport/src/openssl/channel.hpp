@@ -27,6 +27,9 @@ enum class IoStatus {
   Failed,
 };
 
+/// Whether nothing is wrong, and nothing moved either.
+constexpr bool Waits(IoStatus status) noexcept { return status == IoStatus::WantRead || status == IoStatus::WantWrite; }
+
 struct IoResult {
   IoStatus Status;
   std::size_t Count = 0;

@@ -39,7 +39,7 @@ void Connection::ShakeHands(Waiter& waiter) {
 
 IoStatus Connection::TryHandshake() {
   auto const status = tls_->TryHandshake();
-  if (status == IoStatus::Done || status == IoStatus::WantRead || status == IoStatus::WantWrite) {
+  if (status == IoStatus::Done || Waits(status)) {
     return status;
   }
   auto details = Describe(status, "the TLS handshake");
@@ -53,7 +53,7 @@ IoResult Connection::Read(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
     // With TLS in TLS what one layer owes the other side may wait for what the other one reads.
     plain_.SetMayBlock(waiter.MayBlock() && outerTls_ == nullptr && !top_->HasUnsentBytes());
     auto const result = top_->TryRead(buffer);
-    if (result.Status != IoStatus::WantRead && result.Status != IoStatus::WantWrite) {
+    if (!Waits(result.Status)) {
       return result;
     }
     Wait(result.Status, waiter);
@@ -77,7 +77,7 @@ bool Connection::WaitOrInput(IoStatus status, Waiter& waiter) {
 void Connection::Flush(Waiter& waiter) {
   while (top_->HasUnsentBytes()) {
     auto const status = top_->TryFlush();
-    if (status == IoStatus::WantRead || status == IoStatus::WantWrite) {
+    if (Waits(status)) {
       Wait(status, waiter);
     } else if (status != IoStatus::Done) {
       throw Error{Describe(status, "sending")};

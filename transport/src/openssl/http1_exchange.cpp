@@ -161,7 +161,7 @@ bool Http1Exchange::AwaitContinue() {
       if (LookForHead()) {
         return false;
       }
-    } else if (result.Status == IoStatus::WantRead || result.Status == IoStatus::WantWrite) {
+    } else if (Waits(result.Status)) {
       connection_->Wait(result.Status, waiter_, until);
     } else {
       ThrowFailed(result.Status, "waiting for 100 Continue");
@@ -221,7 +221,7 @@ bool Http1Exchange::ReceiveSome() {
     connection_->Input().Added(result.Count);
     return LookForHead();
   }
-  if (result.Status != IoStatus::WantRead && result.Status != IoStatus::WantWrite) {
+  if (!Waits(result.Status)) {
     ThrowFailed(result.Status, "sending the request");
   }
   return false;

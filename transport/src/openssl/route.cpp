@@ -24,7 +24,7 @@ void WriteAll(Connection& connection, std::string const& text, Waiter& waiter) {
     auto const result = connection.TryWrite(bytes);
     if (result.Status == IoStatus::Done) {
       bytes = bytes.subspan(result.Count);
-    } else if (result.Status == IoStatus::WantRead || result.Status == IoStatus::WantWrite) {
+    } else if (Waits(result.Status)) {
       connection.Wait(result.Status, waiter);
     } else {
       throw Error{connection.Describe(result.Status, "asking the proxy for a tunnel")};
@@ -56,7 +56,7 @@ int ReadTunnelAnswer(Connection& connection, TransportLimits const& limits, Wait
         }
         parser = Http1Parser{limits, "HEAD"};
       }
-    } else if (result.Status == IoStatus::WantRead || result.Status == IoStatus::WantWrite) {
+    } else if (Waits(result.Status)) {
       connection.Wait(result.Status, waiter);
     } else {
       auto const gone = result.Status == IoStatus::Closed ? IoStatus::Lost : result.Status;

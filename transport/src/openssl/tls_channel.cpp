@@ -266,8 +266,7 @@ IoStatus TlsChannel::TryHandshake() {
   auto const status = Judge(result);
   // An alert, where it failed; only now, since a TLS channel below has the same queue of errors.
   bool const lost = TryFlush() == IoStatus::Lost;
-  bool const waits = status == IoStatus::WantRead || status == IoStatus::WantWrite;
-  return lost && waits ? IoStatus::Lost : status;
+  return lost && Waits(status) ? IoStatus::Lost : status;
 }
 
 IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {

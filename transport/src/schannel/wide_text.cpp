@@ -31,6 +31,14 @@ std::string Narrow(std::wstring_view text) {
   return narrow;
 }
 
+std::string NarrowAscii(std::wstring_view text) {
+  std::string narrow;
+  for (wchar_t const letter : text) {
+    narrow += letter > 0 && letter < 0x7F ? static_cast<char>(letter) : '?';
+  }
+  return narrow;
+}
+
 std::wstring WidenBytes(std::string_view bytes) {
   std::wstring wide(bytes.size(), L'\0');
   std::transform(bytes.begin(), bytes.end(), wide.begin(), [](char byte) {

@@ -13,6 +13,9 @@ std::wstring Widen(std::string_view text);
 /// UTF-16 to UTF-8.
 std::string Narrow(std::wstring_view text);
 
+/// For names and identifiers, which are ASCII: anything else becomes '?'.
+std::string NarrowAscii(std::wstring_view text);
+
 /// Byte for character: how header fields go through WinHTTP, whose own conversion would depend on the machine's code page.
 std::wstring WidenBytes(std::string_view bytes);
 /// The reverse; a character above U+00FF, which no header field can hold, becomes UTF-8.
