@@ -134,7 +134,7 @@ BindingSource::State::State(State* parents) {
   std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
   if (!lock) return;
   Current = parents->Current;
-  RefusedKeyId = parents->RefusedKeyId;
+  RefusedX5tS256 = parents->RefusedX5tS256;
   RefusedKey = parents->RefusedKey;
 }
 
@@ -253,7 +253,7 @@ std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
   {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const guard{state.Mutex};
-    unwanted = state.Current ? state.Current->Certificate->KeyId() : state.RefusedKeyId;
+    unwanted = state.Current ? state.Current->Certificate->X5tS256() : state.RefusedX5tS256;
   }
   if (auto loaded = Load(unwanted)) return loaded;
   auto issued = Issue(correlationId, context);
@@ -267,12 +267,12 @@ std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwa
     if (!loaded || !loaded->Certificate) return nullptr;
     auto const& certificate = *loaded->Certificate;
     auto const now = options_.Time->Now();
-    bool const good = certificate.KeyId() != unwanted && !options_.IsRejected(certificate.KeyId()) &&
+    bool const good = certificate.X5tS256() != unwanted && !options_.IsRejected(certificate.X5tS256()) &&
                       loaded->Attested == (options_.Attestation != nullptr) &&
                       certificate.Strength() >= options_.MinimumStrength && certificate.IsValidAt(now) &&
                       now < RotationTime(*loaded);
     if (!good) return nullptr;
-    options_.Log.Write(LogLevel::Info, "binding_loaded", {{"key_id", certificate.KeyId()}});
+    options_.Log.Write(LogLevel::Info, "binding_loaded", {{"x5t_s256", certificate.X5tS256()}});
     return std::make_shared<StoredBinding const>(std::move(*loaded));
   } catch (std::exception const& exception) {
     options_.Log.Write(LogLevel::Warning, "binding_store_load_failed", {{"what", exception.what()}});
@@ -333,7 +333,7 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
   binding->IssuedOn = now;
   options_.Log.Write(
       LogLevel::Info, "binding_issued",
-      {{"key_id", binding->Certificate->KeyId()},
+      {{"x5t_s256", binding->Certificate->X5tS256()},
        {"strength", ToString(binding->Certificate->Strength())},
        {"attested", binding->Attested ? "true" : "false"},
        {"lives_seconds",
@@ -357,7 +357,7 @@ int BindingSource::Drops() const {
 KeyRequest BindingSource::NextKey() {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  bool const forceNew = state.Current || !state.RefusedKeyId.empty();
+  bool const forceNew = state.Current || !state.RefusedX5tS256.empty();
   KeyRequest request{options_.MinimumStrength, options_.KeyName, forceNew};
   request.Refused = state.Current && state.Current->Key ? state.Current->Key->SubjectPublicKeyInfo() : state.RefusedKey;
   return request;
@@ -377,39 +377,39 @@ bool BindingSource::Adopt(Binding const& binding, int drops) {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
     if (state.Drops != drops) return false;
-    if (state.Current) retired = state.Current->Certificate->KeyId();
+    if (state.Current) retired = state.Current->Certificate->X5tS256();
     state.Current = binding;
-    state.RefusedKeyId.clear();
+    state.RefusedX5tS256.clear();
     state.RefusedKey.clear();
     rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
     state.NextTryOn = 0;
     state.FailedRotations = 0;
     state.IsRotating = false;  // before anybody sees the new binding, and finds the next rotation due
   }
-  options_.OnRenewed(binding->Certificate->KeyId(), retired);
+  options_.OnRenewed(binding->Certificate->X5tS256(), retired);
   return true;
 }
 
-bool BindingSource::IsCurrent(std::string_view keyId) {
+bool BindingSource::IsCurrent(std::string_view x5tS256) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  return state.Current && state.Current->Certificate->KeyId() == keyId;
+  return state.Current && state.Current->Certificate->X5tS256() == x5tS256;
 }
 
-void BindingSource::Drop(std::string_view keyId) {
+void BindingSource::Drop(std::string_view x5tS256) {
   {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
-    if (state.Current && state.Current->Certificate->KeyId() == keyId) {
+    if (state.Current && state.Current->Certificate->X5tS256() == x5tS256) {
       state.RefusedKey = state.Current->Key ? state.Current->Key->SubjectPublicKeyInfo() : std::vector<std::uint8_t>{};
       state.Current = nullptr;
-      state.RefusedKeyId = keyId;
+      state.RefusedX5tS256 = x5tS256;
       ++state.Drops;
       rotateOn_.store(Never);
     }
   }
   try {
-    options_.Store->Remove(options_.StoreName, keyId);
+    options_.Store->Remove(options_.StoreName, x5tS256);
   } catch (std::exception const& exception) {
     options_.Log.Write(LogLevel::Warning, "binding_store_remove_failed", {{"what", exception.what()}});
   }

@@ -43,10 +43,10 @@ class BindingSource final {
     std::string KeyName;
     gsl::not_null<std::shared_ptr<Clock>> Time;
     Logger Log;
-    /// Whether a binding of this key id was refused by the other side.
-    std::function<bool(std::string_view keyId)> IsRejected;
-    /// There is a new binding. `retired` is the key id of the one before it, "" where there was none.
-    std::function<void(std::string const& keyId, std::string const& retired)> OnRenewed;
+    /// Whether a binding of this `x5t#S256` was refused by the other side.
+    std::function<bool(std::string_view x5tS256)> IsRejected;
+    /// There is a new binding. `retired` is the `x5t#S256` of the one before it, "" where there was none.
+    std::function<void(std::string const& x5tS256, std::string const& retired)> OnRenewed;
   };
   BindingSource(Options options, ImdsClient imds);
 
@@ -64,9 +64,9 @@ class BindingSource final {
   void Rotate(std::string const& correlationId, Context const& context);
 
   /// Whether this is the binding that is given out.
-  bool IsCurrent(std::string_view keyId);
+  bool IsCurrent(std::string_view x5tS256);
   /// The binding was refused: it is not given out again, and the next one has a new key.
-  void Drop(std::string_view keyId);
+  void Drop(std::string_view x5tS256);
 
   /// Throws the errors that are known before anything is sent.
   /// @throw Error `minimum_strength_not_available`, `key_unavailable`, `attestation_failed`
@@ -102,7 +102,7 @@ class BindingSource final {
     Binding Current;
     std::shared_ptr<Flight<Binding>> UnderWay;
     /// Of the binding before, where it was refused: the next one has a new key.
-    std::string RefusedKeyId;
+    std::string RefusedX5tS256;
     /// Its public key, where that is known.
     std::vector<std::uint8_t> RefusedKey;
     /// How often a binding was refused that was in use.

@@ -100,7 +100,7 @@ AccessToken CachedTokens::GetInsteadOf(
     if (EndedByCaller(error, context)) throw;
     auto const now = clock_->Now();
     bool const lives = now < stale.ExpiresOn && (!stale.Binding || stale.Binding->IsValidAt(now));
-    if (!lives || (stale.Binding && IsRejected(stale.Binding->KeyId()))) throw;
+    if (!lives || (stale.Binding && IsRejected(stale.Binding->X5tS256()))) throw;
     log_.Write(
         LogLevel::Warning, "token_served_close_to_expiry",
         {{"credential", owner_}, {"reason", error.Code().Name()}, {"error", error.what()}});
@@ -184,17 +184,17 @@ void CachedTokens::Fly(
 }
 
 void CachedTokens::Keep(TokenRequest const& request, TokenRoute route, AccessToken const& token) {
-  if (token.Binding && IsRejected(token.Binding->KeyId())) return;
+  if (token.Binding && IsRejected(token.Binding->X5tS256())) return;
   cache_.Put(request, route, token, clock_->Now());
   // Whoever rejects a binding marks it first and drops its tokens then: one of the two meets a token that was put in between.
-  if (token.Binding && IsRejected(token.Binding->KeyId())) cache_.DropBinding(token.Binding->KeyId());
+  if (token.Binding && IsRejected(token.Binding->X5tS256())) cache_.DropBinding(token.Binding->X5tS256());
 }
 
 AccessToken CachedTokens::FetchUsable(
     TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context) {
   auto token = fetch_(request, route, isRefresh, context);
   // Somebody may have found the binding refused while the token was under way.
-  if (!token.Binding || !IsRejected(token.Binding->KeyId())) return token;
+  if (!token.Binding || !IsRejected(token.Binding->X5tS256())) return token;
   return fetch_(request, route, isRefresh, context);
 }
 
@@ -205,50 +205,50 @@ void CachedTokens::Land(std::string const& key, std::shared_ptr<TokenFlight> con
   if (found != state.Flights.end() && found->second == flight) state.Flights.erase(found);
 }
 
-void CachedTokens::Reject(std::string const& keyId) {
+void CachedTokens::Reject(std::string const& x5tS256) {
   {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
-    if (std::find(state.Rejected.begin(), state.Rejected.end(), keyId) == state.Rejected.end())
-      state.Rejected.push_back(keyId);
+    if (std::find(state.Rejected.begin(), state.Rejected.end(), x5tS256) == state.Rejected.end())
+      state.Rejected.push_back(x5tS256);
     if (state.Rejected.size() > MostRejected) state.Rejected.erase(state.Rejected.begin());
-    state.Retiring.erase(std::remove(state.Retiring.begin(), state.Retiring.end(), keyId), state.Retiring.end());
+    state.Retiring.erase(std::remove(state.Retiring.begin(), state.Retiring.end(), x5tS256), state.Retiring.end());
   }
-  Forget(keyId);
+  Forget(x5tS256);
 }
 
-void CachedTokens::Withdraw(std::string const& tenantId, std::string const& keyId) {
-  cache_.DropBinding(keyId, tenantId);
+void CachedTokens::Withdraw(std::string const& tenantId, std::string const& x5tS256) {
+  cache_.DropBinding(x5tS256, tenantId);
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  auto const found = std::find(state.Retiring.begin(), state.Retiring.end(), keyId);
-  if (found == state.Retiring.end()) state.Retiring.push_back(keyId);
+  auto const found = std::find(state.Retiring.begin(), state.Retiring.end(), x5tS256);
+  if (found == state.Retiring.end()) state.Retiring.push_back(x5tS256);
 }
 
-void CachedTokens::Forget(std::string const& keyId) {
-  cache_.DropBinding(keyId);
-  onUnused_(keyId);
+void CachedTokens::Forget(std::string const& x5tS256) {
+  cache_.DropBinding(x5tS256);
+  onUnused_(x5tS256);
 }
 
-bool CachedTokens::IsRejected(std::string_view keyId) const {
+bool CachedTokens::IsRejected(std::string_view x5tS256) const {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  return std::find(state.Rejected.begin(), state.Rejected.end(), keyId) != state.Rejected.end();
+  return std::find(state.Rejected.begin(), state.Rejected.end(), x5tS256) != state.Rejected.end();
 }
 
-void CachedTokens::Readmit(std::string const& keyId) {
+void CachedTokens::Readmit(std::string const& x5tS256) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  state.Rejected.erase(std::remove(state.Rejected.begin(), state.Rejected.end(), keyId), state.Rejected.end());
+  state.Rejected.erase(std::remove(state.Rejected.begin(), state.Rejected.end(), x5tS256), state.Rejected.end());
 }
 
-void CachedTokens::Renew(std::string const& keyId, std::string const& retired) {
+void CachedTokens::Renew(std::string const& x5tS256, std::string const& retired) {
   if (!retired.empty()) {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
     state.Retiring.push_back(retired);
   }
-  cache_.PreferBinding(keyId, clock_->Now());
+  cache_.PreferBinding(x5tS256, clock_->Now());
   ReportUnused();
 }
 
@@ -262,7 +262,7 @@ void CachedTokens::ReportUnused() {
     unused.assign(firstUnused, state.Retiring.end());
     state.Retiring.erase(firstUnused, state.Retiring.end());
   }
-  for (auto const& keyId : unused) onUnused_(keyId);
+  for (auto const& x5tS256 : unused) onUnused_(x5tS256);
 }
 
 }  // namespace mtlspop

@@ -34,8 +34,8 @@ class CachedTokens final {
   /// @throw Error
   using Fetch =
       std::function<AccessToken(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context)>;
-  /// Is told that no token in the cache is bound to this key id any more, once that was asked for.
-  using OnUnused = std::function<void(std::string const& keyId)>;
+  /// Is told that no token in the cache is bound to this `x5t#S256` any more, once that was asked for.
+  using OnUnused = std::function<void(std::string const& x5tS256)>;
 
   CachedTokens(
       std::string_view owner, gsl::not_null<std::shared_ptr<Clock>> clock, Logger log, Fetch fetch, OnUnused onUnused);
@@ -48,18 +48,18 @@ class CachedTokens final {
   void Remove(TokenRequest const& request, TokenRoute route) { cache_.Remove(request, route); }
 
   /// The binding was refused: forgets its tokens, and keeps none that comes later.
-  void Reject(std::string const& keyId);
-  bool IsRejected(std::string_view keyId) const;
+  void Reject(std::string const& x5tS256);
+  bool IsRejected(std::string_view x5tS256) const;
   /// A tenant refused the binding, and the credential gets another one: forgets that tenant's tokens. Others keep theirs
   /// until they are refreshed, and `OnUnused` is called when the last one has gone.
-  void Withdraw(std::string const& tenantId, std::string const& keyId);
+  void Withdraw(std::string const& tenantId, std::string const& x5tS256);
   /// Whoever makes the binding knows that it was refused, and uses it again: tokens bound to it are kept from now on.
-  void Readmit(std::string const& keyId);
+  void Readmit(std::string const& x5tS256);
   /// Forgets the tokens of a binding, and has its connections closed. It may be used again.
-  void Forget(std::string const& keyId);
+  void Forget(std::string const& x5tS256);
   /// The credential has a new binding: tokens bound to others are refreshed in the background, and `OnUnused` is called
   /// for `retired` when the last one has gone.
-  void Renew(std::string const& keyId, std::string const& retired);
+  void Renew(std::string const& x5tS256, std::string const& retired);
 
   /// Runs something in the background, for no longer than a fetch may take.
   /// @throw std::system_error where no thread can be had

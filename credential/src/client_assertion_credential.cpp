@@ -23,17 +23,17 @@ class ClientAssertionCredential::Impl {
 
  private:
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
-  AccessToken GetAssertion(std::string const& rejectedKeyId, Context const& context);
+  AccessToken GetAssertion(std::string const& rejectedX5tS256, Context const& context);
   AccessToken Exchange(
       AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const;
-  void HearRefusal(std::string const& keyId);
+  void HearRefusal(std::string const& x5tS256);
 
   struct State {
     /// A child of fork() goes on with what its parent knew, unless that was changing just then: it asks leg 1 then.
     explicit State(State* parents);
     std::mutex Mutex;
     /// Of the last binding that leg 1 gave, "" before and where it was refused since.
-    std::string CurrentKeyId;
+    std::string CurrentX5tS256;
   };
 
   ClientAssertionCredentialOptions options_;
@@ -56,7 +56,7 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
           options_.Time,
           options_.Log,
           [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
-          [this](std::string const& keyId) { client_.Transport().RetireBinding(keyId); }) {
+          [this](std::string const& x5tS256) { client_.Transport().RetireBinding(x5tS256); }) {
   if (options_.Assertion) return;
   throw Error{
       {errors::InvalidArgument, "The credential has no other credential that gives it its assertion",
@@ -66,67 +66,67 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
 ClientAssertionCredential::Impl::State::State(State* parents) {
   if (parents == nullptr) return;
   std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
-  if (lock) CurrentKeyId = parents->CurrentKeyId;
+  if (lock) CurrentX5tS256 = parents->CurrentX5tS256;
 }
 
 AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
+  if (!request.RejectedX5tS256.empty()) HearRefusal(request.RejectedX5tS256);
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
 }
 
 /// The binding is leg 1's: it is told when it gives it again, and counts refusals for itself.
-void ClientAssertionCredential::Impl::HearRefusal(std::string const& keyId) {
+void ClientAssertionCredential::Impl::HearRefusal(std::string const& x5tS256) {
   bool isCurrent = false;
   {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
-    isCurrent = state.CurrentKeyId == keyId;
-    if (isCurrent && limit_.Hear(keyId, options_.Time->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
-      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
+    isCurrent = state.CurrentX5tS256 == x5tS256;
+    if (isCurrent && limit_.Hear(x5tS256, options_.Time->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
+      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
       throw RefusedTooSoon();
     }
-    if (isCurrent) state.CurrentKeyId.clear();
+    if (isCurrent) state.CurrentX5tS256.clear();
   }
   // Tokens that are under way with it must not come into the cache later.
-  if (isCurrent) tokens_.Reject(keyId);
-  if (!isCurrent) tokens_.Forget(keyId);
+  if (isCurrent) tokens_.Reject(x5tS256);
+  if (!isCurrent) tokens_.Forget(x5tS256);
 }
 
 AccessToken ClientAssertionCredential::Impl::Fetch(
     TokenRequest const& request, TokenRoute route, Context const& context) {
   auto assertion = GetAssertion({}, context);
-  if (auto const keyId = assertion.Binding->KeyId(); tokens_.IsRejected(keyId)) {
-    assertion = GetAssertion(keyId, context);
+  if (auto const x5tS256 = assertion.Binding->X5tS256(); tokens_.IsRejected(x5tS256)) {
+    assertion = GetAssertion(x5tS256, context);
   }
   try {
     return Exchange(assertion, request, route, context);
   } catch (Error const& error) {
     if (error.Code() != errors::BindingRejected) throw;
-    auto const keyId = assertion.Binding->KeyId();
+    auto const x5tS256 = assertion.Binding->X5tS256();
     if (MayConcernOneTenant(error.Details())) {
-      tokens_.Withdraw(request.TenantId, keyId);
+      tokens_.Withdraw(request.TenantId, x5tS256);
     } else {
-      tokens_.Forget(keyId);
+      tokens_.Forget(x5tS256);
     }
   }
   // Once, with another certificate of leg 1.
-  assertion = GetAssertion(assertion.Binding->KeyId(), context);
+  assertion = GetAssertion(assertion.Binding->X5tS256(), context);
   return Exchange(assertion, request, route, context);
 }
 
-AccessToken ClientAssertionCredential::Impl::GetAssertion(std::string const& rejectedKeyId, Context const& context) {
+AccessToken ClientAssertionCredential::Impl::GetAssertion(std::string const& rejectedX5tS256, Context const& context) {
   TokenRequest leg1;
   leg1.Scopes = {options_.AssertionScope};
   leg1.Binding = TokenBinding::Required;
-  leg1.RejectedKeyId = rejectedKeyId;
+  leg1.RejectedX5tS256 = rejectedX5tS256;
   auto assertion = options_.Assertion->GetToken(leg1, context);
   if (assertion.Binding) {
-    std::string const keyId{assertion.Binding->KeyId()};
+    std::string const x5tS256{assertion.Binding->X5tS256()};
     // It knows of the refusal and has no other, as an application with one certificate.
-    if (keyId == rejectedKeyId) tokens_.Readmit(keyId);
+    if (x5tS256 == rejectedX5tS256) tokens_.Readmit(x5tS256);
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
-    state.CurrentKeyId = keyId;
+    state.CurrentX5tS256 = x5tS256;
     return assertion;
   }
   throw Error{

@@ -88,7 +88,7 @@ class ClientCertificateCredential::Impl {
   };
 
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
-  void HearRefusal(std::string const& keyId);
+  void HearRefusal(std::string const& x5tS256);
   Certificate Current() const;
   Certificate UsableNow();
   bool Reload() noexcept;
@@ -119,7 +119,7 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
           options_.Time,
           options_.Log,
           [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
-          [this](std::string const& keyId) { client_.Transport().RetireBinding(keyId); }) {
+          [this](std::string const& x5tS256) { client_.Transport().RetireBinding(x5tS256); }) {
   CheckSources(options_);
   auto& loaded = state_.Get().Loaded;
   loaded = *Load(options_, nullptr);
@@ -134,25 +134,25 @@ ClientCertificateCredential::Impl::State::State(State* parents) {
 }
 
 AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
+  if (!request.RejectedX5tS256.empty()) HearRefusal(request.RejectedX5tS256);
   ReloadIfDue();
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
 }
 
 /// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.
-void ClientCertificateCredential::Impl::HearRefusal(std::string const& keyId) {
-  if (Current()->KeyId() == keyId) {
-    auto const verdict = limit_.Hear(keyId, clock_->SteadyNow());
+void ClientCertificateCredential::Impl::HearRefusal(std::string const& x5tS256) {
+  if (Current()->X5tS256() == x5tS256) {
+    auto const verdict = limit_.Hear(x5tS256, clock_->SteadyNow());
     if (verdict == ReplacementLimit::Verdict::UnderWay) return;
     if (verdict == ReplacementLimit::Verdict::TooSoon) {
-      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
+      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
       throw RefusedTooSoon();
     }
     // At once: others who were refused do not wait for the reading, and must not be given the same token meanwhile.
-    tokens_.Forget(keyId);
+    tokens_.Forget(x5tS256);
     if (!Reload()) return;
   }
-  tokens_.Forget(keyId);
+  tokens_.Forget(x5tS256);
 }
 
 AccessToken ClientCertificateCredential::Impl::Fetch(
@@ -165,7 +165,7 @@ AccessToken ClientCertificateCredential::Impl::Fetch(
     // Once, where the file holds a newer one.
     if (error.Code() != errors::BindingRejected || !Reload()) throw;
     message.Certificate = UsableNow();
-    if (message.Certificate->KeyId() == certificate->KeyId()) throw;
+    if (message.Certificate->X5tS256() == certificate->X5tS256()) throw;
   }
   return client_.RequestToken(message, request, route, context);
 }
@@ -200,16 +200,16 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
     if (!known.Current) known.Current = first_;
     auto loaded = Load(options_, &known);
     if (!loaded) return false;
-    bool const isNew = loaded->Current->KeyId() != known.Current->KeyId();
-    auto const keyId = loaded->Current->KeyId();
+    bool const isNew = loaded->Current->X5tS256() != known.Current->X5tS256();
+    auto const x5tS256 = loaded->Current->X5tS256();
     {
       std::lock_guard<std::mutex> const lock{state.Mutex};
       state.Loaded = std::move(*loaded);
     }
     if (!isNew) return false;
     options_.Log.Write(
-        LogLevel::Info, "client_certificate_renewed", {{"key_id", keyId}, {"was", known.Current->KeyId()}});
-    tokens_.Renew(keyId, known.Current->KeyId());
+        LogLevel::Info, "client_certificate_renewed", {{"x5t_s256", x5tS256}, {"was", known.Current->X5tS256()}});
+    tokens_.Renew(x5tS256, known.Current->X5tS256());
     return true;
   } catch (std::exception const& exception) {
     // Perhaps somebody is writing it just now.

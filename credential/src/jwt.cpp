@@ -29,7 +29,7 @@ std::optional<JwtClaims> ReadJwt(std::string_view token) {
   JwtClaims claims;
   auto const confirmation = object->find("cnf");
   if (confirmation != object->end() && confirmation->is_object()) {
-    claims.BoundKeyId = json::FindString(*confirmation, "x5t#S256");
+    claims.BoundX5tS256 = json::FindString(*confirmation, "x5t#S256");
   }
   if (auto const seconds = json::FindInteger(*object, "exp")) {
     claims.ExpiresOn = std::chrono::system_clock::time_point{std::chrono::seconds{*seconds}};

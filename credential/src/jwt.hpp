@@ -14,7 +14,7 @@ namespace mtlspop {
 /// What a client reads from a JWT.
 struct JwtClaims {
   /// `cnf.x5t#S256` (RFC 8705 section 3.1), none where it is missing.
-  std::optional<std::string> BoundKeyId;
+  std::optional<std::string> BoundX5tS256;
   /// `exp` (RFC 7519 section 4.1.4).
   std::optional<std::chrono::system_clock::time_point> ExpiresOn;
 };

@@ -79,8 +79,8 @@ class ManagedIdentityCredential::Impl {
       std::string const& correlationId,
       Context const& context) const;
   BindingSource::Options MakeBindingOptions();
-  void HearRefusal(std::string const& keyId);
-  void Replace(std::string const& keyId);
+  void HearRefusal(std::string const& x5tS256);
+  void Replace(std::string const& x5tS256);
   std::string const& TenantOf(TokenRequest const& request) const noexcept;
 
   ManagedIdentityCredentialOptions options_;
@@ -115,7 +115,7 @@ ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
           [this](auto const& request, auto route, bool isRefresh, auto const& context) {
             return Fetch(request, route, isRefresh, context);
           },
-          [this](std::string const& keyId) { client_.Transport().RetireBinding(keyId); }) {}
+          [this](std::string const& x5tS256) { client_.Transport().RetireBinding(x5tS256); }) {}
 
 BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
   auto keys = options_.Keys ? gsl::make_not_null(options_.Keys) : MakeDefaultKeyProvider();
@@ -131,8 +131,8 @@ BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
       settings_.KeyName,
       options_.Time,
       options_.Log,
-      [this](std::string_view keyId) { return tokens_.IsRejected(keyId); },
-      [this](std::string const& keyId, std::string const& retired) { tokens_.Renew(keyId, retired); }};
+      [this](std::string_view x5tS256) { return tokens_.IsRejected(x5tS256); },
+      [this](std::string const& x5tS256, std::string const& retired) { tokens_.Renew(x5tS256, retired); }};
 }
 
 TokenBinding ManagedIdentityCredential::Impl::EffectiveBinding(TokenRequest const& request) const {
@@ -159,7 +159,7 @@ AccessToken ManagedIdentityCredential::Impl::GetToken(TokenRequest const& reques
   auto const asked = EffectiveBinding(request);
   Check(request, asked);
   auto const binding = asked == TokenBinding::Preferred && request.ResourceTakesOnlyBearer ? TokenBinding::None : asked;
-  if (!request.RejectedKeyId.empty()) HearRefusal(request.RejectedKeyId);
+  if (!request.RejectedX5tS256.empty()) HearRefusal(request.RejectedX5tS256);
   RotateIfDue();
   if (binding == TokenBinding::Required) return tokens_.Get(request, TokenRoute::Bound, context);
   if (binding == TokenBinding::Preferred) return GetPreferred(request, context);
@@ -261,15 +261,15 @@ AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
     if (error.Code() != errors::BindingRejected || futile_.Concern(tenant, clock_->SteadyNow())) throw;
     options_.Log.Write(
         LogLevel::Warning, "binding_rejected",
-        {{"key_id", binding->Certificate->KeyId()},
+        {{"x5t_s256", binding->Certificate->X5tS256()},
          {"service_error", error.Details().ServiceErrorCode},
          {"correlation_id", correlationId}});
-    auto const keyId = binding->Certificate->KeyId();
+    auto const x5tS256 = binding->Certificate->X5tS256();
     if (MayConcernOneTenant(error.Details())) {
-      tokens_.Withdraw(request.TenantId, keyId);
-      bindings_.Drop(keyId);
+      tokens_.Withdraw(request.TenantId, x5tS256);
+      bindings_.Drop(x5tS256);
     } else {
-      Replace(keyId);
+      Replace(x5tS256);
     }
   }
   // Once, with a new certificate for a new key.
@@ -311,18 +311,18 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
   return token;
 }
 
-void ManagedIdentityCredential::Impl::HearRefusal(std::string const& keyId) {
-  if (bindings_.IsCurrent(keyId) && limit_.Hear(keyId, clock_->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
-    options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"key_id", keyId}});
+void ManagedIdentityCredential::Impl::HearRefusal(std::string const& x5tS256) {
+  if (bindings_.IsCurrent(x5tS256) && limit_.Hear(x5tS256, clock_->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
+    options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
     throw RefusedTooSoon();
   }
-  Replace(keyId);
+  Replace(x5tS256);
 }
 
-void ManagedIdentityCredential::Impl::Replace(std::string const& keyId) {
+void ManagedIdentityCredential::Impl::Replace(std::string const& x5tS256) {
   // In this order: whoever looks for a binding in between must know already that this one is refused.
-  tokens_.Reject(keyId);
-  bindings_.Drop(keyId);
+  tokens_.Reject(x5tS256);
+  bindings_.Drop(x5tS256);
 }
 
 ManagedIdentityCredential::ManagedIdentityCredential(ManagedIdentityCredentialOptions options)

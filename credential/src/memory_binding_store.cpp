@@ -38,11 +38,11 @@ class MemoryBindingStore final : public BindingStore, public std::enable_shared_
     state.Bindings.insert_or_assign(std::string{name}, binding);
   }
 
-  void Remove(std::string_view name, std::string_view keyId) override {
+  void Remove(std::string_view name, std::string_view x5tS256) override {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
     auto const found = state.Bindings.find(name);
-    if (found != state.Bindings.end() && found->second.Certificate->KeyId() == keyId) state.Bindings.erase(found);
+    if (found != state.Bindings.end() && found->second.Certificate->X5tS256() == x5tS256) state.Bindings.erase(found);
   }
 
  private:

@@ -10,19 +10,19 @@ ReplacementLimit::State::State(State* parents) {
   if (parents == nullptr) return;
   std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
   if (!lock) return;
-  KeyId = parents->KeyId;
+  X5tS256 = parents->X5tS256;
   Replaced = parents->Replaced;
 }
 
-ReplacementLimit::Verdict ReplacementLimit::Hear(std::string const& keyId, Clock::SteadyTime now) {
+ReplacementLimit::Verdict ReplacementLimit::Hear(std::string const& x5tS256, Clock::SteadyTime now) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
   if (!state.Replaced || now - *state.Replaced >= Interval) {
     state.Replaced = now;
-    state.KeyId = keyId;
+    state.X5tS256 = x5tS256;
     return Verdict::Replace;
   }
-  return keyId == state.KeyId && now - *state.Replaced < Grace ? Verdict::UnderWay : Verdict::TooSoon;
+  return x5tS256 == state.X5tS256 && now - *state.Replaced < Grace ? Verdict::UnderWay : Verdict::TooSoon;
 }
 
 bool FutileReplacements::Concern(std::string const& tenant, Clock::SteadyTime now) {

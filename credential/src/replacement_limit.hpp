@@ -37,14 +37,14 @@ class ReplacementLimit final {
   };
 
   /// The binding that is in use was refused.
-  Verdict Hear(std::string const& keyId, Clock::SteadyTime now);
+  Verdict Hear(std::string const& x5tS256, Clock::SteadyTime now);
 
  private:
   struct State {
     /// A child of fork() counts on from its parent, unless that was counting just then.
     explicit State(State* parents);
     std::mutex Mutex;
-    std::string KeyId;
+    std::string X5tS256;
     std::optional<Clock::SteadyTime> Replaced;
   };
 

@@ -157,7 +157,7 @@ ServiceResponse ServiceClient::SendOnce(ServiceRequest const& request, Context c
        {"method", request.Method},
        {"origin", request.Target.GetOrigin().ToString()},
        {"path", request.Target.Path()},
-       {"key_id", request.Binding ? request.Binding->KeyId() : std::string{}}});
+       {"x5t_s256", request.Binding ? request.Binding->X5tS256() : std::string{}}});
 
   auto const answer = transport_->Send(message, request.Binding, attempt);
   ServiceResponse response;

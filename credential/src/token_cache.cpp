@@ -175,34 +175,34 @@ void TokenCache::NoteFailedRefresh(TokenRequest const& request, TokenRoute route
   });
 }
 
-void TokenCache::DropBinding(std::string_view keyId, std::optional<std::string_view> tenantId) {
+void TokenCache::DropBinding(std::string_view x5tS256, std::optional<std::string_view> tenantId) {
   std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   Entries entries;
   for (auto const& entry : entries_.Value()) {
-    bool const isMeant = entry->Binding() != nullptr && entry->Binding()->KeyId() == keyId &&
+    bool const isMeant = entry->Binding() != nullptr && entry->Binding()->X5tS256() == x5tS256 &&
                          (!tenantId || *tenantId == entry->TenantId);
     if (!isMeant) entries.push_back(entry);
   }
   if (entries.size() != entries_.Value().size()) Publish(std::move(entries));
 }
 
-void TokenCache::PreferBinding(std::string_view keyId, TimePoint now) {
+void TokenCache::PreferBinding(std::string_view x5tS256, TimePoint now) {
   std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   bool changed = false;
   Entries entries;
   for (auto const& entry : entries_.Value()) {
-    bool const isOther = entry->Binding() != nullptr && entry->Binding()->KeyId() != keyId;
+    bool const isOther = entry->Binding() != nullptr && entry->Binding()->X5tS256() != x5tS256;
     entries.push_back(isOther ? std::make_shared<Entry const>(*entry, std::min(now, entry->RefreshOn)) : entry);
     changed = changed || isOther;
   }
   if (changed) Publish(std::move(entries));
 }
 
-bool TokenCache::Holds(std::string_view keyId) const {
+bool TokenCache::Holds(std::string_view x5tS256) const {
   std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
   auto const& entries = entries_.Value();
-  return std::any_of(entries.begin(), entries.end(), [keyId](auto const& entry) {
-    return entry->Binding() != nullptr && entry->Binding()->KeyId() == keyId;
+  return std::any_of(entries.begin(), entries.end(), [x5tS256](auto const& entry) {
+    return entry->Binding() != nullptr && entry->Binding()->X5tS256() == x5tS256;
   });
 }
 

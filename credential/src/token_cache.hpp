@@ -68,12 +68,12 @@ class TokenCache final {
   /// Says that a new token could not be had, so that the old one is given out for a while without trying.
   void NoteFailedRefresh(TokenRequest const& request, TokenRoute route, TimePoint now);
 
-  /// Forgets all tokens bound to this key id, or those of one tenant (as requests name it).
-  void DropBinding(std::string_view keyId, std::optional<std::string_view> tenantId = std::nullopt);
-  /// Makes all tokens bound to other key ids than this one due for a refresh.
-  void PreferBinding(std::string_view keyId, TimePoint now);
-  /// Whether a token is bound to this key id.
-  bool Holds(std::string_view keyId) const;
+  /// Forgets all tokens bound to this `x5t#S256`, or those of one tenant (as requests name it).
+  void DropBinding(std::string_view x5tS256, std::optional<std::string_view> tenantId = std::nullopt);
+  /// Makes all tokens bound to other `x5t#S256` than this one due for a refresh.
+  void PreferBinding(std::string_view x5tS256, TimePoint now);
+  /// Whether a token is bound to this `x5t#S256`.
+  bool Holds(std::string_view x5tS256) const;
 
  private:
   struct Entry;

@@ -225,7 +225,7 @@ AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const&
   client.Log().Write(
       LogLevel::Info, "token_obtained",
       {{"type", ToString(token.Type)},
-       {"key_id", request.Certificate->KeyId()},
+       {"x5t_s256", request.Certificate->X5tS256()},
        {"lives_seconds", std::chrono::duration_cast<std::chrono::seconds>(*expiresOn - now).count()},
        {"correlation_id", request.CorrelationId}});
   return token;

@@ -15,7 +15,7 @@ void VerifyBinding(Secret const& token, BindingCertificate const& certificate) {
          "Check that the resource issues its tokens as JWTs; a token that is opaque or encrypted cannot be used "
          "bound"}};
   }
-  if (!claims->BoundKeyId) {
+  if (!claims->BoundX5tS256) {
     throw Error{
         {errors::TokenBindingMismatch,
          "The token names no certificate that it is bound to (no cnf claim with x5t#S256)",
@@ -23,10 +23,11 @@ void VerifyBinding(Secret const& token, BindingCertificate const& certificate) {
          "for "
          "the tenant and resource, and report the correlation id to its owners"}};
   }
-  if (*claims->BoundKeyId != certificate.KeyId()) {
+  if (*claims->BoundX5tS256 != certificate.X5tS256()) {
     throw Error{
         {errors::TokenBindingMismatch,
-         "The token is bound to the certificate " + Redact(*claims->BoundKeyId) + " and not to " + certificate.KeyId(),
+         "The token is bound to the certificate " + Redact(*claims->BoundX5tS256) + " and not to " +
+             certificate.X5tS256(),
          "Token and certificate are of different generations: ask for a new token, and use only the certificate that "
          "came "
          "with it"}};

@@ -45,7 +45,7 @@ std::unique_ptr<Response> LogPolicy::Send(PipelineRequest& request, NextHttpPoli
          {"status", response->StatusCode},
          {"duration_ms", MillisecondsBetween(begin, time_->SteadyNow())},
          {"attempt", request.Attempt},
-         {"key_id", connection.KeyId},
+         {"x5t_s256", connection.X5tS256},
          {"connection", static_cast<std::int64_t>(connection.Id)},
          {"reused", connection.Reused ? "yes" : "no"},
          {"tls", connection.TlsVersion}});
@@ -60,7 +60,7 @@ std::unique_ptr<Response> LogPolicy::Send(PipelineRequest& request, NextHttpPoli
          {"error", error.Code().Name()},
          {"duration_ms", MillisecondsBetween(begin, time_->SteadyNow())},
          {"attempt", request.Attempt},
-         {"key_id", request.Binding ? std::string_view{request.Binding->KeyId()} : std::string_view{}}});
+         {"x5t_s256", request.Binding ? std::string_view{request.Binding->X5tS256()} : std::string_view{}}});
     throw;
   }
 }

@@ -185,10 +185,10 @@ class TokenAuthorizationPolicy::State final {
   std::unique_ptr<Response> SendWithNewBinding(
       PipelineRequest& request, NextHttpPolicy next, Context const& context, TokenRequest const& wanted) const {
     auto renewed = wanted;
-    renewed.RejectedKeyId = request.Binding->KeyId();
+    renewed.RejectedX5tS256 = request.Binding->X5tS256();
     log_.Write(
         LogLevel::Warning, "binding_replaced",
-        {{"host", request.Message.Target.Host()}, {"key_id", renewed.RejectedKeyId}});
+        {{"host", request.Message.Target.Host()}, {"x5t_s256", renewed.RejectedX5tS256}});
     Authorize(request, credential_->GetToken(renewed, context));
     return next.Send(request, context);
   }
@@ -239,7 +239,7 @@ class TokenAuthorizationPolicy::State final {
     log_.Write(
         LogLevel::Error, "client_certificate_did_not_arrive",
         {{"host", request.Message.Target.Host()},
-         {"key_id", request.Binding->KeyId()},
+         {"x5t_s256", request.Binding->X5tS256()},
          {"connection", static_cast<std::int64_t>(response.Connection.Id)},
          {"tls", response.Connection.TlsVersion},
          {"hint",

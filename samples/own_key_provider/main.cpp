@@ -47,7 +47,7 @@ void ShowBinding(std::string const& keyPath, std::string const& scope) {
   auto const token = credential.GetToken(request, mtlspop::Context{}.WithTimeout(std::chrono::seconds{30}));
   std::cout << "token_type: " << mtlspop::ToString(token.Type) << '\n'
             << "certificate: " << token.Binding->Subject() << '\n'
-            << "x5t#S256: " << token.Binding->KeyId() << '\n';
+            << "x5t#S256: " << token.Binding->X5tS256() << '\n';
 }
 
 }  // namespace

@@ -102,7 +102,8 @@ std::vector<SeenRequest> Emulator::Log() {
   for (auto const& entry : json::parse(Get("/emulator/log"))) {
     log.push_back(
         {Text(entry, "service"), Text(entry, "method"), Text(entry, "path"), entry.value("status", 0),
-         Text(entry, "key_id"), Text(entry, "token_key_id"), Text(entry, "token_type"), Text(entry, "tls_version")});
+         Text(entry, "x5t_s256"), Text(entry, "token_x5t_s256"), Text(entry, "token_type"),
+         Text(entry, "tls_version")});
   }
   return log;
 }

@@ -22,9 +22,9 @@ struct SeenRequest {
   std::string Path;
   int Status = 0;
   /// Of the certificate on this connection.
-  std::string KeyId;
+  std::string X5tS256;
   /// In the token's `cnf`.
-  std::string TokenKeyId;
+  std::string TokenX5tS256;
   /// The authorization scheme.
   std::string TokenType;
   std::string TlsVersion;

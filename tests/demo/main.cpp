@@ -74,9 +74,10 @@ void CheckBinding(SeenRequest const& seen) {
         "the application was served with a token of type \"" + seen.TokenType + "\" and not mtls_pop",
         "Look at why the credential did not ask for a bound token, or the handler did not send it as one"};
   }
-  if (seen.KeyId.empty() || seen.KeyId != seen.TokenKeyId) {
+  if (seen.X5tS256.empty() || seen.X5tS256 != seen.TokenX5tS256) {
     throw Failure{
-        "the certificate of the connection (" + seen.KeyId + ") is not the one in the token (" + seen.TokenKeyId + ")",
+        "the certificate of the connection (" + seen.X5tS256 + ") is not the one in the token (" + seen.TokenX5tS256 +
+            ")",
         "Look at how the transport picks a connection for a binding"};
   }
 }
@@ -135,7 +136,7 @@ void Run() {
   narrator.Step("sent the token without a certificate");
   ExpectRefusal(bare, "without a certificate", "MissingClientCertificate");
   auto const other = GetOtherCertificate(emulator, transport);
-  narrator.Step("got a certificate of another identity, " + other->KeyId());
+  narrator.Step("got a certificate of another identity, " + other->X5tS256());
   auto const disguised = thief.Try(other);
   narrator.Step("sent the token with that certificate");
   ExpectRefusal(disguised, "with another identity's certificate", "");

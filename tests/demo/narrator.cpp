@@ -55,8 +55,8 @@ std::string Member(Fields const& values, std::string_view name) {
 }
 
 std::string DescribeResourceRequest(Fields const& values) {
-  auto const keyId = Member(values, "key_id");
-  auto const certificate = keyId.empty() ? std::string{"no certificate"} : "certificate " + keyId;
+  auto const x5tS256 = Member(values, "x5t_s256");
+  auto const certificate = x5tS256.empty() ? std::string{"no certificate"} : "certificate " + x5tS256;
   return Member(values, "method") + " " + Member(values, "path") + " on " + Member(values, "host") + ": " +
          Member(values, "status") + " (" + certificate + ", " + Member(values, "tls") + ")";
 }
@@ -67,7 +67,7 @@ std::string Describe(LogLine const& line) {
   if (line.Event == "get_platform_metadata") return "IMDS: platform metadata" + status;
   if (line.Event == "certificate_request_signed") return "certificate request signed with the key";
   if (line.Event == "issue_credential") return "IMDS: issue credential" + status;
-  if (line.Event == "binding_issued") return "certificate checked: x5t#S256 " + Member(line.Values, "key_id");
+  if (line.Event == "binding_issued") return "certificate checked: x5t#S256 " + Member(line.Values, "x5t_s256");
   if (line.Event == "request_token") return "token service: token request over TLS with this certificate" + status;
   if (line.Event == "token_obtained") return "token checked: type " + Member(line.Values, "type") + ", cnf matches";
   if (line.Event == "request") return DescribeResourceRequest(line.Values);

@@ -44,7 +44,7 @@ std::string_view ToString(KeyStrength strength) noexcept {
 }
 
 BindingCertificate::BindingCertificate(Parts parts) : parts_(std::move(parts)) {
-  Expects(!parts_.Chain.empty() && parts_.Key != nullptr && !parts_.KeyId.empty());
+  Expects(!parts_.Chain.empty() && parts_.Key != nullptr && !parts_.X5tS256.empty());
 }
 
 std::string BindingCertificate::ToPem() const {

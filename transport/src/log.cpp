@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view Redacted = "[redacted]";
 
-/// From this length on, an unbroken run of base64 characters is taken for a secret. A key id has 43 and a hexadecimal
+/// From this length on, an unbroken run of base64 characters is taken for a secret. An `x5t#S256` has 43 and a hexadecimal
 /// SHA-256 thumbprint exactly 64 characters; neither is secret, and the shortest part of a JWT that could be is longer.
 constexpr std::size_t OpaqueRunLength = 65;
 /// A path is told from base64 by its short segments.

@@ -176,7 +176,7 @@ class BoundSending final {
   }
 
   AccessToken RenewedBinding() const {
-    return Renewed([this](TokenRequest& wanted) { wanted.RejectedKeyId = Token().Binding->KeyId(); });
+    return Renewed([this](TokenRequest& wanted) { wanted.RejectedX5tS256 = Token().Binding->X5tS256(); });
   }
 
   // Another token for the same purpose; a bearer token where the credential prefers binding and can no longer have it.
@@ -238,7 +238,7 @@ class BoundSending final {
     operation_.Settings().Log.Write(
         LogLevel::Error, "client_certificate_did_not_arrive",
         {{"host", Host()},
-         {"key_id", Token().Binding->KeyId()},
+         {"x5t_s256", Token().Binding->X5tS256()},
          {"hint",
           "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});
   }

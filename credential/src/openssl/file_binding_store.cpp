@@ -121,7 +121,7 @@ Secret ToText(StoredBinding const& binding, Secret const& key) {
   for (auto const& certificate : binding.Certificate->Chain()) chain.push_back(encoding::ToBase64(certificate));
   nlohmann::json object{
       {"version", 1},
-      {"key_id", binding.Certificate->KeyId()},
+      {"x5t_s256", binding.Certificate->X5tS256()},
       {"mtls_endpoint", binding.MtlsEndpoint},
       {"token_endpoint", binding.TokenEndpoint},
       {"client_id", binding.ClientId},
@@ -183,7 +183,7 @@ std::optional<StoredBinding> FromText(std::string const& text, system_clock::tim
   // Throws where the key does not belong to the certificate.
   binding.Certificate = crypto::MakeBindingCertificate(std::move(chain), binding.Key->Handle(), KeyStrength::Software);
   // A flipped bit can leave a certificate that reads well and that nobody issued.
-  if (json::FindString(*object, "key_id") != binding.Certificate->KeyId()) return std::nullopt;
+  if (json::FindString(*object, "x5t_s256") != binding.Certificate->X5tS256()) return std::nullopt;
   if (!CanBeIssuedOn(*issuedOn, now, binding.Certificate->NotAfter())) return std::nullopt;
   binding.MtlsEndpoint = *endpoint;
   binding.TokenEndpoint = json::FindString(*object, "token_endpoint").value_or("");
@@ -320,13 +320,13 @@ class FileBindingStore final : public BindingStore {
     if (folder) ::fsync(folder.Number());
   }
 
-  void Remove(std::string_view name, std::string_view keyId) override {
+  void Remove(std::string_view name, std::string_view x5tS256) override {
     // Between the look and the removal nobody may save another one, which would go in its place.
     auto const lock = Acquire(name, Context{}.WithTimeout(std::chrono::seconds{1}));
     // Whoever holds it for so long is making the next one, which takes this one's place.
     if (!lock) throw std::system_error{EWOULDBLOCK, std::generic_category(), "locking a binding to remove it"};
     auto const stored = Load(name);
-    if (stored && stored->Certificate->KeyId() == keyId) ::unlink(PathOf(name).c_str());
+    if (stored && stored->Certificate->X5tS256() == x5tS256) ::unlink(PathOf(name).c_str());
   }
 
  private:

@@ -69,7 +69,7 @@ class CertificateStore final : public BindingStore {
   std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) override;
   std::optional<StoredBinding> Load(std::string_view name) override;
   void Save(std::string_view name, StoredBinding const& binding) override;
-  void Remove(std::string_view name, std::string_view keyId) override;
+  void Remove(std::string_view name, std::string_view x5tS256) override;
 
  private:
   using Mutex = std::optional<HeldMutex>;
@@ -221,11 +221,11 @@ void CertificateStore::Save(std::string_view name, StoredBinding const& binding)
   }
 }
 
-void CertificateStore::Remove(std::string_view name, std::string_view keyId) {
+void CertificateStore::Remove(std::string_view name, std::string_view x5tS256) {
   auto const tag = BindingTag(name);
   auto const mutex = HoldMutex(mutexes_, tag, LongestWait, {}).Held;
   for (auto const& entry : Find(tag)) {
-    if (encoding::ToBase64Url(crypto::Sha256(entry.Stored.Der)) == keyId) {
+    if (encoding::ToBase64Url(crypto::Sha256(entry.Stored.Der)) == x5tS256) {
       Drop(mutex, entry, "refused");
     }
   }

@@ -44,12 +44,12 @@ std::string DerOf(X509* certificate) {
   return der;
 }
 
-std::string KeyIdOf(X509* certificate) { return Base64UrlEncode(Sha256(DerOf(certificate))); }
+std::string X5tS256Of(X509* certificate) { return Base64UrlEncode(Sha256(DerOf(certificate))); }
 
 ClientCertificate DescribeCertificate(X509* certificate) {
   ClientCertificate description;
   description.Der = DerOf(certificate);
-  description.KeyId = Base64UrlEncode(Sha256(description.Der));
+  description.X5tS256 = Base64UrlEncode(Sha256(description.Der));
   description.CommonName = NameField(certificate, NID_commonName);
   description.DomainComponent = NameField(certificate, NID_domainComponent);
   description.NotBefore = TimeOf(X509_get0_notBefore(certificate));

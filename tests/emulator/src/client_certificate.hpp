@@ -10,7 +10,7 @@ namespace mtlspop_emulator {
 
 struct ClientCertificate {
   std::string Der;
-  std::string KeyId;  // x5t#S256: base64url of SHA-256 over the whole leaf in DER.
+  std::string X5tS256;  // x5t#S256: base64url of SHA-256 over the whole leaf in DER.
   std::string CommonName;
   std::string DomainComponent;
   std::time_t NotBefore = 0;
@@ -22,6 +22,6 @@ ClientCertificate DescribeCertificate(X509* certificate);
 
 std::string DerOf(X509* certificate);
 
-std::string KeyIdOf(X509* certificate);
+std::string X5tS256Of(X509* certificate);
 
 }  // namespace mtlspop_emulator

@@ -248,8 +248,8 @@ void Conversation::Log(Exchange const& exchange, unsigned status, std::string_vi
   entry.Query = request.Query;
   entry.Status = status;
   auto const& certificate = _channel.Certificate();
-  entry.KeyId = certificate ? std::string_view(certificate->KeyId) : std::string_view();
-  entry.TokenKeyId = exchange.TokenKeyId;
+  entry.X5tS256 = certificate ? std::string_view(certificate->X5tS256) : std::string_view();
+  entry.TokenX5tS256 = exchange.TokenX5tS256;
   entry.Scheme = exchange.Scheme;
   entry.Connection = _number;
   entry.TlsVersion = _channel.TlsVersion() != nullptr ? _channel.TlsVersion() : "";

@@ -51,13 +51,13 @@ Identity IdentityFrom(json const& description) {
   return identity;
 }
 
-std::string KeyIdOfPem(std::string const& pem) {
+std::string X5tS256OfPem(std::string const& pem) {
   BioPtr const bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   CertificatePtr const certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (!certificate) {
     throw std::invalid_argument("certificate_pem holds no certificate");
   }
-  return KeyIdOf(certificate.get());
+  return X5tS256Of(certificate.get());
 }
 
 std::string RequiredString(json const& description, char const* name) {
@@ -154,7 +154,7 @@ void Directory::AddApp(json const& description) {
   app.MtlsEnabled = description.value("mtls_enabled", app.MtlsEnabled);
   app.VaultAccess = description.value("vault_access", app.VaultAccess);
   if (description.contains("certificate_pem")) {
-    app.CertificateKeyIds.insert(KeyIdOfPem(RequiredString(description, "certificate_pem")));
+    app.CertificatesX5tS256.insert(X5tS256OfPem(RequiredString(description, "certificate_pem")));
   }
   _appTenants.insert(app.TenantId);
   _apps[clientId] = std::make_shared<App const>(std::move(app));
@@ -166,10 +166,10 @@ std::shared_ptr<App const> Directory::FindApp(std::string const& clientId) const
   return found == _apps.end() ? nullptr : found->second;
 }
 
-bool Directory::KnowsAppCertificate(std::string const& keyId) const {
+bool Directory::KnowsAppCertificate(std::string const& x5tS256) const {
   std::shared_lock const lock(_appsMutex);
   for (auto const& [clientId, app] : _apps) {
-    if (app->CertificateKeyIds.count(keyId) > 0) {
+    if (app->CertificatesX5tS256.count(x5tS256) > 0) {
       return true;
     }
   }

@@ -28,7 +28,7 @@ struct App {
   std::string ClientId;
   std::string ObjectId;
   std::string TenantId;
-  std::set<std::string> CertificateKeyIds;
+  std::set<std::string> CertificatesX5tS256;
   bool Federated = false;   // Trusts tokens of any identity here as its client assertion.
   bool MtlsEnabled = true;  // Else AADSTS51000.
   bool VaultAccess = true;
@@ -51,7 +51,7 @@ class Directory {
   // Throws std::invalid_argument, saying what is wrong.
   void AddApp(nlohmann::json const& description);
   std::shared_ptr<App const> FindApp(std::string const& clientId) const;
-  bool KnowsAppCertificate(std::string const& keyId) const;
+  bool KnowsAppCertificate(std::string const& x5tS256) const;
 
   // Whether whoever has this client id may use the vault.
   bool HasVaultAccess(std::string const& clientId) const;

@@ -124,7 +124,7 @@ std::string StringClaim(json const& claims, char const* name) {
   return found != claims.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::string BoundKeyId(json const& claims) {
+std::string BoundX5tS256(json const& claims) {
   auto const found = claims.find("cnf");
   return found != claims.end() && found->is_object() ? StringClaim(*found, "x5t#S256") : std::string();
 }

@@ -46,6 +46,6 @@ std::optional<std::string> InvalidNow(nlohmann::json const& claims);
 std::string StringClaim(nlohmann::json const& claims, char const* name);
 
 // cnf.x5t#S256, else an empty string.
-std::string BoundKeyId(nlohmann::json const& claims);
+std::string BoundX5tS256(nlohmann::json const& claims);
 
 }  // namespace mtlspop_emulator

@@ -59,10 +59,10 @@ Refusal CheckBinding(Exchange& exchange, bool refuseExpired) {
   if (!EqualsIgnoringCase(exchange.Incoming.Find("x-ms-tokenboundauth"), "true")) {
     return Refuse("MissingTokenBoundAuthHeader", "A bound token needs the header x-ms-tokenboundauth: true.");
   }
-  if (exchange.TokenKeyId.empty()) {
+  if (exchange.TokenX5tS256.empty()) {
     return Refuse("MissingCnfClaim", "The token is not bound to a certificate.");
   }
-  if (exchange.TokenKeyId != certificate->KeyId) {
+  if (exchange.TokenX5tS256 != certificate->X5tS256) {
     exchange.Mismatch = true;
     return Refuse(
         "MtlsCnfClaimRequestDataValidationFailed",
@@ -79,7 +79,7 @@ Refusal CheckScheme(Exchange& exchange, Options const& settings) {
   if (exchange.Scheme == BoundScheme) {
     return CheckBinding(exchange, settings.VaultRefusesExpiredCertificates);
   }
-  if (!exchange.TokenKeyId.empty()) {
+  if (!exchange.TokenX5tS256.empty()) {
     return Refuse("MissingClientCertificate", "A bound token is not accepted as a bearer token.");
   }
   if (!settings.AllowBearer) {
@@ -113,7 +113,7 @@ std::variant<Admitted, ResourceRefusal> ResourceGuard::Check(Exchange& exchange,
   exchange.Scheme = bound ? "mtls_pop" : "Bearer";
   auto const claims = _world.StsKey.Verify(authorization.Token);
   if (claims) {
-    exchange.TokenKeyId = BoundKeyId(*claims);
+    exchange.TokenX5tS256 = BoundX5tS256(*claims);
   }
   // Without a certificate the refusal is the same whatever the token.
   if (bound && !exchange.Certificate) {

@@ -93,7 +93,7 @@ ClientCertificateGate::ClientCertificateGate(CertificateAuthority const& authori
     : _authority(authority), _directory(directory) {}
 
 bool ClientCertificateGate::Admits(X509* certificate) const {
-  return _authority.HasIssued(certificate) || _directory.KnowsAppCertificate(KeyIdOf(certificate));
+  return _authority.HasIssued(certificate) || _directory.KnowsAppCertificate(X5tS256Of(certificate));
 }
 
 SslContextPtr MakeTokenServiceContext(

@@ -14,7 +14,7 @@ nlohmann::json AccessTokenClaims(
     TokenSubject const& subject,
     std::string const& audience,
     std::chrono::seconds lifetime,
-    std::string const& boundKeyId) {
+    std::string const& boundX5tS256) {
   auto const now = Now();
   nlohmann::json claims = {
       {"aud", audience},
@@ -30,8 +30,8 @@ nlohmann::json AccessTokenClaims(
       {"tid", subject.TenantId},
       {"uti", Base64UrlEncode(RandomBytes(16))},
       {"ver", "1.0"}};
-  if (!boundKeyId.empty()) {
-    claims["cnf"] = {{"x5t#S256", boundKeyId}};
+  if (!boundX5tS256.empty()) {
+    claims["cnf"] = {{"x5t#S256", boundX5tS256}};
   }
   return claims;
 }

@@ -18,11 +18,11 @@ struct TokenSubject {
 // The issuer's name for a tenant.
 std::string IssuerOf(std::string const& tenantId);
 
-// Claims of a token for that audience, valid from now on; `boundKeyId` empty makes a bearer token's.
+// Claims of a token for that audience, valid from now on; `boundX5tS256` empty makes a bearer token's.
 nlohmann::json AccessTokenClaims(
     TokenSubject const& subject,
     std::string const& audience,
     std::chrono::seconds lifetime,
-    std::string const& boundKeyId);
+    std::string const& boundX5tS256);
 
 }  // namespace mtlspop_emulator

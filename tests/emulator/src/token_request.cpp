@@ -158,7 +158,7 @@ Refusal TokenRequestCheck::CheckApp(App const& app) {
   if (!Value("client_assertion").empty()) {
     return CheckAssertion(app);
   }
-  if (app.CertificateKeyIds.count(_exchange.Certificate->KeyId) == 0) {
+  if (app.CertificatesX5tS256.count(_exchange.Certificate->X5tS256) == 0) {
     return InvalidClient(700027, "The certificate presented is not registered on the application.");
   }
   return std::nullopt;
@@ -184,9 +184,9 @@ Refusal TokenRequestCheck::CheckAssertion(App const& app) {
   if (StringClaim(*claims, "aud") != ExchangeAudience) {
     return InvalidClient(700212, "The assertion's audience is not " + std::string(ExchangeAudience) + ".");
   }
-  _exchange.TokenKeyId = BoundKeyId(*claims);
-  if (_exchange.TokenKeyId != _exchange.Certificate->KeyId) {
-    _exchange.Mismatch = !_exchange.TokenKeyId.empty();
+  _exchange.TokenX5tS256 = BoundX5tS256(*claims);
+  if (_exchange.TokenX5tS256 != _exchange.Certificate->X5tS256) {
+    _exchange.Mismatch = !_exchange.TokenX5tS256.empty();
     return EntraErrorByCode("AADSTS500181");
   }
   return std::nullopt;

@@ -63,13 +63,13 @@ Response TokenService::Token(Exchange& exchange, std::string const& tenant) {
 Response TokenService::Grant(Exchange& exchange, TokenGrant const& grant) {
   auto const& settings = _world.Settings;
   auto const* fault = exchange.ArmedFault.get();
-  auto boundKeyId = grant.Bound ? exchange.Certificate->KeyId : std::string();
+  auto boundX5tS256 = grant.Bound ? exchange.Certificate->X5tS256 : std::string();
   if (fault != nullptr && fault->NoCnf) {
-    boundKeyId.clear();
+    boundX5tS256.clear();
   } else if (fault != nullptr && fault->WrongCnf) {
-    boundKeyId = Base64UrlEncode(Sha256(RandomGuid()));
+    boundX5tS256 = Base64UrlEncode(Sha256(RandomGuid()));
   }
-  auto claims = AccessTokenClaims(grant.Subject, grant.Audience, settings.TokenLifetime, boundKeyId);
+  auto claims = AccessTokenClaims(grant.Subject, grant.Audience, settings.TokenLifetime, boundX5tS256);
   if (!grant.Claims.empty() && !ApplyClaimsRequest(grant.Claims, claims)) {
     return EntraError(400, "invalid_request", 501481, "The claims parameter is no JSON object.");
   }
@@ -81,7 +81,7 @@ Response TokenService::Grant(Exchange& exchange, TokenGrant const& grant) {
   std::string const type = grant.Bound ? "mtls_pop" : "Bearer";
   _world.Counters.CountToken(type);
   exchange.Scheme = type;
-  exchange.TokenKeyId = boundKeyId;
+  exchange.TokenX5tS256 = boundX5tS256;
   json body = {
       {"token_type", type},
       {"expires_in", settings.TokenLifetime.count()},

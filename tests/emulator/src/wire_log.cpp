@@ -46,8 +46,8 @@ void WireLog::Add(LogEntry const& entry) {
   stored.Method = Intern(entry.Method);
   stored.Path = Intern(entry.Path);
   stored.Query = Intern(entry.Query);
-  stored.KeyId = Intern(entry.KeyId);
-  stored.TokenKeyId = Intern(entry.TokenKeyId);
+  stored.X5tS256 = Intern(entry.X5tS256);
+  stored.TokenX5tS256 = Intern(entry.TokenX5tS256);
   stored.Scheme = Intern(entry.Scheme);
   stored.TlsVersion = Intern(entry.TlsVersion);
   stored.Error = Intern(entry.Error);
@@ -78,8 +78,8 @@ void WireLog::AppendJson(std::string& out, Stored const& entry) const {
   AppendText(out, "path", entry.Path);
   AppendText(out, "query", entry.Query);
   out += ",\"status\":" + std::to_string(entry.Status);
-  AppendText(out, "key_id", entry.KeyId);
-  AppendText(out, "token_key_id", entry.TokenKeyId);
+  AppendText(out, "x5t_s256", entry.X5tS256);
+  AppendText(out, "token_x5t_s256", entry.TokenX5tS256);
   AppendText(out, "token_type", entry.Scheme);
   out += ",\"connection\":" + std::to_string(entry.Connection);
   AppendText(out, "tls_version", entry.TlsVersion);

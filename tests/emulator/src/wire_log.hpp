@@ -18,8 +18,8 @@ struct LogEntry {
   std::string_view Path;
   std::string_view Query;
   unsigned Status = 0;  // 0 where no answer was sent.
-  std::string_view KeyId;
-  std::string_view TokenKeyId;
+  std::string_view X5tS256;
+  std::string_view TokenX5tS256;
   std::string_view Scheme;
   std::uint32_t Connection = 0;
   std::string_view TlsVersion;
@@ -45,7 +45,7 @@ class WireLog {
     std::uint64_t Number;
     std::int64_t TimeMs;
     std::string ClientRequestId;
-    TextId Service, Method, Path, Query, KeyId, TokenKeyId, Scheme, TlsVersion, Error;
+    TextId Service, Method, Path, Query, X5tS256, TokenX5tS256, Scheme, TlsVersion, Error;
     std::uint32_t Connection;
     std::uint16_t Status;
     bool Resumed;

@@ -46,7 +46,7 @@ TEST_F(AppCertificate, RegisteredAppGetsATokenBoundToItsCertificate) {
   auto const answer = Request(_own, Form());
   ASSERT_EQ(answer.Status, 200U) << answer.Body;
   auto const token = json::parse(answer.Body).at("access_token").get<std::string>();
-  EXPECT_EQ(ClaimsOf(token).at("cnf").at("x5t#S256"), KeyIdOf(_own.Certificate.get()));
+  EXPECT_EQ(ClaimsOf(token).at("cnf").at("x5t#S256"), X5tS256Of(_own.Certificate.get()));
   TestConnection vault(_emulator.Authority("vault"), _app.Tls(&_own));
   EXPECT_EQ(vault.Call(BoundCall("GET", "/secrets/boundsecret?api-version=7.4", token)).Status, 200U);
 }
@@ -77,7 +77,7 @@ TEST_F(AppCertificate, SecondLegTakesTheFirstLegsTokenOverItsCertificate) {
   ASSERT_EQ(answer.Status, 200U) << answer.Body;
   auto const claims = ClaimsOf(json::parse(answer.Body).at("access_token"));
   EXPECT_EQ(claims.at("appid"), AppId);
-  EXPECT_EQ(claims.at("cnf").at("x5t#S256"), KeyIdOf(binding.Certificate.get()));
+  EXPECT_EQ(claims.at("cnf").at("x5t#S256"), X5tS256Of(binding.Certificate.get()));
 }
 
 TEST_F(AppCertificate, SecondLegRefusals) {

@@ -68,8 +68,8 @@ TEST_P(Binding, OwnerReadsTheSecret) {
   ASSERT_EQ(answer.Status, 200U) << answer.Body;
   EXPECT_EQ(json::parse(answer.Body).at("value"), "open sesame");
   auto const entry = _emulator.Log("vault").at(0);
-  EXPECT_EQ(entry.at("key_id"), KeyIdOf(_binding.Certificate.get()));
-  EXPECT_EQ(entry.at("token_key_id"), entry.at("key_id"));
+  EXPECT_EQ(entry.at("x5t_s256"), X5tS256Of(_binding.Certificate.get()));
+  EXPECT_EQ(entry.at("token_x5t_s256"), entry.at("x5t_s256"));
   EXPECT_EQ(entry.at("mismatch"), false);
 }
 
@@ -189,7 +189,7 @@ TEST_P(Binding, ResumedSessionStillHasItsCertificate) {
   EXPECT_EQ(second.Call(BoundCall("GET", SecretTarget, token)).Status, 200U);
   auto const entry = _emulator.Log("vault").at(1);
   EXPECT_EQ(entry.at("resumed"), true);
-  EXPECT_EQ(entry.at("key_id"), KeyIdOf(_binding.Certificate.get()));
+  EXPECT_EQ(entry.at("x5t_s256"), X5tS256Of(_binding.Certificate.get()));
 }
 
 TEST(BindingOverTls13, ClientThatCannotBeAskedIsRefused) {

@@ -87,10 +87,10 @@ TEST(Log, TellsWhatHappenedInOrder) {
   ASSERT_EQ(log.size(), 3U);
   EXPECT_EQ(log[0].at("service"), "imds");
   EXPECT_EQ(log[0].at("query"), "cred-api-version=2.0");
-  EXPECT_TRUE(log[0].at("key_id").is_null());
+  EXPECT_TRUE(log[0].at("x5t_s256").is_null());
   EXPECT_EQ(log[1].at("method"), "POST");
   EXPECT_EQ(log[2].at("service"), "sts");
-  EXPECT_EQ(log[2].at("key_id"), KeyIdOf(app.Binding().Certificate.get()));
+  EXPECT_EQ(log[2].at("x5t_s256"), X5tS256Of(app.Binding().Certificate.get()));
   EXPECT_EQ(log[2].at("tls_version"), "TLSv1.2");
   EXPECT_EQ(emulator.Control("GET", "/emulator/log?since=2").size(), 1U);
   emulator.Control("DELETE", "/emulator/log");

@@ -110,7 +110,7 @@ TEST_F(Fault, WrongCertificates) {
 TEST_F(Fault, WrongTokens) {
   EXPECT_FALSE(ClaimsOf(TokenAnswer({{"no_cnf", true}}).at("access_token")).contains("cnf"));
   auto const wrong = ClaimsOf(TokenAnswer({{"wrong_cnf", true}}).at("access_token"));
-  EXPECT_NE(wrong.at("cnf").at("x5t#S256"), KeyIdOf(_app.Binding().Certificate.get()));
+  EXPECT_NE(wrong.at("cnf").at("x5t#S256"), X5tS256Of(_app.Binding().Certificate.get()));
   EXPECT_EQ(TokenAnswer({{"not_a_jwt", true}}).at("access_token").get<std::string>().find('.'), std::string::npos);
   EXPECT_EQ(TokenAnswer({{"token_type", "Bearer"}}).at("token_type"), "Bearer");
   EXPECT_EQ(TokenAnswer({{"aadsts", "AADSTS392196"}}).at("error_codes"), json::array({392196}));

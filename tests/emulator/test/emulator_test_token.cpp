@@ -31,7 +31,7 @@ TEST_F(TokenService, BoundTokenNamesTheCertificate) {
   EXPECT_EQ(body.at("token_type"), "mtls_pop");
   EXPECT_EQ(body.at("expires_in"), 86400);
   auto const claims = ClaimsOf(body.at("access_token"));
-  EXPECT_EQ(claims.at("cnf").at("x5t#S256"), KeyIdOf(_binding.Certificate.get()));
+  EXPECT_EQ(claims.at("cnf").at("x5t#S256"), X5tS256Of(_binding.Certificate.get()));
   EXPECT_EQ(claims.at("aud"), "https://vault.azure.net");
   EXPECT_EQ(claims.at("appid"), _app.ClientId());
 }
@@ -110,7 +110,7 @@ TEST_F(TokenService, CapabilitiesGoIntoTheToken) {
       _app.TokenForm() + R"(&claims={"access_token":{"xms_cc":{"values":["cp1"]},"cnf":{"value":"forged"}}})");
   auto const claims = ClaimsOf(json::parse(answer.Body).at("access_token"));
   EXPECT_EQ(claims.at("xms_cc"), json::array({"cp1"}));
-  EXPECT_EQ(claims.at("cnf").at("x5t#S256"), KeyIdOf(_binding.Certificate.get()));
+  EXPECT_EQ(claims.at("cnf").at("x5t#S256"), X5tS256Of(_binding.Certificate.get()));
   ExpectError(_app.RequestToken(_app.TokenForm() + "&claims=nonsense"), 400, "invalid_request", "AADSTS501481");
 }
 
@@ -130,7 +130,7 @@ TEST_F(TokenService, ResumedSessionStillHasItsCertificate) {
   auto const log = _emulator.Log("sts");
   EXPECT_EQ(log.at(0).at("resumed"), false);
   EXPECT_EQ(log.at(1).at("resumed"), true);
-  EXPECT_EQ(log.at(0).at("key_id"), log.at(1).at("key_id"));
+  EXPECT_EQ(log.at(0).at("x5t_s256"), log.at(1).at("x5t_s256"));
 }
 
 TEST_F(TokenService, RealHostNamesAreInTheServerCertificate) {

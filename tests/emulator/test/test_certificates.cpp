@@ -116,7 +116,7 @@ std::string ToPem(X509* certificate) {
   return pem;
 }
 
-std::string KeyIdOf(X509* certificate) {
+std::string X5tS256Of(X509* certificate) {
   auto const der = DerOf(certificate, i2d_X509);
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
   SHA256(Bytes(der), der.size(), reinterpret_cast<unsigned char*>(digest.data()));

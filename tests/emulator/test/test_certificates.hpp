@@ -62,7 +62,7 @@ Credentials MakeSelfSigned(std::string const& commonName);
 CertificatePtr ParseCertificate(std::string const& base64Der);
 std::string ToPem(X509* certificate);
 // x5t#S256, computed here anew.
-std::string KeyIdOf(X509* certificate);
+std::string X5tS256Of(X509* certificate);
 std::string PublicKeyBase64(EVP_PKEY* key);
 std::string ToBase64(std::string const& bytes);
 std::string FromBase64Url(std::string text);

@@ -139,8 +139,8 @@ TEST_F(AzureAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotation)
   for (auto const& entry : emulator_.Log("vault")) {
     if (entry.at("status") != 200) continue;
     ++requests;
-    EXPECT_EQ(entry.at("key_id"), entry.at("token_key_id")) << entry;
-    keys.insert(entry.at("key_id").get<std::string>());
+    EXPECT_EQ(entry.at("x5t_s256"), entry.at("token_x5t_s256")) << entry;
+    keys.insert(entry.at("x5t_s256").get<std::string>());
   }
   EXPECT_EQ(requests, 8);
   EXPECT_EQ(keys.size(), 2U);
@@ -152,7 +152,7 @@ TEST_F(AzureAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
   auto const credential = MakeCredential();
   auto const client = MakeSecretClient(credential);
   client.GetSecret("boundsecret");
-  auto const before = emulator_.Log("vault").back().at("key_id").get<std::string>();
+  auto const before = emulator_.Log("vault").back().at("x5t_s256").get<std::string>();
   emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
   std::thread held{[&] { EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue()); }};
   emulator_.Get("held?at_least=1&timeout_ms=10000");
@@ -161,7 +161,7 @@ TEST_F(AzureAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
   emulator_.Control("release", json::object());
   held.join();
   EXPECT_EQ(Statistics().at("mismatches"), 0);
-  EXPECT_EQ(emulator_.Log("vault").back().at("key_id").get<std::string>(), before);
+  EXPECT_EQ(emulator_.Log("vault").back().at("x5t_s256").get<std::string>(), before);
 }
 
 /// Has no token for anybody.
@@ -248,7 +248,7 @@ TEST_F(AzureAgainstEmulator, LeavesAClientWithoutTokenBindingAlone) {
   for (auto const& entry : emulator_.Log("vault")) {
     auto const isBearer = entry.at("token_type") == "Bearer";
     withBearer += isBearer ? 1 : 0;
-    EXPECT_EQ(entry.at("key_id").is_null(), isBearer) << entry;
+    EXPECT_EQ(entry.at("x5t_s256").is_null(), isBearer) << entry;
     EXPECT_EQ(entry.at("status"), 200) << entry;
   }
   EXPECT_EQ(withBearer, 5);

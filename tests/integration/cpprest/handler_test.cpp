@@ -119,7 +119,7 @@ TEST_F(CpprestAgainstEmulator, ServesManyThreadsWithOneBindingAndOneToken) {
     tokens += entry.at("service") == "sts" && path.find("/oauth2/v2.0/token") != std::string::npos ? 1 : 0;
     if (entry.at("service") != "vault") continue;
     ++secrets;
-    EXPECT_EQ(entry.at("key_id"), entry.at("token_key_id")) << entry;
+    EXPECT_EQ(entry.at("x5t_s256"), entry.at("token_x5t_s256")) << entry;
   }
   EXPECT_EQ(certificates, 1);
   EXPECT_EQ(tokens, 1);
@@ -168,7 +168,7 @@ TEST_F(CpprestAgainstEmulator, KeepsTwoIdentitiesApart) {
   EXPECT_EQ(Mismatches(), 0);
   std::set<std::string> keys;
   for (auto const& entry : emulator_.Log("vault")) {
-    if (!entry.at("token_key_id").is_null()) keys.insert(entry.at("token_key_id").get<std::string>());
+    if (!entry.at("token_x5t_s256").is_null()) keys.insert(entry.at("token_x5t_s256").get<std::string>());
   }
   EXPECT_EQ(keys.size(), 2U);
 }
@@ -189,10 +189,10 @@ TEST_F(CpprestAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
   auto const held = client.request(methods::GET, SecretPath);
   emulator_.Get("held?at_least=1&timeout_ms=10000");
   TokenRequest rejected = VaultRequest();
-  rejected.RejectedKeyId = credential->GetToken(VaultRequest(), {}).Binding->KeyId();
+  rejected.RejectedX5tS256 = credential->GetToken(VaultRequest(), {}).Binding->X5tS256();
   auto const renewed = credential->GetToken(rejected, {});
-  emulator_.Transport()->RetireBinding(rejected.RejectedKeyId);
-  EXPECT_NE(renewed.Binding->KeyId(), rejected.RejectedKeyId);
+  emulator_.Transport()->RetireBinding(rejected.RejectedX5tS256);
+  EXPECT_NE(renewed.Binding->X5tS256(), rejected.RejectedX5tS256);
   EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
   emulator_.Control("release", json::object());
   EXPECT_EQ(held.get().status_code(), 200);

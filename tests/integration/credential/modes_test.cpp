@@ -137,7 +137,7 @@ TEST(ClientCertificateAgainstEmulator, GlobalAndRegionalHostsGiveBoundTokens) {
     app.Options.Region = region;
     ClientCertificateCredential credential{app.Options};
     auto const token = credential.GetToken(VaultRequest(), {});
-    EXPECT_EQ(token.Binding->KeyId(), app.Certificate.KeyId);
+    EXPECT_EQ(token.Binding->X5tS256(), app.Certificate.X5tS256);
     EXPECT_EQ(emulator.ReadSecret(token), 200);
   }
 }

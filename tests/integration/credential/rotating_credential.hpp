@@ -31,9 +31,9 @@ class RotatingCredential final : public TokenCredential {
     std::call_once(once_, [&] {
       held_ = inner_->GetToken(request, context);
       auto rotate = request;
-      rotate.RejectedKeyId = held_.Binding->KeyId();
+      rotate.RejectedX5tS256 = held_.Binding->X5tS256();
       static_cast<void>(inner_->GetToken(rotate, context));
-      transport_->RetireBinding(rotate.RejectedKeyId);
+      transport_->RetireBinding(rotate.RejectedX5tS256);
     });
     return heldCalls_-- > 0 ? held_ : inner_->GetToken(request, context);
   }

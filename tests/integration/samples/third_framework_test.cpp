@@ -89,7 +89,7 @@ TEST_F(ThirdFramework, WritesAndReads) {
   EXPECT_THAT(std::string{answer[http::field::content_type]}, HasSubstr("application/json"));
   for (auto const& entry : emulator_.Log("vault")) {
     EXPECT_EQ(entry.at("token_type"), "mtls_pop");
-    EXPECT_EQ(entry.at("key_id"), entry.at("token_key_id"));
+    EXPECT_EQ(entry.at("x5t_s256"), entry.at("token_x5t_s256"));
   }
 }
 
@@ -122,7 +122,7 @@ TEST_F(ThirdFramework, SendsEachTokenOverItsOwnCertificate) {
   std::set<std::string> keys;
   for (auto const& entry : emulator_.Log("vault")) {
     EXPECT_FALSE(entry.at("mismatch").get<bool>());
-    keys.insert(entry.at("key_id").get<std::string>());
+    keys.insert(entry.at("x5t_s256").get<std::string>());
   }
   EXPECT_EQ(keys.size(), 2U);
 }

@@ -120,7 +120,7 @@ void ScriptedConnection::NotePeer() {
   std::lock_guard<std::mutex> const lock{factsMutex_};
   facts_.TlsVersion = SSL_get_version(ssl_.get());
   facts_.Resumed = SSL_session_reused(ssl_.get()) == 1;
-  facts_.KeyId = peer != nullptr ? KeyIdOf(peer.get()) : std::string{};
+  facts_.X5tS256 = peer != nullptr ? X5tS256Of(peer.get()) : std::string{};
   facts_.TicketUsed = notes_.TicketUsed;
   facts_.OfferedProtocols = notes_.OfferedProtocols;
   if (serverName != nullptr) facts_.ServerName = serverName;

@@ -60,7 +60,7 @@ struct ConnectionFacts {
   /// The ticket that was used to resume, counted from 1; 0 for none.
   std::uint64_t TicketUsed = 0;
   /// `x5t#S256` of the client's certificate, "" for none.
-  std::string KeyId;
+  std::string X5tS256;
   /// Host name in the TLS hello, "" for none.
   std::string ServerName;
   /// What the client offered for ALPN, joined by ','.
@@ -142,7 +142,7 @@ class ScriptedConnection final {
   void Answer(int status, std::string_view body, std::string_view fields = {});
 
   /// Asks for the client's certificate, by renegotiation in TLS 1.2 and post-handshake in TLS 1.3, and waits for the
-  /// answer; what of a request arrives meanwhile is kept. Afterwards `Facts().KeyId` tells what came. False
+  /// answer; what of a request arrives meanwhile is kept. Afterwards `Facts().X5tS256` tells what came. False
   /// where the client did not offer post-handshake authentication, so that it cannot be asked.
   bool AskForCertificate();
   /// The first half of that: asks, and does not wait.

@@ -81,7 +81,7 @@ std::shared_ptr<EVP_PKEY> GenerateKey(KeyKind kind) {
   return key;
 }
 
-std::string KeyIdOf(X509 const* certificate) {
+std::string X5tS256Of(X509 const* certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
   Require(X509_digest(certificate, EVP_sha256(), digest.data(), &length) == 1, "digest");
@@ -131,7 +131,7 @@ IssuedCertificate TestCertificateAuthority::Issue(CertificateRequest const& requ
   }
   Require(X509_sign(certificate, key_.get(), EVP_sha256()) > 0, "sign");
 
-  issued.KeyId = KeyIdOf(certificate);
+  issued.X5tS256 = X5tS256Of(certificate);
   issued.CertificatePem = ToPem([&](BIO* to) { return PEM_write_bio_X509(to, certificate); });
   issued.PrivateKeyPem = ToPem(
       [&](BIO* to) { return PEM_write_bio_PrivateKey(to, issued.Key.get(), nullptr, nullptr, 0, nullptr, nullptr); });

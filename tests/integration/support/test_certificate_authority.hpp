@@ -48,7 +48,7 @@ struct IssuedCertificate {
   /// Certificate and key in one file, as HAProxy wants them.
   std::string CombinedPath;
   /// `x5t#S256`.
-  std::string KeyId;
+  std::string X5tS256;
   std::shared_ptr<EVP_PKEY> Key;
   std::shared_ptr<X509> Certificate;
 };
@@ -89,7 +89,7 @@ class TestCertificateAuthority final {
 std::shared_ptr<EVP_PKEY> GenerateKey(KeyKind kind);
 
 /// `x5t#S256` of a certificate.
-std::string KeyIdOf(X509 const* certificate);
+std::string X5tS256Of(X509 const* certificate);
 
 /// The certificate as the library takes it.
 std::shared_ptr<BindingCertificate const> ToBinding(IssuedCertificate const& certificate);

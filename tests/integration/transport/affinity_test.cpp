@@ -18,8 +18,8 @@ ScriptedServer::Script CheckAffinity(std::atomic<int>& mismatches) {
   return [&mismatches](ScriptedConnection& connection) {
     while (auto const request = connection.TryReadRequest()) {
       auto const expected = request->Get(ExpectedKeyField);
-      if (!expected.empty() && connection.Facts().KeyId.empty()) connection.AskForCertificate();
-      auto const presented = connection.Facts().KeyId;
+      if (!expected.empty() && connection.Facts().X5tS256.empty()) connection.AskForCertificate();
+      auto const presented = connection.Facts().X5tS256;
       if (presented != expected) ++mismatches;
       connection.Answer(200, presented);
     }
@@ -65,13 +65,13 @@ TEST_P(AffinityTest, HoldsUnderFire) {
       };
       for (int round = 0; round < Rounds; ++round) {
         auto const& binding = bindings[pick(bindings.size())];
-        auto const keyId = binding ? binding->KeyId() : std::string{};
+        auto const x5tS256 = binding ? binding->X5tS256() : std::string{};
         auto request = Get((pick(2) == 0 ? first : second).Url());
-        request.Fields.Set(ExpectedKeyField, keyId);
+        request.Fields.Set(ExpectedKeyField, x5tS256);
         auto const fetched = Fetch(transport, std::move(request), binding);
-        if (fetched.Body != keyId || fetched.Connection.KeyId != keyId) ++wrong;
+        if (fetched.Body != x5tS256 || fetched.Connection.X5tS256 != x5tS256) ++wrong;
         // The last two go out of use, and are used all the same.
-        if (pick(20) == 0) transport->RetireBinding(bindings[bindings.size() - 1 - pick(2)]->KeyId());
+        if (pick(20) == 0) transport->RetireBinding(bindings[bindings.size() - 1 - pick(2)]->X5tS256());
       }
     });
   }

@@ -124,7 +124,7 @@ std::string ReadSecret(Transport const& transport, BoundToken const& token, std:
   try {
     auto const fetched =
         Fetch(transport, std::move(request), token.Certificate, Context{}.WithTimeout(std::chrono::minutes{1}));
-    if (fetched.Connection.KeyId != token.Certificate->KeyId()) return "went over another binding's connection";
+    if (fetched.Connection.X5tS256 != token.Certificate->X5tS256()) return "went over another binding's connection";
     return fetched.Status == 200 ? "" : std::to_string(fetched.Status) + " " + fetched.Body;
   } catch (Error const& error) {
     return DescribeWithCauses(error);
@@ -138,7 +138,7 @@ void Renew(Emulator const& emulator, Transport const& transport, Wallet& wallet,
       {{"path", "/secrets/"}, {"service", "vault"}, {"count", Held}, {"fault", {{"hold", true}}}});
   emulator.Control("GET", "/emulator/held?at_least=" + std::to_string(Held) + "&timeout_ms=2000");
   auto const old = wallet.Replace(app, emulator.Bind(transport, app));
-  transport->RetireBinding(old->Certificate->KeyId());
+  transport->RetireBinding(old->Certificate->X5tS256());
   emulator.Control("DELETE", "/emulator/faults");
 }
 

@@ -24,7 +24,7 @@ TEST(DefaultHttpTransportTest, IsOneForTheProcessForAsLongAsSomebodyHoldsIt) {
 TEST(DefaultHttpTransportTest, GoesWhereTheEnvironmentSays) {
   auto serverOptions = TlsServer();
   serverOptions.Tls->Certificate = Authority().IssueForNames({"contoso.vault.azure.net"});
-  ScriptedServer server{serverOptions, ServeKeyId};
+  ScriptedServer server{serverOptions, ServeX5tS256};
   ScopedEnvironment const environment{
       {{"MTLSPOP_CA_FILE", Authority().CertificatePath()},
        {"MTLSPOP_CONNECT_OVERRIDES", "*.vault.azure.net:443=" + server.HostAndPort()},
@@ -34,7 +34,7 @@ TEST(DefaultHttpTransportTest, GoesWhereTheEnvironmentSays) {
        {"ALL_PROXY", std::nullopt}}};
   std::shared_ptr<HttpTransport> const transport = DefaultHttpTransport();
   auto const binding = NewBinding();
-  EXPECT_EQ(Fetch(transport, Get("https://contoso.vault.azure.net/secrets"), binding).Body, binding->KeyId());
+  EXPECT_EQ(Fetch(transport, Get("https://contoso.vault.azure.net/secrets"), binding).Body, binding->X5tS256());
   // It is pointed elsewhere, and verifies all the same.
   EXPECT_EQ(
       ErrorCodeOf([&] { Fetch(transport, Get("https://other.vault.azure.net/secrets"), binding); }),

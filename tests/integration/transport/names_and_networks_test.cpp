@@ -50,9 +50,9 @@ TEST_F(Ipv6Test, LiteralOverTls) {
   auto options = AskingTlsServer();
   options.Address = "::1";
   options.Host = "::1";
-  ScriptedServer server{options, ServeKeyId};
+  ScriptedServer server{options, ServeX5tS256};
   auto const binding = NewBinding();
-  EXPECT_EQ(Fetch(MakeTransport(), Get(server.Url()), binding).Body, binding->KeyId());
+  EXPECT_EQ(Fetch(MakeTransport(), Get(server.Url()), binding).Body, binding->X5tS256());
   EXPECT_EQ(server.Facts(1).ServerName, "") << "RFC 6066 section 3: no literal addresses in SNI";
 }
 
@@ -167,7 +167,7 @@ TEST(FallbackTest, ACertificateOfNoUseIsToldBeforeAnAddressThatRefuses) {
   BindingCertificate::Parts parts;
   parts.Chain = alice->Chain();
   parts.Key = NewBinding("bob")->SharedKey();
-  parts.KeyId = alice->KeyId();
+  parts.X5tS256 = alice->X5tS256();
   auto const url = "https://127.0.0.1:" + std::to_string(ReserveLoopbackPort()) + "/";
   auto const error =
       ErrorOf([&] { Fetch(MakeTransport(), Get(url), std::make_shared<BindingCertificate const>(std::move(parts))); });

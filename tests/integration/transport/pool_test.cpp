@@ -95,18 +95,18 @@ TEST(PoolTest, TheHostFieldDoesNotChooseTheConnection) {
 }
 
 TEST(PoolTest, BindingsDoNotShareConnections) {
-  ScriptedServer server{TlsServer(), ServeKeyId};
+  ScriptedServer server{TlsServer(), ServeX5tS256};
   auto const transport = MakeTransport();
   auto const alice = NewBinding("alice");
   auto const bob = NewBinding("bob");
-  EXPECT_EQ(Fetch(transport, Get(server.Url()), alice).Body, alice->KeyId());
+  EXPECT_EQ(Fetch(transport, Get(server.Url()), alice).Body, alice->X5tS256());
   auto const second = Fetch(transport, Get(server.Url()), bob);
-  EXPECT_EQ(second.Body, bob->KeyId());
+  EXPECT_EQ(second.Body, bob->X5tS256());
   EXPECT_FALSE(second.Connection.Reused);
   EXPECT_FALSE(Fetch(transport, Get(server.Url())).Connection.Reused);
   auto const again = Fetch(transport, Get(server.Url()), alice);
   EXPECT_TRUE(again.Connection.Reused);
-  EXPECT_EQ(again.Connection.KeyId, alice->KeyId());
+  EXPECT_EQ(again.Connection.X5tS256, alice->X5tS256());
   EXPECT_EQ(transport->PoolStatistics().Bindings, 2U);
   EXPECT_EQ(transport->PoolStatistics().Idle, 3U);
 }
@@ -385,13 +385,13 @@ TEST(DeadOnArrivalTest, AnAnswerThatBeganIsNotAskedForAgain) {
 }
 
 TEST(RetiredBindingTest, IdleConnectionsAreClosedNow) {
-  ScriptedServer server{TlsServer(), ServeKeyId};
+  ScriptedServer server{TlsServer(), ServeX5tS256};
   auto const transport = MakeTransport();
   auto const alice = NewBinding("alice");
   auto const bob = NewBinding("bob");
   Fetch(transport, Get(server.Url()), alice);
   Fetch(transport, Get(server.Url()), bob);
-  transport->RetireBinding(alice->KeyId());
+  transport->RetireBinding(alice->X5tS256());
   EXPECT_TRUE(Eventually([&] { return server.Facts(1).ClosedByPeer; }));
   EXPECT_EQ(transport->PoolStatistics().Idle, 1U);
   EXPECT_EQ(transport->PoolStatistics().Retired, 1U);
@@ -404,7 +404,7 @@ TEST(RetiredBindingTest, ConnectionsInUseAreClosedWhenTheyAreDone) {
   auto const transport = MakeTransport();
   auto const alice = NewBinding("alice");
   auto const held = server.Hold(transport, alice);
-  transport->RetireBinding(alice->KeyId());
+  transport->RetireBinding(alice->X5tS256());
   EXPECT_FALSE(server.Server().Facts(1).ClosedByPeer);
   server.Release();
   EXPECT_EQ(ReadAll(*held), "hello") << "no request is lost by it";
@@ -413,13 +413,13 @@ TEST(RetiredBindingTest, ConnectionsInUseAreClosedWhenTheyAreDone) {
 }
 
 TEST(RetiredBindingTest, ALateRequestHasAConnectionOfItsOwn) {
-  ScriptedServer server{TlsServer(), ServeKeyId};
+  ScriptedServer server{TlsServer(), ServeX5tS256};
   auto const transport = MakeTransport();
   auto const alice = NewBinding("alice");
-  transport->RetireBinding(alice->KeyId());
+  transport->RetireBinding(alice->X5tS256());
   for (std::size_t round = 1; round <= 2; ++round) {
     auto const fetched = Fetch(transport, Get(server.Url()), alice);
-    EXPECT_EQ(fetched.Body, alice->KeyId());
+    EXPECT_EQ(fetched.Body, alice->X5tS256());
     EXPECT_FALSE(fetched.Connection.Reused);
     EXPECT_FALSE(fetched.Connection.Resumed);
     EXPECT_TRUE(Eventually([&] { return server.Facts(round).ClosedByPeer; }));
@@ -432,7 +432,7 @@ TEST(RetiredBindingTest, UnboundConnectionsStay) {
   auto const transport = MakeTransport();
   Fetch(transport, Get(server.Url()));
   transport->RetireBinding("");
-  transport->RetireBinding("no such key id");
+  transport->RetireBinding("no such `x5t#S256`");
   EXPECT_TRUE(Fetch(transport, Get(server.Url())).Connection.Reused);
 }
 

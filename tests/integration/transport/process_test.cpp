@@ -74,7 +74,7 @@ TEST(SignalTest, NoHandlerIsInstalledAndNoMaskChanged) {
   sigset_t maskBefore;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &maskBefore);
 
-  ScriptedServer server{AskingTlsServer(), ServeKeyId};
+  ScriptedServer server{AskingTlsServer(), ServeX5tS256};
   auto const transport = MakeTransport();
   Fetch(transport, Get(server.Url()), NewBinding());
 
@@ -87,23 +87,23 @@ TEST(SignalTest, NoHandlerIsInstalledAndNoMaskChanged) {
 }
 
 TEST(ForkTest, AChildDoesNotUseItsParentsConnections) {
-  ScriptedServer server{AskingTlsServer(TLS1_2_VERSION, TLS1_2_VERSION), ServeKeyId};
+  ScriptedServer server{AskingTlsServer(TLS1_2_VERSION, TLS1_2_VERSION), ServeX5tS256};
   auto const transport = MakeTransport();
   auto const binding = NewBinding();
-  EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, binding->KeyId());
+  EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, binding->X5tS256());
 
   EXPECT_TRUE(InChild([&] {
     for (int round = 0; round < 2; ++round) {
       auto const fetched = Fetch(transport, Get(server.Url()), binding);
       // Within the child its own connection may be reused.
-      if (fetched.Body != binding->KeyId() || fetched.Connection.Reused != (round > 0)) return false;
+      if (fetched.Body != binding->X5tS256() || fetched.Connection.Reused != (round > 0)) return false;
     }
     return true;
   }));
 
   // The child closed its copy without a word to the server: close_notify would have ended the parent's connection.
   auto const after = Fetch(transport, Get(server.Url()), binding);
-  EXPECT_EQ(after.Body, binding->KeyId());
+  EXPECT_EQ(after.Body, binding->X5tS256());
   EXPECT_TRUE(after.Connection.Reused);
   EXPECT_EQ(server.ConnectionCount(), 2U);
 }
@@ -212,14 +212,14 @@ TEST(ThreadTest, AnAnswerMayBeReadElsewhere) {
 }
 
 TEST(ThreadTest, TransportsComeAndGo) {
-  ScriptedServer server{AskingTlsServer(), ServeKeyId};
+  ScriptedServer server{AskingTlsServer(), ServeX5tS256};
   auto const binding = NewBinding();
   std::vector<std::thread> threads;
   threads.reserve(4);
   for (int index = 0; index < 4; ++index) {
     threads.emplace_back([&] {
       for (int round = 0; round < 5; ++round) {
-        EXPECT_EQ(Fetch(MakeTransport(), Get(server.Url()), binding).Body, binding->KeyId());
+        EXPECT_EQ(Fetch(MakeTransport(), Get(server.Url()), binding).Body, binding->X5tS256());
       }
     });
   }

@@ -88,8 +88,8 @@ class ProxyTest : public testing::Test {
                               std::lock_guard<std::mutex> const lock{mutex_};
                               last_ = *request;
                             }
-                            if (connection.Facts().KeyId.empty()) connection.AskForCertificate();
-                            connection.Answer(200, connection.Facts().KeyId);
+                            if (connection.Facts().X5tS256.empty()) connection.AskForCertificate();
+                            connection.Answer(200, connection.Facts().X5tS256);
                           }
                         }};
   ReceivedRequest LastAtVault() {
@@ -107,7 +107,7 @@ TEST_F(ProxyTest, HttpsGoesThroughATunnel) {
   auto const transport = MakeTransport(Through(proxy.Url()));
   auto const binding = NewBinding();
   auto const fetched = Fetch(transport, Get(VaultUrl), binding);
-  EXPECT_EQ(fetched.Body, binding->KeyId()) << "the origin is shown the certificate through the tunnel";
+  EXPECT_EQ(fetched.Body, binding->X5tS256()) << "the origin is shown the certificate through the tunnel";
   EXPECT_TRUE(Fetch(transport, Get(VaultUrl), binding).Connection.Reused);
 
   auto const requests = proxy.Requests();
@@ -160,8 +160,8 @@ TEST_F(ProxyTest, ABindingIsNeverPresentedToAnHttpsProxy) {
     ScriptedProxy const proxy{vault_.Port(), AskingTlsServer(version, version)};
     auto const transport = MakeTransport(Through(proxy.Url()));
     auto const binding = NewBinding();
-    EXPECT_EQ(Fetch(transport, Get(VaultUrl), binding).Body, binding->KeyId());
-    EXPECT_EQ(proxy.Server().Facts(1).KeyId, "");
+    EXPECT_EQ(Fetch(transport, Get(VaultUrl), binding).Body, binding->X5tS256());
+    EXPECT_EQ(proxy.Server().Facts(1).X5tS256, "");
     EXPECT_EQ(proxy.Server().Facts(1).TlsVersion, version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
     EXPECT_TRUE(Fetch(transport, Get(VaultUrl), binding).Connection.Reused);
     EXPECT_EQ(proxy.Server().ConnectionCount(), 1U);
@@ -192,7 +192,7 @@ TEST_F(ProxyTest, AKeyThatCannotSignIsAnErrorOfItsOwnThroughAnHttpsProxyToo) {
   for (bool const inHandshake : {false, true}) {
     auto options = VaultOptions();
     options.Tls->Ask = inHandshake ? AskInHandshake::Yes : AskInHandshake::No;
-    ScriptedServer const vault{options, ServeKeyId};
+    ScriptedServer const vault{options, ServeX5tS256};
     ScriptedProxy const proxy{vault.Port(), TlsServer()};
     auto const error =
         ErrorOf([&] { Fetch(MakeTransport(Through(proxy.Url())), Get(VaultUrl), BindingThatCannotSign()); });
@@ -209,7 +209,7 @@ TEST_F(ProxyTest, AnInformationalAnswerIsNotTheProxysLastWord) {
   }};
   auto const binding = NewBinding();
   auto const fetched = Fetch(MakeTransport(Through("http://" + proxy.HostAndPort())), Get(VaultUrl), binding);
-  EXPECT_EQ(fetched.Body, binding->KeyId());
+  EXPECT_EQ(fetched.Body, binding->X5tS256());
 }
 
 TEST_F(ProxyTest, BindingsDoNotShareTunnels) {
@@ -217,8 +217,8 @@ TEST_F(ProxyTest, BindingsDoNotShareTunnels) {
   auto const transport = MakeTransport(Through(proxy.Url()));
   auto const alice = NewBinding("alice");
   auto const bob = NewBinding("bob");
-  EXPECT_EQ(Fetch(transport, Get(VaultUrl), alice).Body, alice->KeyId());
-  EXPECT_EQ(Fetch(transport, Get(VaultUrl), bob).Body, bob->KeyId());
+  EXPECT_EQ(Fetch(transport, Get(VaultUrl), alice).Body, alice->X5tS256());
+  EXPECT_EQ(Fetch(transport, Get(VaultUrl), bob).Body, bob->X5tS256());
   EXPECT_EQ(proxy.Requests().size(), 2U);
 }
 

@@ -29,11 +29,11 @@ std::string VersionName(testing::TestParamInfo<int> const& info) {
 }
 
 TEST_P(AskedLaterTest, BeforeTheAnswer) {
-  ScriptedServer server{Server(), ServeKeyId};
+  ScriptedServer server{Server(), ServeX5tS256};
   auto const transport = TransportFor(server);
   auto const first = Fetch(transport, Get(server.Url()), binding_);
-  EXPECT_EQ(first.Body, binding_->KeyId());
-  EXPECT_EQ(first.Connection.KeyId, binding_->KeyId());
+  EXPECT_EQ(first.Body, binding_->X5tS256());
+  EXPECT_EQ(first.Connection.X5tS256, binding_->X5tS256());
   EXPECT_EQ(first.Connection.TlsVersion, GetParam() == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
   EXPECT_TRUE(Fetch(transport, Get(server.Url()), binding_).Connection.Reused);
 }
@@ -43,13 +43,13 @@ TEST_P(AskedLaterTest, TwiceDuringOneRequest) {
                           while (connection.TryReadRequest()) {
                             connection.AskForCertificate();
                             connection.AskForCertificate();
-                            connection.Answer(200, connection.Facts().KeyId);
+                            connection.Answer(200, connection.Facts().X5tS256);
                           }
                         }};
   auto const transport = TransportFor(server);
   for (int round = 0; round < 10; ++round) {
     // The limit is for one request: ten with two each are within it.
-    EXPECT_EQ(Fetch(transport, Get(server.Url()), binding_).Body, binding_->KeyId());
+    EXPECT_EQ(Fetch(transport, Get(server.Url()), binding_).Body, binding_->X5tS256());
   }
   EXPECT_EQ(server.ConnectionCount(), 1U);
 }
@@ -62,11 +62,11 @@ TEST_P(AskedLaterTest, InTheMiddleOfARequestBody) {
                           auto body = connection.ReadExactly(Size / 3);
                           connection.AskForCertificate();
                           body += connection.ReadExactly(Size - Size / 3);
-                          connection.Answer(200, body == expected ? connection.Facts().KeyId : "garbled");
+                          connection.Answer(200, body == expected ? connection.Facts().X5tS256 : "garbled");
                         }};
   Request request{"PUT", Url::Parse(server.Url())};
   request.Body = std::make_shared<GeneratedBody>(Size, Size);
-  EXPECT_EQ(Fetch(TransportFor(server), std::move(request), binding_).Body, binding_->KeyId());
+  EXPECT_EQ(Fetch(TransportFor(server), std::move(request), binding_).Body, binding_->X5tS256());
 }
 
 /// The server asks, and reads nothing until the certificate is there: a client that went on writing would wait for ever.
@@ -92,11 +92,11 @@ TEST_P(AskedLaterTest, WhileTheSocketBuffersAreFull) {
                           if (!bodyUnderWay.Wait()) return;
                           connection.AskForCertificate();
                           connection.ReadExactly(LargeSize);
-                          connection.Answer(200, connection.Facts().KeyId);
+                          connection.Answer(200, connection.Facts().X5tS256);
                         }};
   Request request{"PUT", Url::Parse(server.Url())};
   request.Body = std::make_shared<Noticing>(bodyUnderWay);
-  EXPECT_EQ(Fetch(TransportFor(server), std::move(request), binding_).Body, binding_->KeyId());
+  EXPECT_EQ(Fetch(TransportFor(server), std::move(request), binding_).Body, binding_->X5tS256());
 }
 
 TEST_P(AskedLaterTest, BeforeTheBodyOfAnExpectContinueRequest) {
@@ -104,11 +104,11 @@ TEST_P(AskedLaterTest, BeforeTheBodyOfAnExpectContinueRequest) {
                           connection.ReadHead();
                           connection.AskForCertificate();
                           connection.Write("HTTP/1.1 100 Continue\r\n\r\n");
-                          connection.Answer(200, connection.ReadExactly(5) + connection.Facts().KeyId);
+                          connection.Answer(200, connection.ReadExactly(5) + connection.Facts().X5tS256);
                         }};
   auto request = Post(server.Url(), "hello");
   request.ExpectContinue = true;
-  EXPECT_EQ(Fetch(TransportFor(server), std::move(request), binding_).Body, "hello" + binding_->KeyId());
+  EXPECT_EQ(Fetch(TransportFor(server), std::move(request), binding_).Body, "hello" + binding_->X5tS256());
 }
 
 TEST_P(AskedLaterTest, InTheMiddleOfTheAnswer) {
@@ -124,7 +124,7 @@ TEST_P(AskedLaterTest, InTheMiddleOfTheAnswer) {
       }};
   auto const transport = TransportFor(server);
   EXPECT_TRUE(Fetch(transport, Get(server.Url()), binding_).Body == body);
-  EXPECT_EQ(server.Facts(1).KeyId, binding_->KeyId());
+  EXPECT_EQ(server.Facts(1).X5tS256, binding_->X5tS256());
   EXPECT_TRUE(Fetch(transport, Get(server.Url()), binding_).Body == body);
 }
 
@@ -138,13 +138,13 @@ TEST_P(AskedLaterTest, BetweenTwoRequests) {
                           asked.Set();
                           connection.ReadRequest();
                           connection.AwaitCertificate();
-                          connection.Answer(200, connection.Facts().KeyId);
+                          connection.Answer(200, connection.Facts().X5tS256);
                         }};
   auto const transport = TransportFor(server);
   EXPECT_EQ(Fetch(transport, Get(server.Url()), binding_).Body, "first");
   ASSERT_TRUE(asked.Wait());
   auto const second = Fetch(transport, Get(server.Url()), binding_);
-  EXPECT_EQ(second.Body, binding_->KeyId());
+  EXPECT_EQ(second.Body, binding_->X5tS256());
   EXPECT_TRUE(second.Connection.Reused) << "a connection with a question in it is not dead";
   EXPECT_EQ(server.ConnectionCount(), 1U);
 }
@@ -188,7 +188,7 @@ TEST_P(AskedLaterTest, WithoutABindingNothingIsPresented) {
   ScriptedServer server{Server(), [](ScriptedConnection& connection) {
                           while (connection.TryReadRequest()) {
                             connection.AskForCertificate();
-                            connection.Answer(connection.Facts().KeyId.empty() ? 401 : 200, "");
+                            connection.Answer(connection.Facts().X5tS256.empty() ? 401 : 200, "");
                           }
                         }};
   EXPECT_EQ(Fetch(TransportFor(server), Get(server.Url())).Status, 401);
@@ -199,14 +199,14 @@ TEST_P(AskedLaterTest, TheAuthoritiesTheServerNamesDoNotMatter) {
   TestCertificateAuthority const other{"somebody else"};
   auto options = Server();
   options.Tls->AdvertisedAuthorities = {other.Certificate()};
-  ScriptedServer server{options, ServeKeyId};
-  EXPECT_EQ(Fetch(TransportFor(server), Get(server.Url()), binding_).Body, binding_->KeyId());
+  ScriptedServer server{options, ServeX5tS256};
+  EXPECT_EQ(Fetch(TransportFor(server), Get(server.Url()), binding_).Body, binding_->X5tS256());
 }
 
 TEST_P(AskedLaterTest, ARefusedCertificateIsAnErrorOfItsOwn) {
   auto options = Server();
   options.Tls->RefuseClientCertificates = true;
-  ScriptedServer server{options, ServeKeyId};
+  ScriptedServer server{options, ServeX5tS256};
   auto const error = ErrorOf([&] { Fetch(TransportFor(server), Get(server.Url()), binding_); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code().Name(), "binding_certificate_rejected");
@@ -216,12 +216,12 @@ TEST_P(AskedLaterTest, AResumedConnectionIsAskedAgain) {
   ScriptedServer server{Server(), [](ScriptedConnection& connection) {
                           connection.ReadRequest();
                           connection.AskForCertificate();
-                          connection.Answer(200, connection.Facts().KeyId, "Connection: close\r\n");
+                          connection.Answer(200, connection.Facts().X5tS256, "Connection: close\r\n");
                         }};
   auto const transport = TransportFor(server);
   for (int round = 0; round < 3; ++round) {
     auto const fetched = Fetch(transport, Get(server.Url()), binding_);
-    EXPECT_EQ(fetched.Body, binding_->KeyId());
+    EXPECT_EQ(fetched.Body, binding_->X5tS256());
     EXPECT_EQ(fetched.Connection.Resumed, round > 0);
   }
 }
@@ -235,32 +235,32 @@ TEST_P(AskedInHandshakeTest, ThatVeryCertificateIsPresented) {
   auto serverOptions = AskingTlsServer(GetParam(), GetParam());
   serverOptions.Tls->AdvertisedAuthorities = {other.Certificate()};
   ScriptedServer server{serverOptions, [](ScriptedConnection& connection) {
-                          while (connection.TryReadRequest()) connection.Answer(200, connection.Facts().KeyId);
+                          while (connection.TryReadRequest()) connection.Answer(200, connection.Facts().X5tS256);
                         }};
   auto const transport = MakeTransport(AllowTls13(TrustingOptions(), server.Url()));
   auto const alice = NewBinding("alice");
   auto const bob = NewBinding("bob");
   for (int round = 0; round < 2; ++round) {
-    EXPECT_EQ(Fetch(transport, Get(server.Url()), alice).Body, alice->KeyId());
-    EXPECT_EQ(Fetch(transport, Get(server.Url()), bob).Body, bob->KeyId());
+    EXPECT_EQ(Fetch(transport, Get(server.Url()), alice).Body, alice->X5tS256());
+    EXPECT_EQ(Fetch(transport, Get(server.Url()), bob).Body, bob->X5tS256());
     EXPECT_EQ(Fetch(transport, Get(server.Url())).Body, "");
   }
   EXPECT_EQ(server.ConnectionCount(), 3U);
 }
 
 TEST_P(AskedInHandshakeTest, TheChainIsPresentedToo) {
-  ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), ServeKeyId};
+  ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), ServeX5tS256};
   auto const issued = Authority().IssueForClient("alice", KeyKind::Rsa2048);
   auto const binding = openssl::MakeBindingCertificateFromPem(
       issued.CertificatePem + Authority().CertificatePem(), issued.PrivateKeyPem);
   auto const transport = MakeTransport(AllowTls13(TrustingOptions(), server.Url()));
-  EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, issued.KeyId);
+  EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, issued.X5tS256);
 }
 
 TEST_P(AskedInHandshakeTest, ARefusedCertificateIsAnErrorOfItsOwn) {
   auto serverOptions = AskingTlsServer(GetParam(), GetParam());
   serverOptions.Tls->RefuseClientCertificates = true;
-  ScriptedServer server{serverOptions, ServeKeyId};
+  ScriptedServer server{serverOptions, ServeX5tS256};
   auto const transport = MakeTransport(AllowTls13(TrustingOptions(), server.Url()));
   auto const error = ErrorOf([&] { Fetch(transport, Get(server.Url()), NewBinding()); });
   ASSERT_TRUE(error);
@@ -272,7 +272,7 @@ TEST_P(AskedInHandshakeTest, ARefusedCertificateIsAnErrorOfItsOwn) {
 
 /// A TPM that was cleared, a KeyGuard key of an earlier boot.
 TEST_P(AskedInHandshakeTest, AKeyThatCannotSignIsAnErrorOfItsOwn) {
-  ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), ServeKeyId};
+  ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), ServeX5tS256};
   auto const transport = MakeTransport(AllowTls13(TrustingOptions(), server.Url()));
   auto const error = ErrorOf([&] { Fetch(transport, Get(server.Url()), BindingThatCannotSign()); });
   ASSERT_TRUE(error);
@@ -286,25 +286,25 @@ INSTANTIATE_TEST_SUITE_P(
 
 /// Wire contract, section 7: TLS 1.2 at most by default on bound connections.
 TEST(TlsVersionTest, BoundConnectionsUse12AndOthersWhatThePeersAgreeOn) {
-  ScriptedServer server{TlsServer(), ServeKeyId};
+  ScriptedServer server{TlsServer(), ServeX5tS256};
   auto const transport = MakeTransport();
   EXPECT_EQ(Fetch(transport, Get(server.Url()), NewBinding()).Connection.TlsVersion, "TLSv1.2");
   EXPECT_EQ(Fetch(transport, Get(server.Url())).Connection.TlsVersion, "TLSv1.3");
 }
 
 TEST(TlsVersionTest, AnOriginMayHave13) {
-  ScriptedServer allowed{TlsServer(), ServeKeyId};
-  ScriptedServer other{TlsServer(), ServeKeyId};
+  ScriptedServer allowed{TlsServer(), ServeX5tS256};
+  ScriptedServer other{TlsServer(), ServeX5tS256};
   auto const binding = NewBinding();
   auto const transport = MakeTransport(AllowTls13(TrustingOptions(), allowed.Url()));
   auto const first = Fetch(transport, Get(allowed.Url()), binding);
   EXPECT_EQ(first.Connection.TlsVersion, "TLSv1.3");
-  EXPECT_EQ(first.Body, binding->KeyId());
+  EXPECT_EQ(first.Body, binding->X5tS256());
   EXPECT_EQ(Fetch(transport, Get(other.Url()), binding).Connection.TlsVersion, "TLSv1.2");
 }
 
 TEST(TlsVersionTest, ABoundConnectionToA13OnlyServerFailsAndSaysWhy) {
-  ScriptedServer server{TlsServer(TLS1_3_VERSION, TLS1_3_VERSION), ServeKeyId};
+  ScriptedServer server{TlsServer(TLS1_3_VERSION, TLS1_3_VERSION), ServeX5tS256};
   auto const error = ErrorOf([&] { Fetch(MakeTransport(), Get(server.Url()), NewBinding()); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code().Name(), "tls_handshake_failed");

@@ -385,7 +385,7 @@ TEST(ResponseBodyTest, TellsHowItTravelled) {
   EXPECT_FALSE(first.Reused);
   EXPECT_FALSE(first.Resumed);
   EXPECT_EQ(first.TlsVersion, "");
-  EXPECT_EQ(first.KeyId, "");
+  EXPECT_EQ(first.X5tS256, "");
   auto const second = Fetch(transport, Get(tls.Url())).Connection;
   EXPECT_EQ(second.Id, 2U);
   EXPECT_EQ(second.TlsVersion, "TLSv1.3");

@@ -59,7 +59,7 @@ class SecrecyTest : public testing::Test {
 };
 
 TEST_F(SecrecyTest, WhenAllIsWell) {
-  ScriptedServer server{TlsServer(), ServeKeyId};
+  ScriptedServer server{TlsServer(), ServeX5tS256};
   Run(Options(), server.Url(), NewBinding());
   Run(Options(), server.Url("/?access_token=hunter2query"), nullptr);
   ExpectNothingTold();

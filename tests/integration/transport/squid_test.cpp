@@ -25,21 +25,21 @@ class SquidTest : public testing::TestWithParam<SquidAuthentication> {
   }
   static bool Authenticates() { return GetParam() == SquidAuthentication::Basic; }
 
-  ScriptedServer vault_{TlsServer(TLS1_2_VERSION, TLS1_2_VERSION), ServeKeyId};
+  ScriptedServer vault_{TlsServer(TLS1_2_VERSION, TLS1_2_VERSION), ServeX5tS256};
   SquidProxy proxy_{GetParam(), LoopbackCertificate()};
   Binding const alice_ = NewBinding("alice");
 };
 
 TEST_P(SquidTest, TunnelsAndTheOriginRenegotiates) {
   auto const transport = MakeTransport(Through(proxy_.PlainUrl(), Authenticates()));
-  EXPECT_EQ(Fetch(transport, Get(vault_.Url()), alice_).Body, alice_->KeyId());
+  EXPECT_EQ(Fetch(transport, Get(vault_.Url()), alice_).Body, alice_->X5tS256());
   EXPECT_TRUE(Fetch(transport, Get(vault_.Url()), alice_).Connection.Reused);
   EXPECT_EQ(vault_.ConnectionCount(), 1U);
 }
 
 TEST_P(SquidTest, TunnelsThroughTlsToTheProxy) {
   auto const transport = MakeTransport(Through(proxy_.TlsUrl(), Authenticates()));
-  EXPECT_EQ(Fetch(transport, Get(vault_.Url()), alice_).Body, alice_->KeyId());
+  EXPECT_EQ(Fetch(transport, Get(vault_.Url()), alice_).Body, alice_->X5tS256());
   EXPECT_TRUE(Fetch(transport, Get(vault_.Url()), alice_).Connection.Reused);
 }
 
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](auto const& kind) { return kind.param == SquidAuthentication::Basic ? "Basic" : "None"; });
 
 TEST(SquidRefusalTest, WrongOrNoCredentials) {
-  ScriptedServer vault{TlsServer(), ServeKeyId};
+  ScriptedServer vault{TlsServer(), ServeX5tS256};
   SquidProxy const proxy{SquidAuthentication::Basic, LoopbackCertificate()};
   auto options = TrustingOptions();
   options.Proxy.Url = proxy.PlainUrl();

@@ -17,7 +17,7 @@ namespace {
 /// Answers one request on each connection and closes.
 void ServeOnce(ScriptedConnection& connection) {
   connection.ReadRequest();
-  connection.Answer(200, connection.Facts().KeyId, "Connection: close\r\n");
+  connection.Answer(200, connection.Facts().X5tS256, "Connection: close\r\n");
 }
 
 class TlsSessionTest : public testing::TestWithParam<int> {
@@ -30,7 +30,7 @@ TEST_P(TlsSessionTest, IsResumedWithinABinding) {
   auto const binding = NewBinding();
   for (int round = 0; round < 4; ++round) {
     auto const fetched = Fetch(transport_, Get(server_.Url()), binding);
-    EXPECT_EQ(fetched.Body, binding->KeyId());
+    EXPECT_EQ(fetched.Body, binding->X5tS256());
     EXPECT_EQ(fetched.Connection.Resumed, round > 0);
     EXPECT_EQ(server_.Facts(static_cast<std::size_t>(round) + 1).Resumed, round > 0);
   }
@@ -45,7 +45,7 @@ TEST_P(TlsSessionTest, IsNeverResumedAcrossBindings) {
     for (Binding const& binding : {alice, bob, Binding{}}) {
       auto const fetched = Fetch(transport_, Get(server_.Url()), binding);
       // In a resumed session the server takes the certificate from the session: a session of another's would be him.
-      EXPECT_EQ(fetched.Body, binding ? binding->KeyId() : "");
+      EXPECT_EQ(fetched.Body, binding ? binding->X5tS256() : "");
       EXPECT_EQ(fetched.Connection.Resumed, round > 0);
     }
   }
@@ -58,13 +58,13 @@ TEST_P(TlsSessionTest, IsNotResumedByARenewalWithTheSameKey) {
   renewal.CommonName = "alice";
   renewal.ExistingKey = first.Key;
   auto const second = Authority().Issue(renewal);
-  EXPECT_EQ(Fetch(transport_, Get(server_.Url()), ToBinding(first)).Body, first.KeyId);
+  EXPECT_EQ(Fetch(transport_, Get(server_.Url()), ToBinding(first)).Body, first.X5tS256);
   auto const fetched = Fetch(transport_, Get(server_.Url()), ToBinding(second));
-  EXPECT_EQ(fetched.Body, second.KeyId);
+  EXPECT_EQ(fetched.Body, second.X5tS256);
   EXPECT_FALSE(fetched.Connection.Resumed);
 }
 
-/// Two objects, one certificate: the key id counts, not the object.
+/// Two objects, one certificate: the `x5t#S256` counts, not the object.
 TEST_P(TlsSessionTest, IsResumedByTheSameCertificateReadAgain) {
   auto const issued = Authority().IssueForClient("alice");
   EXPECT_FALSE(Fetch(transport_, Get(server_.Url()), ToBinding(issued)).Connection.Resumed);
@@ -74,10 +74,10 @@ TEST_P(TlsSessionTest, IsResumedByTheSameCertificateReadAgain) {
 TEST_P(TlsSessionTest, IsForgottenWithItsBinding) {
   auto const binding = NewBinding();
   Fetch(transport_, Get(server_.Url()), binding);
-  transport_->RetireBinding(binding->KeyId());
+  transport_->RetireBinding(binding->X5tS256());
   auto const after = Fetch(transport_, Get(server_.Url()), binding);
   EXPECT_FALSE(after.Connection.Resumed);
-  EXPECT_EQ(after.Body, binding->KeyId());
+  EXPECT_EQ(after.Body, binding->X5tS256());
 }
 
 /// Only a ticket that somebody may have seen is used up.
@@ -134,7 +134,7 @@ TEST(Tls13TicketTest, IsUsedOnceByManyAtATime) {
     std::vector<std::thread> threads;
     threads.reserve(4);
     for (int index = 0; index < 4; ++index) {
-      threads.emplace_back([&] { EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, binding->KeyId()); });
+      threads.emplace_back([&] { EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, binding->X5tS256()); });
     }
     for (auto& thread : threads) thread.join();
   }
@@ -164,11 +164,11 @@ TEST(TlsSessionOriginTest, AServerThatForgotGetsAFullHandshake) {
   ScriptedServer relay{[&](ScriptedConnection& connection) { connection.RelayTo("127.0.0.1", port); }};
   auto const url = "https://" + relay.HostAndPort() + "/";
   auto const transport = MakeTransport();
-  EXPECT_EQ(Fetch(transport, Get(url), binding).Body, binding->KeyId());
+  EXPECT_EQ(Fetch(transport, Get(url), binding).Body, binding->X5tS256());
   EXPECT_TRUE(Fetch(transport, Get(url), binding).Connection.Resumed);
   port = second.Port();
   auto const fetched = Fetch(transport, Get(url), binding);
-  EXPECT_EQ(fetched.Body, binding->KeyId());
+  EXPECT_EQ(fetched.Body, binding->X5tS256());
   EXPECT_FALSE(fetched.Connection.Resumed);
 }
 

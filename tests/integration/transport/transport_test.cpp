@@ -45,7 +45,7 @@ Binding BindingThatCannotSign() {
   parts.Chain = good->Chain();
   parts.Key = openssl::WrapPrivateKey(gsl::not_null<EVP_PKEY*>{publicKey.get()});
   parts.Strength = KeyStrength::Software;
-  parts.KeyId = good->KeyId();
+  parts.X5tS256 = good->X5tS256();
   parts.NotBefore = good->NotBefore();
   parts.NotAfter = good->NotAfter();
   return std::make_shared<BindingCertificate const>(std::move(parts));
@@ -110,10 +110,10 @@ void ServeEcho(ScriptedConnection& connection) {
   while (auto const request = connection.TryReadRequest()) connection.Answer(200, request->Body);
 }
 
-void ServeKeyId(ScriptedConnection& connection) {
+void ServeX5tS256(ScriptedConnection& connection) {
   while (auto const request = connection.TryReadRequest()) {
-    if (connection.Facts().KeyId.empty()) connection.AskForCertificate();
-    connection.Answer(200, connection.Facts().KeyId);
+    if (connection.Facts().X5tS256.empty()) connection.AskForCertificate();
+    connection.Answer(200, connection.Facts().X5tS256);
   }
 }
 

@@ -63,8 +63,8 @@ std::string ReadAll(Response& response);
 
 /// Answers each request with its body, for as long as they come.
 void ServeEcho(ScriptedConnection& connection);
-/// Answers each request with the key id of the client's certificate, which it asks for where the handshake did not.
-void ServeKeyId(ScriptedConnection& connection);
+/// Answers each request with the `x5t#S256` of the client's certificate, which it asks for where the handshake did not.
+void ServeX5tS256(ScriptedConnection& connection);
 /// Answers each request with `body`, for as long as they come.
 ScriptedServer::Script Serve(std::string body);
 

@@ -230,7 +230,7 @@ TEST(TrustTest, ABindingIsNotShownToAServerThatIsNotBelieved) {
     auto const url = "https://localhost:" + std::to_string(server.Port()) + "/";
     auto const transport = MakeTransport(AllowTls13(TrustingOptions(), url));
     EXPECT_EQ(ErrorCodeOf([&] { Fetch(transport, Get(url), NewBinding()); }), Rejected);
-    EXPECT_EQ(server.Facts(1).KeyId, "");
+    EXPECT_EQ(server.Facts(1).X5tS256, "");
   }
 }
 

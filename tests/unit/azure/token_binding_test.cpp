@@ -115,7 +115,7 @@ class TokenBindingTest : public testing::Test {
     EXPECT_EQ(sent.Fields.Get("authorization"), "mtls_pop " + Jwt(token));
     EXPECT_EQ(sent.Fields.Get("x-ms-tokenboundauth"), "true");
     ASSERT_TRUE(sent.Binding);
-    EXPECT_EQ(sent.Binding->KeyId(), key);
+    EXPECT_EQ(sent.Binding->X5tS256(), key);
   }
 
   /// The text of the AuthenticationException that `call` throws.
@@ -145,7 +145,7 @@ TEST_F(TokenBindingTest, SendsTheBoundFormWithTheBinding) {
   auto const sent = transport_->Sent()[0];
   EXPECT_EQ(sent.Fields.Get("authorization"), "mtls_pop " + Jwt("bound-token"));
   EXPECT_EQ(sent.Fields.Get("x-ms-tokenboundauth"), "true");
-  EXPECT_EQ(sent.Binding->KeyId(), "key-1");
+  EXPECT_EQ(sent.Binding->X5tS256(), "key-1");
   EXPECT_THAT(inner_->Asked()[0].Scopes, testing::ElementsAre("https://vault.azure.net/.default"));
 }
 
@@ -203,13 +203,13 @@ TEST_F(TokenBindingTest, AnswersAClaimsChallengeAndRemembersTheAnswer) {
 
 TEST_F(TokenBindingTest, ReplacesABindingThatTheHandshakeRefuses) {
   inner_->Answer = [this](TokenRequest const& asked) {
-    return asked.RejectedKeyId.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                       : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
+    return asked.RejectedX5tS256.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                         : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
   };
   transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);
-  EXPECT_EQ(transport_->Sent()[1].Binding->KeyId(), "key-2");
-  EXPECT_EQ(inner_->Asked()[1].RejectedKeyId, "key-1");
+  EXPECT_EQ(transport_->Sent()[1].Binding->X5tS256(), "key-2");
+  EXPECT_EQ(inner_->Asked()[1].RejectedX5tS256, "key-1");
 }
 
 TEST_F(TokenBindingTest, RefusesARedirect) {
@@ -434,14 +434,14 @@ TEST_F(ChallengedTokenBindingTest, AnswersAClaimsChallengeOnceForTheWholeCall) {
 
 TEST_F(ChallengedTokenBindingTest, ReplacesTheBindingOnceForTheWholeCall) {
   inner_->Answer = [this](TokenRequest const& asked) {
-    return asked.RejectedKeyId.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                       : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
+    return asked.RejectedX5tS256.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                         : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
   };
   std::string const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
   for (int i = 0; i < 20; ++i) transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, body);
   EXPECT_EQ(Challenged()->GetStatusCode(), HttpStatusCode::Unauthorized);
   ASSERT_THAT(transport_->Sent(), SizeIs(2));
-  EXPECT_EQ(transport_->Sent()[1].Binding->KeyId(), "key-2");
+  EXPECT_EQ(transport_->Sent()[1].Binding->X5tS256(), "key-2");
 }
 
 TEST_F(ChallengedTokenBindingTest, LeavesAnyOtherChallengeToAzure) {
@@ -539,8 +539,8 @@ TEST_F(TokenBindingTest, FallsBackToBearerWhereTheCredentialGivesOne) {
 
 TEST_F(TokenBindingTest, SendsTheBearerTokenThatARenewalFallsBackTo) {
   inner_->Answer = [this](TokenRequest const& asked) {
-    return asked.RejectedKeyId.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                       : Expiring(MakeBearerToken("bearer-token"));
+    return asked.RejectedX5tS256.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                         : Expiring(MakeBearerToken("bearer-token"));
   };
   transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);

@@ -27,8 +27,8 @@ TEST_F(TokenPairsTest, FindsTheBindingOfExactlyThatToken) {
   pairs_.Remember(Make("a", 1h), {});
   pairs_.Remember(Make("b", 1h), {});
   ASSERT_TRUE(pairs_.Find("a"));
-  EXPECT_EQ(pairs_.Find("a")->Token.Binding->KeyId(), "key of a");
-  EXPECT_EQ(pairs_.Find("b")->Token.Binding->KeyId(), "key of b");
+  EXPECT_EQ(pairs_.Find("a")->Token.Binding->X5tS256(), "key of a");
+  EXPECT_EQ(pairs_.Find("b")->Token.Binding->X5tS256(), "key of b");
   EXPECT_FALSE(pairs_.Find("c"));
 }
 

@@ -62,7 +62,7 @@ TEST_F(HandlerTest, AuthorizesAndAnswersAsAClientDoes) {
   EXPECT_EQ(sent.Url, "https://a.example/base/secrets/a?b=c");
   EXPECT_EQ(sent.Fields.Get("Authorization"), "mtls_pop bound-token");
   EXPECT_THAT(sent.Fields.Get("User-Agent"), HasSubstr("cpprestsdk/"));
-  EXPECT_EQ(sent.Binding->KeyId(), "key-1");
+  EXPECT_EQ(sent.Binding->X5tS256(), "key-1");
 }
 
 TEST_F(HandlerTest, GivesTheBodyInEveryForm) {

@@ -165,13 +165,13 @@ TEST(Rotation, HappensInTheBackgroundAndTakesTheTokensAlong) {
   EXPECT_EQ(world.Get().Token, first.Token);
   EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
   auto const second = world.Get();
-  EXPECT_NE(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
   EXPECT_TRUE(first.Binding->IsValidAt(world.Time->Now()));
   // Connections of the old certificate go once no token needs them.
   EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
-  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->KeyId()));
+  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->X5tS256()));
 }
 
 /// Section 1 and NET 6117: a renewal with the same key is a new binding.
@@ -182,7 +182,7 @@ TEST(Rotation, WithTheSameKeyIsANewBindingAllTheSame) {
   EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
   auto const second = world.Get();
   EXPECT_EQ(world.Keys->Made(), 1);
-  EXPECT_NE(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 TEST(Rotation, NobodyWaitsForIt) {
@@ -291,11 +291,11 @@ TEST(Rotation, DuringWhichTheBindingIsRefusedEndsWithANewKey) {
   ASSERT_TRUE(asked.Wait());
   // So that the refusal has been heard before the rotation ends: the caller leaves, and what was refused stays refused.
   auto request = world.Request();
-  request.RejectedKeyId = first.Binding->KeyId();
+  request.RejectedX5tS256 = first.Binding->X5tS256();
   EXPECT_EQ(
       ErrorCodeOf([&] { world.Credential().GetToken(request, Context{}.WithTimeout(50ms)); }), "deadline_exceeded");
   mayAnswer.Set();
-  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Keys->Made(), 2);
   EXPECT_TRUE(world.Keys->Requests.back().ForceNew);
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 3);
@@ -316,7 +316,7 @@ TEST(Rotation, ExpiredCertificateIsReplacedBeforeTheNextToken) {
   auto const first = world.Get();
   world.Time->Advance(9h);
   auto const second = world.Get();
-  EXPECT_NE(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_TRUE(second.Binding->IsValidAt(world.Time->Now()));
 }
 
@@ -429,13 +429,13 @@ TEST(Stores, CredentialsThatShareAStoreShareTheBinding) {
   auto const first = world.Get();
   world.Drop();
   auto const second = world.Get();
-  EXPECT_EQ(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_EQ(second.Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1);
 
   // Another identity, attestation or strength is another binding.
   world.Options.Identity = ManagedIdentityId::FromClientId("abc");
   world.Drop();
-  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 TEST(Stores, StoreThatFailsNeverMakesTheCredentialFail) {
@@ -450,7 +450,7 @@ TEST(Stores, StoreThatFailsNeverMakesTheCredentialFail) {
   world.Options.Store = std::make_shared<Failing>();
   auto const token = world.Get();
   auto request = world.Request();
-  request.RejectedKeyId = token.Binding->KeyId();
+  request.RejectedX5tS256 = token.Binding->X5tS256();
   EXPECT_EQ(world.Get(request).Type, TokenType::MtlsPop);
   for (char const* const line : {"lock_failed", "load_failed", "save_failed", "remove_failed"}) {
     EXPECT_THAT(world.Lines->Text(), testing::HasSubstr(line));

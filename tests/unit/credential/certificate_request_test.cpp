@@ -380,7 +380,7 @@ TEST(KeyProviders, KeyThatSignsNoMoreIsReplacedAtTheNextRotation) {
   *keys->Dead = true;
   world.Time->Advance(std::chrono::hours{9});
   auto const second = world.Get();
-  EXPECT_NE(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_TRUE(keys->Forced);
   EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("binding_key_replaced"));
 }

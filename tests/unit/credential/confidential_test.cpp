@@ -103,11 +103,11 @@ TEST(ClientCertificate, BoundTokenWithTheAppsOwnCertificate) {
   AppWorld world;
   auto const token = world.Get();
   EXPECT_EQ(token.Type, TokenType::MtlsPop);
-  EXPECT_EQ(token.Binding->KeyId(), world.Certificate.KeyId);
+  EXPECT_EQ(token.Binding->X5tS256(), world.Certificate.X5tS256);
   auto const arrived = world.Cloud->All(TokenPath).at(0);
   EXPECT_EQ(arrived.Host, "mtlsauth.microsoft.com");
   EXPECT_EQ(arrived.Path, "/my-tenant/oauth2/v2.0/token");
-  EXPECT_EQ(arrived.KeyId, world.Certificate.KeyId);
+  EXPECT_EQ(arrived.X5tS256, world.Certificate.X5tS256);
   // The app's own client id, and no client_assertion.
   std::map<std::string, std::string> const expected{
       {"grant_type", "client_credentials"},
@@ -124,7 +124,7 @@ TEST(ClientCertificate, BearerOverMtls) {
   auto const token = world.Get();
   EXPECT_EQ(token.Type, TokenType::Bearer);
   EXPECT_EQ(token.Binding, nullptr);
-  EXPECT_EQ(world.Cloud->All(TokenPath).at(0).KeyId, world.Certificate.KeyId);
+  EXPECT_EQ(world.Cloud->All(TokenPath).at(0).X5tS256, world.Certificate.X5tS256);
   EXPECT_EQ(world.Cloud->All(TokenPath).at(0).Form.count("token_type"), 0U);
 }
 
@@ -159,9 +159,9 @@ TEST(ClientCertificate, RenewedFileIsPickedUpAsANewBinding) {
   EXPECT_EQ(world.Get().Token, first.Token);
   world.Time->Advance(31s);
   EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
-  EXPECT_EQ(world.Get().Binding->KeyId(), renewed.KeyId);
+  EXPECT_EQ(world.Get().Binding->X5tS256(), renewed.X5tS256);
   EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
-  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->KeyId()));
+  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->X5tS256()));
 }
 
 TEST(ClientCertificate, FileThatIsBeingWrittenDoesNoHarm) {
@@ -180,11 +180,11 @@ TEST(ClientCertificate, RefusedCertificateIsReadAgainAndTriedOnceMore) {
   world.Credential();
   auto const renewed = world.Authority.IssueForClient("app");
   world.Write(renewed);
-  world.Cloud->Intercept = [old = world.Certificate.KeyId](Arrived const& arrived) -> std::optional<Answer> {
-    if (arrived.KeyId != old) return std::nullopt;
+  world.Cloud->Intercept = [old = world.Certificate.X5tS256](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.X5tS256 != old) return std::nullopt;
     return TokenError("invalid_client", "AADSTS700027: unknown certificate");
   };
-  EXPECT_EQ(world.Get().Binding->KeyId(), renewed.KeyId);
+  EXPECT_EQ(world.Get().Binding->X5tS256(), renewed.X5tS256);
 }
 
 TEST(ClientCertificate, RefusedCertificateThatStaysIsAnErrorAndGoodAgainLater) {
@@ -235,27 +235,27 @@ TEST(ClientCertificate, ComesFromPkcs12AndEncryptedPemAndStoreUri) {
   options.Password = Secret{std::string_view{"open sesame"}};
   options.CertificatePath = world.Directory.WriteFile("app.p12", ToPkcs12(world.Certificate, "open sesame"));
   EXPECT_EQ(
-      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
-      world.Certificate.KeyId);
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->X5tS256(),
+      world.Certificate.X5tS256);
 
   options.CertificatePath.clear();
   options.CertificateContent =
       Secret{EncryptedKey(world.Certificate, "open sesame") + world.Certificate.CertificatePem};
   EXPECT_EQ(
-      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
-      world.Certificate.KeyId);
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->X5tS256(),
+      world.Certificate.X5tS256);
 
   options.CertificateContent = {};
   options.CertificateUri = "file:" + world.Write(world.Certificate);
   EXPECT_EQ(
-      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
-      world.Certificate.KeyId);
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->X5tS256(),
+      world.Certificate.X5tS256);
 
   options.CertificateUri.clear();
   options.Certificate = ToBinding(world.Certificate);
   EXPECT_EQ(
-      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->KeyId(),
-      world.Certificate.KeyId);
+      ClientCertificateCredential{options}.GetToken(ManagedIdentityWorld::Request(), {}).Binding->X5tS256(),
+      world.Certificate.X5tS256);
 }
 
 TEST(ClientCertificate, ChainGoesAlongLeafFirstWhereverItStands) {
@@ -264,7 +264,7 @@ TEST(ClientCertificate, ChainGoesAlongLeafFirstWhereverItStands) {
       "chain.pem",
       world.Authority.CertificatePem() + world.Certificate.CertificatePem + world.Certificate.PrivateKeyPem);
   auto const token = world.Get();
-  EXPECT_EQ(token.Binding->KeyId(), world.Certificate.KeyId);
+  EXPECT_EQ(token.Binding->X5tS256(), world.Certificate.X5tS256);
   EXPECT_EQ(token.Binding->Chain().size(), 2U);
 }
 
@@ -338,12 +338,12 @@ TEST(ClientAssertion, SecondLegCarriesTheFirstLegsTokenOverItsCertificate) {
   EXPECT_EQ(legs[0].Form.at("token_type"), "mtls_pop");
   EXPECT_EQ(legs[1].Host, "mtlsauth.microsoft.com");
   EXPECT_EQ(legs[1].Path, "/app-tenant/oauth2/v2.0/token");
-  EXPECT_EQ(legs[1].KeyId, legs[0].KeyId);
+  EXPECT_EQ(legs[1].X5tS256, legs[0].X5tS256);
   EXPECT_EQ(legs[1].Form.at("client_id"), "my-app");
   EXPECT_EQ(legs[1].Form.at("client_assertion_type"), "urn:ietf:params:oauth:client-assertion-type:jwt-pop");
   EXPECT_EQ(legs[1].Form.at("token_type"), "mtls_pop");
   EXPECT_THAT(legs[1].Form.at("client_assertion"), testing::StartsWith("eyJ"));
-  EXPECT_EQ(token.Binding->KeyId(), legs[0].KeyId);
+  EXPECT_EQ(token.Binding->X5tS256(), legs[0].X5tS256);
 }
 
 TEST(ClientAssertion, ResultCanBeBearer) {
@@ -364,15 +364,15 @@ TEST(ClientAssertion, BindingRefusedInTheSecondLegIsMadeAnewInTheFirst) {
   };
   auto const token = world.Get();
   EXPECT_EQ(world.Identity.Cloud->Count("/issuecredential"), 2);
-  EXPECT_EQ(token.Binding->KeyId(), world.Identity.Cloud->All(TokenPath).back().KeyId);
+  EXPECT_EQ(token.Binding->X5tS256(), world.Identity.Cloud->All(TokenPath).back().X5tS256);
 }
 
 TEST(ClientAssertion, CallerWhoWasRefusedElsewhereGetsANewBinding) {
   FederatedWorld world;
   auto const first = world.Get();
   auto request = ManagedIdentityWorld::Request();
-  request.RejectedKeyId = first.Binding->KeyId();
-  EXPECT_NE(world.Get(request).Binding->KeyId(), first.Binding->KeyId());
+  request.RejectedX5tS256 = first.Binding->X5tS256();
+  EXPECT_NE(world.Get(request).Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 TEST(ClientAssertion, FollowsTheRotationOfTheFirstLeg) {
@@ -381,7 +381,7 @@ TEST(ClientAssertion, FollowsTheRotationOfTheFirstLeg) {
   world.Identity.Time->Advance(5h);
   EXPECT_TRUE(Eventually([&] {
     world.Identity.Time->Advance(1min);
-    return world.Get().Binding->KeyId() != first.Binding->KeyId();
+    return world.Get().Binding->X5tS256() != first.Binding->X5tS256();
   }));
 }
 
@@ -402,7 +402,7 @@ AccessToken BoundToken(IssuedCertificate const& certificate) {
   AccessToken token;
   token.Type = TokenType::MtlsPop;
   token.Binding = ToBinding(certificate);
-  token.Token = Secret{MakeJwt({{"cnf", {{"x5t#S256", certificate.KeyId}}}})};
+  token.Token = Secret{MakeJwt({{"cnf", {{"x5t#S256", certificate.X5tS256}}}})};
   return token;
 }
 

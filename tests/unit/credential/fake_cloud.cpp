@@ -73,7 +73,7 @@ std::unique_ptr<Response> FakeCloud::Send(
       std::string{target.Query()},
       {},
       request.Fields,
-      binding ? binding->KeyId() : "",
+      binding ? binding->X5tS256() : "",
       request.NeverProxied,
       {}};
   if (request.Body) arrived.Body = ReadToEnd(*request.Body, DefaultBufferedBodyBytes, context);
@@ -92,9 +92,9 @@ std::unique_ptr<Response> FakeCloud::Send(
   return response;
 }
 
-void FakeCloud::RetireBinding(std::string_view keyId) {
+void FakeCloud::RetireBinding(std::string_view x5tS256) {
   std::lock_guard<std::mutex> const lock{mutex_};
-  if (!Forgets) retired_.emplace_back(keyId);
+  if (!Forgets) retired_.emplace_back(x5tS256);
 }
 
 int FakeCloud::Total(std::string const& pathEnd) const {
@@ -156,7 +156,7 @@ json FakeCloud::IssueAnswer(std::string const& requestBody) const {
 json FakeCloud::TokenAnswer(Arrived const& arrived) const {
   json claims{{"aud", arrived.Form.count("scope") != 0 ? arrived.Form.at("scope") : ""}};
   bool const isBound = arrived.Form.count("token_type") != 0;
-  if (isBound) claims["cnf"] = {{"x5t#S256", arrived.KeyId}};
+  if (isBound) claims["cnf"] = {{"x5t#S256", arrived.X5tS256}};
   return {
       {"access_token", MakeJwt(claims)},
       {"token_type", isBound ? "mtls_pop" : "Bearer"},

@@ -33,7 +33,7 @@ struct Arrived {
   std::string Body;
   Headers Fields;
   /// Key id of the certificate it was sent with, "" for none.
-  std::string KeyId;
+  std::string X5tS256;
   bool NeverProxied = false;
   /// The form's fields, decoded, where it is a form.
   std::map<std::string, std::string> Form;
@@ -95,7 +95,7 @@ class FakeCloud final : public HttpTransport {
 
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
-  void RetireBinding(std::string_view keyId) override;
+  void RetireBinding(std::string_view x5tS256) override;
   mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
 
   /// Requests whose path ends so.

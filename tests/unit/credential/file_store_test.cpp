@@ -45,7 +45,7 @@ TEST(FileStore, SparesTheNextProcessTheCertificate) {
   auto const first = world.Get();
   world.Use();
   auto const second = world.Get();
-  EXPECT_EQ(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_EQ(second.Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1);
   EXPECT_EQ(world.Keys->Made(), 1);
 }
@@ -81,7 +81,7 @@ TEST(FileStore, DamagedFileIsSetAsideWithAWarning) {
     damage(text);
     Overwrite(path, text);
     world.Use();
-    EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+    EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
     EXPECT_THAT(world.Lines->Text(), HasSubstr("stored_binding_set_aside"));
     EXPECT_EQ(world.Files(".damaged").size(), 1U);
     EXPECT_EQ(world.Files(".json").size(), 1U);
@@ -93,7 +93,7 @@ TEST(FileStore, FileThatOthersMayReadIsNotTrusted) {
   auto const first = world.Get();
   ASSERT_EQ(::chmod(world.File().c_str(), 0644), 0);
   world.Use();
-  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Files(".damaged").size(), 1U);
 }
 
@@ -104,7 +104,7 @@ TEST(FileStore, LinkIsNotFollowed) {
   ASSERT_EQ(::rename(path.c_str(), (path + ".real").c_str()), 0);
   ASSERT_EQ(::symlink((path + ".real").c_str(), path.c_str()), 0);
   world.Use();
-  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 TEST(FileStore, KeyOfAnotherCertificateIsNotUsed) {
@@ -112,7 +112,7 @@ TEST(FileStore, KeyOfAnotherCertificateIsNotUsed) {
   auto const first = world.Get();
   auto const firstText = ReadFile(world.File());
   auto request = world.Request();
-  request.RejectedKeyId = first.Binding->KeyId();
+  request.RejectedX5tS256 = first.Binding->X5tS256();
   world.Get(request);
   auto text = nlohmann::json::parse(ReadFile(world.File()));
   text["key"] = nlohmann::json::parse(firstText).at("key");
@@ -127,17 +127,17 @@ TEST(FileStore, CertificateWithTooLittleLifeIsNotUsed) {
   auto const first = world.Get();
   world.Time->Advance(5h);
   world.Use();
-  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 TEST(FileStore, RefusedBindingIsForgotten) {
   FileWorld world;
   auto const first = world.Get();
   auto request = world.Request();
-  request.RejectedKeyId = first.Binding->KeyId();
+  request.RejectedX5tS256 = first.Binding->X5tS256();
   auto const second = world.Get(request);
   world.Use();
-  EXPECT_EQ(world.Get().Binding->KeyId(), second.Binding->KeyId());
+  EXPECT_EQ(world.Get().Binding->X5tS256(), second.Binding->X5tS256());
 }
 
 TEST(FileStore, LockIsHeldByOneAtATime) {

@@ -38,7 +38,7 @@ struct StoreWorld : StoreFolder {
   gsl::not_null<std::shared_ptr<BindingStore>> Make() {
     return MakeFileBindingStore({Folder, Lines.MakeLogger(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
   }
-  std::string KeyId() const { return std::string{Binding.Certificate->KeyId()}; }
+  std::string X5tS256() const { return std::string{Binding.Certificate->X5tS256()}; }
 
   /// Remembers what it was given, with its exportable key.
   class Watch final : public BindingStore {
@@ -92,19 +92,19 @@ TEST(FileStoreTrouble, NothingIsRemovedWhileAnotherHoldsTheLock) {
   auto const other = world.Make();
   auto held = other->Acquire("name", {});
   ASSERT_TRUE(held);
-  EXPECT_THROW(world.Store->Remove("name", world.KeyId()), std::runtime_error);
+  EXPECT_THROW(world.Store->Remove("name", world.X5tS256()), std::runtime_error);
   EXPECT_TRUE(other->Load("name"));
   held.reset();
   world.Store->Remove("name", "another");
   EXPECT_TRUE(other->Load("name"));
-  world.Store->Remove("name", world.KeyId());
+  world.Store->Remove("name", world.X5tS256());
   EXPECT_FALSE(other->Load("name"));
 }
 
 /// Each member counts, also those that no certificate vouches for: tokens are asked for where and as whom they say.
 TEST(FileStoreTrouble, FileWithAnotherByteInAnyMemberIsSetAside) {
   for (std::string const member :
-       {"attested", "chain", "client_id", "issued_on", "key", "key_id", "mtls_endpoint", "sha256", "tenant_id"}) {
+       {"attested", "chain", "client_id", "issued_on", "key", "x5t_s256", "mtls_endpoint", "sha256", "tenant_id"}) {
     StoreWorld world;
     auto const path = world.File();
     auto text = ReadFile(path);

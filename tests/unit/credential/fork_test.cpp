@@ -49,7 +49,7 @@ TEST(ForkTest, AChildGetsTokensThoughTheParentsThreadsWereIdle) {
     if (world.Get().Token != token.Token) return false;
     auto const other = world.Get(ManagedIdentityWorld::Request(OtherScope));
     world.Drop();
-    return other.Binding != nullptr && other.Binding->KeyId() == token.Binding->KeyId();
+    return other.Binding != nullptr && other.Binding->X5tS256() == token.Binding->X5tS256();
   }));
   EXPECT_EQ(world.Get(ManagedIdentityWorld::Request(OtherScope)).Type, TokenType::MtlsPop);
 }
@@ -223,7 +223,8 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
 /// Holds up what this process asks the metadata service for. A rotation in the background may outlive it.
 struct HeldUpIssuance {
   explicit HeldUpIssuance(FakeCloud& cloud) {
-    cloud.Intercept = [asked = Asked, mayAnswer = MayAnswer, maker = ::getpid()](Arrived const& arrived) -> std::optional<Answer> {
+    cloud.Intercept = [asked = Asked, mayAnswer = MayAnswer,
+                       maker = ::getpid()](Arrived const& arrived) -> std::optional<Answer> {
       if (::getpid() != maker || arrived.Path.find("issuecredential") == std::string::npos) return std::nullopt;
       asked->Set();
       (void)mayAnswer->Wait();
@@ -254,7 +255,7 @@ TEST(ForkTest, AChildRotatesThoughItsParentWasRotating) {
   EXPECT_TRUE(issuance.Asked->Wait());
   EXPECT_TRUE(InChildWithin30s([&] {
     if (world.Get().Token != first.Token) return false;
-    return Eventually([&] { return world.Get().Binding->KeyId() != first.Binding->KeyId(); });
+    return Eventually([&] { return world.Get().Binding->X5tS256() != first.Binding->X5tS256(); });
   }));
   issuance.MayAnswer->Set();
 }
@@ -297,8 +298,8 @@ TEST(ForkTest, AChildReadsARenewedCertificateThoughItsParentWasReadingIt) {
   }));
   ASSERT_EQ(::rename(next.c_str(), options.CertificatePath.c_str()), 0);
   auto refused = ManagedIdentityWorld::Request();
-  refused.RejectedKeyId = first.Binding->KeyId();
-  EXPECT_TRUE(InChildWithin30s([&] { return credential.GetToken(refused, {}).Binding->KeyId() == renewed.KeyId; }));
+  refused.RejectedX5tS256 = first.Binding->X5tS256();
+  EXPECT_TRUE(InChildWithin30s([&] { return credential.GetToken(refused, {}).Binding->X5tS256() == renewed.X5tS256; }));
   ::close(toReader);
 }
 

@@ -40,7 +40,7 @@ TEST(Imds, BothCallsGoToTheContractsAddressWithItsHeadersAndNeverThroughAProxy) 
     EXPECT_EQ(arrived[0].Fields.Get("Metadata"), "true");
     EXPECT_EQ(arrived[0].Fields.Get("x-ms-client-request-id").size(), 36U);
     EXPECT_TRUE(arrived[0].NeverProxied);
-    EXPECT_EQ(arrived[0].KeyId, "");
+    EXPECT_EQ(arrived[0].X5tS256, "");
   }
   EXPECT_EQ(world.Cloud->All("/getplatformmetadata")[0].Method, "GET");
   EXPECT_EQ(world.Cloud->All("/issuecredential")[0].Method, "POST");

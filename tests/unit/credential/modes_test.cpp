@@ -298,7 +298,7 @@ TEST(Attestation, AttestedAndUnattestedShareNoBinding) {
   world.Drop();
   auto const unattested = world.Get();
   EXPECT_FALSE(unattested.Attested);
-  EXPECT_NE(unattested.Binding->KeyId(), attested.Binding->KeyId());
+  EXPECT_NE(unattested.Binding->X5tS256(), attested.Binding->X5tS256());
 }
 
 /// Less than five minutes or a tenth of its life, whichever comes first.

@@ -54,7 +54,7 @@ struct AssertionWorld {
   }
   AccessToken GetAfterRefusalOf(AccessToken const& token) {
     auto request = ManagedIdentityWorld::Request();
-    request.RejectedKeyId = token.Binding->KeyId();
+    request.RejectedX5tS256 = token.Binding->X5tS256();
     return Get(request);
   }
 
@@ -85,10 +85,10 @@ TEST(RefusedAssertion, TokenThatIsUnderWayWithTheRefusedBindingIsNotKept) {
   auto underWay = std::async(std::launch::async, [&] { return world.Get(other); });
   EXPECT_TRUE(sent.Wait());
   auto const second = world.GetAfterRefusalOf(first);
-  EXPECT_NE(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
   mayAnswer.Set();
-  EXPECT_EQ(underWay.get().Binding->KeyId(), second.Binding->KeyId());
-  EXPECT_EQ(world.Get(other).Binding->KeyId(), second.Binding->KeyId());
+  EXPECT_EQ(underWay.get().Binding->X5tS256(), second.Binding->X5tS256());
+  EXPECT_EQ(world.Get(other).Binding->X5tS256(), second.Binding->X5tS256());
 }
 
 TEST(RefusedAssertion, FirstLegIsToldAgainWhereItFailedWhenItWasTold) {
@@ -96,11 +96,11 @@ TEST(RefusedAssertion, FirstLegIsToldAgainWhereItFailedWhenItWasTold) {
   auto const first = world.Get();
   std::atomic<bool> fails{true};
   world.Leg1->Intercept = [&](TokenRequest const& request) -> std::optional<AccessToken> {
-    if (request.RejectedKeyId.empty() || !fails.exchange(false)) return std::nullopt;
+    if (request.RejectedX5tS256.empty() || !fails.exchange(false)) return std::nullopt;
     throw Error{{errors::ConnectFailed, "Nobody is there", "Try later"}};
   };
   EXPECT_EQ(ErrorCodeOf([&] { world.GetAfterRefusalOf(first); }), errors::ConnectFailed.Name());
-  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 TEST(RefusedAssertion, FirstLegThatKeepsItsBindingCostsOneTokenAndNotOnePerCall) {
@@ -110,7 +110,7 @@ TEST(RefusedAssertion, FirstLegThatKeepsItsBindingCostsOneTokenAndNotOnePerCall)
   auto const first = world.Get();
   auto const second = world.GetAfterRefusalOf(first);
   EXPECT_NE(second.Token, first.Token);
-  EXPECT_EQ(second.Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_EQ(second.Binding->X5tS256(), first.Binding->X5tS256());
   for (int i = 0; i < 3; ++i) EXPECT_EQ(world.Get().Token, second.Token);
 }
 

@@ -29,7 +29,7 @@ constexpr char const* TokenPath = "/oauth2/v2.0/token";
 
 TokenRequest RequestAfterRefusalOf(AccessToken const& token) {
   auto request = ManagedIdentityWorld::Request();
-  request.RejectedKeyId = token.Binding->KeyId();
+  request.RejectedX5tS256 = token.Binding->X5tS256();
   return request;
 }
 
@@ -61,11 +61,11 @@ TEST(RefusedBinding, LeavesNoTokenThatIsJustBeingCached) {
         return bound;
       },
       [](std::string const&) {}};
-  refuse = [&] { tokens.Reject(bound.Binding->KeyId()); };
+  refuse = [&] { tokens.Reject(bound.Binding->X5tS256()); };
 
   tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {});
 
-  ASSERT_TRUE(tokens.IsRejected(bound.Binding->KeyId()));
+  ASSERT_TRUE(tokens.IsRejected(bound.Binding->X5tS256()));
   AccessToken found;
   EXPECT_FALSE(tokens.TryGet(ManagedIdentityWorld::Request(), TokenRoute::Bound, found));
 }
@@ -100,7 +100,7 @@ TEST(RefusedBinding, IsReplacedAgainAfterAWhile) {
   auto const second = world.Get(RequestAfterRefusalOf(world.Get()));
   EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestAfterRefusalOf(second)); }), "binding_rejected");
   world.Time->Advance(ReplacementLimit::Interval);
-  EXPECT_NE(world.Get(RequestAfterRefusalOf(second)).Binding->KeyId(), second.Binding->KeyId());
+  EXPECT_NE(world.Get(RequestAfterRefusalOf(second)).Binding->X5tS256(), second.Binding->X5tS256());
 }
 
 /// Many requests were under way with the old certificate, and all come back refused, some of them late.
@@ -111,9 +111,9 @@ TEST(RefusedBinding, RefusalsOfTheOneBeforeAreNoNewOnes) {
   for (int i = 0; i < 16; ++i) {
     calls.push_back(std::async(std::launch::async, [&] { return world.Get(RequestAfterRefusalOf(first)); }));
   }
-  for (auto& call : calls) EXPECT_NE(call.get().Binding->KeyId(), first.Binding->KeyId());
+  for (auto& call : calls) EXPECT_NE(call.get().Binding->X5tS256(), first.Binding->X5tS256());
   world.Time->Advance(1min);
-  EXPECT_NE(world.Get(RequestAfterRefusalOf(first)).Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get(RequestAfterRefusalOf(first)).Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
 }
 
@@ -176,10 +176,10 @@ TEST(RefusedBinding, OfOneTenantCostsOthersNoToken) {
   RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS7000215: no"));
   EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");
   EXPECT_EQ(world.Get().Token, first.Token);
-  EXPECT_TRUE(Eventually([&] { return world.Get().Binding->KeyId() != first.Binding->KeyId(); }));
+  EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() != first.Binding->X5tS256(); }));
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
   EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
-  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->KeyId()));
+  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->X5tS256()));
 }
 
 TEST(RefusedBinding, OfOneTenantIsReplacedThoughThatWasFutileForAnother) {
@@ -219,7 +219,7 @@ TEST(RefusedBinding, WhoseEndHasPassedIsDroppedForAllTenants) {
   auto const first = world.Get();
   RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS1000901: token_not_after"));
   EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");
-  EXPECT_NE(world.Get().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 /// Section 6: an app's own certificate stays what it is, so that a refusal costs a token.
@@ -252,7 +252,7 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   time->Advance(ReplacementLimit::Interval);
   auto const renewed = authority.IssueForClient("app");
   directory.WriteFile("app.pem", renewed.CertificatePem + renewed.PrivateKeyPem);
-  EXPECT_EQ(credential.GetToken(RequestAfterRefusalOf(second), {}).Binding->KeyId(), renewed.KeyId);
+  EXPECT_EQ(credential.GetToken(RequestAfterRefusalOf(second), {}).Binding->X5tS256(), renewed.X5tS256);
 }
 
 TEST(RefusedBinding, OfAFederatedIdentityCostsOneCertificateInAWhile) {

@@ -40,7 +40,7 @@ TEST(RefusedCertificate, TokenIsForgottenBeforeTheCertificateIsReadAgain) {
   credential = std::make_unique<ClientCertificateCredential>(options);
   auto const first = credential->GetToken(ManagedIdentityWorld::Request(), {});
   ASSERT_EQ(std::remove(path.c_str()), 0);
-  afterRefusal.RejectedKeyId = first.Binding->KeyId();
+  afterRefusal.RejectedX5tS256 = first.Binding->X5tS256();
 
   auto const second = credential->GetToken(afterRefusal, {});
 

@@ -49,7 +49,7 @@ TEST(TokenRequestOnTheWire, IsTheContractsFormOverMutualTls) {
   EXPECT_EQ(arrived.Host, "region.mtlsauth.microsoft.com");
   EXPECT_EQ(arrived.Path, "/" + FakeCloud::TenantId + TokenPath);
   EXPECT_EQ(arrived.Fields.Get("Content-Type"), "application/x-www-form-urlencoded");
-  EXPECT_EQ(arrived.KeyId, token.Binding->KeyId());
+  EXPECT_EQ(arrived.X5tS256, token.Binding->X5tS256());
   std::map<std::string, std::string> const expected{
       {"grant_type", "client_credentials"},
       {"client_id", FakeCloud::ClientId},
@@ -157,7 +157,7 @@ TEST(TokenAnswer, HasTheTokenWithItsBinding) {
   auto const again = world.Get();
   EXPECT_EQ(again.Source, TokenSource::Cache);
   EXPECT_EQ(again.Token, token.Token);
-  EXPECT_EQ(again.Binding->KeyId(), token.Binding->KeyId());
+  EXPECT_EQ(again.Binding->X5tS256(), token.Binding->X5tS256());
   EXPECT_EQ(*again.CorrelationId, *token.CorrelationId);
 }
 
@@ -236,7 +236,7 @@ TEST(BearerOverMtls, SameRequestWithoutTokenTypeAndResultWithoutBinding) {
   auto const token = world.Get();
   auto const arrived = world.Cloud->All(TokenPath).at(0);
   EXPECT_EQ(arrived.Form.count("token_type"), 0U);
-  EXPECT_NE(arrived.KeyId, "");
+  EXPECT_NE(arrived.X5tS256, "");
   EXPECT_EQ(token.Type, TokenType::Bearer);
   EXPECT_EQ(token.Binding, nullptr);
   EXPECT_EQ(token.Strength(), KeyStrength::None);
@@ -314,8 +314,8 @@ TEST_P(BadBindingTest, IsDroppedAndMadeAnewOnce) {
   auto const token = world.Get();
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
-  auto const first = world.Cloud->All(TokenPath)[0].KeyId;
-  EXPECT_NE(token.Binding->KeyId(), first);
+  auto const first = world.Cloud->All(TokenPath)[0].X5tS256;
+  EXPECT_NE(token.Binding->X5tS256(), first);
   EXPECT_THAT(world.Cloud->Retired(), testing::Contains(first));
   // The refused key is not used again.
   EXPECT_EQ(world.Keys->Made(), 2);
@@ -362,10 +362,10 @@ TEST(BadBinding, CallerWhoWasRefusedElsewhereGetsANewOne) {
   ManagedIdentityWorld world;
   auto const first = world.Get();
   auto request = world.Request();
-  request.RejectedKeyId = first.Binding->KeyId();
+  request.RejectedX5tS256 = first.Binding->X5tS256();
   auto const second = world.Get(request);
-  EXPECT_NE(second.Binding->KeyId(), first.Binding->KeyId());
-  EXPECT_THAT(world.Cloud->Retired(), testing::Contains(first.Binding->KeyId()));
+  EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
+  EXPECT_THAT(world.Cloud->Retired(), testing::Contains(first.Binding->X5tS256()));
   // Said again, by a request that was slow: the new one stays.
   EXPECT_EQ(world.Get(request).Token, second.Token);
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);

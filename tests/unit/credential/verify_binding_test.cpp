@@ -20,20 +20,20 @@ struct BindingWorld {
   std::shared_ptr<BindingCertificate const> Certificate = ToBinding(Authority.IssueForClient("a"));
 };
 
-TEST(VerifyBinding, KeyIdIsBase64urlOfSha256OverTheWholeCertificateWithoutPadding) {
+TEST(VerifyBinding, X5tS256IsBase64urlOfSha256OverTheWholeCertificateWithoutPadding) {
   TestCertificateAuthority authority;
   auto const issued = authority.IssueForClient("a");
   auto const certificate = ToBinding(issued);
-  EXPECT_EQ(certificate->KeyId(), issued.KeyId);
-  EXPECT_EQ(certificate->KeyId().size(), 43U);
-  EXPECT_EQ(certificate->KeyId().find_first_of("+/="), std::string::npos);
-  EXPECT_NE(certificate->KeyId(), ToBinding(authority.IssueForClient("a"))->KeyId());
+  EXPECT_EQ(certificate->X5tS256(), issued.X5tS256);
+  EXPECT_EQ(certificate->X5tS256().size(), 43U);
+  EXPECT_EQ(certificate->X5tS256().find_first_of("+/="), std::string::npos);
+  EXPECT_NE(certificate->X5tS256(), ToBinding(authority.IssueForClient("a"))->X5tS256());
 }
 
 TEST(VerifyBinding, TakesTheTokenOfThisCertificateWhateverElseIsInIt) {
   BindingWorld const world;
   EXPECT_EQ(
-      world.CodeOf(MakeJwt({{"cnf", {{"x5t#S256", world.Certificate->KeyId()}}}, {"name", "\u3053\u3093"}})),
+      world.CodeOf(MakeJwt({{"cnf", {{"x5t#S256", world.Certificate->X5tS256()}}}, {"name", "\u3053\u3093"}})),
       "no error");
 }
 
@@ -50,7 +50,7 @@ TEST(VerifyBinding, RefusesTokensOfOtherCertificatesOrNone) {
 TEST(VerifyBinding, RefusesWhatIsNoJwt) {
   BindingWorld const world;
   std::string const header = ToBase64Url(R"({"alg":"none"})");
-  std::string const bound = ToBase64Url(R"({"cnf":{"x5t#S256":")" + world.Certificate->KeyId() + R"("}})");
+  std::string const bound = ToBase64Url(R"({"cnf":{"x5t#S256":")" + world.Certificate->X5tS256() + R"("}})");
   for (std::string const& token :
        {std::string{}, std::string{"notajwt"}, std::string{"a.b"}, std::string{"a.b.c.d"},
         std::string{"header.!!!.sig"}, header + "." + ToBase64Url("not json") + ".sig",

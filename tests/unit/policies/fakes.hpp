@@ -21,9 +21,9 @@ namespace mtlspop::test {
 /// A certificate in name only.
 class NamedKey final : public PrivateKeyHandle {};
 
-inline std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId) {
+inline std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string x5tS256) {
   BindingCertificate::Parts parts;
-  parts.KeyId = std::move(keyId);
+  parts.X5tS256 = std::move(x5tS256);
   parts.Chain = {{0x30}};
   parts.Key = std::make_shared<NamedKey>();
   parts.Strength = KeyStrength::Software;

@@ -38,7 +38,7 @@ TEST(HttpPipeline, RunsItsPoliciesInOrderAndSendsTheBinding) {
   PipelineRequest request{{"GET", Url::Parse("https://a.example/")}, MakeNamedBinding("key-1")};
   HttpPipeline{pipeline}.Send(request, {});
   EXPECT_THAT(transport->Sent()[0].Fields.GetAll("Mark"), ElementsAre("first", "second"));
-  EXPECT_EQ(transport->Sent()[0].Binding->KeyId(), "key-1");
+  EXPECT_EQ(transport->Sent()[0].Binding->X5tS256(), "key-1");
 }
 
 TEST(HttpPipeline, NeverSendsABoundTokenBare) {
@@ -67,9 +67,9 @@ TEST(MakeBoundPipeline, AuthorizesEachAttemptAnew) {
   auto const sent = transport->Sent();
   ASSERT_THAT(sent, SizeIs(2));
   EXPECT_EQ(sent[0].Fields.Get("Authorization"), "mtls_pop token-1");
-  EXPECT_EQ(sent[0].Binding->KeyId(), "key-1");
+  EXPECT_EQ(sent[0].Binding->X5tS256(), "key-1");
   EXPECT_EQ(sent[1].Fields.Get("Authorization"), "mtls_pop token-2");
-  EXPECT_EQ(sent[1].Binding->KeyId(), "key-2");
+  EXPECT_EQ(sent[1].Binding->X5tS256(), "key-2");
 }
 
 }  // namespace

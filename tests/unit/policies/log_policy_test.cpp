@@ -48,7 +48,7 @@ TEST_F(LogPolicyTest, SaysHowARequestTravelled) {
     clock_->Advance(std::chrono::milliseconds{12});
     auto response = MakeResponse(200);
     response->Connection.Id = 7;
-    response->Connection.KeyId = "key-1";
+    response->Connection.X5tS256 = "key-1";
     response->Connection.TlsVersion = "TLSv1.2";
     response->Connection.Reused = true;
     return response;
@@ -56,7 +56,7 @@ TEST_F(LogPolicyTest, SaysHowARequestTravelled) {
   Send(MakeRequest());
   for (auto const* const part :
        {"info request", "method=GET", "host=a.example", "path=/secrets/name", "query=sig,api-version", "status=200",
-        "duration_ms=12", "attempt=2", "key_id=key-1", "connection=7", "reused=yes", "tls=TLSv1.2"}) {
+        "duration_ms=12", "attempt=2", "x5t_s256=key-1", "connection=7", "reused=yes", "tls=TLSv1.2"}) {
     EXPECT_THAT(lines_, HasSubstr(part));
   }
   EXPECT_THAT(lines_, AllOf(Not(HasSubstr("hidden-value")), Not(HasSubstr("eyJ")), Not(HasSubstr("mtls_pop"))));

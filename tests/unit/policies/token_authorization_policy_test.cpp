@@ -58,7 +58,7 @@ TEST_F(TokenAuthorizationPolicyTest, SetsHeadersAndBindingTogether) {
   EXPECT_EQ(sent.Fields.Get("Authorization"), "mtls_pop bound-token");
   EXPECT_EQ(sent.Fields.Get("x-ms-tokenboundauth"), "true");
   ASSERT_TRUE(sent.Binding);
-  EXPECT_EQ(sent.Binding->KeyId(), "key-1");
+  EXPECT_EQ(sent.Binding->X5tS256(), "key-1");
   EXPECT_THAT(credential_->Asked()[0].Scopes, ElementsAre("https://vault.azure.net/.default"));
 }
 
@@ -217,13 +217,13 @@ TEST_F(TokenAuthorizationPolicyTest, AnswersAClaimsChallengeOnceWithTheBodyAgain
 TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheResourceNoLongerTakes) {
   transport_->ThenAnswer(401, R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})");
   credential_->Answer = [](TokenRequest const& asked) {
-    return asked.RejectedKeyId.empty() ? MakeBoundToken("old", MakeNamedBinding("old-key"))
-                                       : MakeBoundToken("new", MakeNamedBinding("new-key"));
+    return asked.RejectedX5tS256.empty() ? MakeBoundToken("old", MakeNamedBinding("old-key"))
+                                         : MakeBoundToken("new", MakeNamedBinding("new-key"));
   };
   auto request = Get();
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 200);
-  EXPECT_EQ(credential_->Asked()[1].RejectedKeyId, "old-key");
-  EXPECT_EQ(transport_->Sent()[1].Binding->KeyId(), "new-key");
+  EXPECT_EQ(credential_->Asked()[1].RejectedX5tS256, "old-key");
+  EXPECT_EQ(transport_->Sent()[1].Binding->X5tS256(), "new-key");
   EXPECT_EQ(transport_->Sent()[1].Fields.Get("Authorization"), "mtls_pop new");
 }
 
@@ -232,7 +232,7 @@ TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheHandshakeRefusesOnce
   transport_->ThenThrow(refused);
   auto request = Put("the value");
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 200);
-  EXPECT_EQ(credential_->Asked()[1].RejectedKeyId, "key-1");
+  EXPECT_EQ(credential_->Asked()[1].RejectedX5tS256, "key-1");
   EXPECT_EQ(transport_->Sent()[1].Body, "the value");
 
   transport_->ThenThrow(refused);
@@ -250,22 +250,23 @@ TEST_F(TokenAuthorizationPolicyTest, ForbiddenIsNoFaultOfTheBinding) {
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 403);
   EXPECT_THAT(transport_->Sent(), SizeIs(1));
   ASSERT_THAT(credential_->Asked(), SizeIs(1));
-  EXPECT_EQ(credential_->Asked()[0].RejectedKeyId, "");
+  EXPECT_EQ(credential_->Asked()[0].RejectedX5tS256, "");
 }
 
 /// A resource that refuses every binding: the credential replaces it once in a while, and its word reaches the caller.
 TEST_F(TokenAuthorizationPolicyTest, SurfacesThatABindingIsNotReplacedAgain) {
   auto const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
   credential_->Answer = [](TokenRequest const& asked) {
-    if (asked.RejectedKeyId == "key-2") throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
-    return MakeBoundToken("token", MakeNamedBinding(asked.RejectedKeyId.empty() ? "key-1" : "key-2"));
+    if (asked.RejectedX5tS256 == "key-2")
+      throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
+    return MakeBoundToken("token", MakeNamedBinding(asked.RejectedX5tS256.empty() ? "key-1" : "key-2"));
   };
   transport_->ThenAnswer(401, body);
   transport_->ThenAnswer(401, body);
   auto first = Get();
   EXPECT_EQ(MakePipeline(WithScopes()).Send(first, {})->StatusCode, 401);
   credential_->Answer = [](TokenRequest const& asked) {
-    if (!asked.RejectedKeyId.empty()) throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
+    if (!asked.RejectedX5tS256.empty()) throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
     return MakeBoundToken("token", MakeNamedBinding("key-2"));
   };
   transport_->ThenAnswer(401, body);

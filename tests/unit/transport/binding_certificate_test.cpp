@@ -36,12 +36,12 @@ class BindingCertificateTest : public testing::Test {
   TestCertificateAuthority authority_;
 };
 
-TEST_F(BindingCertificateTest, KeyIdIsTheDigestOfTheWholeCertificate) {
+TEST_F(BindingCertificateTest, X5tS256IsTheDigestOfTheWholeCertificate) {
   auto const issued = authority_.IssueForClient("alice");
   auto const binding = test::ToBinding(issued);
-  EXPECT_EQ(binding->KeyId(), issued.KeyId);
-  EXPECT_EQ(binding->KeyId().size(), 43U);
-  EXPECT_EQ(binding->KeyId().find_first_of("+/="), std::string::npos);
+  EXPECT_EQ(binding->X5tS256(), issued.X5tS256);
+  EXPECT_EQ(binding->X5tS256().size(), 43U);
+  EXPECT_EQ(binding->X5tS256().find_first_of("+/="), std::string::npos);
 }
 
 TEST_F(BindingCertificateTest, ThumbprintsAreUpperCaseHexadecimal) {
@@ -50,10 +50,10 @@ TEST_F(BindingCertificateTest, ThumbprintsAreUpperCaseHexadecimal) {
   EXPECT_EQ(binding->Sha256Thumbprint().size(), 64U);
   EXPECT_EQ(binding->Sha1Thumbprint().find_first_not_of("0123456789ABCDEF"), std::string::npos);
   EXPECT_EQ(binding->Sha256Thumbprint().find_first_not_of("0123456789ABCDEF"), std::string::npos);
-  // The SHA-256 thumbprint and the key id are the same bytes.
+  // The SHA-256 thumbprint and the `x5t#S256` are the same bytes.
   std::array<unsigned char, 32> digest{};
   std::array<unsigned char, 33> decoded{};
-  auto padded = binding->KeyId() + "=";
+  auto padded = binding->X5tS256() + "=";
   std::replace(padded.begin(), padded.end(), '-', '+');
   std::replace(padded.begin(), padded.end(), '_', '/');
   ASSERT_EQ(
@@ -76,7 +76,7 @@ TEST_F(BindingCertificateTest, ARenewalWithTheSameKeyIsAnotherBinding) {
   renewal.CommonName = "alice";
   renewal.ExistingKey = first.Key;
   auto const second = authority_.Issue(renewal);
-  EXPECT_NE(test::ToBinding(first)->KeyId(), test::ToBinding(second)->KeyId());
+  EXPECT_NE(test::ToBinding(first)->X5tS256(), test::ToBinding(second)->X5tS256());
 }
 
 TEST_F(BindingCertificateTest, TellsItsValidity) {
@@ -105,7 +105,7 @@ TEST_F(BindingCertificateTest, KeepsTheChainLeafFirst) {
       openssl::MakeBindingCertificateFromPem(issued.CertificatePem + authority_.CertificatePem(), issued.PrivateKeyPem);
   ASSERT_EQ(binding->Chain().size(), 2U);
   EXPECT_EQ(binding->Leaf(), binding->Chain()[0]);
-  EXPECT_EQ(binding->KeyId(), issued.KeyId);
+  EXPECT_EQ(binding->X5tS256(), issued.X5tS256);
   auto const pem = binding->ToPem();
   EXPECT_EQ(pem, issued.CertificatePem + authority_.CertificatePem());
 }
@@ -117,14 +117,14 @@ TEST_F(BindingCertificateTest, ItsPemHasNoPrivateKey) {
 TEST_F(BindingCertificateTest, TakesOneTextWithBoth) {
   auto const issued = authority_.IssueForClient("alice");
   auto const both = issued.CertificatePem + issued.PrivateKeyPem;
-  EXPECT_EQ(openssl::MakeBindingCertificateFromPem(both, both)->KeyId(), issued.KeyId);
+  EXPECT_EQ(openssl::MakeBindingCertificateFromPem(both, both)->X5tS256(), issued.X5tS256);
   auto const other = issued.PrivateKeyPem + issued.CertificatePem;
-  EXPECT_EQ(openssl::MakeBindingCertificateFromPem(other, other)->KeyId(), issued.KeyId);
+  EXPECT_EQ(openssl::MakeBindingCertificateFromPem(other, other)->X5tS256(), issued.X5tS256);
 }
 
 TEST_F(BindingCertificateTest, TakesRsaKeys) {
   auto const issued = authority_.IssueForClient("alice", KeyKind::Rsa2048);
-  EXPECT_EQ(test::ToBinding(issued)->KeyId(), issued.KeyId);
+  EXPECT_EQ(test::ToBinding(issued)->X5tS256(), issued.X5tS256);
 }
 
 TEST_F(BindingCertificateTest, RefusesAnotherKey) {
@@ -167,7 +167,7 @@ TEST_F(BindingCertificateTest, RefusesTrailingBytesAfterTheCertificate) {
         openssl::MakeBindingCertificate(chain, openssl::WrapPrivateKey(issued.Key.get()), KeyStrength::Software);
       }),
       InvalidCode())
-      << "the key id would be that of another text than the certificate that is presented";
+      << "the `x5t#S256` would be that of another text than the certificate that is presented";
 }
 
 TEST_F(BindingCertificateTest, RefusesAnEmptyChain) {

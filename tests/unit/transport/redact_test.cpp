@@ -120,8 +120,8 @@ TEST(RedactTest, KeepsWhatIsNoSecret) {
       "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01",
       "AADSTS392196: The resource does not support tokens",
       "x-ms-client-request-id 5e2b9f0c-7a11-4c2e-9d47-0a7a4d2f6f1b",
-      // A key id (x5t#S256) and a SHA-256 thumbprint.
-      "key id GGgtI79iGU5srrv-D5v-hvPUsFbVnkBDZHhDekF8NHE",
+      // An `x5t#S256` (x5t#S256) and a SHA-256 thumbprint.
+      "`x5t#S256` GGgtI79iGU5srrv-D5v-hvPUsFbVnkBDZHhDekF8NHE",
       "thumbprint E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
       "token_type=mtls_pop expires_in=3600", "WWW-Authenticate: Bearer realm", "the bearer is known"};
   for (auto const& text : harmless) EXPECT_EQ(Redact(text), text);

@@ -209,12 +209,12 @@ TEST_F(CertificateStoreTest, OtherPeoplesCertificatesAreLeftAlone) {
   EXPECT_EQ(entries_->Entries.size(), 4U);
 }
 
-TEST_F(CertificateStoreTest, ARefusedBindingIsRemovedByItsKeyIdAlone) {
+TEST_F(CertificateStoreTest, ARefusedBindingIsRemovedByItsX5tS256Alone) {
   auto const first = AddEntry("identity", 1, L"a");
   auto const second = AddEntry("identity", 2, L"b");
-  auto const keyId = Store().Load("identity")->Certificate->KeyId();
+  auto const x5tS256 = Store().Load("identity")->Certificate->X5tS256();
   entries_->Entries = {first, second};
-  Store().Remove("identity", keyId);
+  Store().Remove("identity", x5tS256);
   ASSERT_EQ(entries_->Entries.size(), 1U);
   EXPECT_EQ(entries_->Entries.front().Der, second.Der);
 }
@@ -271,7 +271,7 @@ TEST_F(CertificateStoreTest, WithoutTheMutexNothingIsDeleted) {
   auto const binding = Store().Load("identity");
   ASSERT_TRUE(binding);
   EXPECT_EQ(binding->Certificate->Leaf(), newest.Der) << "reading needs none";
-  Store().Remove("identity", binding->Certificate->KeyId());
+  Store().Remove("identity", binding->Certificate->X5tS256());
   Store().Save("identity", NewBinding("a"));
   windows::PurgeFromStore(entries_, mutexes_, {})(binding->Key->SubjectPublicKeyInfo());
   EXPECT_EQ(entries_->Entries.size(), 4U) << "what is new is saved, and what is old stays";
@@ -390,7 +390,7 @@ TEST_F(CertificateStoreTest, WhatIsSavedWithANamedKeyIsLoadedAgain) {
   store()->Save("the round trip's identity", saved);
   auto const loaded = store()->Load("the round trip's identity");
   ASSERT_TRUE(loaded);
-  EXPECT_EQ(loaded->Certificate->KeyId(), saved.Certificate->KeyId());
+  EXPECT_EQ(loaded->Certificate->X5tS256(), saved.Certificate->X5tS256());
   EXPECT_EQ(loaded->Certificate->Strength(), KeyStrength::KeyGuard);
   EXPECT_EQ(loaded->Key->SubjectPublicKeyInfo(), saved.Key->SubjectPublicKeyInfo());
   EXPECT_EQ(loaded->MtlsEndpoint, saved.MtlsEndpoint);
@@ -404,10 +404,10 @@ TEST_F(CertificateStoreTest, WhatIsSavedWithANamedKeyIsLoadedAgain) {
 
   auto const next = NewBinding("round-trip");
   store()->Save("the round trip's identity", next);
-  EXPECT_EQ(store()->Load("the round trip's identity")->Certificate->KeyId(), next.Certificate->KeyId());
-  store()->Remove("the round trip's identity", saved.Certificate->KeyId());
+  EXPECT_EQ(store()->Load("the round trip's identity")->Certificate->X5tS256(), next.Certificate->X5tS256());
+  store()->Remove("the round trip's identity", saved.Certificate->X5tS256());
   EXPECT_TRUE(store()->Load("the round trip's identity")) << "another one is meant";
-  store()->Remove("the round trip's identity", next.Certificate->KeyId());
+  store()->Remove("the round trip's identity", next.Certificate->X5tS256());
   EXPECT_FALSE(store()->Load("the round trip's identity"));
 }
 
@@ -436,9 +436,9 @@ TEST_F(CertificateStoreTest, WhateverIsRemovedIsRemovedWithTheMutexHeld) {
   });
   auto const entry = AddEntry("identity", 1, L"a");
   AddEntry("identity", 2, L"b");
-  auto const keyId = Store().Load("identity")->Certificate->KeyId();
+  auto const x5tS256 = Store().Load("identity")->Certificate->X5tS256();
   EXPECT_EQ(removed, 1) << "when it was superseded";
-  Store().Remove("identity", keyId);
+  Store().Remove("identity", x5tS256);
   EXPECT_EQ(removed, 2) << "when it was refused";
   entries_->Entries.push_back(entry);
   Store().Save("identity", NewBinding("c"));

@@ -91,7 +91,7 @@ TEST_F(EndToEndTest, TheTokenIsOfNoUseWithoutItsCertificate) { EXPECT_EQ(ReadSec
 
 TEST_F(EndToEndTest, TheBindingIsFoundAgainInTheStore) {
   auto const first = GetToken();
-  EXPECT_EQ(GetToken().Binding->KeyId(), first.Binding->KeyId());
+  EXPECT_EQ(GetToken().Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 }  // namespace

@@ -193,7 +193,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(Certifi
       {MakeCertificateFor(key->SubjectPublicKeyInfo(), text)}, key->Handle(), KeyStrength::Software);
 }
 
-std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId) {
+std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string x5tS256) {
   static auto const key = MakeContainerKeyProvider()->GetOrCreateKey({}, {});
   auto const real = schannel::MakeBindingCertificate(
       {MakeCertificateFor(key->SubjectPublicKeyInfo())}, key->Handle(), KeyStrength::Software);
@@ -201,7 +201,7 @@ std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId) {
   parts.Chain = real->Chain();
   parts.Key = real->SharedKey();
   parts.Strength = real->Strength();
-  parts.KeyId = std::move(keyId);
+  parts.X5tS256 = std::move(x5tS256);
   return std::make_shared<BindingCertificate>(std::move(parts));
 }
 

@@ -29,8 +29,8 @@ struct CertificateText {
 /// A key in a container with a self-signed certificate for it.
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeTestBinding(CertificateText const& text = {});
 
-/// A binding that says it has this key id, with a certificate like no other's, and can do nothing else.
-std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string keyId);
+/// A binding that says it has this `x5t#S256`, with a certificate like no other's, and can do nothing else.
+std::shared_ptr<BindingCertificate const> MakeNamedBinding(std::string x5tS256);
 
 /// A certificate in DER for the public key `info`, signed with the key of `MakeAuthority`'s.
 std::vector<std::uint8_t> MakeCertificateFor(

@@ -102,7 +102,7 @@ BindingCertificate BindingOver(std::shared_ptr<PrivateKeyHandle const> key) {
   BindingCertificate::Parts parts;
   parts.Chain = {certificate->Leaf(), certificate->Leaf()};
   parts.Key = std::move(key);
-  parts.KeyId = "key id";
+  parts.X5tS256 = "`x5t#S256`";
   return BindingCertificate{std::move(parts)};
 }
 
@@ -115,9 +115,9 @@ void ExpectKeyContext(void const* value, NCRYPT_KEY_HANDLE key) {
   EXPECT_EQ(context.dwKeySpec, CERT_NCRYPT_KEY_SPEC);
 }
 
-TEST(SchannelBindingTest, ThumbprintsAndKeyIdAreOverTheWholeCertificate) {
+TEST(SchannelBindingTest, ThumbprintsAndX5tS256AreOverTheWholeCertificate) {
   auto const binding = MakeTestBinding({L"CN=client, DC=tenant"});
-  EXPECT_EQ(binding->KeyId().size(), 43U);
+  EXPECT_EQ(binding->X5tS256().size(), 43U);
   EXPECT_EQ(binding->Sha1Thumbprint().size(), 40U);
   EXPECT_EQ(binding->Sha256Thumbprint().size(), 64U);
   EXPECT_TRUE(binding->IsValidAt(std::chrono::system_clock::now()));
@@ -286,9 +286,9 @@ TEST(SchannelBindingTest, ACertificateOfTheStoreIsFoundByThumbprintAndBySubject)
   using schannel::StoreLocation;
   auto const byThumbprint =
       MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {binding->Sha1Thumbprint(), {}});
-  EXPECT_EQ(byThumbprint->KeyId(), binding->KeyId());
+  EXPECT_EQ(byThumbprint->X5tS256(), binding->X5tS256());
   auto const bySubject = MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {{}, "MTLSPOP FROM STORE"});
-  EXPECT_EQ(bySubject->KeyId(), binding->KeyId());
+  EXPECT_EQ(bySubject->X5tS256(), binding->X5tS256());
   EXPECT_THROW(MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {{}, "somebody else"}), Error);
   EXPECT_THROW(MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {}), Error);
   EXPECT_THROW(MakeBindingCertificateFromStore(StoreLocation::CurrentUser, "My", {"12", {}}), Error);

@@ -157,7 +157,7 @@ TEST_F(WinHttpTransportTest, TheKeyOfACertificateLivesUntilWinHttpHasClosedTheRe
     parts.Chain = real->Chain();
     parts.Key = std::make_shared<WatchedKey const>(real->SharedKey(), attached);
     parts.Strength = real->Strength();
-    parts.KeyId = "a";
+    parts.X5tS256 = "a";
     return std::make_shared<BindingCertificate>(std::move(parts));
   };
   auto const first = make();
@@ -387,7 +387,7 @@ TEST_F(WinHttpTransportTest, ARequestThatMeetsAForeignConnectionGoesToAnotherOne
     return true;
   });
   auto const response = Send("https://example.com/", MakeNamedBinding("a"));
-  EXPECT_EQ(response->Connection.KeyId, "a");
+  EXPECT_EQ(response->Connection.X5tS256, "a");
   EXPECT_FALSE(response->Connection.Reused);
   EXPECT_EQ(http_->RequestsSent, 1);
 }
@@ -1173,11 +1173,11 @@ TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
   auto& transport = Transport();
   std::vector<std::thread> threads;
   for (auto const& [target, binding] : bindings) {
-    threads.emplace_back([&transport, target = "https://example.com/" + (binding ? binding->KeyId() : ""), &binding] {
+    threads.emplace_back([&transport, target = "https://example.com/" + (binding ? binding->X5tS256() : ""), &binding] {
       for (int count = 0; count < 50; ++count) {
         Request request{"GET", Url::Parse(target)};
         auto const response = transport.Send(request, binding, {});
-        EXPECT_EQ(response->Connection.KeyId, binding ? binding->KeyId() : "");
+        EXPECT_EQ(response->Connection.X5tS256, binding ? binding->X5tS256() : "");
         EXPECT_EQ(ReadToEnd(*response->Body, 100, {}), "hello");
       }
     });

@@ -76,7 +76,7 @@ TEST_F(RoadTest, ABoundTokenReadsTheSecretOnItsOwnCertificatesConnection) {
   EXPECT_NO_THROW(VerifyBinding(token.Token, *token.Binding));
   EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200);
   auto const log = emulator_.Log("vault");
-  EXPECT_EQ(log.back().at("key_id"), token.Binding->KeyId());
+  EXPECT_EQ(log.back().at("x5t_s256"), token.Binding->X5tS256());
   EXPECT_EQ(log.back().at("tls_version"), "TLSv1.2");
   EXPECT_EQ(credential.GetToken(VaultScope(), InTime()).Source, TokenSource::Cache);
 }
@@ -178,7 +178,7 @@ TEST_F(RoadTest, AnAppWithAPkcs12FileOfItsOwnGetsABoundToken) {
 
   ClientCertificateCredential credential{options};
   auto const token = credential.GetToken(VaultScope(), InTime());
-  EXPECT_EQ(token.Binding->KeyId(), certificate->KeyId());
+  EXPECT_EQ(token.Binding->X5tS256(), certificate->X5tS256());
   EXPECT_EQ(ReadSecret(token, token.Binding).Status, 200);
   EXPECT_EQ(ReadSecret(token, nullptr).Status, 401);
 }

@@ -149,7 +149,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
 
   BindingCertificate::Parts parts;
   auto const sha256 = Digest(chain.front(), EVP_sha256(), 32);
-  parts.KeyId = Base64Url(sha256);
+  parts.X5tS256 = Base64Url(sha256);
   parts.Sha256Thumbprint = Hex(sha256);
   parts.Sha1Thumbprint = Hex(Digest(chain.front(), EVP_sha1(), 20));
   parts.Subject = SubjectOf(leaf.get());

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// One connection, made for one (origin, proxy, key id) and never used for another.
+/// One connection, made for one (origin, proxy, `x5t#S256`) and never used for another.
 
 #include <memory>
 #include <string>

@@ -35,14 +35,14 @@ std::unique_lock<std::mutex> LockSoon(std::mutex& mutex) {
 }  // namespace
 
 PoolKey::PoolKey(PoolKeyView const& key)
-    : Scheme(key.Scheme), Host(key.Host), Port(key.Port), Proxy(key.Proxy), KeyId(key.KeyId) {}
+    : Scheme(key.Scheme), Host(key.Host), Port(key.Port), Proxy(key.Proxy), X5tS256(key.X5tS256) {}
 
 bool PoolKeyLess::IsLess(PoolKeyView const& left, PoolKeyView const& right) noexcept {
   if (left.Port != right.Port) {
     return left.Port < right.Port;
   }
   for (auto const& [one, other] :
-       {std::pair{left.Host, right.Host}, {left.KeyId, right.KeyId}, {left.Proxy, right.Proxy}}) {
+       {std::pair{left.Host, right.Host}, {left.X5tS256, right.X5tS256}, {left.Proxy, right.Proxy}}) {
     if (int const order = one.compare(other)) {
       return order < 0;
     }
@@ -155,7 +155,7 @@ PoolPlace& ConnectionPool::PlaceFor(PoolKeyView const& key) {
   if (found == places_.end()) {
     found = places_.emplace(PoolKey{key}, PoolPlace{}).first;
     found->second.Key = &found->first;
-    found->second.Retired = retired_.count(found->first.KeyId) != 0;
+    found->second.Retired = retired_.count(found->first.X5tS256) != 0;
   }
   return found->second;
 }
@@ -259,24 +259,24 @@ void ConnectionPool::Bury(Graves& graves) noexcept {
   graves.clear();
 }
 
-void ConnectionPool::Retire(std::string const& keyId) {
+void ConnectionPool::Retire(std::string const& x5tS256) {
   Graves graves;
   {
     std::lock_guard<std::mutex> const lock{mutex_};
     graves.reserve(idle_.size());
-    if (retired_.insert(keyId).second) {
-      retiredOrder_.push_back(keyId);
+    if (retired_.insert(x5tS256).second) {
+      retiredOrder_.push_back(x5tS256);
       if (retiredOrder_.size() > MaximumRetired) {
         retired_.erase(retiredOrder_.front());
         retiredOrder_.pop_front();
       }
     }
     for (auto& [key, place] : places_) {
-      place.Retired = place.Retired || key.KeyId == keyId;
+      place.Retired = place.Retired || key.X5tS256 == x5tS256;
     }
     for (auto idle = idle_.begin(); idle != idle_.end();) {
       auto const current = idle++;
-      if (current->Of->Key->KeyId == keyId) {
+      if (current->Of->Key->X5tS256 == x5tS256) {
         graves.push_back(Remove(current));
         ++counts_.Retired;
       }
@@ -286,9 +286,9 @@ void ConnectionPool::Retire(std::string const& keyId) {
   Bury(graves);
 }
 
-bool ConnectionPool::IsRetired(std::string const& keyId) const {
+bool ConnectionPool::IsRetired(std::string const& x5tS256) const {
   std::lock_guard<std::mutex> const lock{mutex_};
-  return retired_.count(keyId) != 0;
+  return retired_.count(x5tS256) != 0;
 }
 
 PoolStatistics ConnectionPool::Statistics() const {

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// Connections that wait for their next request, each under the (origin, proxy, key id) it was made for.
+/// Connections that wait for their next request, each under the (origin, proxy, `x5t#S256`) it was made for.
 
 #include <condition_variable>
 #include <cstdint>
@@ -29,19 +29,19 @@ struct PoolKeyView {
   /// The URL of the proxy in between, "" for none.
   std::string_view Proxy;
   /// "" for a connection that presents no certificate.
-  std::string_view KeyId;
+  std::string_view X5tS256;
 };
 
 /// The same, owning its texts.
 struct PoolKey {
   explicit PoolKey(PoolKeyView const& key);
-  PoolKeyView View() const noexcept { return {Scheme, Host, Port, Proxy, KeyId}; }
+  PoolKeyView View() const noexcept { return {Scheme, Host, Port, Proxy, X5tS256}; }
 
   std::string Scheme;
   std::string Host;
   std::uint16_t Port;
   std::string Proxy;
-  std::string KeyId;
+  std::string X5tS256;
 };
 
 /// Looks keys up without making one: a request that finds its connection allocates nothing here.
@@ -117,8 +117,8 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   /// @throw Error `pool_exhausted`, `cancelled`
   PoolSlot Acquire(PoolKeyView const& key, bool fresh, Context const& context);
 
-  void Retire(std::string const& keyId);
-  bool IsRetired(std::string const& keyId) const;
+  void Retire(std::string const& x5tS256);
+  bool IsRetired(std::string const& x5tS256) const;
   PoolStatistics Statistics() const;
 
   /// In a forked child: lets go of the parent's connections without a word to the other side.

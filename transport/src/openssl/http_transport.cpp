@@ -44,13 +44,13 @@ class OpenSslHttpTransport final : public HttpTransport {
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
 
-  void RetireBinding(std::string_view keyId) override {
-    if (keyId.empty()) {
+  void RetireBinding(std::string_view x5tS256) override {
+    if (x5tS256.empty()) {
       return;  // connections without a binding are not anybody's
     }
     auto& state = State();
-    state.Pool->Retire(std::string{keyId});
-    state.Contexts.Forget(std::string{keyId});
+    state.Pool->Retire(std::string{x5tS256});
+    state.Contexts.Forget(std::string{x5tS256});
   }
 
   mtlspop::PoolStatistics PoolStatistics() const override {
@@ -100,7 +100,7 @@ std::unique_ptr<Response> OpenSslHttpTransport::Send(
   auto const proxy = route.ProxyText();
   PoolKeyView const key{
       origin.Scheme, origin.Host, origin.Port, proxy,
-      binding ? std::string_view{binding->KeyId()} : std::string_view{}};
+      binding ? std::string_view{binding->X5tS256()} : std::string_view{}};
   for (bool again = false;; again = true) {
     auto slot = state.Pool->Acquire(key, again, context);
     bool const reused = slot.HasConnection();
@@ -127,13 +127,13 @@ std::unique_ptr<Connection> OpenSslHttpTransport::Open(
   auto const limited = context.WithTimeout(options_.ConnectTimeout);
   try {
     Waiter waiter{limited, "Connecting"};
-    bool const keep = !binding || !state.Pool->IsRetired(binding->KeyId());
+    bool const keep = !binding || !state.Pool->IsRetired(binding->X5tS256());
     auto const tls = route.UsesTls() ? state.Contexts.For(binding, keep) : nullptr;
-    if (tls && keep && binding && state.Pool->IsRetired(binding->KeyId())) {
-      state.Contexts.Forget(binding->KeyId());  // retired between the two lines above
+    if (tls && keep && binding && state.Pool->IsRetired(binding->X5tS256())) {
+      state.Contexts.Forget(binding->X5tS256());  // retired between the two lines above
     }
     auto connection = route.Connect(state.Contexts, tls, options_.Limits, waiter);
-    connection->Info().KeyId = binding ? binding->KeyId() : std::string{};
+    connection->Info().X5tS256 = binding ? binding->X5tS256() : std::string{};
     return connection;
   } catch (Error const& error) {
     auto details = error.Details();
@@ -158,7 +158,7 @@ void OpenSslHttpTransport::LogOpened(Connection& connection, Route const& route)
        {"connection", static_cast<std::int64_t>(info.Id)},
        {"tls", info.TlsVersion},
        {"resumed", info.Resumed ? "yes" : "no"},
-       {"key_id", info.KeyId}});
+       {"x5t_s256", info.X5tS256}});
 }
 
 }  // namespace

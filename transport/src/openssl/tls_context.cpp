@@ -66,7 +66,8 @@ void TlsContext::UseBinding() {
   }
   if (!usable || SSL_CTX_use_PrivateKey(context, GetPrivateKey(binding_->Key())) != 1) {
     Refuse(
-        errors::InvalidBindingCertificate, "OpenSSL refuses the binding certificate with key id " + binding_->KeyId(),
+        errors::InvalidBindingCertificate,
+        "OpenSSL refuses the binding certificate with `x5t#S256` " + binding_->X5tS256(),
         "Check that its key is an RSA key of 2048 bits or more, or an elliptic-curve key, and belongs to the "
         "certificate");
   }
@@ -130,9 +131,9 @@ TlsContexts::TlsContexts(TlsOptions const& options)
     : minimum_(options.MinimumVersion), trust_(MakeTrustStore(options.Trust)) {}
 
 std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate const> const& binding, bool keep) {
-  std::string const keyId = binding ? binding->KeyId() : std::string{};
+  std::string const x5tS256 = binding ? binding->X5tS256() : std::string{};
   std::lock_guard<std::mutex> const lock{mutex_};
-  auto const found = contexts_.find(keyId);
+  auto const found = contexts_.find(x5tS256);
   if (found != contexts_.end()) {
     found->second.LastUse = ++uses_;
     return found->second.Context;
@@ -147,13 +148,13 @@ std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate 
       return left.second.LastUse < right.second.LastUse;
     }));
   }
-  contexts_[keyId] = Entry{context, ++uses_};
+  contexts_[x5tS256] = Entry{context, ++uses_};
   return context;
 }
 
-void TlsContexts::Forget(std::string const& keyId) {
+void TlsContexts::Forget(std::string const& x5tS256) {
   std::lock_guard<std::mutex> const lock{mutex_};
-  auto const found = contexts_.find(keyId);
+  auto const found = contexts_.find(x5tS256);
   if (found != contexts_.end()) {
     found->second.Context->ForgetSessions();
     contexts_.erase(found);

@@ -51,7 +51,7 @@ class TlsContexts final {
 
   /// The context of `binding`, made where there is none yet. `keep` says whether later calls shall find it.
   std::shared_ptr<TlsContext> For(std::shared_ptr<BindingCertificate const> const& binding, bool keep);
-  void Forget(std::string const& keyId);
+  void Forget(std::string const& x5tS256);
   std::size_t Count() const;
 
  private:

@@ -176,7 +176,7 @@ std::shared_ptr<BindingCertificate const> Assemble(
     std::vector<Der> chain, PCCERT_CONTEXT leaf, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength) {
   BindingCertificate::Parts parts;
   auto const sha256 = Digest<32>(BCRYPT_SHA256_ALGORITHM, chain.front());
-  parts.KeyId = Base64Url(sha256);
+  parts.X5tS256 = Base64Url(sha256);
   parts.Sha256Thumbprint = Hex(sha256);
   parts.Sha1Thumbprint = Hex(Digest<20>(BCRYPT_SHA1_ALGORITHM, chain.front()));
   parts.Subject = SubjectOf(leaf);

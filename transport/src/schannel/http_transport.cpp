@@ -84,7 +84,7 @@ class WinHttpTransport final : public HttpTransport {
 
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
-  void RetireBinding(std::string_view keyId) override { sessions_.Retire(keyId); }
+  void RetireBinding(std::string_view x5tS256) override { sessions_.Retire(x5tS256); }
   mtlspop::PoolStatistics PoolStatistics() const override;
 
  private:
@@ -289,7 +289,7 @@ std::unique_ptr<Response> WinHttpTransport::Send(
 Plan WinHttpTransport::MakePlan(Request const& request, BindingCertificate const* binding) const {
   auto const& origin = request.Target.GetOrigin();
   Plan plan{destinations_.For(origin, binding != nullptr), {}, {}, options_.Pool.IdleTimeout.count() != 0};
-  plan.Key.KeyId = binding != nullptr ? binding->KeyId() : std::string{};
+  plan.Key.X5tS256 = binding != nullptr ? binding->X5tS256() : std::string{};
   plan.Key.MinimumTls = options_.Tls.MinimumVersion;
   plan.Key.MaximumTls = plan.Where.MaximumVersion;
   if (plan.Where.IsOverridden || request.NeverProxied) {
@@ -340,7 +340,7 @@ AsyncRequest::Ptr WinHttpTransport::Open(
   }
   Configure(*sending, request, plan);
   if (request.Target.IsHttps()) {
-    // What the session keeps, and not the caller's: another object of the same key id may be gone before WinHTTP has
+    // What the session keeps, and not the caller's: another object of the same `x5t#S256` may be gone before WinHTTP has
     // closed the request.
     SetCertificate(*sending, sending->Binding().get());
     SetSecurityFlags(*sending, plan, resolvesElsewhere);
@@ -358,7 +358,7 @@ ConnectionCheck WinHttpTransport::MakeCheck(
     Request const& request, Plan const& plan, std::shared_ptr<Checked> checked) const {
   return [trust = trust_, ledger = ledger_, log = options_.Log, verifies = Verifies(request, plan),
           isHttps = request.Target.IsHttps(), host = request.Target.Host(), owner = plan.Key.ToString(),
-          keyId = plan.Key.KeyId, checked = std::move(checked)](ConnectionView const& view) {
+          x5tS256 = plan.Key.X5tS256, checked = std::move(checked)](ConnectionView const& view) {
     checked->IsVerified = false;
     // Plain http has no certificates to mix up.
     if (!view.IsNew && view.LocalEndpoint.empty() && isHttps) {
@@ -383,7 +383,7 @@ ConnectionCheck WinHttpTransport::MakeCheck(
       checked->Connection = ledger->Opened(view.LocalEndpoint, holder);
       log.Write(
           LogLevel::Debug, "transport.connected",
-          {{"to", host}, {"connection", static_cast<std::int64_t>(checked->Connection)}, {"key_id", keyId}});
+          {{"to", host}, {"connection", static_cast<std::int64_t>(checked->Connection)}, {"x5t_s256", x5tS256}});
     }
   };
 }
@@ -495,7 +495,7 @@ std::unique_ptr<Response> WinHttpTransport::Finish(
   auto& info = response->Connection;
   info.Id = checked.Connection;
   info.Reused = sending->IsOnReusedConnection();
-  info.KeyId = plan.Key.KeyId;
+  info.X5tS256 = plan.Key.X5tS256;
   info.TlsVersion = request.Target.IsHttps() ? TlsVersionOf(*sending) : std::string{};
   if (info.Reused) {
     ledger_->CountReuse();

@@ -24,7 +24,7 @@ namespace mtlspop::schannel {
 
 std::string SessionKey::ToString() const {
   auto const version = [](TlsVersion tls) { return tls == TlsVersion::Tls13 ? "1.3" : "1.2"; };
-  return KeyId + "|" + version(MinimumTls) + "|" + version(MaximumTls) + "|" + (UsesSystemProxy ? "system" : Proxy);
+  return X5tS256 + "|" + version(MinimumTls) + "|" + version(MaximumTls) + "|" + (UsesSystemProxy ? "system" : Proxy);
 }
 
 Session::Session(

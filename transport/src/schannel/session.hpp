@@ -17,7 +17,7 @@ namespace mtlspop::schannel {
 /// Which requests share a session, and with it its connections.
 struct SessionKey {
   /// Key id of the binding, "" for none.
-  std::string KeyId;
+  std::string X5tS256;
   TlsVersion MinimumTls = TlsVersion::Tls12;
   TlsVersion MaximumTls = TlsVersion::Tls12;
   /// "host:port", "" for none.

@@ -6,7 +6,7 @@
 namespace mtlspop::schannel {
 namespace {
 
-/// How many retired key ids are remembered. A request with a retired binding comes, if at all, soon after.
+/// How many retired certificates are remembered. A request with a retired binding comes, if at all, soon after.
 constexpr std::size_t RememberedRetirements = 1024;
 
 }  // namespace
@@ -15,7 +15,7 @@ std::shared_ptr<Session const> SessionPool::Acquire(
     SessionKey const& key, std::shared_ptr<BindingCertificate const> const& binding) {
   auto const now = time_->SteadyNow();
   std::lock_guard<std::mutex> const lock{mutex_};
-  if (!key.KeyId.empty() && retired_.find(key.KeyId) != retired_.end()) {
+  if (!key.X5tS256.empty() && retired_.find(key.X5tS256) != retired_.end()) {
     return std::make_shared<Session>(functions_, key, binding, pool_);
   }
   DropIdle(now);
@@ -27,12 +27,12 @@ std::shared_ptr<Session const> SessionPool::Acquire(
   return entry.Shared;
 }
 
-void SessionPool::Retire(std::string_view keyId) {
+void SessionPool::Retire(std::string_view x5tS256) {
   // Closed outside the lock: closing a session may call back.
   std::vector<std::shared_ptr<Session const>> closing;
   std::lock_guard<std::mutex> const lock{mutex_};
   for (auto entry = sessions_.begin(); entry != sessions_.end();) {
-    if (entry->second.Shared && entry->second.Shared->Key().KeyId == keyId) {
+    if (entry->second.Shared && entry->second.Shared->Key().X5tS256 == x5tS256) {
       closing.push_back(std::move(entry->second.Shared));
       entry = sessions_.erase(entry);
     } else {
@@ -40,8 +40,8 @@ void SessionPool::Retire(std::string_view keyId) {
     }
   }
   retiredSoFar_ += closing.size();
-  if (retired_.emplace(keyId).second) {
-    retiredInOrder_.emplace_back(keyId);
+  if (retired_.emplace(x5tS256).second) {
+    retiredInOrder_.emplace_back(x5tS256);
     if (retiredInOrder_.size() > RememberedRetirements) {
       retired_.erase(retiredInOrder_.front());
       retiredInOrder_.pop_front();
@@ -51,13 +51,13 @@ void SessionPool::Retire(std::string_view keyId) {
 
 std::size_t SessionPool::Bindings() const {
   std::lock_guard<std::mutex> const lock{mutex_};
-  std::set<std::string_view> keyIds;
+  std::set<std::string_view> x5tS256;
   for (auto const& [name, entry] : sessions_) {
-    if (entry.Shared && !entry.Shared->Key().KeyId.empty()) {
-      keyIds.insert(entry.Shared->Key().KeyId);
+    if (entry.Shared && !entry.Shared->Key().X5tS256.empty()) {
+      x5tS256.insert(entry.Shared->Key().X5tS256);
     }
   }
-  return keyIds.size();
+  return x5tS256.size();
 }
 
 std::uint64_t SessionPool::RetiredSoFar() const {

@@ -31,8 +31,8 @@ class SessionPool final {
   std::shared_ptr<Session const> Acquire(
       SessionKey const& key, std::shared_ptr<BindingCertificate const> const& binding);
 
-  /// Forgets the sessions of this key id. A request that comes with it all the same gets a session of its own.
-  void Retire(std::string_view keyId);
+  /// Forgets the sessions of this `x5t#S256`. A request that comes with it all the same gets a session of its own.
+  void Retire(std::string_view x5tS256);
 
   /// Bindings with a session, and how many were retired so far.
   std::size_t Bindings() const;

@@ -66,8 +66,8 @@ class BindingStore {
   virtual std::optional<StoredBinding> Load(std::string_view name) = 0;
   /// Puts a binding in the place of the one of that name. A store that cannot keep the key keeps nothing.
   virtual void Save(std::string_view name, StoredBinding const& binding) = 0;
-  /// Forgets the binding of that name if its key id is `keyId`.
-  virtual void Remove(std::string_view name, std::string_view keyId) = 0;
+  /// Forgets the binding of that name if its `x5t#S256` is `x5tS256`.
+  virtual void Remove(std::string_view name, std::string_view x5tS256) = 0;
 };
 
 /// Keeps bindings in the process's memory.

@@ -39,11 +39,11 @@ struct TokenRequest {
   bool ResourceTakesOnlyBearer = false;
   /// Do not answer from a cache.
   bool ForceRefresh = false;
-  /// The binding of this key id was refused by the other side: it is dropped from every cache and not used again. A
+  /// The binding of this `x5t#S256` was refused by the other side: it is dropped from every cache and not used again. A
   /// binding that is refused less than five minutes after the one before it was replaced for that reason is kept, and
   /// the call fails with `binding_rejected`: no resource can have a new certificate issued for each request. "" for
   /// none.
-  std::string RejectedKeyId;
+  std::string RejectedX5tS256;
 };
 
 /// Produces tokens. Implementations of this library are safe from any thread and meant to be shared.

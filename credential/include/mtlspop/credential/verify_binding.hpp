@@ -11,7 +11,7 @@
 
 namespace mtlspop {
 
-/// Checks that the `cnf` claim's `x5t#S256` of `token` is the key id of `certificate`. The token's signature is not
+/// Checks that the `cnf` claim's `x5t#S256` of `token` is the `x5t#S256` of `certificate`. The token's signature is not
 /// checked: that is the resource's part.
 /// @throw Error `token_malformed` where the token is not a JWT of three parts with a JSON payload;
 /// `token_binding_mismatch` where `cnf` is missing or names another certificate

@@ -14,7 +14,7 @@
 namespace mtlspop {
 
 /// Writes one line for each attempt: method, host, path and the names of its query parameters, status or error code,
-/// duration, attempt, and how it travelled (key id, connection, TLS version). Never header fields, never the values of
+/// duration, attempt, and how it travelled (`x5t#S256`, connection, TLS version). Never header fields, never the values of
 /// query parameters, never a body; and everything goes through `Redact()`.
 ///
 /// It belongs below the policies that retry and authorize. The level is `Info`, and `Warning` for an error or a status of

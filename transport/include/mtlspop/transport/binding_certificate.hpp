@@ -43,7 +43,7 @@ class PrivateKeyHandle {
 
 /// A leaf certificate, the chain above it, and a handle on the private key of the leaf. Never the key's bytes.
 ///
-/// Two certificates with the same key are two bindings: the key id covers the whole certificate.
+/// Two certificates with the same key are two bindings: the `x5t#S256` covers the whole certificate.
 ///
 /// Ownership: always behind `std::shared_ptr<BindingCertificate const>`; whoever holds one keeps the key alive.
 /// Thread safety: immutable.
@@ -58,7 +58,7 @@ class BindingCertificate final {
     std::vector<Der> Chain;
     std::shared_ptr<PrivateKeyHandle const> Key;
     KeyStrength Strength = KeyStrength::None;
-    std::string KeyId;
+    std::string X5tS256;
     std::string Sha1Thumbprint;
     std::string Sha256Thumbprint;
     std::string Subject;
@@ -68,7 +68,7 @@ class BindingCertificate final {
   explicit BindingCertificate(Parts parts);
 
   /// `x5t#S256`: base64url without padding of SHA-256 over the leaf's DER (RFC 8705 section 3.1). 43 characters.
-  std::string const& KeyId() const noexcept { return parts_.KeyId; }
+  std::string const& X5tS256() const noexcept { return parts_.X5tS256; }
   /// SHA-1 over the leaf's DER, 40 upper-case hexadecimal digits, as Windows shows it.
   std::string const& Sha1Thumbprint() const noexcept { return parts_.Sha1Thumbprint; }
   /// SHA-256 over the leaf's DER, 64 upper-case hexadecimal digits.

@@ -92,7 +92,7 @@ struct ProxyOptions {
 };
 
 struct PoolOptions {
-  /// Connections to one (origin, proxy, key id) at a time, in use and idle. A request that finds them all in use waits
+  /// Connections to one (origin, proxy, `x5t#S256`) at a time, in use and idle. A request that finds them all in use waits
   /// for one until its context ends. At least 1.
   std::size_t MaximumPerOrigin = 256;
   /// Connections in all. At least 1. Idle ones are closed, least recently used first, to make room.
@@ -166,7 +166,7 @@ class HttpTransport {
   /// Sends `request` and returns as soon as the answer's header is there.
   ///
   /// `binding` is the certificate that this request, and only this request, presents; null for none. A connection
-  /// belongs to one (origin, proxy, key id) for its whole life, so a request can only travel on one made for its own
+  /// belongs to one (origin, proxy, `x5t#S256`) for its whole life, so a request can only travel on one made for its own
   /// certificate. The certificate is presented when the server asks: in the first handshake, in a renegotiation
   /// (TLS 1.2, RFC 5746) or by post-handshake authentication (TLS 1.3, RFC 8446 section 4.6.2), whatever authorities
   /// the server names.
@@ -182,10 +182,10 @@ class HttpTransport {
   virtual std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) = 0;
 
-  /// Says that no new request will come with this key id: idle connections made for it are closed now, those in use
+  /// Says that no new request will come with this `x5t#S256`: idle connections made for it are closed now, those in use
   /// when they are done, its TLS sessions are forgotten (a connection that is being made may still resume one). A request
   /// that comes with it all the same is sent on a connection of its own, which is closed afterwards.
-  virtual void RetireBinding(std::string_view keyId) = 0;
+  virtual void RetireBinding(std::string_view x5tS256) = 0;
 
   /// What the pool holds now.
   virtual mtlspop::PoolStatistics PoolStatistics() const = 0;

@@ -23,7 +23,7 @@ struct ConnectionInfo {
   /// "TLSv1.2", "TLSv1.3", or "" for plain http.
   std::string TlsVersion;
   /// Key id (`x5t#S256`) of the certificate this connection was made for, "" for none.
-  std::string KeyId;
+  std::string X5tS256;
 };
 
 /// One HTTP answer whose body is pulled.
