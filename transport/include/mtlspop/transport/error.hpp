@@ -16,6 +16,8 @@
 /// }
 /// @endcode
 
+#include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -60,6 +62,9 @@ struct ErrorDetails {
   bool NothingSent = false;
   /// Whether the other side may do better when asked again (a timeout, a lost connection).
   bool Transient = false;
+  /// Before this time another try is useless: the other side has asked for that much rest (`Retry-After`), and whoever would
+  /// send has promised not to. Nothing where nobody said so; only of meaning together with `Transient`.
+  std::optional<std::chrono::system_clock::time_point> NotBefore{};
 };
 
 /// Thrown by every part of this library. A cause is kept with `std::throw_with_nested`.
