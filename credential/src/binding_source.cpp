@@ -13,7 +13,7 @@
 #include "crypto.hpp"
 #include "encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "token_cache.hpp"
+#include "renewal_schedule.hpp"
 
 namespace mtlspop {
 namespace {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "renewal_schedule.hpp"
+
 namespace mtlspop {
 namespace {
 
@@ -52,11 +54,6 @@ system_clock::duration RetryDelay(system_clock::duration left) noexcept {
 }
 
 }  // namespace
-
-system_clock::duration UsableMargin(system_clock::duration life) noexcept {
-  constexpr std::chrono::minutes margin{5};
-  return life >= 2 * margin ? margin : life / 4;
-}
 
 struct TokenCache::Entry {
   Entry(TokenRequest const& request, TokenRoute route, AccessToken const& token, TimePoint now)

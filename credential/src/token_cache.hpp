@@ -94,8 +94,4 @@ class TokenCache final {
   Published<Entries> entries_;
 };
 
-/// How long before its end a token or certificate of the given life is no longer used if a new one can be had: five
-/// minutes, or a quarter of a life that is shorter than ten minutes.
-std::chrono::system_clock::duration UsableMargin(std::chrono::system_clock::duration life) noexcept;
-
 }  // namespace mtlspop

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "token_cache.hpp"
+#include "renewal_schedule.hpp"
 
 namespace mtlspop {
 

@@ -1,0 +1,66 @@
+#pragma once
+
+/// @file
+/// When certificates and tokens are renewed, and when a renewal that failed is tried again: so that machines which were
+/// started together do not come back together.
+///
+/// A fleet that one deployment started has certificates and tokens of one age. If each machine renewed at half life, all
+/// of them would ask in one minute, again and again: nothing spreads what begins in step. Here two things do.
+/// - Each renewal is due at a random time between the one that the contract names and a later one that is still safe.
+/// - The first renewal of what nothing was renewed before comes at a random time of the whole period, distributed as the
+///   time until the next renewal is for somebody who looks at a machine at random. A fleet then asks at an even rate from
+///   the first hour on, for half a request more in the life of a process.
+///
+/// Where `random` returns 0, everything is due when the contract says and no sooner or later.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+namespace mtlspop {
+
+/// Numbers from 0 up to, not including, 1; may be called from any thread.
+using RandomNumbers = std::function<double()>;
+
+/// The system's own.
+/// @throw std::runtime_error where the system has none to give
+RandomNumbers SystemRandomNumbers();
+
+/// What is renewed.
+enum class Renewal {
+  /// Nothing of its kind was there: the machine has just been started, or what it had was refused. Others may be in the
+  /// same place at the same time.
+  First,
+  /// It took the place of another one, which was due.
+  Next,
+};
+
+using WallTime = std::chrono::system_clock::time_point;
+using WallDuration = std::chrono::system_clock::duration;
+
+/// When the next certificate should be had. Due when less than 24 hours or less than half of its life remain, whichever is
+/// the shorter time (contract, section 8), at random until half of that remaining time is over.
+WallTime RotateOn(WallTime issuedOn, WallTime notAfter, Renewal renewal, RandomNumbers const& random);
+
+/// When the next token should be had: from `refreshOn`, which the service named or which is half of a long life, at
+/// random until half of the time up to `freshUntil` is over.
+WallTime RefreshOn(WallTime now, WallTime refreshOn, WallTime freshUntil, Renewal renewal, RandomNumbers const& random);
+
+/// How long to wait after so many failures (1 or more) to renew something that is still good for `left`: at random up to
+/// a minute after the first, then up to an hour, and never more than half of `left`. What is waited for is not missed
+/// meanwhile. The longest wait is long, and reached at once, because an outage of an hour leaves a good part of a fleet
+/// waiting: spread over minutes, its return would be the next outage.
+WallDuration RenewalRetryDelay(int failures, WallDuration left, RandomNumbers const& random);
+
+/// How long before its end a token or certificate of the given life is no longer used if a new one can be had: five
+/// minutes, or a quarter of a life that is shorter than ten minutes.
+WallDuration UsableMargin(WallDuration life) noexcept;
+
+/// `delay` with up to a quarter on top, for waits whose schedule the other side fixes.
+template <typename Rep, typename Period>
+std::chrono::milliseconds WithJitter(std::chrono::duration<Rep, Period> delay, RandomNumbers const& random) {
+  std::chrono::duration<double, std::milli> const exact{delay};
+  return std::chrono::milliseconds{static_cast<std::int64_t>(exact.count() * (1 + random() / 4))};
+}
+
+}  // namespace mtlspop
