@@ -21,4 +21,8 @@ mtlspop::Context FromAzure(Azure::Core::Context const& context) {
   return probed.WithTimeout(std::chrono::duration_cast<mtlspop::Context::Clock::duration>(left));
 }
 
+mtlspop::Context WithLimit(mtlspop::Context context, std::chrono::milliseconds limit) {
+  return limit.count() > 0 ? context.WithTimeout(limit) : context;
+}
+
 }  // namespace mtlspop::azure

@@ -1,10 +1,15 @@
 #include "azure_failure.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <string>
 
 #include <azure/core/credentials/credentials.hpp>
+#include <azure/core/exception.hpp>
 #include <azure/core/http/http.hpp>
 
+#include "mtlspop/credential/errors.hpp"
 #include "mtlspop/policies/errors.hpp"
 
 namespace mtlspop::azure {
@@ -20,13 +25,36 @@ bool EndedByCaller(Error const& error, Azure::Core::Context const& context) {
          context.GetDeadline() <= Azure::DateTime{std::chrono::system_clock::now() + ClocksApart};
 }
 
-// Another try would meet the same refusal.
-bool IsFinal(Error const& error) noexcept {
-  auto const code = error.Code();
-  return code == errors::BoundTokenWithoutBinding || code == errors::BindingRequiresHttps ||
-         code == errors::InvalidArgument || code == errors::RedirectRefused ||
-         code == errors::ServerCertificateRejected || code == errors::TrustStoreUnusable ||
-         code == errors::PrivateKeyUnusable || code == errors::InvalidBindingCertificate;
+// The binding is lost, unusable or not wanted.
+constexpr ErrorCode AboutTheBinding[] = {
+    errors::AuthorizationRequiresHttps, errors::BindingCertificateRejected,
+    errors::BindingRequiresHttps,       errors::BoundTokenWithoutBinding,
+    errors::ChallengeRejected,          errors::InvalidBindingCertificate,
+    errors::PrivateKeyUnusable,         errors::ResourceDoesNotSupportBoundTokens,
+};
+
+// Another try would meet the same.
+constexpr ErrorCode Final[] = {
+    errors::BufferedBodyLimitExceeded,  errors::ChunkExtensionLimitExceeded, errors::HeaderBytesLimitExceeded,
+    errors::HeaderCountLimitExceeded,   errors::InformationalLimitExceeded,  errors::InvalidArgument,
+    errors::LineBytesLimitExceeded,     errors::ProxyAuthenticationRequired, errors::RedirectRefused,
+    errors::RenegotiationLimitExceeded, errors::RequestBodyFailed,           errors::ServerCertificateRejected,
+    errors::TrustStoreUnusable,
+};
+
+template <std::size_t Count>
+bool IsOneOf(ErrorCode code, ErrorCode const (&codes)[Count]) noexcept {
+  return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
+}
+
+template <typename Failure>
+[[noreturn]] void ThrowRequestFailed(Error const& error) {
+  Failure failure{DescribeWithCauses(error)};
+  // A copy takes its text from here.
+  failure.Message = failure.what();
+  failure.StatusCode = static_cast<Azure::Core::Http::HttpStatusCode>(error.Details().HttpStatus);
+  failure.ErrorCode = std::string{error.Code().Name()};
+  throw failure;
 }
 
 }  // namespace
@@ -36,10 +64,13 @@ void ThrowAsAuthenticationFailure(Error const& error, Azure::Core::Context const
   throw Azure::Core::Credentials::AuthenticationException(DescribeWithCauses(error));
 }
 
-void ThrowAsTransportFailure(Error const& error, Azure::Core::Context const& context) {
+void ThrowAsRequestFailure(Error const& error, Azure::Core::Context const& context) {
   if (EndedByCaller(error, context)) throw Azure::Core::OperationCancelledException(error.what());
-  if (IsFinal(error)) throw Azure::Core::Credentials::AuthenticationException(DescribeWithCauses(error));
-  throw Azure::Core::Http::TransportException(DescribeWithCauses(error));
+  if (IsOneOf(error.Code(), AboutTheBinding)) {
+    throw Azure::Core::Credentials::AuthenticationException(DescribeWithCauses(error));
+  }
+  if (IsOneOf(error.Code(), Final)) ThrowRequestFailed<Azure::Core::RequestFailedException>(error);
+  ThrowRequestFailed<Azure::Core::Http::TransportException>(error);
 }
 
 }  // namespace mtlspop::azure

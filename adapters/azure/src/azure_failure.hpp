@@ -6,13 +6,13 @@
 
 namespace mtlspop::azure {
 
-/// Throws what an application of the Azure SDK expects of a credential: `AuthenticationException`, or
-/// `OperationCancelledException` where `context` ended.
+/// For a failure to get a token: what Azure's credentials throw, and chains of them catch.
+/// @throw Azure::Core::Credentials::AuthenticationException; Azure::Core::OperationCancelledException where `context` ended.
 [[noreturn]] void ThrowAsAuthenticationFailure(Error const& error, Azure::Core::Context const& context);
 
-/// Throws what an application of the Azure SDK expects of a transport: `TransportException`, which Azure's retry policy
-/// tries again, `OperationCancelledException` where `context` ended, and `AuthenticationException` for what must not be
-/// tried again.
-[[noreturn]] void ThrowAsTransportFailure(Error const& error, Azure::Core::Context const& context);
+/// For a failure of a request, by the three families that http_transport.hpp tells.
+/// @throw Azure::Core::Http::TransportException, Azure::Core::RequestFailedException,
+/// Azure::Core::Credentials::AuthenticationException; Azure::Core::OperationCancelledException where `context` ended.
+[[noreturn]] void ThrowAsRequestFailure(Error const& error, Azure::Core::Context const& context);
 
 }  // namespace mtlspop::azure

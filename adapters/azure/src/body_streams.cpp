@@ -1,15 +1,28 @@
 #include "body_streams.hpp"
 
 #include <exception>
+#include <string>
 
 #include "azure_context.hpp"
 #include "azure_failure.hpp"
 
 namespace mtlspop::azure {
 
+bool Progress::IsOlderThan(std::chrono::milliseconds limit) const noexcept {
+  return std::chrono::steady_clock::now().time_since_epoch() - std::chrono::steady_clock::duration{last_.load()} >
+         limit;
+}
+
 std::size_t RequestBody::Read(gsl::span<std::uint8_t> buffer, mtlspop::Context const&) {
   touched_ = true;
-  return stream_.Read(buffer.data(), buffer.size(), context_);
+  try {
+    auto const count = stream_.Read(buffer.data(), buffer.size(), context_);
+    progress_->Note();
+    return count;
+  } catch (...) {
+    failure_ = std::current_exception();
+    throw;
+  }
 }
 
 std::optional<std::uint64_t> RequestBody::Length() const noexcept {
@@ -37,9 +50,17 @@ std::int64_t ResponseBody::Length() const {
 std::size_t ResponseBody::OnRead(std::uint8_t* buffer, std::size_t count, Azure::Core::Context const& context) {
   if (count == 0) return 0;
   try {
-    return body_->Read({buffer, count}, FromAzure(context));
+    auto const given = body_->Read({buffer, count}, WithLimit(FromAzure(context), limits_.Wait));
+    read_ += given;
+    if (limits_.Bytes && read_ > *limits_.Bytes) {
+      throw Error{
+          {errors::BufferedBodyLimitExceeded,
+           "The answer's body is longer than the " + std::to_string(*limits_.Bytes) + " bytes that are buffered",
+           "Read it as a stream, or raise BufferedBodyBytes of the options of the transport or credential"}};
+    }
+    return given;
   } catch (Error const& error) {
-    ThrowAsTransportFailure(error, context);
+    ThrowAsRequestFailure(error, context);
   }
 }
 

@@ -153,7 +153,7 @@ class BoundSending final {
     request_.SetHeader(BoundField, "true");
     try {
       return next_.Send(request_, context_.WithValue(BoundTravelKey(), std::shared_ptr<BoundTravel>{travel}));
-    } catch (Azure::Core::Http::TransportException const&) {
+    } catch (AuthenticationException const&) {
       // Either way a new certificate, for a new key, is what can help.
       bool const bad = travel->Failure && (travel->Failure->Code() == errors::BindingCertificateRejected ||
                                            travel->Failure->Code() == errors::PrivateKeyUnusable);
@@ -227,7 +227,7 @@ class BoundSending final {
     try {
       settings.Time->Sleep(*wait, FromAzure(context_));
     } catch (Error const& error) {
-      ThrowAsTransportFailure(error, context_);
+      ThrowAsRequestFailure(error, context_);
     }
     // Another request may have had it replaced meanwhile.
     if (auto pair = held_.Pairs->Find(heldToken_)) held_.Pair = std::move(pair);

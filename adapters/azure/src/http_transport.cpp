@@ -1,5 +1,6 @@
 #include "mtlspop/azure/http_transport.hpp"
 
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -24,17 +25,21 @@ bool IsTransportsOwn(std::string_view name) noexcept {
          EqualsIgnoreCase(name, "connection");
 }
 
-void AddBody(Azure::Core::Http::Request& from, Azure::Core::Context const& context, mtlspop::Request& to) {
-  auto* const body = from.GetBodyStream();
-  if (body != nullptr && body->Length() != 0) {
-    to.Body = std::make_shared<RequestBody>(*body, context);
+std::shared_ptr<RequestBody> BodyOf(Azure::Core::Http::Request& request, Azure::Core::Context const& context) {
+  auto* const body = request.GetBodyStream();
+  return body != nullptr && body->Length() != 0 ? std::make_shared<RequestBody>(*body, context) : nullptr;
+}
+
+void AddBody(std::shared_ptr<RequestBody> const& body, mtlspop::Request& to) {
+  if (body) {
+    to.Body = body;
   } else if (to.Method == "POST" || to.Method == "PUT" || to.Method == "PATCH") {
     // Servers want to be told that there is no body where one is usual.
     to.SetBody({});
   }
 }
 
-mtlspop::Request Translate(Azure::Core::Http::Request& from, Azure::Core::Context const& context) {
+mtlspop::Request Translate(Azure::Core::Http::Request& from, std::shared_ptr<RequestBody> const& body) {
   mtlspop::Request request{from.GetMethod().ToString(), Url::Parse(from.GetUrl().GetAbsoluteUrl())};
   auto headers = from.GetHeaders();
   request.Fields.Reserve(headers.size());
@@ -45,7 +50,7 @@ mtlspop::Request Translate(Azure::Core::Http::Request& from, Azure::Core::Contex
       request.Fields.Add(name, std::move(value));
     }
   }
-  AddBody(from, context, request);
+  AddBody(body, request);
   return request;
 }
 
@@ -58,12 +63,17 @@ void AddField(RawResponse& response, std::string const& name, std::string const&
   response.SetHeader(name, isList ? before->second + ", " + value : value);
 }
 
-std::unique_ptr<RawResponse> Translate(std::unique_ptr<Response> from) {
+std::unique_ptr<RawResponse> Translate(std::unique_ptr<Response> from, BodyLimits const& limits) {
   auto response =
       std::make_unique<RawResponse>(1, 1, static_cast<HttpStatusCode>(from->StatusCode), from->ReasonPhrase);
   for (auto const& [name, value] : from->Fields) AddField(*response, name, value);
-  response->SetBodyStream(std::make_unique<ResponseBody>(std::move(from->Body)));
+  response->SetBodyStream(std::make_unique<ResponseBody>(std::move(from->Body), limits));
   return response;
+}
+
+// What Azure's transport policy reads to its end.
+bool IsBuffered(Azure::Core::Http::Request const& request, Response const& response) noexcept {
+  return request.ShouldBufferResponse() || response.StatusCode >= 300;
 }
 
 void RefuseRedirect(mtlspop::Request const& request, Response const& response) {
@@ -91,6 +101,40 @@ void PutTokenIn(mtlspop::Request& request, BoundTravel const* travel) {
   }
 }
 
+// A request with a body has all the time it needs as long as the server takes more of it.
+mtlspop::Context Limited(mtlspop::Context const& context, RequestBody const* body, std::chrono::milliseconds limit) {
+  if (body == nullptr || limit.count() == 0) return WithLimit(context, limit);
+  return context.WithCancellationProbe(
+      [progress = body->GetProgress(), limit] { return progress->IsOlderThan(limit); });
+}
+
+[[noreturn]] void ThrowStandsStill(
+    mtlspop::Request const& request, std::chrono::milliseconds limit, Error const& error) {
+  auto details = error.Details();
+  details.Code = errors::DeadlineExceeded;
+  details.What = request.Target.Host() + " has let the request wait for " + std::to_string(limit.count()) + " ms";
+  details.Action = "Check whether the service is slow or out of reach, or raise NetworkLimits::NetworkTimeout";
+  details.Transient = true;
+  throw Error{std::move(details)};
+}
+
+std::unique_ptr<Response> SendWithin(
+    std::chrono::milliseconds limit,
+    mtlspop::HttpTransport& transport,
+    mtlspop::Request& request,
+    std::shared_ptr<BindingCertificate const> const& binding,
+    RequestBody const* body,
+    mtlspop::Context const& context) {
+  auto const limited = Limited(context, body, limit);
+  try {
+    return transport.Send(request, binding, limited);
+  } catch (Error const& error) {
+    auto const isCallers = context.IsCancelled() || context.IsExpired();
+    if (isCallers || !(limited.IsCancelled() || limited.IsExpired())) throw;
+    ThrowStandsStill(request, limit, error);
+  }
+}
+
 }  // namespace
 
 Azure::Core::Context::Key const& BoundTravelKey() {
@@ -98,22 +142,33 @@ Azure::Core::Context::Key const& BoundTravelKey() {
   return key;
 }
 
-HttpTransport::HttpTransport(std::shared_ptr<mtlspop::HttpTransport> transport)
-    : transport_(transport ? std::move(transport) : DefaultHttpTransport().get()) {}
+HttpTransport::HttpTransport(std::shared_ptr<mtlspop::HttpTransport> transport, NetworkLimits const& limits)
+    : transport_(transport ? std::move(transport) : DefaultHttpTransport().get()), limits_(limits) {
+  if (limits.NetworkTimeout.count() >= 0) return;
+  throw Error{
+      {errors::InvalidArgument, "NetworkLimits::NetworkTimeout is negative", "Set it to a time, or to 0 for no limit"}};
+}
 
 std::unique_ptr<RawResponse> HttpTransport::Send(
     Azure::Core::Http::Request& request, Azure::Core::Context const& context) {
   std::shared_ptr<BoundTravel> travel;
   context.TryGetValue(BoundTravelKey(), travel);
+  auto const body = BodyOf(request, context);
   try {
-    auto message = Translate(request, context);
+    auto message = Translate(request, body);
     PutTokenIn(message, travel.get());
-    auto response = transport_->Send(message, travel ? travel->Token.Binding : nullptr, FromAzure(context));
+    auto response = SendWithin(
+        limits_.NetworkTimeout, *transport_, message, travel ? travel->Token.Binding : nullptr, body.get(),
+        FromAzure(context));
     if (travel) RefuseRedirect(message, *response);
-    return Translate(std::move(response));
+    BodyLimits limits{limits_.NetworkTimeout, {}};
+    if (IsBuffered(request, *response)) limits.Bytes = limits_.BufferedBodyBytes;
+    return Translate(std::move(response), limits);
   } catch (Error const& error) {
+    // The application's own exception, which is not ours to change.
+    if (body && body->Failure()) std::rethrow_exception(body->Failure());
     if (travel) travel->Failure = error;
-    ThrowAsTransportFailure(error, context);
+    ThrowAsRequestFailure(error, context);
   }
 }
 

@@ -71,9 +71,11 @@ TransportOptions Translate(AzureTransportOptions const& options) {
 }
 
 std::shared_ptr<Azure::Core::Http::HttpTransport> TransportFor(
-    AzureTransportOptions const& options, std::shared_ptr<mtlspop::HttpTransport> const& given) {
+    AzureTransportOptions const& options,
+    std::shared_ptr<mtlspop::HttpTransport> const& given,
+    NetworkLimits const& limits) {
   if (!AsksForMore(options)) {
-    return options.Transport ? options.Transport : std::make_shared<HttpTransport>(given);
+    return options.Transport ? options.Transport : std::make_shared<HttpTransport>(given, limits);
   }
   if (given || options.Transport) {
     Refuse(
@@ -81,7 +83,8 @@ std::shared_ptr<Azure::Core::Http::HttpTransport> TransportFor(
         "Set them in the TransportOptions that BoundTokenCredentialOptions::Transport is made from, and leave them out "
         "of the client options; or set them in the client options before the first call of UseTokenBinding");
   }
-  return std::make_shared<HttpTransport>(MakeHttpTransport(TransportOptionsFromEnvironment(Translate(options))).get());
+  return std::make_shared<HttpTransport>(
+      MakeHttpTransport(TransportOptionsFromEnvironment(Translate(options))).get(), limits);
 }
 
 using Policies = std::vector<std::unique_ptr<Azure::Core::Http::Policies::HttpPolicy>>;
@@ -124,7 +127,7 @@ void UseTokenBinding(
   RefuseUnusable(options.Transport);
   auto const& from = TokenBindingAccess::OptionsOf(*credential);
   AzureTransportOptions transport;
-  transport.Transport = TransportFor(options.Transport, from.Transport);
+  transport.Transport = TransportFor(options.Transport, from.Transport, from.Limits);
 
   auto sources = SourcesOf(options.PerRetryPolicies);
   AddSources(sources, {{from.Credential, TokenBindingAccess::PairsOf(*credential)}});

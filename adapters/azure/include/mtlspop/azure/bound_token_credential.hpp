@@ -9,6 +9,7 @@
 #include <azure/core/context.hpp>
 #include <azure/core/credentials/credentials.hpp>
 
+#include "mtlspop/azure/http_transport.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
@@ -26,6 +27,8 @@ struct BoundTokenCredentialOptions {
   ManagedIdentityCredentialOptions ManagedIdentity;
   /// What the requests of clients with token binding travel through. Null for `DefaultHttpTransport()`.
   std::shared_ptr<mtlspop::HttpTransport> Transport;
+  /// What those requests are held to.
+  NetworkLimits Limits;
   Logger Log = Logger::FromEnvironment();
 };
 
