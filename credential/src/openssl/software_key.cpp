@@ -19,6 +19,17 @@ std::vector<std::uint8_t> EncodePublicKey(EVP_PKEY* key) {
   return {der, der + length};
 }
 
+/// Throws `failure`, and what a signer behind the key said with it.
+[[noreturn]] void ThrowWithSigners(Error const& failure) {
+  auto const cause = openssl::TakeSigningFailure();
+  if (!cause) throw failure;
+  try {
+    std::rethrow_exception(cause);
+  } catch (...) {
+    std::throw_with_nested(failure);
+  }
+}
+
 /// A binding key over an EVP_PKEY.
 class OpenSslBindingKey final : public BindingKey {
  public:
@@ -42,7 +53,8 @@ class OpenSslBindingKey final : public BindingKey {
     }
     std::vector<std::uint8_t> signature(length);
     if (EVP_DigestSign(digest.get(), signature.data(), &length, data.data(), data.size()) != 1) {
-      throw ossl::Failure(errors::PrivateKeyUnusable, "The binding key did not sign");
+      auto const failure = ossl::Failure(errors::PrivateKeyUnusable, "The binding key did not sign");
+      ThrowWithSigners(failure);
     }
     signature.resize(length);
     return signature;

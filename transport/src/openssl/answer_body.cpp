@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "openssl/signing_failure.hpp"
+
 namespace mtlspop::openssl {
 namespace {
 
@@ -33,7 +35,7 @@ std::size_t AnswerBody::Read(gsl::span<std::uint8_t> buffer, Context const& cont
   }
   try {
     Waiter waiter{context, "Reading the answer"};
-    return ReadSome(buffer, waiter);
+    return WithSigners(context, [&] { return ReadSome(buffer, waiter); });
   } catch (...) {
     failure_ = std::current_exception();
     slot_.reset();

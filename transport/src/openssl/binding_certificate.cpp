@@ -162,7 +162,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
-    std::string_view certificates, std::string_view privateKey) {
+    std::string_view certificates, gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key, KeyStrength strength) {
   BioPtr const certificateText{BIO_new_mem_buf(certificates.data(), static_cast<int>(certificates.size()))};
   std::vector<BindingCertificate::Der> chain;
   while (X509Ptr const certificate{PEM_read_bio_X509(certificateText.get(), nullptr, nullptr, nullptr)}) {
@@ -172,7 +172,11 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateF
     chain.push_back(std::move(der));
   }
   ERR_clear_error();
+  return MakeBindingCertificate(std::move(chain), std::move(key), strength);
+}
 
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
+    std::string_view certificates, std::string_view privateKey) {
   // A null password callback would ask on the terminal.
   auto const noPassword = [](char*, int, int, void*) { return -1; };
   BioPtr const keyText{BIO_new_mem_buf(privateKey.data(), static_cast<int>(privateKey.size()))};
@@ -182,7 +186,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateF
         "The PEM text holds no private key that can be read without a password",
         "Give a PRIVATE KEY block; for an encrypted one use a PKCS#12 file and its password");
   }
-  return MakeBindingCertificate(std::move(chain), WrapPrivateKey(key.get()), KeyStrength::Software);
+  return MakeBindingCertificateFromPem(certificates, WrapPrivateKey(key.get()), KeyStrength::Software);
 }
 
 }  // namespace mtlspop::openssl

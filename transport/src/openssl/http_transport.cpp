@@ -7,6 +7,7 @@
 #include "openssl/fork_generation.hpp"
 #include "openssl/http1_exchange.hpp"
 #include "openssl/route.hpp"
+#include "openssl/signing_failure.hpp"
 #include "request_rules.hpp"
 
 namespace mtlspop::openssl {
@@ -62,6 +63,8 @@ class OpenSslHttpTransport final : public HttpTransport {
 
  private:
   ProcessState& State() const;
+  std::unique_ptr<Response> Exchange(
+      Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context);
   std::unique_ptr<Connection> Open(
       Route const& route, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) const;
   void LogOpened(Connection& connection, Route const& route) const;
@@ -94,6 +97,11 @@ std::unique_ptr<Response> OpenSslHttpTransport::Send(
     Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
   CheckRequest(request, binding != nullptr);
   context.ThrowIfEnded("The request");
+  return WithSigners(context, [&] { return Exchange(request, binding, context); });
+}
+
+std::unique_ptr<Response> OpenSslHttpTransport::Exchange(
+    Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
   auto& state = State();
   auto const route = routes_.For(request, binding != nullptr);
   auto const& origin = request.Target.GetOrigin();

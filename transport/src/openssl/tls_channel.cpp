@@ -382,10 +382,14 @@ IoStatus TlsChannel::JudgeEnd() {
 
 ErrorDetails TlsChannel::DescribeAbort() const {
   if (abort_ == Abort::CertificateUnusable) {
+    auto const& algorithms = context_->SignatureAlgorithms();
     return {
         errors::PrivateKeyUnusable,
-        options_.Host + " accepts no signature that the key of the binding certificate can make",
-        "Check the server's signature algorithms against the key's; RSA keys need 2048 bits or more"};
+        options_.Host + " accepts no signature that the key of the binding certificate can make" +
+            (algorithms.empty() ? "" : ", which can make " + algorithms),
+        "Check the server's signature algorithms against the key's; TLS 1.3 takes PSS (rsa_pss_rsae_sha256) of RSA "
+        "keys and "
+        "nothing else, and RSA keys need 2048 bits or more"};
   }
   if (abort_ == Abort::OutOfMemory) {
     return {errors::SystemFailure, "There was no memory for a TLS record", "Check the process's memory"};

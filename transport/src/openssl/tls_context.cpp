@@ -71,6 +71,13 @@ void TlsContext::UseBinding() {
         "Check that its key is an RSA key of 2048 bits or more, or an elliptic-curve key, and belongs to the "
         "certificate");
   }
+  // Of what the server accepts, nothing is chosen that the key cannot do.
+  signatureAlgorithms_ = ClientSignatureAlgorithms(GetPrivateKey(binding_->Key()));
+  if (!signatureAlgorithms_.empty() && SSL_CTX_set1_client_sigalgs_list(context, signatureAlgorithms_.c_str()) != 1) {
+    Refuse(
+        errors::SystemFailure, "OpenSSL does not know the signature algorithms of the binding certificate's key",
+        "Check OpenSSL's version and configuration");
+  }
   // Announced to servers that speak TLS 1.3, or they may not ask after the handshake (RFC 8446 section 4.2.6).
   SSL_CTX_set_post_handshake_auth(context, 1);
 }

@@ -24,6 +24,8 @@ class TlsContext final {
 
   SSL_CTX* Get() const noexcept { return context_.get(); }
   bool IsBound() const noexcept { return binding_ != nullptr; }
+  /// What the binding's key can sign, where that is known; else "".
+  std::string const& SignatureAlgorithms() const noexcept { return signatureAlgorithms_; }
 
   /// A session for a new connection to `peer`, null where there is none. A TLS 1.3 session is given out once
   /// (RFC 8446 appendix C.4).
@@ -35,6 +37,7 @@ class TlsContext final {
   void UseBinding();
 
   std::shared_ptr<BindingCertificate const> binding_;
+  std::string signatureAlgorithms_;
   SslContextPtr context_;
   std::mutex mutex_;
   bool forgetful_ = false;

@@ -74,6 +74,13 @@ bool IsCertificateAlert(std::vector<QueueEntry> const& queue) {
 ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context) {
   auto const& host = context.Host;
   auto const queue = TakeQueue();
+  if (IsSigningFailure(queue)) {
+    return {
+        errors::PrivateKeyUnusable,
+        "The private key of the binding certificate could not sign the handshake with " + host + ": " +
+            ReasonText(queue),
+        "The key may have gone with a reboot or with its device; a new binding certificate has to be issued"};
+  }
   auto const verified = SSL_get_verify_result(ssl);
   if (verified != X509_V_OK) {
     return {
@@ -81,13 +88,6 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
         "The certificate of " + host + " was refused: " + X509_verify_cert_error_string(verified),
         "Check the host name, the server's certificate and chain, this machine's clock, and which authorities are "
         "trusted (TransportOptions::Tls.Trust)"};
-  }
-  if (IsSigningFailure(queue)) {
-    return {
-        errors::PrivateKeyUnusable,
-        "The private key of the binding certificate could not sign the handshake with " + host + ": " +
-            ReasonText(queue),
-        "The key may have gone with a reboot or with its device; a new binding certificate has to be issued"};
   }
   bool const handshakeAlert = HasSslReason(queue, {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE});
   if (IsCertificateAlert(queue) || (handshakeAlert && context.WasAsked)) {

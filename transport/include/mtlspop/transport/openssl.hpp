@@ -1,7 +1,8 @@
 #pragma once
 
 /// @file
-/// Binding certificates whose key OpenSSL 3 can sign with: in memory, in a TPM or behind PKCS#11 through a provider.
+/// Binding certificates whose key OpenSSL 3 can sign with: in memory, behind a provider, or anywhere with a signer of one's
+/// own (`MakeSignerKey`).
 /// Not on Windows; see `mtlspop/transport/schannel.hpp` there.
 
 #include <memory>
@@ -12,6 +13,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/transport/binding_certificate.hpp"
+#include "mtlspop/transport/signer.hpp"
 
 namespace mtlspop::openssl {
 
@@ -34,5 +36,10 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
 /// @throw Error `invalid_binding_certificate`, also where the private key is encrypted or missing.
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
     std::string_view certificates, std::string_view privateKey);
+
+/// Certificates from PEM, leaf first, for a key that is somewhere else.
+/// @throw Error `invalid_binding_certificate`
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
+    std::string_view certificates, gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key, KeyStrength strength);
 
 }  // namespace mtlspop::openssl

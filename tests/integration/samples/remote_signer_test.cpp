@@ -1,0 +1,98 @@
+// The sample that signs in another process, and what its user sees when that process is not there.
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include <openssl/pem.h>
+
+#include "credential/emulator.hpp"
+#include "mtlspop/credential/openssl.hpp"
+#include "mtlspop/transport/openssl.hpp"
+#include "remote_signer/daemon_signer.hpp"
+#include "support/error_code_of.hpp"
+#include "support/server_process.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/test_certificate_authority.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using testing::HasSubstr;
+
+class SignerInAnotherProcess : public testing::Test {
+ protected:
+  class Keys final : public KeyProvider {
+   public:
+    explicit Keys(std::string socket) : socket_(std::move(socket)) {}
+    KeyStrength HighestStrength() const noexcept override { return KeyStrength::Software; }
+    gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
+        KeyRequest const&, Context const& context) override {
+      std::shared_ptr<openssl::Signer const> signer = std::make_shared<remote_signer::DaemonSigner>(socket_, context);
+      auto const key = openssl::MakeSignerKey(gsl::make_not_null(std::move(signer)), context);
+      return openssl::WrapBindingKey(gsl::make_not_null(key.get().get()), KeyStrength::Software);
+    }
+
+   private:
+    std::string socket_;
+  };
+
+  SignerInAnotherProcess() {
+    auto const key = GenerateKey(KeyKind::Rsa2048);
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> const file{std::fopen(keyPath_.c_str(), "w"), std::fclose};
+    PEM_write_PrivateKey(file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  }
+
+  std::unique_ptr<ServerProcess> StartDaemon() const {
+    auto daemon = std::make_unique<ServerProcess>(ServerCommand{{REMOTE_SIGNER_PATH, "serve", socket_, keyPath_}, {}});
+    EXPECT_TRUE(daemon->WaitForOutput("ready"));
+    return daemon;
+  }
+
+  TemporaryDirectory directory_;
+  std::string const socket_ = directory_.Path() + "/signer.sock";
+  std::string const keyPath_ = directory_.Path() + "/key.pem";
+  Emulator emulator_;
+};
+
+TEST_F(SignerInAnotherProcess, GoesTheWholeRoad) {
+  auto const daemon = StartDaemon();
+  auto options = emulator_.CredentialOptions();
+  options.Keys = std::make_shared<Keys>(socket_);
+  auto const token = ManagedIdentityCredential{options}.GetToken(VaultRequest(), {});
+  ASSERT_TRUE(token.Binding);
+  EXPECT_EQ(emulator_.ReadSecret(token), 200);
+}
+
+TEST_F(SignerInAnotherProcess, ThatIsGoneIsTheCause) {
+  auto daemon = StartDaemon();
+  auto const key = Keys{socket_}.GetOrCreateKey({}, {});
+  daemon.reset();
+  std::uint8_t const data[] = {1, 2, 3};
+  try {
+    key->SignPssSha256(data);
+    FAIL();
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::PrivateKeyUnusable);
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("signing_daemon_unreachable"));
+  }
+  daemon = StartDaemon();
+  EXPECT_EQ(key->SignPssSha256(data).size(), 256U);
+}
+
+TEST_F(SignerInAnotherProcess, ThatHangsIsGivenUpWithTheContext) {
+  auto const daemon = StartDaemon();
+  remote_signer::DaemonSigner const signer{socket_, {}};
+  ::kill(daemon->Pid(), SIGSTOP);
+  std::vector<std::uint8_t> const digest(32);
+  EXPECT_EQ(
+      ErrorCodeOf([&] {
+        signer.Sign(
+            {openssl::SignatureAlgorithm::RsaPss, openssl::DigestAlgorithm::Sha256, 32, digest},
+            Context{}.WithTimeout(std::chrono::milliseconds{50}));
+      }),
+      "deadline_exceeded");
+  ::kill(daemon->Pid(), SIGCONT);
+}
+
+}  // namespace
+}  // namespace mtlspop::test
