@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -17,6 +15,7 @@
 #include "mtlspop/transport/environment.hpp"
 #include "per_process.hpp"
 #include "replacement_limit.hpp"
+#include "secret_file.hpp"
 
 namespace mtlspop {
 namespace {
@@ -29,15 +28,6 @@ struct LoadedCertificate {
   Certificate Current;
   std::optional<Digest> ContentDigest;
 };
-
-std::string ReadFile(std::string const& path) {
-  std::ifstream file{path, std::ios::binary};
-  std::string content{std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
-  if (file && !content.empty()) return content;
-  throw Error{
-      {errors::ClientCertificateUnusable, "The certificate file " + path + " cannot be read, or is empty",
-       "Check that it exists and that this process may read it"}};
-}
 
 void CheckSources(ClientCertificateCredentialOptions const& options) {
   int const sources = (options.CertificatePath.empty() ? 0 : 1) + (options.CertificateContent.Empty() ? 0 : 1) +
@@ -53,20 +43,21 @@ void CheckSources(ClientCertificateCredentialOptions const& options) {
 std::optional<LoadedCertificate> Load(
     ClientCertificateCredentialOptions const& options, LoadedCertificate const* known) {
   if (options.Certificate) return LoadedCertificate{options.Certificate, std::nullopt};
+  auto const now = options.Time->Now();
   if (!options.CertificateContent.Empty()) {
-    auto const& content = options.CertificateContent.Reveal();
     return LoadedCertificate{
-        crypto::ParseClientCertificate(content, options.Password, "given as a text"), std::nullopt};
+        crypto::ParseClientCertificate(options.CertificateContent, options.Password, "given as a text", now),
+        std::nullopt};
   }
   if (!options.CertificateUri.empty()) {
     return LoadedCertificate{
-        crypto::LoadClientCertificateFromUri(options.CertificateUri, options.Password), std::nullopt};
+        crypto::LoadClientCertificateFromUri(options.CertificateUri, options.Password, now), std::nullopt};
   }
-  Secret const content{ReadFile(options.CertificatePath)};
+  auto const content = ReadSecretFile(options.CertificatePath);
   auto const digest = crypto::Sha256(encoding::AsBytes(content.Reveal()));
   if (known != nullptr && known->ContentDigest == digest) return std::nullopt;
   return LoadedCertificate{
-      crypto::ParseClientCertificate(content.Reveal(), options.Password, options.CertificatePath), digest};
+      crypto::ParseClientCertificate(content, options.Password, options.CertificatePath, now), digest};
 }
 
 }  // namespace

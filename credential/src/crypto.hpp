@@ -65,16 +65,21 @@ std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> PlatformKeyProviders();
 /// The attestation of this platform, null where there is none.
 std::shared_ptr<AttestationProvider> PlatformAttestationProvider();
 
-/// The certificate and key in a PKCS#12 or PEM text, already read from its file.
+/// The certificate and key in a PKCS#12 or PEM text, already read from its file: of several certificates for the key the
+/// first that is valid at `now`, else the first; above it those that issued it, without its root (RFC 5246 section
+/// 7.4.2).
 /// @throw Error `client_certificate_unusable`
 gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
-    std::string const& content, Secret const& password, std::string const& nameForMessages);
+    Secret const& content,
+    Secret const& password,
+    std::string const& nameForMessages,
+    std::chrono::system_clock::time_point now);
 
 /// The certificate and key behind a URI of the platform's store: on OpenSSL whatever `OSSL_STORE_open` takes, for
 /// example `pkcs11:object=app`; on Windows `cert:/CurrentUser/My/{thumbprint}`.
 /// @throw Error `client_certificate_unusable`
 gsl::not_null<std::shared_ptr<BindingCertificate const>> LoadClientCertificateFromUri(
-    std::string const& uri, Secret const& password);
+    std::string const& uri, Secret const& password, std::chrono::system_clock::time_point now);
 
 /// The process's id: a child of fork() has another one.
 std::uint64_t ProcessId() noexcept;

@@ -6,12 +6,17 @@
 
 namespace mtlspop {
 
+void Cleanse(void* memory, std::size_t size) noexcept {
+  // What a volatile pointer points to has to be called.
+  static void* (*const volatile overwrite)(void*, int, std::size_t) = std::memset;
+  if (size != 0) overwrite(memory, 0, size);
+}
+
 void Cleanse(std::string& text) noexcept {
   // A short string lives inside its object and a long one in its own storage: growing to the capacity reaches both
-  // without a reallocation. What a volatile pointer points to has to be called.
-  static void* (*const volatile overwrite)(void*, int, std::size_t) = std::memset;
+  // without a reallocation.
   text.resize(text.capacity());
-  overwrite(text.data(), 0, text.size());
+  Cleanse(text.data(), text.size());
   text.clear();
 }
 

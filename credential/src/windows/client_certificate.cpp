@@ -12,6 +12,7 @@
 
 #include <gsl/util>
 
+#include "../certificate_content.hpp"
 #include "../crypto.hpp"
 #include "../encoding.hpp"
 #include "cng_key.hpp"
@@ -254,8 +255,13 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePem(std::string co
 }  // namespace
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
-    std::string const& content, Secret const& password, std::string const& nameForMessages) {
+    Secret const& given,
+    Secret const& password,
+    std::string const& nameForMessages,
+    std::chrono::system_clock::time_point) {
   try {
+    auto const readable = ReadCertificateContent(given, nameForMessages);
+    auto const& content = readable.Reveal();
     // A DER SEQUENCE; PEM is text.
     bool const isPkcs12 = !content.empty() && content.front() == '\x30';
     return isPkcs12 ? ParsePkcs12(content, password, nameForMessages) : ParsePem(content, nameForMessages);
@@ -269,7 +275,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> LoadClientCertificateFromUri(
-    std::string const& uri, Secret const&) {
+    std::string const& uri, Secret const&, std::chrono::system_clock::time_point) {
   constexpr std::string_view scheme = "cert:/";
   std::string_view rest{uri};
   auto const slash = rest.find('/', scheme.size());

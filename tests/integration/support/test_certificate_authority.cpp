@@ -101,15 +101,30 @@ std::shared_ptr<BindingCertificate const> ToBinding(IssuedCertificate const& cer
 }
 
 TestCertificateAuthority::TestCertificateAuthority(std::string_view commonName) : key_(GenerateKey(KeyKind::EcP256)) {
-  certificate_ = NewCertificate(1, key_.get(), nullptr, -std::chrono::hours{48}, std::chrono::hours{48});
-  auto* const name = X509_get_subject_name(certificate_.get());
-  SetName(name, std::string{commonName});
-  Require(X509_set_issuer_name(certificate_.get(), name) == 1, "set issuer");
-  AddExtension(certificate_.get(), certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
-  AddExtension(certificate_.get(), certificate_.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
-  AddExtension(certificate_.get(), certificate_.get(), NID_subject_key_identifier, "hash");
-  Require(X509_sign(certificate_.get(), key_.get(), EVP_sha256()) > 0, "sign");
-  certificatePem_ = ToPem([&](BIO* to) { return PEM_write_bio_X509(to, certificate_.get()); });
+  Certify(commonName, nullptr, key_.get(), 1, std::chrono::hours{48});
+}
+
+TestCertificateAuthority::TestCertificateAuthority(
+    std::string_view commonName,
+    TestCertificateAuthority const& above,
+    std::chrono::seconds notAfter,
+    std::shared_ptr<EVP_PKEY> key)
+    : key_(key ? std::move(key) : GenerateKey(KeyKind::EcP256)) {
+  Certify(commonName, above.certificate_.get(), above.key_.get(), 1000, notAfter);
+}
+
+void TestCertificateAuthority::Certify(
+    std::string_view commonName, X509* issuer, EVP_PKEY* issuerKey, long serial, std::chrono::seconds notAfter) {
+  certificate_ = NewCertificate(serial, key_.get(), nullptr, -std::chrono::hours{48}, notAfter);
+  auto* const certificate = certificate_.get();
+  SetName(X509_get_subject_name(certificate), std::string{commonName});
+  auto* const above = issuer == nullptr ? certificate : issuer;
+  Require(X509_set_issuer_name(certificate, X509_get_subject_name(above)) == 1, "set issuer");
+  AddExtension(certificate, above, NID_basic_constraints, "critical,CA:TRUE");
+  AddExtension(certificate, above, NID_key_usage, "critical,keyCertSign,cRLSign");
+  AddExtension(certificate, above, NID_subject_key_identifier, "hash");
+  Require(X509_sign(certificate, issuerKey, EVP_sha256()) > 0, "sign");
+  certificatePem_ = ToPem([&](BIO* to) { return PEM_write_bio_X509(to, certificate); });
   certificatePath_ = directory_.WriteFile("ca.pem", certificatePem_);
 }
 

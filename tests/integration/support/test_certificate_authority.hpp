@@ -57,10 +57,17 @@ struct IssuedCertificate {
 class TestCertificateAuthority final {
  public:
   explicit TestCertificateAuthority(std::string_view commonName = "mtlspop test CA");
+  /// One that `above` vouches for; with `key`, of that key: one authority can have several certificates.
+  TestCertificateAuthority(
+      std::string_view commonName,
+      TestCertificateAuthority const& above,
+      std::chrono::seconds notAfter = std::chrono::hours{48},
+      std::shared_ptr<EVP_PKEY> key = nullptr);
 
   std::string const& CertificatePem() const noexcept { return certificatePem_; }
   std::string const& CertificatePath() const noexcept { return certificatePath_; }
   X509* Certificate() const noexcept { return certificate_.get(); }
+  std::shared_ptr<EVP_PKEY> const& Key() const noexcept { return key_; }
 
   /// A certificate that says exactly what `request` says.
   IssuedCertificate Issue(CertificateRequest const& request);
@@ -77,6 +84,9 @@ class TestCertificateAuthority final {
       std::vector<IssuedCertificate> const& revoked, std::chrono::seconds nextUpdate = std::chrono::hours{24});
 
  private:
+  void Certify(
+      std::string_view commonName, X509* issuer, EVP_PKEY* issuerKey, long serial, std::chrono::seconds notAfter);
+
   TemporaryDirectory directory_;
   std::shared_ptr<EVP_PKEY> key_;
   std::shared_ptr<X509> certificate_;

@@ -260,11 +260,13 @@ TEST(ClientCertificate, ComesFromPkcs12AndEncryptedPemAndStoreUri) {
 
 TEST(ClientCertificate, ChainGoesAlongLeafFirstWhereverItStands) {
   AppWorld world;
+  TestCertificateAuthority issuing{"issuing", world.Authority};
+  auto const certificate = issuing.IssueForClient("app");
   world.Options.CertificatePath = world.Directory.WriteFile(
       "chain.pem",
-      world.Authority.CertificatePem() + world.Certificate.CertificatePem + world.Certificate.PrivateKeyPem);
+      issuing.CertificatePem() + certificate.CertificatePem + certificate.PrivateKeyPem);
   auto const token = world.Get();
-  EXPECT_EQ(token.Binding->X5tS256(), world.Certificate.X5tS256);
+  EXPECT_EQ(token.Binding->X5tS256(), certificate.X5tS256);
   EXPECT_EQ(token.Binding->Chain().size(), 2U);
 }
 

@@ -55,7 +55,8 @@ TEST(WindowsCryptoTest, WhatIsNoClientCertificateIsRefusedByName) {
   for (auto const* const content :
        {"", "hello", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "\x30\x03\x02\x01\x00"}) {
     try {
-      crypto::ParseClientCertificate(content, Secret{}, "app.pem");
+      crypto::ParseClientCertificate(
+          Secret{std::string_view{content}}, Secret{}, "app.pem", std::chrono::system_clock::now());
       ADD_FAILURE() << content;
     } catch (Error const& error) {
       EXPECT_EQ(error.Code(), errors::ClientCertificateUnusable);
@@ -69,7 +70,7 @@ TEST(WindowsCryptoTest, AUriNamesStoreAndThumbprint) {
        {"", "cert:/", "cert:/Elsewhere/My/0123456789012345678901234567890123456789", "cert:/CurrentUser/My",
         "cert:/CurrentUser/My/12", "cert:/CurrentUser/My/0123456789012345678901234567890123456789"}) {
     try {
-      crypto::LoadClientCertificateFromUri(uri, Secret{});
+      crypto::LoadClientCertificateFromUri(uri, Secret{}, std::chrono::system_clock::now());
       ADD_FAILURE() << uri;
     } catch (Error const& error) {
       EXPECT_EQ(error.Code(), errors::ClientCertificateUnusable) << uri;

@@ -169,7 +169,8 @@ TEST_F(RoadTest, AnAppWithAPkcs12FileOfItsOwnGetsABoundToken) {
   options.Transport = transport_;
   std::ifstream stream{options.CertificatePath, std::ios::binary};
   std::string const content{std::istreambuf_iterator<char>{stream}, std::istreambuf_iterator<char>{}};
-  auto const certificate = crypto::ParseClientCertificate(content, options.Password, options.CertificatePath);
+  auto const certificate = crypto::ParseClientCertificate(
+      Secret{std::string_view{content}}, options.Password, options.CertificatePath, std::chrono::system_clock::now());
   emulator_.Register(
       {{"client_id", options.ClientId},
        {"tenant_id", options.TenantId},
@@ -206,7 +207,9 @@ TEST_F(RoadTest, APkcs12FileThatIsRefusedLeavesNoKeyBehind) {
   std::string const content{std::istreambuf_iterator<char>{stream}, std::istreambuf_iterator<char>{}};
   auto const before = KeyContainers();
   try {
-    crypto::ParseClientCertificate(content, Secret{std::string_view{"correct horse"}}, "server.p12");
+    crypto::ParseClientCertificate(
+        Secret{std::string_view{content}}, Secret{std::string_view{"correct horse"}}, "server.p12",
+        std::chrono::system_clock::now());
     ADD_FAILURE() << "a certificate for servers was taken";
   } catch (Error const& error) {
     EXPECT_EQ(error.Code(), errors::ClientCertificateUnusable);

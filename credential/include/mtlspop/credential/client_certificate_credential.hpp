@@ -48,10 +48,11 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   /// The application's id.
   std::string ClientId;
 
-  /// A file with certificate chain and private key: PEM, or PKCS#12. A renewed file is picked up while the process
-  /// runs.
+  /// A file of at most 1 MiB with certificate chain and private key, in any order: PEM, or PKCS#12. Of several
+  /// certificates for the key the first that is valid now is taken, else the first; of the others those go along that
+  /// issued it, without the root. A renewed file is picked up while the process runs.
   std::string CertificatePath;
-  /// The same as a text.
+  /// The same as a text; also PKCS#12 in base64, as Key Vault gives the secret of a certificate.
   Secret CertificateContent;
   /// A URI of the platform's store. On OpenSSL whatever `OSSL_STORE_open` takes, for example "pkcs11:object=app"; on
   /// Windows "cert:/CurrentUser/My/{thumbprint}".

@@ -3,6 +3,7 @@
 /// @file
 /// A text that must not be seen: a token, an assertion, a password.
 
+#include <cstddef>
 #include <iosfwd>
 #include <memory>
 #include <string>
@@ -34,6 +35,9 @@ class Secret final {
  private:
   std::shared_ptr<std::string const> text_;
 };
+
+/// Overwrites `size` bytes in a way the compiler does not leave out.
+void Cleanse(void* memory, std::size_t size) noexcept;
 
 /// Overwrites what `text` holds in a way the compiler does not leave out, its spare capacity included, and empties it.
 void Cleanse(std::string& text) noexcept;
