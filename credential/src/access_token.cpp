@@ -1,5 +1,7 @@
 #include "mtlspop/credential/access_token.hpp"
 
+#include "mtlspop/credential/token_credential.hpp"
+
 namespace mtlspop {
 
 std::string_view ToString(TokenType type) noexcept { return type == TokenType::MtlsPop ? "mtls_pop" : "Bearer"; }
@@ -14,6 +16,18 @@ std::string_view ToString(TokenSource source) noexcept {
       break;
   }
   return "fallback";
+}
+
+std::string_view ToString(RefusalReason reason) noexcept {
+  switch (reason) {
+    case RefusalReason::TokenRejected:
+      return "token_rejected";
+    case RefusalReason::BindingNoLongerGood:
+      return "binding_no_longer_good";
+    case RefusalReason::PrivateKeyUnusable:
+      break;
+  }
+  return "private_key_unusable";
 }
 
 std::string AccessToken::AuthorizationHeader() const {

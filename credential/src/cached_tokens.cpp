@@ -44,7 +44,7 @@ CachedTokens::State::State(State* parents) {
 }
 
 AccessToken CachedTokens::Get(TokenRequest const& request, TokenRoute route, Context const& context) {
-  if (!request.ForceRefresh && request.Claims.empty()) {
+  if (request.Claims.empty()) {
     AccessToken token;
     switch (cache_.Find(request, route, clock_->Now(), token)) {
       case Freshness::Fresh:
@@ -66,7 +66,7 @@ AccessToken CachedTokens::Get(TokenRequest const& request, TokenRoute route, Con
 }
 
 bool CachedTokens::TryGet(TokenRequest const& request, TokenRoute route, AccessToken& token) {
-  if (request.ForceRefresh || !request.Claims.empty()) return false;
+  if (!request.Claims.empty()) return false;
   switch (cache_.Find(request, route, clock_->Now(), token)) {
     case Freshness::RefreshDue:
       StartRefresh(request, route);
@@ -99,6 +99,8 @@ AccessToken CachedTokens::GetInsteadOf(
   } catch (Error const& error) {
     if (EndedByCaller(error, context)) throw;
     auto const now = clock_->Now();
+    // It, or another that came meanwhile; none where it was refused meanwhile.
+    if (cache_.Find(request, route, now, stale) == Freshness::None) throw;
     bool const lives = now < stale.ExpiresOn && (!stale.Binding || stale.Binding->IsValidAt(now));
     if (!lives || (stale.Binding && IsRejected(stale.Binding->X5tS256()))) throw;
     log_.Write(
@@ -148,7 +150,7 @@ std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::JoinFlight(
 }
 
 bool CachedTokens::HasLanded(TokenRequest const& request, TokenRoute route, AccessToken& token) const {
-  if (request.ForceRefresh || !request.Claims.empty()) return false;
+  if (!request.Claims.empty()) return false;
   auto const freshness = cache_.Find(request, route, clock_->Now(), token);
   return freshness == Freshness::Fresh || freshness == Freshness::RefreshDue;
 }

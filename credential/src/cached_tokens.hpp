@@ -46,6 +46,8 @@ class CachedTokens final {
   bool TryGet(TokenRequest const& request, TokenRoute route, AccessToken& token);
   /// Forgets a token.
   void Remove(TokenRequest const& request, TokenRoute route) { cache_.Remove(request, route); }
+  /// The token was refused: forgets it, wherever it stands.
+  void Refuse(Secret const& token) { cache_.DropToken(token); }
 
   /// The binding was refused: forgets its tokens, and keeps none that comes later.
   void Reject(std::string const& x5tS256);

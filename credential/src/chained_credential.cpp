@@ -20,6 +20,12 @@ AccessToken ChainedCredential::GetToken(TokenRequest const& request, Context con
   return TryAll(request, context);
 }
 
+void ChainedCredential::ReportRefusal(
+    TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept {
+  auto const chosen = chosen_.load(std::memory_order_relaxed);
+  if (chosen < sources_.size()) sources_[chosen]->ReportRefusal(request, refused, reason);
+}
+
 AccessToken ChainedCredential::TryAll(TokenRequest const& request, Context const& context) {
   std::string tried;
   for (std::size_t i = 0;; ++i) {

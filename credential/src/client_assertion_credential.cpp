@@ -20,10 +20,11 @@ class ClientAssertionCredential::Impl {
   explicit Impl(ClientAssertionCredentialOptions options);
 
   AccessToken GetToken(TokenRequest const& request, Context const& context);
+  void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept;
 
  private:
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
-  AccessToken GetAssertion(std::string const& rejectedX5tS256, Context const& context);
+  AccessToken GetAssertion(AccessToken const* refused, Context const& context);
   AccessToken Exchange(
       AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const;
   void HearRefusal(std::string const& x5tS256);
@@ -56,7 +57,7 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
           options_.Time,
           options_.Log,
           [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
-          [this](std::string const& x5tS256) { client_.Transport().RetireBinding(x5tS256); }) {
+          [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }) {
   if (options_.Assertion) return;
   throw Error{
       {errors::InvalidArgument, "The credential has no other credential that gives it its assertion",
@@ -70,8 +71,16 @@ ClientAssertionCredential::Impl::State::State(State* parents) {
 }
 
 AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  if (!request.RejectedX5tS256.empty()) HearRefusal(request.RejectedX5tS256);
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+}
+
+void ClientAssertionCredential::Impl::ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept {
+  try {
+    if (reason == RefusalReason::TokenRejected || !refused.Binding) return tokens_.Refuse(refused.Token);
+    HearRefusal(refused.Binding->X5tS256());
+  } catch (std::exception const& exception) {
+    options_.Log.Write(LogLevel::Warning, "refusal_not_heard", {{"what", exception.what()}});
+  }
 }
 
 /// The binding is leg 1's: it is told when it gives it again, and counts refusals for itself.
@@ -83,7 +92,7 @@ void ClientAssertionCredential::Impl::HearRefusal(std::string const& x5tS256) {
     isCurrent = state.CurrentX5tS256 == x5tS256;
     if (isCurrent && limit_.Hear(x5tS256, options_.Time->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
       options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
-      throw RefusedTooSoon();
+      return;
     }
     if (isCurrent) state.CurrentX5tS256.clear();
   }
@@ -94,9 +103,9 @@ void ClientAssertionCredential::Impl::HearRefusal(std::string const& x5tS256) {
 
 AccessToken ClientAssertionCredential::Impl::Fetch(
     TokenRequest const& request, TokenRoute route, Context const& context) {
-  auto assertion = GetAssertion({}, context);
+  auto assertion = GetAssertion(nullptr, context);
   if (auto const x5tS256 = assertion.Binding->X5tS256(); tokens_.IsRejected(x5tS256)) {
-    assertion = GetAssertion(x5tS256, context);
+    assertion = GetAssertion(&assertion, context);
   }
   try {
     return Exchange(assertion, request, route, context);
@@ -110,20 +119,20 @@ AccessToken ClientAssertionCredential::Impl::Fetch(
     }
   }
   // Once, with another certificate of leg 1.
-  assertion = GetAssertion(assertion.Binding->X5tS256(), context);
+  assertion = GetAssertion(&assertion, context);
   return Exchange(assertion, request, route, context);
 }
 
-AccessToken ClientAssertionCredential::Impl::GetAssertion(std::string const& rejectedX5tS256, Context const& context) {
+AccessToken ClientAssertionCredential::Impl::GetAssertion(AccessToken const* refused, Context const& context) {
   TokenRequest leg1;
   leg1.Scopes = {options_.AssertionScope};
   leg1.Binding = TokenBinding::Required;
-  leg1.RejectedX5tS256 = rejectedX5tS256;
+  if (refused) options_.Assertion->ReportRefusal(leg1, *refused, RefusalReason::BindingNoLongerGood);
   auto assertion = options_.Assertion->GetToken(leg1, context);
   if (assertion.Binding) {
     std::string const x5tS256{assertion.Binding->X5tS256()};
     // It knows of the refusal and has no other, as an application with one certificate.
-    if (x5tS256 == rejectedX5tS256) tokens_.Readmit(x5tS256);
+    if (refused && x5tS256 == refused->Binding->X5tS256()) tokens_.Readmit(x5tS256);
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
     state.CurrentX5tS256 = x5tS256;
@@ -155,6 +164,11 @@ ClientAssertionCredential::~ClientAssertionCredential() = default;
 
 AccessToken ClientAssertionCredential::GetToken(TokenRequest const& request, Context const& context) {
   return impl_->GetToken(request, context);
+}
+
+void ClientAssertionCredential::ReportRefusal(
+    TokenRequest const&, AccessToken const& refused, RefusalReason reason) noexcept {
+  impl_->ReportRefusal(refused, reason);
 }
 
 }  // namespace mtlspop

@@ -67,6 +67,7 @@ class ClientCertificateCredential::Impl {
   explicit Impl(ClientCertificateCredentialOptions options);
 
   AccessToken GetToken(TokenRequest const& request, Context const& context);
+  void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept;
 
  private:
   struct State {
@@ -110,7 +111,7 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
           options_.Time,
           options_.Log,
           [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
-          [this](std::string const& x5tS256) { client_.Transport().RetireBinding(x5tS256); }) {
+          [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }) {
   CheckSources(options_);
   auto& loaded = state_.Get().Loaded;
   loaded = *Load(options_, nullptr);
@@ -125,9 +126,17 @@ ClientCertificateCredential::Impl::State::State(State* parents) {
 }
 
 AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  if (!request.RejectedX5tS256.empty()) HearRefusal(request.RejectedX5tS256);
   ReloadIfDue();
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+}
+
+void ClientCertificateCredential::Impl::ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept {
+  try {
+    if (reason == RefusalReason::TokenRejected || !refused.Binding) return tokens_.Refuse(refused.Token);
+    HearRefusal(refused.Binding->X5tS256());
+  } catch (std::exception const& exception) {
+    options_.Log.Write(LogLevel::Warning, "refusal_not_heard", {{"what", exception.what()}});
+  }
 }
 
 /// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.
@@ -137,7 +146,7 @@ void ClientCertificateCredential::Impl::HearRefusal(std::string const& x5tS256) 
     if (verdict == ReplacementLimit::Verdict::UnderWay) return;
     if (verdict == ReplacementLimit::Verdict::TooSoon) {
       options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
-      throw RefusedTooSoon();
+      return;
     }
     // At once: others who were refused do not wait for the reading, and must not be given the same token meanwhile.
     tokens_.Forget(x5tS256);
@@ -230,6 +239,11 @@ ClientCertificateCredential::~ClientCertificateCredential() = default;
 
 AccessToken ClientCertificateCredential::GetToken(TokenRequest const& request, Context const& context) {
   return impl_->GetToken(request, context);
+}
+
+void ClientCertificateCredential::ReportRefusal(
+    TokenRequest const&, AccessToken const& refused, RefusalReason reason) noexcept {
+  impl_->ReportRefusal(refused, reason);
 }
 
 }  // namespace mtlspop

@@ -1,6 +1,5 @@
 #include "confidential_client.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "mtlspop/credential/errors.hpp"
@@ -63,10 +62,8 @@ AccessToken GetConfidential(
         {errors::InvalidArgument, "An application's token is for exactly one scope, and the request has another number",
          "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
   }
-  auto const effective = std::max(binding, request.Binding.value_or(TokenBinding::None));
-  bool const bearer =
-      effective == TokenBinding::None || (effective == TokenBinding::Preferred && request.ResourceTakesOnlyBearer);
-  if (bearer) return tokens.Get(request, TokenRoute::MtlsBearer, context);
+  auto const effective = EffectiveBinding(binding, request.Binding);
+  if (effective == TokenBinding::None) return tokens.Get(request, TokenRoute::MtlsBearer, context);
   if (effective == TokenBinding::Required) return tokens.Get(request, TokenRoute::Bound, context);
 
   AccessToken token;

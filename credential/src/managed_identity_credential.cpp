@@ -62,10 +62,10 @@ class ManagedIdentityCredential::Impl {
   explicit Impl(ManagedIdentityCredentialOptions options);
 
   AccessToken GetToken(TokenRequest const& request, Context const& context);
+  void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept;
 
  private:
-  TokenBinding EffectiveBinding(TokenRequest const& request) const;
-  void Check(TokenRequest const& request, TokenBinding binding) const;
+  void Check(TokenRequest const& request) const;
   void RotateIfDue();
   AccessToken GetPreferred(TokenRequest const& request, Context const& context);
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
@@ -115,7 +115,7 @@ ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
           [this](auto const& request, auto route, bool isRefresh, auto const& context) {
             return Fetch(request, route, isRefresh, context);
           },
-          [this](std::string const& x5tS256) { client_.Transport().RetireBinding(x5tS256); }) {}
+          [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }) {}
 
 BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
   auto keys = options_.Keys ? gsl::make_not_null(options_.Keys) : MakeDefaultKeyProvider();
@@ -135,18 +135,16 @@ BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
       [this](std::string const& x5tS256, std::string const& retired) { tokens_.Renew(x5tS256, retired); }};
 }
 
-TokenBinding ManagedIdentityCredential::Impl::EffectiveBinding(TokenRequest const& request) const {
-  return std::max(settings_.Binding, request.Binding.value_or(TokenBinding::None));
-}
-
-void ManagedIdentityCredential::Impl::Check(TokenRequest const& request, TokenBinding binding) const {
+void ManagedIdentityCredential::Impl::Check(TokenRequest const& request) const {
   if (request.Scopes.size() != 1 || request.Scopes.front().empty()) {
     throw Error{
         {errors::InvalidArgument,
          "A managed identity's token is for exactly one scope, and the request has another number",
          "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
   }
-  bool const hasKey = binding != TokenBinding::None || options_.BearerOverMtls;
+  // A bearer token for a resource that takes no other is none of those that the credential is made for.
+  bool const hasKey = std::max(settings_.Binding, request.Binding.value_or(TokenBinding::None)) != TokenBinding::None ||
+                      options_.BearerOverMtls;
   if (options_.Attest && !hasKey) {
     throw Error{
         {errors::AttestationRequiresPop, "Attestation was asked for together with plain bearer tokens",
@@ -156,10 +154,8 @@ void ManagedIdentityCredential::Impl::Check(TokenRequest const& request, TokenBi
 }
 
 AccessToken ManagedIdentityCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  auto const asked = EffectiveBinding(request);
-  Check(request, asked);
-  auto const binding = asked == TokenBinding::Preferred && request.ResourceTakesOnlyBearer ? TokenBinding::None : asked;
-  if (!request.RejectedX5tS256.empty()) HearRefusal(request.RejectedX5tS256);
+  Check(request);
+  auto const binding = EffectiveBinding(settings_.Binding, request.Binding);
   RotateIfDue();
   if (binding == TokenBinding::Required) return tokens_.Get(request, TokenRoute::Bound, context);
   if (binding == TokenBinding::Preferred) return GetPreferred(request, context);
@@ -311,10 +307,19 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
   return token;
 }
 
+void ManagedIdentityCredential::Impl::ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept {
+  try {
+    if (reason == RefusalReason::TokenRejected || !refused.Binding) return tokens_.Refuse(refused.Token);
+    HearRefusal(refused.Binding->X5tS256());
+  } catch (std::exception const& exception) {
+    options_.Log.Write(LogLevel::Warning, "refusal_not_heard", {{"what", exception.what()}});
+  }
+}
+
 void ManagedIdentityCredential::Impl::HearRefusal(std::string const& x5tS256) {
   if (bindings_.IsCurrent(x5tS256) && limit_.Hear(x5tS256, clock_->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
     options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
-    throw RefusedTooSoon();
+    return;
   }
   Replace(x5tS256);
 }
@@ -332,6 +337,11 @@ ManagedIdentityCredential::~ManagedIdentityCredential() = default;
 
 AccessToken ManagedIdentityCredential::GetToken(TokenRequest const& request, Context const& context) {
   return impl_->GetToken(request, context);
+}
+
+void ManagedIdentityCredential::ReportRefusal(
+    TokenRequest const&, AccessToken const& refused, RefusalReason reason) noexcept {
+  impl_->ReportRefusal(refused, reason);
 }
 
 }  // namespace mtlspop

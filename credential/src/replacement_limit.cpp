@@ -2,8 +2,6 @@
 
 #include <iterator>
 
-#include "mtlspop/credential/errors.hpp"
-
 namespace mtlspop {
 
 ReplacementLimit::State::State(State* parents) {
@@ -38,15 +36,6 @@ void FutileReplacements::Add(std::string const& tenant, Clock::SteadyTime now) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
   state.Until[tenant] = now + ReplacementLimit::Interval;
-}
-
-Error RefusedTooSoon() {
-  return Error{
-      {errors::BindingRejected,
-       "The binding certificate was refused again, though it was replaced for that reason less than " +
-           std::to_string(ReplacementLimit::Interval.count()) + " minutes ago",
-       "Another certificate does not help, so none was asked for. Look at the one who refuses: is it the resource you "
-       "mean, does something on the way end TLS, is its clock right? Others go on using the certificate"}};
 }
 
 }  // namespace mtlspop

@@ -11,14 +11,13 @@
 #include <string>
 
 #include "mtlspop/transport/clock.hpp"
-#include "mtlspop/transport/error.hpp"
 #include "per_process.hpp"
 
 namespace mtlspop {
 
 /// Replacing a binding costs a key, a certificate of a service that throttles, and every token that was bound to it, whomever
 /// the token is for. A resource that refuses each binding it is shown would have all others pay, so one refusal is
-/// believed and the next ones are an error until `Interval` has passed.
+/// believed and the next ones change nothing until `Interval` has passed.
 ///
 /// Thread safety: all members may be called from any thread.
 class ReplacementLimit final {
@@ -74,8 +73,5 @@ class FutileReplacements final {
 
   PerProcess<State> state_;
 };
-
-/// What the caller is told where the verdict is `TooSoon`: `binding_rejected`.
-Error RefusedTooSoon();
 
 }  // namespace mtlspop

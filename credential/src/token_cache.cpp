@@ -163,6 +163,15 @@ void TokenCache::Remove(TokenRequest const& request, TokenRoute route) {
   if (entries.size() != entries_.Value().size()) Publish(std::move(entries));
 }
 
+void TokenCache::DropToken(Secret const& token) {
+  std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
+  Entries entries;
+  for (auto const& entry : entries_.Value()) {
+    if (entry->Copies.front().Token != token) entries.push_back(entry);
+  }
+  if (entries.size() != entries_.Value().size()) Publish(std::move(entries));
+}
+
 void TokenCache::NoteFailedRefresh(TokenRequest const& request, TokenRoute route, TimePoint now) {
   auto const hash = HashOf(request, route);
   entries_.Read([&](Entries const& entries, std::size_t) {

@@ -65,6 +65,8 @@ class TokenCache final {
   void Put(TokenRequest const& request, TokenRoute route, AccessToken const& token, TimePoint now);
   /// Forgets a token.
   void Remove(TokenRequest const& request, TokenRoute route);
+  /// Forgets this token, whatever it was asked for with.
+  void DropToken(Secret const& token);
   /// Says that a new token could not be had, so that the old one is given out for a while without trying.
   void NoteFailedRefresh(TokenRequest const& request, TokenRoute route, TimePoint now);
 

@@ -64,6 +64,14 @@ void RefuseRedirect(PipelineRequest const& request, Response const& response) {
        401, "MtlsClientPopTokenNotSupportedByResource"}};
 }
 
+[[noreturn]] void ThrowRefusedAgain(Url const& target) {
+  throw Error{
+      {errors::BindingRejected, target.Host() + " refused the binding certificate, and the credential gave no other",
+       "Where it was replaced for that reason a few minutes ago, another certificate does not help. Look at the one "
+       "who "
+       "refuses: is it the resource you mean, does something on the way end TLS, is its clock right?"}};
+}
+
 bool CanBeSentAgain(PipelineRequest const& request) {
   return !request.Message.Body || request.Message.Body->TryRewind();
 }
@@ -96,9 +104,10 @@ class TokenAuthorizationPolicy::State final {
     if (somebodyTakesOnlyBearer_ && learned_->Of(request.Message.Target.GetOrigin())->TakesOnlyBearer()) {
       wanted = WithoutBinding(*wanted);
     }
-    auto response = SendAuthorized(request, next, context, *wanted);
+    AccessToken token;
+    auto response = SendAuthorized(request, next, context, *wanted, token);
     if (response->StatusCode == 401)
-      response = AnswerUnauthorized(request, next, context, *wanted, std::move(response));
+      response = AnswerUnauthorized(request, next, context, *wanted, token, std::move(response));
     RefuseRedirect(request, *response);
     return response;
   }
@@ -146,22 +155,28 @@ class TokenAuthorizationPolicy::State final {
   }
 
   std::unique_ptr<Response> SendAuthorized(
-      PipelineRequest& request, NextHttpPolicy next, Context const& context, TokenRequest const& wanted) const {
-    Authorize(request, credential_->GetToken(wanted, context));
+      PipelineRequest& request,
+      NextHttpPolicy next,
+      Context const& context,
+      TokenRequest const& wanted,
+      AccessToken& used) const {
+    used = credential_->GetToken(wanted, context);
+    Authorize(request, used);
+    auto reason = RefusalReason::BindingNoLongerGood;
     try {
       return next.Send(request, context);
     } catch (Error const& error) {
       // Either way a new certificate, for a new key, is what can help.
       bool const bad = error.Code() == errors::BindingCertificateRejected || error.Code() == errors::PrivateKeyUnusable;
       if (!bad || !request.Binding || !CanBeSentAgain(request)) throw;
+      if (error.Code() == errors::PrivateKeyUnusable) reason = RefusalReason::PrivateKeyUnusable;
     }
-    return SendWithNewBinding(request, next, context, wanted);
+    return SendWithNewBinding(request, next, context, wanted, used, reason);
   }
 
   static std::shared_ptr<TokenRequest const> WithoutBinding(TokenRequest const& wanted) {
     auto bearer = std::make_shared<TokenRequest>(wanted);
     bearer->Binding = TokenBinding::None;
-    bearer->ResourceTakesOnlyBearer = true;
     return bearer;
   }
 
@@ -183,13 +198,19 @@ class TokenAuthorizationPolicy::State final {
   }
 
   std::unique_ptr<Response> SendWithNewBinding(
-      PipelineRequest& request, NextHttpPolicy next, Context const& context, TokenRequest const& wanted) const {
-    auto renewed = wanted;
-    renewed.RejectedX5tS256 = request.Binding->X5tS256();
+      PipelineRequest& request,
+      NextHttpPolicy next,
+      Context const& context,
+      TokenRequest const& wanted,
+      AccessToken const& refused,
+      RefusalReason reason) const {
     log_.Write(
         LogLevel::Warning, "binding_replaced",
-        {{"host", request.Message.Target.Host()}, {"x5t_s256", renewed.RejectedX5tS256}});
-    Authorize(request, credential_->GetToken(renewed, context));
+        {{"host", request.Message.Target.Host()}, {"x5t_s256", request.Binding->X5tS256()}});
+    credential_->ReportRefusal(wanted, refused, reason);
+    auto const token = credential_->GetToken(wanted, context);
+    if (token.Token == refused.Token) ThrowRefusedAgain(request.Message.Target);
+    Authorize(request, token);
     return next.Send(request, context);
   }
 
@@ -199,6 +220,7 @@ class TokenAuthorizationPolicy::State final {
       NextHttpPolicy next,
       Context const& context,
       TokenRequest const& used,
+      AccessToken const& token,
       std::unique_ptr<Response> response) const {
     auto const verdict = request.Binding ? ReadBindingVerdict(PeekBody(*response, context)) : BindingVerdict::None;
     if (verdict == BindingVerdict::NotSupported) {
@@ -212,7 +234,9 @@ class TokenAuthorizationPolicy::State final {
     if (!better || !CanBeSentAgain(request)) return response;
     DrainBody(*response, context);
     response = nullptr;
-    if (isBindingBad) return SendWithNewBinding(request, next, context, used);
+    if (isBindingBad) {
+      return SendWithNewBinding(request, next, context, used, token, RefusalReason::BindingNoLongerGood);
+    }
     Authorize(request, credential_->GetToken(*better, context));
     return next.Send(request, context);
   }

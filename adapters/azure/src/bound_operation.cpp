@@ -47,20 +47,7 @@ int BoundOperation::TakeCheckRetry() noexcept {
   return checkRetries_ < settings_->Retry.MaxRetries ? ++checkRetries_ : 0;
 }
 
-void BoundOperation::NoteRefusalWithoutToken() noexcept {
-  refusedWithoutToken_ = true;
-  refused_ = nullptr;
-}
-
-void BoundOperation::NoteRefusal(std::shared_ptr<TokenPair const> pair) noexcept {
-  refusedWithoutToken_ = false;
-  refused_ = std::move(pair);
-}
-
-bool BoundOperation::RefusalWasForAnother(TokenRequest const& wanted) const {
-  if (refusedWithoutToken_) return true;
-  return refused_ && (refused_->Request.Scopes != wanted.Scopes || refused_->Request.TenantId != wanted.TenantId);
-}
+void BoundOperation::NoteRefusal(std::shared_ptr<TokenPair const> pair) noexcept { refused_ = std::move(pair); }
 
 bool BoundOperation::WasRefused(AccessToken const& token) const {
   return refused_ && refused_->Token.Token.Reveal() == token.Token.Reveal();

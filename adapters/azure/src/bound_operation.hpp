@@ -65,12 +65,8 @@ class BoundOperation final {
   /// Whether the binding may be replaced: the first time.
   bool TakeBindingReplacement() noexcept { return !std::exchange(bindingReplaced_, true); }
 
-  /// The last 401 was for a request that carried no token at all.
-  void NoteRefusalWithoutToken() noexcept;
-  /// The last 401 was for a request with this token; null for a token of somebody else.
+  /// The last 401 was for a request with this token; null for none, or one of somebody else.
   void NoteRefusal(std::shared_ptr<TokenPair const> pair) noexcept;
-  /// Whether nothing speaks against a cached answer to `wanted`, because the last 401 was for something else.
-  bool RefusalWasForAnother(TokenRequest const& wanted) const;
   bool WasRefused(AccessToken const& token) const;
 
  private:
@@ -79,7 +75,6 @@ class BoundOperation final {
   int checkRetries_ = 0;
   bool claimsAnswered_ = false;
   bool bindingReplaced_ = false;
-  bool refusedWithoutToken_ = false;
   std::shared_ptr<TokenPair const> refused_;
 };
 

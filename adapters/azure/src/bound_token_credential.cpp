@@ -95,18 +95,17 @@ Azure::Core::Credentials::AccessToken BoundTokenCredential::GetToken(
 }
 
 AccessToken BoundTokenCredential::Get(
-    TokenRequest request, TokenRequestContext const& wanted, Azure::Core::Context const& context) const {
+    TokenRequest const& request, TokenRequestContext const& wanted, Azure::Core::Context const& context) const {
   // Azure's policy also asks for another token where the request that was refused carried none, or one for another
   // tenant: as it does to learn the tenant. Then a cached one is as good as a new one.
   auto const operation = BoundOperation::Of(context);
   auto const isRefused = AsksForAnother(wanted);
-  request.ForceRefresh = isRefused && !(operation && operation->RefusalWasForAnother(request));
   auto token = options_.Credential->GetToken(request, FromAzure(context));
-  if (request.ForceRefresh || token.Source != TokenSource::Cache) return token;
-  auto const isUsable =
-      isRefused ? !operation->WasRefused(token) : !ExpiresTooSoon(token, *options_.ManagedIdentity.Time, wanted);
+  if (token.Source != TokenSource::Cache) return token;
+  auto const isUsable = isRefused ? operation && !operation->WasRefused(token)
+                                  : !ExpiresTooSoon(token, *options_.ManagedIdentity.Time, wanted);
   if (isUsable) return token;
-  request.ForceRefresh = true;
+  options_.Credential->ReportRefusal(request, token, RefusalReason::TokenRejected);
   return options_.Credential->GetToken(request, FromAzure(context));
 }
 

@@ -76,6 +76,16 @@ std::optional<std::chrono::milliseconds> WaitBefore(
                                     .what());
 }
 
+[[noreturn]] void ThrowRefusedAgain(Request const& request) {
+  throw AuthenticationException(
+      Error{{errors::BindingRejected,
+             request.GetUrl().GetHost() + " refused the binding certificate, and the credential gave no other",
+             "Where it was replaced for that reason a few minutes ago, another certificate does not help. Look at the "
+             "one who "
+             "refuses: is it the resource you mean, does something on the way end TLS, is its clock right?"}}
+          .what());
+}
+
 [[noreturn]] void ThrowBindingGone(Request const& request) {
   throw AuthenticationException(Error{
       {errors::BoundTokenWithoutBinding,
@@ -117,7 +127,7 @@ class BoundSending final {
         case BindingVerdict::NoLongerGood:
           if (!operation_.TakeBindingReplacement()) return WithoutChallenge(std::move(response));
           if (!Rewind()) return response;
-          Replace(RenewedBinding());
+          Replace(RenewedBinding(RefusalReason::BindingNoLongerGood));
           continue;
         case BindingVerdict::CertificateMissing:
           LogMissingCertificate();
@@ -160,7 +170,8 @@ class BoundSending final {
       if (!bad) throw;
     }
     if (!operation_.TakeBindingReplacement() || !Rewind()) ThrowAsAuthenticationFailure(*travel->Failure, context_);
-    Replace(RenewedBinding());
+    bool const keyIsGone = travel->Failure->Code() == errors::PrivateKeyUnusable;
+    Replace(RenewedBinding(keyIsGone ? RefusalReason::PrivateKeyUnusable : RefusalReason::BindingNoLongerGood));
     return SendOnce();
   }
 
@@ -175,8 +186,11 @@ class BoundSending final {
     return true;
   }
 
-  AccessToken RenewedBinding() const {
-    return Renewed([this](TokenRequest& wanted) { wanted.RejectedX5tS256 = Token().Binding->X5tS256(); });
+  AccessToken RenewedBinding(RefusalReason reason) const {
+    held_.Credential->ReportRefusal(held_.Pair->Request, Token(), reason);
+    auto token = Renewed([](TokenRequest&) {});
+    if (token.Token == Token().Token) ThrowRefusedAgain(request_);
+    return token;
   }
 
   // Another token for the same purpose; a bearer token where the credential prefers binding and can no longer have it.
@@ -255,15 +269,8 @@ class BoundSending final {
 std::unique_ptr<RawResponse> SendUnbound(
     BoundOperation& operation, Request& request, NextHttpPolicy& next, Azure::Core::Context const& context) {
   request.RemoveHeader(BoundField);
-  auto const hasToken = request.GetHeader(AuthorizationField).HasValue();
   auto response = next.Send(request, context);
-  if (response->GetStatusCode() == HttpStatusCode::Unauthorized) {
-    if (hasToken) {
-      operation.NoteRefusal(nullptr);
-    } else {
-      operation.NoteRefusalWithoutToken();
-    }
-  }
+  if (response->GetStatusCode() == HttpStatusCode::Unauthorized) operation.NoteRefusal(nullptr);
   return response;
 }
 

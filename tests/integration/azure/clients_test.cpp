@@ -148,7 +148,7 @@ TEST_F(AzureAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotation)
   EXPECT_EQ(Statistics().at("mismatches"), 0);
 }
 
-TEST_F(AzureAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
+TEST_F(AzureAgainstEmulator, FinishesAHeldRequestWhoseBindingIsDropped) {
   auto const credential = MakeCredential();
   auto const client = MakeSecretClient(credential);
   client.GetSecret("boundsecret");
@@ -156,7 +156,7 @@ TEST_F(AzureAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
   emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
   std::thread held{[&] { EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue()); }};
   emulator_.Get("held?at_least=1&timeout_ms=10000");
-  emulator_.Transport()->RetireBinding(before);
+  emulator_.Transport()->DropConnections(before);
   EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
   emulator_.Control("release", json::object());
   held.join();

@@ -181,18 +181,18 @@ TEST_F(CpprestAgainstEmulator, SendsAHeldTokenWithItsOwnCertificateAfterARotatio
   EXPECT_EQ(Mismatches(), 0);
 }
 
-TEST_F(CpprestAgainstEmulator, FinishesAHeldRequestWhoseBindingIsRetired) {
+TEST_F(CpprestAgainstEmulator, FinishesAHeldRequestWhoseBindingIsDropped) {
   auto const credential = MakeCredential();
   auto client = MakeClient(credential);
   client.request(methods::GET, SecretPath).get();
   emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
   auto const held = client.request(methods::GET, SecretPath);
   emulator_.Get("held?at_least=1&timeout_ms=10000");
-  TokenRequest rejected = VaultRequest();
-  rejected.RejectedX5tS256 = credential->GetToken(VaultRequest(), {}).Binding->X5tS256();
-  auto const renewed = credential->GetToken(rejected, {});
-  emulator_.Transport()->RetireBinding(rejected.RejectedX5tS256);
-  EXPECT_NE(renewed.Binding->X5tS256(), rejected.RejectedX5tS256);
+  auto const refused = credential->GetToken(VaultRequest(), {});
+  credential->ReportRefusal(VaultRequest(), refused, RefusalReason::BindingNoLongerGood);
+  auto const renewed = credential->GetToken(VaultRequest(), {});
+  emulator_.Transport()->DropConnections(refused.Binding->X5tS256());
+  EXPECT_NE(renewed.Binding->X5tS256(), refused.Binding->X5tS256());
   EXPECT_EQ(client.request(methods::GET, SecretPath).get().status_code(), 200);
   emulator_.Control("release", json::object());
   EXPECT_EQ(held.get().status_code(), 200);

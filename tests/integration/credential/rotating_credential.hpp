@@ -30,10 +30,9 @@ class RotatingCredential final : public TokenCredential {
   AccessToken GetToken(TokenRequest const& request, Context const& context) override {
     std::call_once(once_, [&] {
       held_ = inner_->GetToken(request, context);
-      auto rotate = request;
-      rotate.RejectedX5tS256 = held_.Binding->X5tS256();
-      static_cast<void>(inner_->GetToken(rotate, context));
-      transport_->RetireBinding(rotate.RejectedX5tS256);
+      inner_->ReportRefusal(request, held_, RefusalReason::BindingNoLongerGood);
+      static_cast<void>(inner_->GetToken(request, context));
+      transport_->DropConnections(held_.Binding->X5tS256());
     });
     return heldCalls_-- > 0 ? held_ : inner_->GetToken(request, context);
   }

@@ -196,10 +196,12 @@ class TalkativeWorld {
 
   Emulator const& Peer() const noexcept { return emulator_; }
 
-  static TokenRequest Fresh() {
-    auto request = VaultRequest();
-    request.ForceRefresh = true;
-    return request;
+  /// Has the credential ask the services, whatever it has in its cache.
+  static void GetAnew(TokenCredential& credential) {
+    auto const token = credential.GetToken(VaultRequest(), {});
+    if (token.Source != TokenSource::Cache) return;
+    credential.ReportRefusal(VaultRequest(), token, RefusalReason::TokenRejected);
+    credential.GetToken(VaultRequest(), {});
   }
 
   std::string const AppId = "aaaaaaaa-1111-2222-3333-444444444444";
@@ -224,7 +226,7 @@ void UseManagedIdentity(TalkativeWorld& world) {
   options.Store = MakeFileBindingStore({world.Directory.PathOf("store"), world.Lines.MakeLogger()}).get();
   {
     ManagedIdentityCredential credential{options};
-    auto const get = [&] { credential.GetToken(TalkativeWorld::Fresh(), {}); };
+    auto const get = [&] { TalkativeWorld::GetAnew(credential); };
     world.Do(get);
     for (json const& fault :
          {json{{"aadsts", "AADSTS1000901"}}, json{{"aadsts", "AADSTS392196"}}, json{{"aadsts", "AADSTS51000"}},
@@ -284,7 +286,7 @@ void UseBearerTokens(TalkativeWorld& world) {
 /// Section 6.
 void UseAppsOfOnesOwn(TalkativeWorld& world) {
   ClientCertificateCredential app{world.AppOptions()};
-  auto const get = [&] { app.GetToken(TalkativeWorld::Fresh(), {}); };
+  auto const get = [&] { TalkativeWorld::GetAnew(app); };
   world.Do(get);
   world.DoWith("sts", {{"aadsts", "AADSTS500181"}}, get);
   world.DoWith("sts", {{"status", 400}, {"body", {{"error", "x"}, {"error_description", world.Echo()}}}}, get);
@@ -293,7 +295,7 @@ void UseAppsOfOnesOwn(TalkativeWorld& world) {
   world.Do([&] { ClientCertificateCredential{unusable}; });
 
   ClientAssertionCredential federated{world.FederatedOptions()};
-  auto const exchange = [&] { federated.GetToken(TalkativeWorld::Fresh(), {}); };
+  auto const exchange = [&] { TalkativeWorld::GetAnew(federated); };
   world.Do(exchange);
   world.Peer().ArmFault(
       {{"path", "/" + world.TenantId},
@@ -308,7 +310,7 @@ void UseAppsOfOnesOwn(TalkativeWorld& world) {
       {gsl::make_not_null(
           std::shared_ptr<TokenCredential>{std::make_shared<ClientCertificateCredential>(world.AppOptions())})},
       world.Lines.MakeLogger()};
-  world.Do([&] { chain.GetToken(TalkativeWorld::Fresh(), {}); });
+  world.Do([&] { TalkativeWorld::GetAnew(chain); });
 }
 
 /// Section 7.

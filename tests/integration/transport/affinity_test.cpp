@@ -36,7 +36,7 @@ void PrintTo(Place const& place, std::ostream* out) { *out << place.Name; }
 
 class AffinityTest : public testing::TestWithParam<Place> {};
 
-/// Eight bindings and none, sixteen threads, two origins, a pool so small that it evicts all the time, bindings retired
+/// Eight bindings and none, sixteen threads, two origins, a pool so small that it evicts all the time, connections dropped
 /// under way.
 TEST_P(AffinityTest, HoldsUnderFire) {
   constexpr int Threads = 16;
@@ -71,7 +71,7 @@ TEST_P(AffinityTest, HoldsUnderFire) {
         auto const fetched = Fetch(transport, std::move(request), binding);
         if (fetched.Body != x5tS256 || fetched.Connection.X5tS256 != x5tS256) ++wrong;
         // The last two go out of use, and are used all the same.
-        if (pick(20) == 0) transport->RetireBinding(bindings[bindings.size() - 1 - pick(2)]->X5tS256());
+        if (pick(20) == 0) transport->DropConnections(bindings[bindings.size() - 1 - pick(2)]->X5tS256());
       }
     });
   }

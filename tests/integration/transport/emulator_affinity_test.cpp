@@ -1,4 +1,4 @@
-// Affinity under fire: eight bindings, 32 threads, random hosts, bindings retired and evicted while requests are held open by
+// Affinity under fire: eight bindings, 32 threads, random hosts, connections dropped and evicted while requests are held open by
 // the server. The emulator compares the certificate of each connection with the one that the token on it is bound to.
 //
 // MTLSPOP_AFFINITY_REQUESTS says how many requests; 200000 is what a release has to pass.
@@ -26,7 +26,7 @@ constexpr int Threads = 32;
 constexpr std::size_t Hosts = 6;
 /// Fewer than there are pairs of binding and host, so that something is evicted all the time.
 constexpr std::size_t Connections = 40;
-/// A binding is renewed, and its predecessor retired, each time that many requests have been sent.
+/// A binding is renewed, and its predecessor's connections dropped, each time that many requests have been sent.
 constexpr int RequestsPerRenewal = 250;
 /// So many requests are held open by the server while that happens.
 constexpr int Held = 6;
@@ -138,7 +138,7 @@ void Renew(Emulator const& emulator, Transport const& transport, Wallet& wallet,
       {{"path", "/secrets/"}, {"service", "vault"}, {"count", Held}, {"fault", {{"hold", true}}}});
   emulator.Control("GET", "/emulator/held?at_least=" + std::to_string(Held) + "&timeout_ms=2000");
   auto const old = wallet.Replace(app, emulator.Bind(transport, app));
-  transport->RetireBinding(old->Certificate->X5tS256());
+  transport->DropConnections(old->Certificate->X5tS256());
   emulator.Control("DELETE", "/emulator/faults");
 }
 
@@ -190,7 +190,7 @@ TEST(EmulatorAffinityTest, NoTokenTravelsWithAnotherCertificate) {
   EXPECT_EQ(answered, total);
   auto const statistics = transport->PoolStatistics();
   EXPECT_GT(statistics.Evicted, 0U);
-  EXPECT_GT(statistics.Retired, 0U);
+  EXPECT_GT(statistics.Dropped, 0U);
   EXPECT_EQ(statistics.InUse, 0U);
   EXPECT_EQ(statistics.Waiting, 0U);
   EXPECT_LE(statistics.Idle, Connections);

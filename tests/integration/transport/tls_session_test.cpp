@@ -74,7 +74,7 @@ TEST_P(TlsSessionTest, IsResumedByTheSameCertificateReadAgain) {
 TEST_P(TlsSessionTest, IsForgottenWithItsBinding) {
   auto const binding = NewBinding();
   Fetch(transport_, Get(server_.Url()), binding);
-  transport_->RetireBinding(binding->X5tS256());
+  transport_->DropConnections(binding->X5tS256());
   auto const after = Fetch(transport_, Get(server_.Url()), binding);
   EXPECT_FALSE(after.Connection.Resumed);
   EXPECT_EQ(after.Body, binding->X5tS256());

@@ -79,14 +79,15 @@ TEST_F(TokenBindingTest, AnswersAClaimsChallengeAndRemembersTheAnswer) {
 }
 
 TEST_F(TokenBindingTest, ReplacesABindingThatTheHandshakeRefuses) {
-  inner_->Answer = [this](TokenRequest const& asked) {
-    return asked.RejectedX5tS256.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                         : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
+  inner_->Answer = [this](TokenRequest const&) {
+    return inner_->Refusals().empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                      : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
   };
   transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);
   EXPECT_EQ(transport_->Sent()[1].Binding->X5tS256(), "key-2");
-  EXPECT_EQ(inner_->Asked()[1].RejectedX5tS256, "key-1");
+  ASSERT_THAT(inner_->Refusals(), SizeIs(1));
+  EXPECT_EQ(inner_->Refusals()[0].first.Binding->X5tS256(), "key-1");
 }
 
 TEST_F(TokenBindingTest, RefusesARedirect) {
@@ -170,18 +171,25 @@ TEST_F(TokenBindingTest, StreamsAnAnswerThatIsNotToBeBuffered) {
 }
 
 TEST_F(TokenBindingTest, AsksAnewWhereAzureSaysThatTheTokenWasRefused) {
+  inner_->Answer = [this](TokenRequest const&) {
+    auto token = Expiring(MakeBoundToken(Jwt("bound-token"), binding_));
+    token.Source = inner_->Refusals().empty() ? TokenSource::Cache : TokenSource::Service;
+    return token;
+  };
   TokenRequestContext context;
   context.Scopes = {"scope"};
   context.MinimumExpiration = (Azure::DateTime::duration::max)();
   credential_->GetToken(context, {});
-  EXPECT_TRUE(inner_->Asked()[0].ForceRefresh);
+  ASSERT_THAT(inner_->Refusals(), SizeIs(1));
+  EXPECT_EQ(inner_->Refusals()[0].second, RefusalReason::TokenRejected);
 }
 
 TEST_F(TokenBindingTest, AsksAnewWhereACachedTokenIsTooOldForAzure) {
-  inner_->Answer = [this](TokenRequest const& asked) {
+  inner_->Answer = [this](TokenRequest const&) {
+    bool const isNew = !inner_->Refusals().empty();
     auto token = MakeBoundToken(Jwt("bound-token"), binding_);
-    token.Source = asked.ForceRefresh ? TokenSource::Service : TokenSource::Cache;
-    token.ExpiresOn = clock_->Now() + std::chrono::minutes{asked.ForceRefresh ? 60 : 10};
+    token.Source = isNew ? TokenSource::Service : TokenSource::Cache;
+    token.ExpiresOn = clock_->Now() + std::chrono::minutes{isNew ? 60 : 10};
     return token;
   };
   TokenRequestContext context;
@@ -189,7 +197,6 @@ TEST_F(TokenBindingTest, AsksAnewWhereACachedTokenIsTooOldForAzure) {
   context.MinimumExpiration = std::chrono::minutes{11};
   credential_->GetToken(context, {});
   ASSERT_THAT(inner_->Asked(), SizeIs(2));
-  EXPECT_TRUE(inner_->Asked()[1].ForceRefresh);
   context.MinimumExpiration = std::chrono::minutes{9};
   credential_->GetToken(context, {});
   EXPECT_THAT(inner_->Asked(), SizeIs(3));
@@ -316,9 +323,9 @@ TEST_F(ChallengedTokenBindingTest, AnswersAClaimsChallengeOnceForTheWholeCall) {
 }
 
 TEST_F(ChallengedTokenBindingTest, ReplacesTheBindingOnceForTheWholeCall) {
-  inner_->Answer = [this](TokenRequest const& asked) {
-    return asked.RejectedX5tS256.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                         : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
+  inner_->Answer = [this](TokenRequest const&) {
+    return inner_->Refusals().empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                      : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
   };
   std::string const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
   for (int i = 0; i < 20; ++i) transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, body);
@@ -330,8 +337,7 @@ TEST_F(ChallengedTokenBindingTest, ReplacesTheBindingOnceForTheWholeCall) {
 TEST_F(ChallengedTokenBindingTest, LeavesAnyOtherChallengeToAzure) {
   transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, "");
   EXPECT_EQ(Challenged()->GetStatusCode(), HttpStatusCode::Ok);
-  ASSERT_THAT(inner_->Asked(), SizeIs(2));
-  EXPECT_TRUE(inner_->Asked()[1].ForceRefresh);
+  EXPECT_THAT(inner_->Asked(), SizeIs(2));
 }
 
 /// A token for another tenant is another token: the cache may have it.
@@ -340,13 +346,14 @@ TEST_F(ChallengedTokenBindingTest, DoesNotGoPastTheCacheForAnotherTenant) {
   EXPECT_EQ(Challenged("another-tenant")->GetStatusCode(), HttpStatusCode::Ok);
   ASSERT_THAT(inner_->Asked(), SizeIs(2));
   EXPECT_EQ(inner_->Asked()[1].TenantId, "another-tenant");
-  EXPECT_FALSE(inner_->Asked()[1].ForceRefresh);
+  EXPECT_THAT(inner_->Refusals(), IsEmpty());
 }
 
 TEST_F(ChallengedTokenBindingTest, GoesPastTheCacheWhereItHoldsTheTokenThatWasRefused) {
-  inner_->Answer = [this](TokenRequest const& asked) {
-    auto token = Expiring(MakeBoundToken(Jwt(asked.ForceRefresh ? "new-token" : "bound-token"), binding_));
-    token.Source = asked.ForceRefresh ? TokenSource::Service : TokenSource::Cache;
+  inner_->Answer = [this](TokenRequest const&) {
+    bool const isNew = !inner_->Refusals().empty();
+    auto token = Expiring(MakeBoundToken(Jwt(isNew ? "new-token" : "bound-token"), binding_));
+    token.Source = isNew ? TokenSource::Service : TokenSource::Cache;
     return token;
   };
   transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, "");
@@ -421,9 +428,9 @@ TEST_F(TokenBindingTest, FallsBackToBearerWhereTheCredentialGivesOne) {
 }
 
 TEST_F(TokenBindingTest, SendsTheBearerTokenThatARenewalFallsBackTo) {
-  inner_->Answer = [this](TokenRequest const& asked) {
-    return asked.RejectedX5tS256.empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                         : Expiring(MakeBearerToken("bearer-token"));
+  inner_->Answer = [this](TokenRequest const&) {
+    return inner_->Refusals().empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
+                                      : Expiring(MakeBearerToken("bearer-token"));
   };
   transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);
@@ -599,7 +606,6 @@ class KeepingTransport final : public mtlspop::HttpTransport {
     HasField = request.Fields.Contains("expect");
     return MakeResponse(201);
   }
-  void RetireBinding(std::string_view) override {}
   mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
 
   bool Waits = false;

@@ -155,7 +155,6 @@ class ExpectingTransport final : public HttpTransport {
     hasField_ = request.Fields.Contains("Expect");
     return test::MakeResponse(200);
   }
-  void RetireBinding(std::string_view) override {}
   mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
 
   bool ExpectsContinue() const noexcept { return expectsContinue_; }

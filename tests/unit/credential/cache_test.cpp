@@ -170,8 +170,8 @@ TEST(Rotation, HappensInTheBackgroundAndTakesTheTokensAlong) {
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
   EXPECT_TRUE(first.Binding->IsValidAt(world.Time->Now()));
   // Connections of the old certificate go once no token needs them.
-  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
-  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->X5tS256()));
+  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Dropped().empty(); }));
+  EXPECT_THAT(world.Cloud->Dropped(), testing::ElementsAre(first.Binding->X5tS256()));
 }
 
 /// Section 1 and NET 6117: a renewal with the same key is a new binding.
@@ -290,10 +290,10 @@ TEST(Rotation, DuringWhichTheBindingIsRefusedEndsWithANewKey) {
   EXPECT_EQ(world.Get().Token, first.Token);
   ASSERT_TRUE(asked.Wait());
   // So that the refusal has been heard before the rotation ends: the caller leaves, and what was refused stays refused.
-  auto request = world.Request();
-  request.RejectedX5tS256 = first.Binding->X5tS256();
+  world.Credential().ReportRefusal(world.Request(), first, RefusalReason::BindingNoLongerGood);
   EXPECT_EQ(
-      ErrorCodeOf([&] { world.Credential().GetToken(request, Context{}.WithTimeout(50ms)); }), "deadline_exceeded");
+      ErrorCodeOf([&] { world.Credential().GetToken(world.Request(), Context{}.WithTimeout(50ms)); }),
+      "deadline_exceeded");
   mayAnswer.Set();
   EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Keys->Made(), 2);
@@ -449,9 +449,7 @@ TEST(Stores, StoreThatFailsNeverMakesTheCredentialFail) {
   ManagedIdentityWorld world;
   world.Options.Store = std::make_shared<Failing>();
   auto const token = world.Get();
-  auto request = world.Request();
-  request.RejectedX5tS256 = token.Binding->X5tS256();
-  EXPECT_EQ(world.Get(request).Type, TokenType::MtlsPop);
+  EXPECT_EQ(world.GetInsteadOf(token).Type, TokenType::MtlsPop);
   for (char const* const line : {"lock_failed", "load_failed", "save_failed", "remove_failed"}) {
     EXPECT_THAT(world.Lines->Text(), testing::HasSubstr(line));
   }

@@ -160,8 +160,8 @@ TEST(ClientCertificate, RenewedFileIsPickedUpAsANewBinding) {
   world.Time->Advance(31s);
   EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
   EXPECT_EQ(world.Get().Binding->X5tS256(), renewed.X5tS256);
-  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
-  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->X5tS256()));
+  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Dropped().empty(); }));
+  EXPECT_THAT(world.Cloud->Dropped(), testing::ElementsAre(first.Binding->X5tS256()));
 }
 
 TEST(ClientCertificate, FileThatIsBeingWrittenDoesNoHarm) {
@@ -320,9 +320,12 @@ struct FederatedWorld {
     Options.Transport = Identity.Cloud;
     Options.Time = std::shared_ptr<Clock>{Identity.Time};
   }
-  AccessToken Get(TokenRequest const& request = ManagedIdentityWorld::Request()) {
+  ClientAssertionCredential& Credential() {
     if (!credential_) credential_ = std::make_unique<ClientAssertionCredential>(Options);
-    return credential_->GetToken(request, {});
+    return *credential_;
+  }
+  AccessToken Get(TokenRequest const& request = ManagedIdentityWorld::Request()) {
+    return Credential().GetToken(request, {});
   }
   ManagedIdentityWorld Identity;
   ClientAssertionCredentialOptions Options;
@@ -372,9 +375,8 @@ TEST(ClientAssertion, BindingRefusedInTheSecondLegIsMadeAnewInTheFirst) {
 TEST(ClientAssertion, CallerWhoWasRefusedElsewhereGetsANewBinding) {
   FederatedWorld world;
   auto const first = world.Get();
-  auto request = ManagedIdentityWorld::Request();
-  request.RejectedX5tS256 = first.Binding->X5tS256();
-  EXPECT_NE(world.Get(request).Binding->X5tS256(), first.Binding->X5tS256());
+  world.Credential().ReportRefusal(ManagedIdentityWorld::Request(), first, RefusalReason::BindingNoLongerGood);
+  EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
 }
 
 TEST(ClientAssertion, FollowsTheRotationOfTheFirstLeg) {

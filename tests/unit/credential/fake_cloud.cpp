@@ -92,9 +92,9 @@ std::unique_ptr<Response> FakeCloud::Send(
   return response;
 }
 
-void FakeCloud::RetireBinding(std::string_view x5tS256) {
+void FakeCloud::DropConnections(std::string_view x5tS256) noexcept {
   std::lock_guard<std::mutex> const lock{mutex_};
-  if (!Forgets) retired_.emplace_back(x5tS256);
+  if (!Forgets) dropped_.emplace_back(x5tS256);
 }
 
 int FakeCloud::Total(std::string const& pathEnd) const {
@@ -113,9 +113,9 @@ std::vector<Arrived> FakeCloud::All(std::string const& pathEnd) const {
   return found;
 }
 
-std::vector<std::string> FakeCloud::Retired() const {
+std::vector<std::string> FakeCloud::Dropped() const {
   std::lock_guard<std::mutex> const lock{mutex_};
-  return retired_;
+  return dropped_;
 }
 
 Answer FakeCloud::DefaultAnswer(Arrived const& arrived) const {

@@ -76,7 +76,7 @@ class Interceptor final {
 
 /// Both services. What it says can be changed one field at a time; `Intercept` answers in its place.
 ///
-/// Thread safety: `Send`, `Count`, `All` and `Retired` may be called from any thread.
+/// Thread safety: `Send`, `Count`, `All` and `Dropped` may be called from any thread.
 class FakeCloud final : public HttpTransport {
  public:
   explicit FakeCloud(std::shared_ptr<ManualClock> clock) : clock_(std::move(clock)) {}
@@ -95,13 +95,13 @@ class FakeCloud final : public HttpTransport {
 
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
-  void RetireBinding(std::string_view x5tS256) override;
-  mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
+  void DropConnections(std::string_view x5tS256) noexcept override;
 
   /// Requests whose path ends so.
   std::vector<Arrived> All(std::string const& pathEnd) const;
   int Count(std::string const& pathEnd) const { return static_cast<int>(All(pathEnd).size()); }
-  std::vector<std::string> Retired() const;
+  /// The `x5t#S256` whose connections were dropped.
+  std::vector<std::string> Dropped() const;
   /// The same number as `Count`, also where requests are forgotten.
   int Total(std::string const& pathEnd) const;
 
@@ -116,7 +116,7 @@ class FakeCloud final : public HttpTransport {
   mutable std::mutex mutex_;
   std::vector<Arrived> arrived_;
   std::map<std::string, int> totals_;
-  std::vector<std::string> retired_;
+  std::vector<std::string> dropped_;
 };
 
 /// Says this and nothing else.
@@ -164,6 +164,16 @@ class LogLines final {
   std::string text_;
 };
 
+/// What comes instead of a token that was refused.
+inline AccessToken GetInsteadOf(
+    TokenCredential& credential,
+    AccessToken const& refused,
+    TokenRequest const& request,
+    RefusalReason reason = RefusalReason::BindingNoLongerGood) {
+  credential.ReportRefusal(request, refused, reason);
+  return credential.GetToken(request, {});
+}
+
 /// A credential with its services, its clock and its log.
 struct ManagedIdentityWorld {
   ManagedIdentityWorld() {
@@ -182,6 +192,9 @@ struct ManagedIdentityWorld {
   }
   AccessToken Get(TokenRequest const& request) { return Credential().GetToken(request, {}); }
   AccessToken Get() { return Get(Request()); }
+  AccessToken GetInsteadOf(AccessToken const& refused, RefusalReason reason = RefusalReason::BindingNoLongerGood) {
+    return test::GetInsteadOf(Credential(), refused, Request(), reason);
+  }
   static TokenRequest Request(std::string scope = "https://vault.azure.net/.default") {
     TokenRequest request;
     request.Scopes = {std::move(scope)};

@@ -111,9 +111,7 @@ TEST(FileStore, KeyOfAnotherCertificateIsNotUsed) {
   FileWorld world;
   auto const first = world.Get();
   auto const firstText = ReadFile(world.File());
-  auto request = world.Request();
-  request.RejectedX5tS256 = first.Binding->X5tS256();
-  world.Get(request);
+  world.GetInsteadOf(first);
   auto text = nlohmann::json::parse(ReadFile(world.File()));
   text["key"] = nlohmann::json::parse(firstText).at("key");
   Overwrite(world.File(), text.dump());
@@ -133,9 +131,7 @@ TEST(FileStore, CertificateWithTooLittleLifeIsNotUsed) {
 TEST(FileStore, RefusedBindingIsForgotten) {
   FileWorld world;
   auto const first = world.Get();
-  auto request = world.Request();
-  request.RejectedX5tS256 = first.Binding->X5tS256();
-  auto const second = world.Get(request);
+  auto const second = world.GetInsteadOf(first);
   world.Use();
   EXPECT_EQ(world.Get().Binding->X5tS256(), second.Binding->X5tS256());
 }

@@ -297,9 +297,9 @@ TEST(ForkTest, AChildReadsARenewedCertificateThoughItsParentWasReadingIt) {
     return ::ioctl(toReader, FIONREAD, &unread) == 0 && unread == 0;
   }));
   ASSERT_EQ(::rename(next.c_str(), options.CertificatePath.c_str()), 0);
-  auto refused = ManagedIdentityWorld::Request();
-  refused.RejectedX5tS256 = first.Binding->X5tS256();
-  EXPECT_TRUE(InChildWithin30s([&] { return credential.GetToken(refused, {}).Binding->X5tS256() == renewed.X5tS256; }));
+  auto const request = ManagedIdentityWorld::Request();
+  EXPECT_TRUE(
+      InChildWithin30s([&] { return GetInsteadOf(credential, first, request).Binding->X5tS256() == renewed.X5tS256; }));
   ::close(toReader);
 }
 

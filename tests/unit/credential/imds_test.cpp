@@ -342,7 +342,6 @@ TEST(Capabilities, ProbeGivesUpAfterASecond) {
       Allowed = context.Deadline() - Context::Clock::now();
       throw Error{{errors::DeadlineExceeded, "Nobody there", "Look"}};
     }
-    void RetireBinding(std::string_view) override {}
     mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
     Context::Clock::duration Allowed{};
   };

@@ -32,6 +32,9 @@ class FirstLeg final : public TokenCredential {
     if (auto token = Intercept ? Intercept(request) : std::nullopt) return *token;
     return credential_->GetToken(request, context);
   }
+  void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override {
+    credential_->ReportRefusal(request, refused, reason);
+  }
   std::string_view Name() const noexcept override { return "FirstLeg"; }
 
   Function Intercept;
@@ -53,9 +56,8 @@ struct AssertionWorld {
     return credential_->GetToken(request, {});
   }
   AccessToken GetAfterRefusalOf(AccessToken const& token) {
-    auto request = ManagedIdentityWorld::Request();
-    request.RejectedX5tS256 = token.Binding->X5tS256();
-    return Get(request);
+    Get();
+    return GetInsteadOf(*credential_, token, ManagedIdentityWorld::Request());
   }
 
   ManagedIdentityWorld Identity;
@@ -91,12 +93,12 @@ TEST(RefusedAssertion, TokenThatIsUnderWayWithTheRefusedBindingIsNotKept) {
   EXPECT_EQ(world.Get(other).Binding->X5tS256(), second.Binding->X5tS256());
 }
 
-TEST(RefusedAssertion, FirstLegIsToldAgainWhereItFailedWhenItWasTold) {
+TEST(RefusedAssertion, FirstLegThatFailsAfterItWasToldGivesAnotherBindingLater) {
   AssertionWorld world;
   auto const first = world.Get();
   std::atomic<bool> fails{true};
-  world.Leg1->Intercept = [&](TokenRequest const& request) -> std::optional<AccessToken> {
-    if (request.RejectedX5tS256.empty() || !fails.exchange(false)) return std::nullopt;
+  world.Leg1->Intercept = [&](TokenRequest const&) -> std::optional<AccessToken> {
+    if (!fails.exchange(false)) return std::nullopt;
     throw Error{{errors::ConnectFailed, "Nobody is there", "Try later"}};
   };
   EXPECT_EQ(ErrorCodeOf([&] { world.GetAfterRefusalOf(first); }), errors::ConnectFailed.Name());

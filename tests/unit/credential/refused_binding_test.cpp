@@ -27,12 +27,6 @@ using namespace std::chrono_literals;
 
 constexpr char const* TokenPath = "/oauth2/v2.0/token";
 
-TokenRequest RequestAfterRefusalOf(AccessToken const& token) {
-  auto request = ManagedIdentityWorld::Request();
-  request.RejectedX5tS256 = token.Binding->X5tS256();
-  return request;
-}
-
 /// Calls a function when it is asked for the time.
 class TellTaleClock final : public Clock {
  public:
@@ -76,14 +70,11 @@ TEST(RefusedBinding, ResourceThatRefusesEachCostsOneCertificateInAWhile) {
   auto token = world.Get();
   auto const other = world.Get(ManagedIdentityWorld::Request("https://storage.azure.com/.default"));
   ASSERT_EQ(world.Cloud->Count("/issuecredential"), 1);
-  token = world.Get(RequestAfterRefusalOf(token));
+  token = world.GetInsteadOf(token);
   ASSERT_EQ(world.Cloud->Count("/issuecredential"), 2);
 
   for (int i = 0; i < 50; ++i) {
-    auto const error = ErrorOf([&] { world.Get(RequestAfterRefusalOf(world.Get())); });
-    ASSERT_TRUE(error);
-    EXPECT_EQ(error->Code(), errors::BindingRejected);
-    EXPECT_THAT(error->what(), testing::HasSubstr("5 minutes"));
+    EXPECT_EQ(world.GetInsteadOf(world.Get()).Token, token.Token);
     world.Time->Advance(5s);
   }
 
@@ -91,16 +82,16 @@ TEST(RefusedBinding, ResourceThatRefusesEachCostsOneCertificateInAWhile) {
   EXPECT_EQ(world.Cloud->Count(TokenPath), 3);
   // What others have stays.
   EXPECT_EQ(world.Get().Token, token.Token);
-  EXPECT_THAT(world.Cloud->Retired(), testing::SizeIs(1));
+  EXPECT_THAT(world.Cloud->Dropped(), testing::SizeIs(1));
   EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("binding_refused_again"));
 }
 
 TEST(RefusedBinding, IsReplacedAgainAfterAWhile) {
   ManagedIdentityWorld world;
-  auto const second = world.Get(RequestAfterRefusalOf(world.Get()));
-  EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestAfterRefusalOf(second)); }), "binding_rejected");
+  auto const second = world.GetInsteadOf(world.Get());
+  EXPECT_EQ(world.GetInsteadOf(second).Token, second.Token);
   world.Time->Advance(ReplacementLimit::Interval);
-  EXPECT_NE(world.Get(RequestAfterRefusalOf(second)).Binding->X5tS256(), second.Binding->X5tS256());
+  EXPECT_NE(world.GetInsteadOf(second).Binding->X5tS256(), second.Binding->X5tS256());
 }
 
 /// Many requests were under way with the old certificate, and all come back refused, some of them late.
@@ -109,11 +100,11 @@ TEST(RefusedBinding, RefusalsOfTheOneBeforeAreNoNewOnes) {
   auto const first = world.Get();
   std::vector<std::future<AccessToken>> calls;
   for (int i = 0; i < 16; ++i) {
-    calls.push_back(std::async(std::launch::async, [&] { return world.Get(RequestAfterRefusalOf(first)); }));
+    calls.push_back(std::async(std::launch::async, [&] { return world.GetInsteadOf(first); }));
   }
   for (auto& call : calls) EXPECT_NE(call.get().Binding->X5tS256(), first.Binding->X5tS256());
   world.Time->Advance(1min);
-  EXPECT_NE(world.Get(RequestAfterRefusalOf(first)).Binding->X5tS256(), first.Binding->X5tS256());
+  EXPECT_NE(world.GetInsteadOf(first).Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
 }
 
@@ -125,11 +116,12 @@ TEST(RefusedBinding, TokenServiceMayHaveOneReplacedForAsLongAsThatHelps) {
     if (arrived.Path.find(TokenPath) == std::string::npos || !refuse.exchange(false)) return std::nullopt;
     return TokenError("invalid_client", "AADSTS700027: no");
   };
+  AccessToken token;
   for (int i = 0; i < 3; ++i) {
     refuse = true;
-    auto request = world.Request();
-    request.ForceRefresh = true;
-    EXPECT_EQ(world.Get(request).Type, TokenType::MtlsPop);
+    world.Credential().ReportRefusal(world.Request(), token, RefusalReason::TokenRejected);
+    token = world.Get();
+    EXPECT_EQ(token.Type, TokenType::MtlsPop);
   }
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 4);
 }
@@ -178,8 +170,8 @@ TEST(RefusedBinding, OfOneTenantCostsOthersNoToken) {
   EXPECT_EQ(world.Get().Token, first.Token);
   EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() != first.Binding->X5tS256(); }));
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
-  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Retired().empty(); }));
-  EXPECT_THAT(world.Cloud->Retired(), testing::ElementsAre(first.Binding->X5tS256()));
+  EXPECT_TRUE(Eventually([&] { return !world.Cloud->Dropped().empty(); }));
+  EXPECT_THAT(world.Cloud->Dropped(), testing::ElementsAre(first.Binding->X5tS256()));
 }
 
 TEST(RefusedBinding, OfOneTenantIsReplacedThoughThatWasFutileForAnother) {
@@ -236,14 +228,15 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   options.Transport = cloud;
   options.Time = std::shared_ptr<Clock>{time};
   ClientCertificateCredential credential{options};
-  auto const first = credential.GetToken(ManagedIdentityWorld::Request(), {});
-  auto const second = credential.GetToken(RequestAfterRefusalOf(first), {});
+  auto const request = ManagedIdentityWorld::Request();
+  auto const first = credential.GetToken(request, {});
+  auto const second = GetInsteadOf(credential, first, request);
   EXPECT_NE(second.Token, first.Token);
   // A request that was under way takes what there is.
-  EXPECT_EQ(credential.GetToken(RequestAfterRefusalOf(first), {}).Token, second.Token);
+  EXPECT_EQ(GetInsteadOf(credential, first, request).Token, second.Token);
   time->Advance(ReplacementLimit::Grace);
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(RequestAfterRefusalOf(second), {}); }), "binding_rejected");
+    EXPECT_EQ(GetInsteadOf(credential, second, request).Token, second.Token);
   }
   EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Token, second.Token);
   EXPECT_EQ(cloud->Count(TokenPath), 2);
@@ -252,7 +245,7 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   time->Advance(ReplacementLimit::Interval);
   auto const renewed = authority.IssueForClient("app");
   directory.WriteFile("app.pem", renewed.CertificatePem + renewed.PrivateKeyPem);
-  EXPECT_EQ(credential.GetToken(RequestAfterRefusalOf(second), {}).Binding->X5tS256(), renewed.X5tS256);
+  EXPECT_EQ(GetInsteadOf(credential, second, request).Binding->X5tS256(), renewed.X5tS256);
 }
 
 TEST(RefusedBinding, OfAFederatedIdentityCostsOneCertificateInAWhile) {
@@ -266,10 +259,10 @@ TEST(RefusedBinding, OfAFederatedIdentityCostsOneCertificateInAWhile) {
   options.Assertion = std::make_shared<ManagedIdentityCredential>(identity.Options);
   ClientAssertionCredential credential{options};
   auto token = credential.GetToken(ManagedIdentityWorld::Request(), {});
-  token = credential.GetToken(RequestAfterRefusalOf(token), {});
+  token = GetInsteadOf(credential, token, ManagedIdentityWorld::Request());
   EXPECT_EQ(identity.Cloud->Count("/issuecredential"), 2);
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(RequestAfterRefusalOf(token), {}); }), "binding_rejected");
+    EXPECT_EQ(GetInsteadOf(credential, token, ManagedIdentityWorld::Request()).Token, token.Token);
   }
   EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Token, token.Token);
   EXPECT_EQ(identity.Cloud->Count("/issuecredential"), 2);

@@ -23,7 +23,7 @@ TEST(RefusedCertificate, TokenIsForgottenBeforeTheCertificateIsReadAgain) {
   auto const certificate = authority.IssueForClient("app");
   auto const path = directory.WriteFile("app.pem", certificate.CertificatePem + certificate.PrivateKeyPem);
   std::unique_ptr<ClientCertificateCredential> credential;
-  auto afterRefusal = ManagedIdentityWorld::Request();
+  auto const request = ManagedIdentityWorld::Request();
   AccessToken meanwhile;
   ClientCertificateCredentialOptions options;
   options.TenantId = FakeCloud::TenantId;
@@ -34,15 +34,14 @@ TEST(RefusedCertificate, TokenIsForgottenBeforeTheCertificateIsReadAgain) {
   options.Log = Logger{
       [&](LogLevel, std::string_view line) {
         if (line.find("client_certificate_not_reloaded") == std::string_view::npos) return;
-        meanwhile = credential->GetToken(afterRefusal, {});
+        meanwhile = credential->GetToken(request, {});
       },
       LogLevel::Warning};
   credential = std::make_unique<ClientCertificateCredential>(options);
-  auto const first = credential->GetToken(ManagedIdentityWorld::Request(), {});
+  auto const first = credential->GetToken(request, {});
   ASSERT_EQ(std::remove(path.c_str()), 0);
-  afterRefusal.RejectedX5tS256 = first.Binding->X5tS256();
 
-  auto const second = credential->GetToken(afterRefusal, {});
+  auto const second = GetInsteadOf(*credential, first, request);
 
   ASSERT_TRUE(meanwhile.Binding);
   EXPECT_NE(meanwhile.Token, first.Token);

@@ -129,13 +129,14 @@ TEST(TokenRequestOnTheWire, ClientCapabilitiesMergeIntoClaims) {
   EXPECT_EQ(world.Cloud->All(TokenPath).at(0).Form.at("claims"), R"({"access_token":{"xms_cc":{"values":["cp1"]}}})");
 }
 
-TEST(TokenRequestOnTheWire, ForceRefreshSkipsTheCache) {
+TEST(TokenRequestOnTheWire, RefusedTokenIsNotGivenAgainAndItsBindingIs) {
   ManagedIdentityWorld world;
   auto const first = world.Get();
-  auto request = world.Request();
-  request.ForceRefresh = true;
-  auto const second = world.Get(request);
+  auto const second = world.GetInsteadOf(first, RefusalReason::TokenRejected);
   EXPECT_NE(first.Token, second.Token);
+  EXPECT_EQ(first.Binding->X5tS256(), second.Binding->X5tS256());
+  // Said again, by a request that was slow: the new one stays.
+  EXPECT_EQ(world.GetInsteadOf(first, RefusalReason::TokenRejected).Token, second.Token);
   EXPECT_EQ(world.Get().Token, second.Token);
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1);
@@ -316,7 +317,7 @@ TEST_P(BadBindingTest, IsDroppedAndMadeAnewOnce) {
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
   auto const first = world.Cloud->All(TokenPath)[0].X5tS256;
   EXPECT_NE(token.Binding->X5tS256(), first);
-  EXPECT_THAT(world.Cloud->Retired(), testing::Contains(first));
+  EXPECT_THAT(world.Cloud->Dropped(), testing::Contains(first));
   // The refused key is not used again.
   EXPECT_EQ(world.Keys->Made(), 2);
   EXPECT_TRUE(world.Keys->Requests.back().ForceNew);
@@ -361,13 +362,11 @@ TEST(BadBinding, TlsHandshakeThatFailsOnTheCertificateIsOne) {
 TEST(BadBinding, CallerWhoWasRefusedElsewhereGetsANewOne) {
   ManagedIdentityWorld world;
   auto const first = world.Get();
-  auto request = world.Request();
-  request.RejectedX5tS256 = first.Binding->X5tS256();
-  auto const second = world.Get(request);
+  auto const second = world.GetInsteadOf(first);
   EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
-  EXPECT_THAT(world.Cloud->Retired(), testing::Contains(first.Binding->X5tS256()));
+  EXPECT_THAT(world.Cloud->Dropped(), testing::Contains(first.Binding->X5tS256()));
   // Said again, by a request that was slow: the new one stays.
-  EXPECT_EQ(world.Get(request).Token, second.Token);
+  EXPECT_EQ(world.GetInsteadOf(first).Token, second.Token);
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
 }
 

@@ -99,9 +99,6 @@ class ScriptedTransport final : public HttpTransport {
     return step ? step(sent) : MakeResponse(200);
   }
 
-  void RetireBinding(std::string_view) override {}
-  mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
-
   std::vector<SentRequest> Sent() const {
     std::lock_guard<std::mutex> const lock{mutex_};
     return sent_;
@@ -126,17 +123,28 @@ class FakeCredential final : public TokenCredential {
     return Answer ? Answer(request) : MakeBoundToken("bound-token", binding_);
   }
 
+  void ReportRefusal(TokenRequest const&, AccessToken const& refused, RefusalReason reason) noexcept override {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    refusals_.emplace_back(refused, reason);
+  }
+
   std::string_view Name() const noexcept override { return "FakeCredential"; }
 
   std::vector<TokenRequest> Asked() const {
     std::lock_guard<std::mutex> const lock{mutex_};
     return asked_;
   }
+  /// What it was told was refused, and why.
+  std::vector<std::pair<AccessToken, RefusalReason>> Refusals() const {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return refusals_;
+  }
 
  private:
   std::shared_ptr<BindingCertificate const> binding_ = MakeNamedBinding("key-1");
   mutable std::mutex mutex_;
   std::vector<TokenRequest> asked_;
+  std::vector<std::pair<AccessToken, RefusalReason>> refusals_;
 };
 
 }  // namespace mtlspop::test

@@ -216,13 +216,15 @@ TEST_F(TokenAuthorizationPolicyTest, AnswersAClaimsChallengeOnceWithTheBodyAgain
 
 TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheResourceNoLongerTakes) {
   transport_->ThenAnswer(401, R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})");
-  credential_->Answer = [](TokenRequest const& asked) {
-    return asked.RejectedX5tS256.empty() ? MakeBoundToken("old", MakeNamedBinding("old-key"))
-                                         : MakeBoundToken("new", MakeNamedBinding("new-key"));
+  credential_->Answer = [this](TokenRequest const&) {
+    return credential_->Refusals().empty() ? MakeBoundToken("old", MakeNamedBinding("old-key"))
+                                           : MakeBoundToken("new", MakeNamedBinding("new-key"));
   };
   auto request = Get();
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 200);
-  EXPECT_EQ(credential_->Asked()[1].RejectedX5tS256, "old-key");
+  ASSERT_THAT(credential_->Refusals(), SizeIs(1));
+  EXPECT_EQ(credential_->Refusals()[0].first.Binding->X5tS256(), "old-key");
+  EXPECT_EQ(credential_->Refusals()[0].second, RefusalReason::BindingNoLongerGood);
   EXPECT_EQ(transport_->Sent()[1].Binding->X5tS256(), "new-key");
   EXPECT_EQ(transport_->Sent()[1].Fields.Get("Authorization"), "mtls_pop new");
 }
@@ -230,9 +232,12 @@ TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheResourceNoLongerTake
 TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheHandshakeRefusesOnce) {
   Error const refused{{errors::BindingCertificateRejected, "the server refused", "get another"}};
   transport_->ThenThrow(refused);
+  credential_->Answer = [this](TokenRequest const&) {
+    return MakeBoundToken("token-" + std::to_string(credential_->Refusals().size()), MakeNamedBinding("key-1"));
+  };
   auto request = Put("the value");
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 200);
-  EXPECT_EQ(credential_->Asked()[1].RejectedX5tS256, "key-1");
+  EXPECT_EQ(credential_->Refusals().at(0).first.Binding->X5tS256(), "key-1");
   EXPECT_EQ(transport_->Sent()[1].Body, "the value");
 
   transport_->ThenThrow(refused);
@@ -250,25 +255,20 @@ TEST_F(TokenAuthorizationPolicyTest, ForbiddenIsNoFaultOfTheBinding) {
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 403);
   EXPECT_THAT(transport_->Sent(), SizeIs(1));
   ASSERT_THAT(credential_->Asked(), SizeIs(1));
-  EXPECT_EQ(credential_->Asked()[0].RejectedX5tS256, "");
+  EXPECT_THAT(credential_->Refusals(), SizeIs(0));
 }
 
-/// A resource that refuses every binding: the credential replaces it once in a while, and its word reaches the caller.
+/// A resource that refuses every binding: the credential replaces it once in a while, and gives the same after that.
 TEST_F(TokenAuthorizationPolicyTest, SurfacesThatABindingIsNotReplacedAgain) {
   auto const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
-  credential_->Answer = [](TokenRequest const& asked) {
-    if (asked.RejectedX5tS256 == "key-2")
-      throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
-    return MakeBoundToken("token", MakeNamedBinding(asked.RejectedX5tS256.empty() ? "key-1" : "key-2"));
+  credential_->Answer = [this](TokenRequest const&) {
+    return credential_->Refusals().empty() ? MakeBoundToken("first", MakeNamedBinding("key-1"))
+                                           : MakeBoundToken("second", MakeNamedBinding("key-2"));
   };
   transport_->ThenAnswer(401, body);
   transport_->ThenAnswer(401, body);
   auto first = Get();
   EXPECT_EQ(MakePipeline(WithScopes()).Send(first, {})->StatusCode, 401);
-  credential_->Answer = [](TokenRequest const& asked) {
-    if (!asked.RejectedX5tS256.empty()) throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
-    return MakeBoundToken("token", MakeNamedBinding("key-2"));
-  };
   transport_->ThenAnswer(401, body);
   auto second = Get();
   EXPECT_EQ(ErrorCodeOf([&] { MakePipeline(WithScopes()).Send(second, {}); }), errors::BindingRejected.Name());
@@ -285,9 +285,8 @@ TEST_F(TokenAuthorizationPolicyTest, SaysWhereBoundTokensAreNotTaken) {
 
 /// As the credentials of this library: bound unless the request says that a bearer token will do.
 AccessToken BoundUnlessTold(TokenRequest const& asked) {
-  // As the credentials do: a request may not be laxer than the credential, but for what the resource refuses.
-  return asked.ResourceTakesOnlyBearer ? MakeBearerToken("bearer-token")
-                                       : MakeBoundToken("bound-token", MakeNamedBinding("key-1"));
+  return asked.Binding == TokenBinding::None ? MakeBearerToken("bearer-token")
+                                             : MakeBoundToken("bound-token", MakeNamedBinding("key-1"));
 }
 
 /// Wire contract, section 5: bearer only where the caller chose "preferred".

@@ -280,14 +280,24 @@ TEST_F(WinHttpTransportTest, ASessionThatMayShareConnectionsForAnotherReasonIsNo
   EXPECT_TRUE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTransportTest, ARetiredBindingsSessionIsClosedAndNotKeptAgain) {
+TEST_F(WinHttpTransportTest, ADroppedBindingsSessionIsClosedAndTheNextOneIsKept) {
   auto const a = MakeNamedBinding("a");
   Send("https://example.com/", a);
-  Transport().RetireBinding("a");
+  Transport().DropConnections("a");
   EXPECT_EQ(http_->OpenHandles(), 0U);
   Send("https://example.com/", a);
-  EXPECT_EQ(http_->OpenHandles(), 0U);
-  EXPECT_EQ(Transport().PoolStatistics().Retired, 1U);
+  auto const kept = http_->OpenHandles();
+  EXPECT_GT(kept, 0U);
+  Send("https://example.com/", a);
+  EXPECT_EQ(http_->OpenHandles(), kept);
+  EXPECT_EQ(Transport().PoolStatistics().Dropped, 1U);
+}
+
+TEST_F(WinHttpTransportTest, DroppingNobodysConnectionsLeavesThoseWithoutABinding) {
+  Send("https://example.com/", nullptr);
+  auto const kept = http_->OpenHandles();
+  Transport().DropConnections("");
+  EXPECT_EQ(http_->OpenHandles(), kept);
 }
 
 TEST_F(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSent) {

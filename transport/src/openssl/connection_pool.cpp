@@ -11,9 +11,6 @@
 namespace mtlspop::openssl {
 namespace {
 
-/// Key ids remembered as retired. One that is older can at worst have its connections pooled again.
-constexpr std::size_t MaximumRetired = 4096;
-
 /// So many idle connections keep their buffers, about 36 KiB each, and can be used again without making new ones. A
 /// busy pool has few idle ones; a large idle one must stay small.
 constexpr std::size_t IdleWithBuffers = 16;
@@ -51,7 +48,7 @@ bool PoolKeyLess::IsLess(PoolKeyView const& left, PoolKeyView const& right) noex
 }
 
 PoolSlot::PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolPlace& place, PooledConnections connection) noexcept
-    : pool_(std::move(pool)), place_(&place), connection_(std::move(connection)) {}
+    : pool_(std::move(pool)), place_(&place), connection_(std::move(connection)), drops_(place.Drops) {}
 
 PoolSlot::~PoolSlot() {
   if (!pool_) {
@@ -65,7 +62,7 @@ PoolSlot::~PoolSlot() {
     static_cast<void>(new (std::nothrow) std::shared_ptr<ConnectionPool>{std::move(pool_)});
     return;
   }
-  pool_->Return(*place_, connection_, false);
+  pool_->Return(*place_, drops_, connection_, false);
 }
 
 void PoolSlot::Set(std::unique_ptr<Connection> connection) {
@@ -75,7 +72,7 @@ void PoolSlot::Set(std::unique_ptr<Connection> connection) {
 
 void PoolSlot::KeepConnection() {
   auto const pool = std::move(pool_);
-  pool->Return(*place_, connection_, true);
+  pool->Return(*place_, drops_, connection_, true);
 }
 
 ConnectionPool::ConnectionPool(PoolOptions const& options, gsl::not_null<std::shared_ptr<Clock>> clock)
@@ -94,7 +91,7 @@ PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context con
   Expire(now, graves);
   for (;;) {
     auto& place = PlaceFor(key);
-    if (!fresh && !place.Retired && !place.Idle.empty()) {
+    if (!fresh && !place.Idle.empty()) {
       {
         PoolSlot slot{shared_from_this(), place, TakeIdle(place)};
         lock.unlock();
@@ -155,7 +152,6 @@ PoolPlace& ConnectionPool::PlaceFor(PoolKeyView const& key) {
   if (found == places_.end()) {
     found = places_.emplace(PoolKey{key}, PoolPlace{}).first;
     found->second.Key = &found->first;
-    found->second.Retired = retired_.count(found->first.X5tS256) != 0;
   }
   return found->second;
 }
@@ -209,14 +205,14 @@ void ConnectionPool::RemoveIfEmpty(PoolPlace& place) noexcept {
 }
 
 /// Takes back what `Acquire` gave. Cannot fail: the node and the room for it are there already.
-void ConnectionPool::Return(PoolPlace& place, PooledConnections& connection, bool keep) noexcept {
+void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnections& connection, bool keep) noexcept {
   bool const there = !connection.empty();
   auto const now = clock_->SteadyNow();
   {
     auto const lock = LockSoon(mutex_);
     --place.InUse;
     --inUse_;
-    if (there && keep && !place.Retired) {
+    if (there && keep && drops == place.Drops) {
       auto& node = connection.front();
       if (idle_.size() >= IdleWithBuffers) {
         node.Held->FreeBuffers();
@@ -225,7 +221,7 @@ void ConnectionPool::Return(PoolPlace& place, PooledConnections& connection, boo
       place.Idle.push_back(connection.begin());
       idle_.splice(idle_.end(), connection);
     } else {
-      counts_.Retired += there && keep ? 1 : 0;
+      counts_.Dropped += there && keep ? 1 : 0;
       RemoveIfEmpty(place);
     }
     if (waiting_ != 0) {
@@ -259,36 +255,24 @@ void ConnectionPool::Bury(Graves& graves) noexcept {
   graves.clear();
 }
 
-void ConnectionPool::Retire(std::string const& x5tS256) {
+void ConnectionPool::Drop(std::string_view x5tS256) {
   Graves graves;
   {
     std::lock_guard<std::mutex> const lock{mutex_};
     graves.reserve(idle_.size());
-    if (retired_.insert(x5tS256).second) {
-      retiredOrder_.push_back(x5tS256);
-      if (retiredOrder_.size() > MaximumRetired) {
-        retired_.erase(retiredOrder_.front());
-        retiredOrder_.pop_front();
-      }
-    }
     for (auto& [key, place] : places_) {
-      place.Retired = place.Retired || key.X5tS256 == x5tS256;
+      place.Drops += key.X5tS256 == x5tS256 ? 1 : 0;
     }
     for (auto idle = idle_.begin(); idle != idle_.end();) {
       auto const current = idle++;
       if (current->Of->Key->X5tS256 == x5tS256) {
         graves.push_back(Remove(current));
-        ++counts_.Retired;
+        ++counts_.Dropped;
       }
     }
     changed_.notify_all();
   }
   Bury(graves);
-}
-
-bool ConnectionPool::IsRetired(std::string const& x5tS256) const {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return retired_.count(x5tS256) != 0;
 }
 
 PoolStatistics ConnectionPool::Statistics() const {

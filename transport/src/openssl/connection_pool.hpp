@@ -5,14 +5,12 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "mtlspop/transport/http_transport.hpp"
@@ -74,7 +72,8 @@ struct PoolPlace {
   /// Least recently used first; has room for those in use as well.
   std::vector<PooledConnections::iterator> Idle;
   std::size_t InUse = 0;
-  bool Retired = false;
+  /// How often `Drop` let go of those in use: they do not come back.
+  std::uint64_t Drops = 0;
 };
 
 class ConnectionPool;
@@ -103,6 +102,8 @@ class PoolSlot final {
   std::shared_ptr<ConnectionPool> pool_;
   PoolPlace* place_;
   PooledConnections connection_;
+  /// Of the place, as this was taken.
+  std::uint64_t drops_;
   std::uint64_t generation_ = ForkGeneration();
 };
 
@@ -117,8 +118,8 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   /// @throw Error `pool_exhausted`, `cancelled`
   PoolSlot Acquire(PoolKeyView const& key, bool fresh, Context const& context);
 
-  void Retire(std::string const& x5tS256);
-  bool IsRetired(std::string const& x5tS256) const;
+  /// Closes the idle connections of a binding, and those in use when they are given back. Remembers nothing of it.
+  void Drop(std::string_view x5tS256);
   PoolStatistics Statistics() const;
 
   /// In a forked child: lets go of the parent's connections without a word to the other side.
@@ -129,7 +130,7 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   using Graves = std::vector<std::unique_ptr<Connection>>;
 
   PoolPlace& PlaceFor(PoolKeyView const& key);
-  void Return(PoolPlace& place, PooledConnections& connection, bool keep) noexcept;
+  void Return(PoolPlace& place, std::uint64_t drops, PooledConnections& connection, bool keep) noexcept;
   void Opened(Connection& connection);
   PooledConnections TakeIdle(PoolPlace& place) noexcept;
   std::unique_ptr<Connection> Remove(PooledConnections::iterator idle);
@@ -148,8 +149,6 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   std::size_t inUse_ = 0;
   std::size_t waiting_ = 0;
   std::uint64_t lastId_ = 0;
-  std::unordered_set<std::string> retired_;
-  std::deque<std::string> retiredOrder_;
   mtlspop::PoolStatistics counts_;
 };
 

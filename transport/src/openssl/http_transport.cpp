@@ -45,14 +45,7 @@ class OpenSslHttpTransport final : public HttpTransport {
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
 
-  void RetireBinding(std::string_view x5tS256) override {
-    if (x5tS256.empty()) {
-      return;  // connections without a binding are not anybody's
-    }
-    auto& state = State();
-    state.Pool->Retire(std::string{x5tS256});
-    state.Contexts.Forget(std::string{x5tS256});
-  }
+  void DropConnections(std::string_view x5tS256) noexcept override;
 
   mtlspop::PoolStatistics PoolStatistics() const override {
     auto& state = State();
@@ -86,6 +79,22 @@ ProcessState& OpenSslHttpTransport::State() const {
     state = own.release();
   }
   return *state;
+}
+
+void OpenSslHttpTransport::DropConnections(std::string_view x5tS256) noexcept {
+  if (x5tS256.empty()) {
+    return;  // connections without a binding are not anybody's
+  }
+  try {
+    auto& state = State();
+    // In this order: whoever finds the pool without a connection finds no session either.
+    state.Contexts.Forget(std::string{x5tS256});
+    state.Pool->Drop(x5tS256);
+  } catch (std::exception const& exception) {
+    // No memory to be had. Affinity does not depend on it: the connections are that binding's, and idle ones age.
+    options_.Log.Write(
+        LogLevel::Warning, "transport.connections_not_dropped", {{"x5t_s256", x5tS256}, {"what", exception.what()}});
+  }
 }
 
 bool CanBeRepeated(Request& request, Http1Exchange const& exchange) {
@@ -135,11 +144,7 @@ std::unique_ptr<Connection> OpenSslHttpTransport::Open(
   auto const limited = context.WithTimeout(options_.ConnectTimeout);
   try {
     Waiter waiter{limited, "Connecting"};
-    bool const keep = !binding || !state.Pool->IsRetired(binding->X5tS256());
-    auto const tls = route.UsesTls() ? state.Contexts.For(binding, keep) : nullptr;
-    if (tls && keep && binding && state.Pool->IsRetired(binding->X5tS256())) {
-      state.Contexts.Forget(binding->X5tS256());  // retired between the two lines above
-    }
+    auto const tls = route.UsesTls() ? state.Contexts.For(binding) : nullptr;
     auto connection = route.Connect(state.Contexts, tls, options_.Limits, waiter);
     connection->Info().X5tS256 = binding ? binding->X5tS256() : std::string{};
     return connection;

@@ -104,7 +104,7 @@ std::unique_ptr<Connection> Route::ConnectThroughProxy(
     if (address.IsHttps()) {
       // Never with a binding: the certificate is for the origin.
       connection->AddTls(
-          contexts.For(nullptr, true), {address.ToString(), address.Host, TlsVersion::Tls13, limits.Renegotiations});
+          contexts.For(nullptr), {address.ToString(), address.Host, TlsVersion::Tls13, limits.Renegotiations});
       connection->ShakeHands(waiter);
     }
     if (UsesTls()) {

@@ -137,7 +137,7 @@ void TlsContext::ForgetSessions() noexcept {
 TlsContexts::TlsContexts(TlsOptions const& options)
     : minimum_(options.MinimumVersion), trust_(MakeTrustStore(options.Trust)) {}
 
-std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate const> const& binding, bool keep) {
+std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate const> const& binding) {
   std::string const x5tS256 = binding ? binding->X5tS256() : std::string{};
   std::lock_guard<std::mutex> const lock{mutex_};
   auto const found = contexts_.find(x5tS256);
@@ -146,10 +146,6 @@ std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate 
     return found->second.Context;
   }
   auto context = std::make_shared<TlsContext>(trust_.get(), minimum_, binding);
-  if (!keep) {
-    context->ForgetSessions();
-    return context;
-  }
   if (contexts_.size() >= MaximumContexts) {
     contexts_.erase(std::min_element(contexts_.begin(), contexts_.end(), [](auto const& left, auto const& right) {
       return left.second.LastUse < right.second.LastUse;

@@ -52,8 +52,9 @@ class TlsContexts final {
   /// @throw Error `trust_store_unusable`
   explicit TlsContexts(TlsOptions const& options);
 
-  /// The context of `binding`, made where there is none yet. `keep` says whether later calls shall find it.
-  std::shared_ptr<TlsContext> For(std::shared_ptr<BindingCertificate const> const& binding, bool keep);
+  /// The context of `binding`, made where there is none yet.
+  std::shared_ptr<TlsContext> For(std::shared_ptr<BindingCertificate const> const& binding);
+  /// The next one with this `x5t#S256` gets a context of its own, without a session.
   void Forget(std::string const& x5tS256);
   std::size_t Count() const;
 

@@ -84,7 +84,7 @@ class WinHttpTransport final : public HttpTransport {
 
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
-  void RetireBinding(std::string_view x5tS256) override { sessions_.Retire(x5tS256); }
+  void DropConnections(std::string_view x5tS256) noexcept override { sessions_.Drop(x5tS256); }
   mtlspop::PoolStatistics PoolStatistics() const override;
 
  private:
@@ -510,7 +510,7 @@ mtlspop::PoolStatistics WinHttpTransport::PoolStatistics() const {
   statistics.Bindings = sessions_.Bindings();
   statistics.Opened = ledger_->OpenedSoFar();
   statistics.Reused = ledger_->ReusedSoFar();
-  statistics.Retired = sessions_.RetiredSoFar();
+  statistics.Dropped = sessions_.DroppedSoFar();
   return statistics;
 }
 

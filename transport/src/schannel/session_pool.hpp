@@ -5,11 +5,9 @@
 
 #include <chrono>
 #include <cstddef>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,12 +29,12 @@ class SessionPool final {
   std::shared_ptr<Session const> Acquire(
       SessionKey const& key, std::shared_ptr<BindingCertificate const> const& binding);
 
-  /// Forgets the sessions of this `x5t#S256`. A request that comes with it all the same gets a session of its own.
-  void Retire(std::string_view x5tS256);
+  /// Forgets the sessions of this `x5t#S256`, and remembers nothing of it: the next request makes another. "" is nobody's.
+  void Drop(std::string_view x5tS256) noexcept;
 
-  /// Bindings with a session, and how many were retired so far.
+  /// Bindings with a session, and how many were dropped so far.
   std::size_t Bindings() const;
-  std::uint64_t RetiredSoFar() const;
+  std::uint64_t DroppedSoFar() const;
 
  private:
   struct Entry {
@@ -51,9 +49,7 @@ class SessionPool final {
   gsl::not_null<std::shared_ptr<Clock>> time_;
   mutable std::mutex mutex_;
   std::map<std::string, Entry> sessions_;
-  std::set<std::string, std::less<>> retired_;
-  std::deque<std::string> retiredInOrder_;
-  std::uint64_t retiredSoFar_ = 0;
+  std::uint64_t droppedSoFar_ = 0;
 };
 
 }  // namespace mtlspop::schannel

@@ -29,6 +29,8 @@ class ChainedCredential final : public TokenCredential {
 
   /// @throw Error `no_credential_worked` with the last failure nested; `cancelled` and `deadline_exceeded` at once
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  /// Tells the one that gave it.
+  void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override;
   std::string_view Name() const noexcept override { return "ChainedCredential"; }
 
  private:

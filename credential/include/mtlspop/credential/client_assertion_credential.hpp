@@ -49,6 +49,7 @@ class ClientAssertionCredential final : public TokenCredential {
 
   /// @throw Error what leg 1 throws, and the codes of errors.hpp
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override;
   std::string_view Name() const noexcept override { return "ClientAssertionCredential"; }
 
  private:

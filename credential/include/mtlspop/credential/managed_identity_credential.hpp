@@ -102,6 +102,7 @@ class ManagedIdentityCredential final : public TokenCredential {
   /// `mtls_pop_requires_keyguard`, `minimum_strength_not_available`, `attestation_failed`, `imds_not_reachable`;
   /// `invalid_argument` for other than one scope
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override;
   std::string_view Name() const noexcept override { return "ManagedIdentityCredential"; }
 
  private:

@@ -24,7 +24,14 @@ enum class TokenBinding {
   Required = 2,
 };
 
-/// What a token is asked for.
+/// What a credential of the one setting gives to a request of the other: where either side requires binding, a bound
+/// token; else what the request says; else what the credential says. So a request may ask a credential that prefers
+/// binding for a bearer token, for a resource that takes no other, and gets none from one that requires it.
+constexpr TokenBinding EffectiveBinding(TokenBinding ofCredential, std::optional<TokenBinding> ofRequest) noexcept {
+  return ofCredential == TokenBinding::Required ? TokenBinding::Required : ofRequest.value_or(ofCredential);
+}
+
+/// What a token is asked for. A question: asking changes nothing but what is cached.
 struct TokenRequest {
   /// For example "https://vault.azure.net/.default". At least one.
   std::vector<std::string> Scopes;
@@ -32,21 +39,25 @@ struct TokenRequest {
   std::string TenantId;
   /// The JSON of a claims challenge, decoded; "" for none. A cached token is not used then.
   std::string Claims;
-  /// Stricter than the credential's own setting, never laxer; none for the credential's own.
+  /// See `EffectiveBinding`; none for the credential's own setting.
   std::optional<TokenBinding> Binding;
-  /// The resource has refused bound tokens: where binding is preferred, a bearer token is wanted. Where it is required
-  /// nothing changes, and the resource stays out of reach.
-  bool ResourceTakesOnlyBearer = false;
-  /// Do not answer from a cache.
-  bool ForceRefresh = false;
-  /// The binding of this `x5t#S256` was refused by the other side: it is dropped from every cache and not used again. A
-  /// binding that is refused less than five minutes after the one before it was replaced for that reason is kept, and
-  /// the call fails with `binding_rejected`: no resource can have a new certificate issued for each request. "" for
-  /// none.
-  std::string RejectedX5tS256;
 };
 
-/// Produces tokens. Implementations of this library are safe from any thread and meant to be shared.
+/// Why a token was refused by the one it was shown to.
+enum class RefusalReason {
+  /// The token itself: revoked, for example, or obtained while a clock was wrong. Its binding is not in doubt.
+  TokenRejected,
+  /// The certificate: refused in the TLS handshake, or by the resource when it had checked the binding.
+  BindingNoLongerGood,
+  /// The certificate's private key does not sign any more.
+  PrivateKeyUnusable,
+};
+
+/// "token_rejected", "binding_no_longer_good", "private_key_unusable".
+std::string_view ToString(RefusalReason reason) noexcept;
+
+/// Produces tokens. Implementations of this library are safe from any thread and meant to be shared. One that
+/// implements no more than `GetToken` and `Name` is correct.
 class TokenCredential {
  public:
   virtual ~TokenCredential() = default;
@@ -54,6 +65,16 @@ class TokenCredential {
   /// @throw Error, with the codes of errors.hpp and of mtlspop/transport/error.hpp. A call whose `context` ends leaves
   /// at once and does not disturb others that wait for the same token.
   virtual AccessToken GetToken(TokenRequest const& request, Context const& context) = 0;
+
+  /// Tells that `refused`, which `GetToken` gave for `request`, was refused. After that, `GetToken` does not give that
+  /// token again (`TokenRejected`), nor one with its binding (the other two reasons), unless nothing else is to be had or
+  /// the credential limits replacements: no resource can have a new certificate issued for each request. Then it gives
+  /// the same again, and whoever asked sees that it is the same.
+  ///
+  /// By default does nothing. Never waits, sends nothing; a token that is not known any more is none of its concern.
+  virtual void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept {
+    static_cast<void>(request), static_cast<void>(refused), static_cast<void>(reason);
+  }
 
   /// For logs: the name of the kind of credential, for example "ManagedIdentityCredential".
   virtual std::string_view Name() const noexcept = 0;

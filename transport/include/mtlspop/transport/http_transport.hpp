@@ -145,18 +145,19 @@ struct PoolStatistics {
   /// Bindings with a TLS context of their own.
   std::size_t Bindings = 0;
   /// Since the transport was made: connections opened, of these with a resumed TLS session, requests that reused a
-  /// connection, idle connections closed to make room, because of their age, because the other side had gone, because
-  /// their binding was retired.
+  /// connection, connections closed to make room, because of their age, because the other side had gone, by
+  /// `DropConnections`.
   std::uint64_t Opened = 0;
   std::uint64_t Resumed = 0;
   std::uint64_t Reused = 0;
   std::uint64_t Evicted = 0;
   std::uint64_t Expired = 0;
   std::uint64_t FoundDead = 0;
-  std::uint64_t Retired = 0;
+  std::uint64_t Dropped = 0;
 };
 
-/// Sends requests. Implementations: OpenSSL, or SChannel on Windows (`MakeHttpTransport`); a test can write its own.
+/// Sends requests. Implementations: OpenSSL, or SChannel on Windows (`MakeHttpTransport`); a test can write its own, for
+/// which `Send` is enough.
 ///
 /// Thread safety: all members may be called from any thread at any time.
 class HttpTransport {
@@ -182,13 +183,16 @@ class HttpTransport {
   virtual std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) = 0;
 
-  /// Says that no new request will come with this `x5t#S256`: idle connections made for it are closed now, those in use
-  /// when they are done, its TLS sessions are forgotten (a connection that is being made may still resume one). A request
-  /// that comes with it all the same is sent on a connection of its own, which is closed afterwards.
-  virtual void RetireBinding(std::string_view x5tS256) = 0;
+  /// Lets go of everything that was made for the binding of this `x5t#S256` until now: idle connections are closed,
+  /// those in use when their request is done, and its TLS sessions are forgotten (a connection that is being made may
+  /// still resume one). Nothing is remembered: the next request with that binding opens a connection, which is kept and
+  /// used again like any other. "" is nobody's, and does nothing.
+  ///
+  /// By default does nothing, which is right where no connection is kept.
+  virtual void DropConnections(std::string_view x5tS256) noexcept { static_cast<void>(x5tS256); }
 
-  /// What the pool holds now.
-  virtual mtlspop::PoolStatistics PoolStatistics() const = 0;
+  /// What the pool holds now. By default nothing.
+  virtual mtlspop::PoolStatistics PoolStatistics() const { return {}; }
 };
 
 /// A transport for this platform: OpenSSL, or SChannel on Windows.

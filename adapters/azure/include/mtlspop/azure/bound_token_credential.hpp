@@ -65,7 +65,7 @@ class BoundTokenCredential final : public Azure::Core::Credentials::TokenCredent
  private:
   friend class TokenBindingAccess;
   AccessToken Get(
-      TokenRequest request,
+      TokenRequest const& request,
       Azure::Core::Credentials::TokenRequestContext const& wanted,
       Azure::Core::Context const& context) const;
 
