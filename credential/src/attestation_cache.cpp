@@ -4,8 +4,8 @@
 #include <exception>
 
 #include "crypto.hpp"
-#include "encoding.hpp"
 #include "jwt.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 
 namespace mtlspop {

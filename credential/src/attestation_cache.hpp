@@ -11,10 +11,10 @@
 #include <gsl/pointers>
 
 #include "flight.hpp"
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/log.hpp"
-#include "per_process.hpp"
 
 namespace mtlspop {
 

@@ -11,7 +11,7 @@
 
 #include "certificate_request.hpp"
 #include "crypto.hpp"
-#include "encoding.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "renewal_schedule.hpp"
 

@@ -18,9 +18,9 @@
 #include "attestation_cache.hpp"
 #include "flight.hpp"
 #include "imds_client.hpp"
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/key_provider.hpp"
-#include "per_process.hpp"
 
 namespace mtlspop {
 

@@ -15,10 +15,10 @@
 #include <gsl/pointers>
 
 #include "flight.hpp"
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/log.hpp"
-#include "per_process.hpp"
 #include "token_cache.hpp"
 #include "worker.hpp"
 

@@ -1,9 +1,9 @@
-#include "encoding.hpp"
 #include "imds_client.hpp"
 #include "managed_identity_settings.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "uuid.hpp"
 
 namespace mtlspop {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 /// Asks, and turns what went wrong into an answer. Returns why binding is not supported, "" where it is.
 std::string AskImds(ImdsClient const& imds, ManagedIdentitySource& source, Context const& context) {
   try {
-    imds.Probe(encoding::NewUuid(), context);
+    imds.Probe(NewUuid(), context);
     source = ManagedIdentitySource::ImdsV2;
     return "";
   } catch (Error const& error) {

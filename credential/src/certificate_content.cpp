@@ -4,7 +4,7 @@
 #include <iterator>
 #include <string_view>
 
-#include "encoding.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 
 namespace mtlspop {

@@ -7,11 +7,11 @@
 #include "binding_source.hpp"
 #include "cached_tokens.hpp"
 #include "confidential_client.hpp"
-#include "encoding.hpp"
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "per_process.hpp"
 #include "replacement_limit.hpp"
 #include "token_service.hpp"
+#include "uuid.hpp"
 
 namespace mtlspop {
 
@@ -147,7 +147,7 @@ AccessToken ClientAssertionCredential::Impl::GetAssertion(AccessToken const* ref
 
 AccessToken ClientAssertionCredential::Impl::Exchange(
     AccessToken const& assertion, TokenRequest const& request, TokenRoute route, Context const& context) const {
-  ConfidentialRequest const message{assertion.Binding, assertion.Token, encoding::NewUuid()};
+  ConfidentialRequest const message{assertion.Binding, assertion.Token, NewUuid()};
   auto token = client_.RequestToken(message, request, route, context);
   if (token.Binding) {
     token.Attested = assertion.Attested;

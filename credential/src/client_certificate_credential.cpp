@@ -10,12 +10,13 @@
 #include "cached_tokens.hpp"
 #include "confidential_client.hpp"
 #include "crypto.hpp"
-#include "encoding.hpp"
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
-#include "per_process.hpp"
 #include "replacement_limit.hpp"
 #include "secret_file.hpp"
+#include "uuid.hpp"
 
 namespace mtlspop {
 namespace {
@@ -158,7 +159,7 @@ void ClientCertificateCredential::Impl::HearRefusal(std::string const& x5tS256) 
 AccessToken ClientCertificateCredential::Impl::Fetch(
     TokenRequest const& request, TokenRoute route, Context const& context) {
   auto const certificate = UsableNow();
-  ConfidentialRequest message{certificate, {}, encoding::NewUuid()};
+  ConfidentialRequest message{certificate, {}, NewUuid()};
   try {
     return client_.RequestToken(message, request, route, context);
   } catch (Error const& error) {

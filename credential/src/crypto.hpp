@@ -2,7 +2,7 @@
 
 /// @file
 /// What this layer needs from the platform's cryptography. Declared once, defined twice: `src/openssl` and
-/// `src/windows`. Encodings that need no platform (base64, hexadecimal, DER) are in encoding.hpp and der.hpp.
+/// `src/windows`. Encodings that need no platform (base64, hexadecimal, DER) are in base and in der.hpp.
 
 #include <array>
 #include <chrono>
@@ -80,8 +80,5 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
 /// @throw Error `client_certificate_unusable`
 gsl::not_null<std::shared_ptr<BindingCertificate const>> LoadClientCertificateFromUri(
     std::string const& uri, Secret const& password, std::chrono::system_clock::time_point now);
-
-/// The process's id: a child of fork() has another one.
-std::uint64_t ProcessId() noexcept;
 
 }  // namespace mtlspop::crypto

@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <string>
 
+#include "mtlspop/base/encoding.hpp"
+
 namespace mtlspop {
 namespace {
-
-constexpr char const* Digits = "0123456789ABCDEF";
 
 /// Counts what would be written.
 class Counter final {
@@ -42,8 +42,8 @@ bool IsUnreserved(char c) noexcept {
 template <typename Sink>
 void AddHexadecimal(Sink& sink, char character) {
   auto const byte = static_cast<unsigned char>(character);
-  sink.Add(Digits[byte >> 4U]);
-  sink.Add(Digits[byte & 15U]);
+  sink.Add(encoding::HexDigits[byte >> 4U]);
+  sink.Add(encoding::HexDigits[byte & 15U]);
 }
 
 template <typename Sink>

@@ -4,9 +4,9 @@
 #include <cctype>
 #include <vector>
 
-#include "encoding.hpp"
 #include "form.hpp"
 #include "json.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "token_times.hpp"
 

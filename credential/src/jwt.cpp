@@ -1,7 +1,7 @@
 #include "jwt.hpp"
 
-#include "encoding.hpp"
 #include "json.hpp"
+#include "mtlspop/base/encoding.hpp"
 
 namespace mtlspop {
 namespace {

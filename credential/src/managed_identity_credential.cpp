@@ -9,12 +9,12 @@
 #include "binding_source.hpp"
 #include "cached_tokens.hpp"
 #include "crypto.hpp"
-#include "encoding.hpp"
 #include "managed_identity_settings.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "replacement_limit.hpp"
 #include "token_service.hpp"
+#include "uuid.hpp"
 
 namespace mtlspop {
 namespace {
@@ -186,7 +186,7 @@ AccessToken ManagedIdentityCredential::Impl::GetPreferred(TokenRequest const& re
 void ManagedIdentityCredential::Impl::RotateIfDue() {
   if (!bindings_.RotationIsDue(clock_->Now())) return;
   auto rotate = [this](Context const& context) {
-    std::string const correlationId = encoding::NewUuid();
+    std::string const correlationId = NewUuid();
     try {
       bindings_.Rotate(correlationId, context);
     } catch (Error const& error) {
@@ -222,7 +222,7 @@ AccessToken ManagedIdentityCredential::Impl::Fetch(
 }
 
 AccessToken ManagedIdentityCredential::Impl::FetchBearer(TokenRequest const& request, Context const& context) {
-  return imds_.GetBearerToken(request.Scopes.front(), encoding::NewUuid(), context);
+  return imds_.GetBearerToken(request.Scopes.front(), NewUuid(), context);
 }
 
 AccessToken ManagedIdentityCredential::Impl::FetchFallback(
@@ -248,7 +248,7 @@ AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
          "Binding certificates are turned off by the environment variable MSAL_MI_DISABLE_IMDS_V2",
          "Unset the variable, or do not ask for bound tokens and bearer tokens over mutual TLS"}};
   }
-  std::string const correlationId = encoding::NewUuid();
+  std::string const correlationId = NewUuid();
   auto binding = bindings_.Get(correlationId, context);
   auto const tenant = TenantOf(request) == binding->TenantId ? std::string{} : TenantOf(request);
   try {

@@ -3,8 +3,8 @@
 #include <mutex>
 #include <set>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/binding_store.hpp"
-#include "per_process.hpp"
 
 namespace mtlspop {
 namespace {

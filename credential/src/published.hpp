@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "crypto.hpp"
+#include "mtlspop/base/fork_epoch.hpp"
 
 namespace mtlspop {
 
@@ -58,7 +58,7 @@ class Published final {
   T const& Value() const noexcept { return *value_.load(); }
 
   void Replace(std::unique_ptr<T const> value) {
-    if (slots_.load()->ProcessId != crypto::ProcessId()) {
+    if (slots_.load()->Epoch != ForkEpoch()) {
       slots_.store(new Slots);
       value_.store(value.release());
       return;
@@ -74,7 +74,7 @@ class Published final {
     mutable std::array<std::atomic<std::uint32_t>, 2> Readers{};
   };
   struct Slots {
-    std::uint64_t ProcessId = crypto::ProcessId();
+    std::uint64_t Epoch = ForkEpoch();
     std::vector<Slot> Each = std::vector<Slot>(ReaderSlots());
   };
 

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/clock.hpp"
-#include "per_process.hpp"
 
 namespace mtlspop {
 

@@ -1,9 +1,9 @@
 #include "service_client.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <system_error>
 #include <utility>
+
+#include "mtlspop/base/http_date.hpp"
 
 namespace mtlspop {
 namespace {
@@ -31,14 +31,11 @@ bool EndsBefore(Context const& context, seconds delay) noexcept {
 /// One wrong number must not keep a process without tokens for a day.
 constexpr seconds LongestRetryAfter{300};
 
-/// Nothing where the answer does not say when to come back, or not in seconds. No service here sends dates.
-std::optional<seconds> ReadRetryAfter(ServiceResponse const& response) {
+/// Nothing where the answer does not say when to come back.
+std::optional<Clock::SteadyTime::duration> ReadRetryAfter(ServiceResponse const& response, Clock::SystemTime now) {
   if (response.StatusCode != 429 && response.StatusCode != 503) return std::nullopt;
-  auto const text = response.Fields.Get("Retry-After");
-  std::uint32_t number = 0;
-  auto const [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return std::min(seconds{number}, LongestRetryAfter);
+  auto const wait = ReadRetryAfterValue(response.Fields.Get("Retry-After"), now);
+  return wait ? std::make_optional(std::min<Clock::SteadyTime::duration>(*wait, LongestRetryAfter)) : std::nullopt;
 }
 
 std::string WithoutQuery(Url const& url) { return url.GetOrigin().ToString() + std::string{url.Path()}; }
@@ -101,7 +98,7 @@ std::optional<ServiceResponse> ServiceClient::FindRefusal(ServiceRequest const& 
 }
 
 void ServiceClient::RememberRefusal(ServiceRequest const& request, ServiceResponse const& response) const {
-  auto const wait = ReadRetryAfter(response);
+  auto const wait = ReadRetryAfter(response, clock_->Now());
   if (!wait) return;
   auto const now = clock_->SteadyNow();
   auto& memory = memory_->Get();

@@ -13,10 +13,10 @@
 
 #include <gsl/pointers>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/log.hpp"
-#include "per_process.hpp"
 
 namespace mtlspop {
 
@@ -72,8 +72,8 @@ std::optional<std::chrono::seconds> TokenServiceRetry(int attempt, AttemptResult
 
 /// Sends requests and buffers their answers.
 ///
-/// Where the last answer was 429 or 503 and said when to come back (`Retry-After` in seconds, RFC 9110 section 10.2.3;
-/// five minutes count at most), that URL is not asked again before, whatever is in its query: the same answer is given,
+/// Where the last answer was 429 or 503 and said when to come back (`Retry-After`, RFC 9110 section 10.2.3; five
+/// minutes count at most), that URL is not asked again before, whatever is in its query: the same answer is given,
 /// with no attempts. Copies of a client share that memory.
 ///
 /// Thread safety: all members may be called from any thread.

@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/access_token.hpp"
 #include "mtlspop/credential/token_credential.hpp"
-#include "per_process.hpp"
 #include "published.hpp"
 
 namespace mtlspop {

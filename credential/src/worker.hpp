@@ -10,8 +10,8 @@
 #include <mutex>
 #include <thread>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/context.hpp"
-#include "per_process.hpp"
 
 namespace mtlspop {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "wait.hpp"
 
 namespace mtlspop {
 

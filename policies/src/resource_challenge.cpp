@@ -1,10 +1,10 @@
 #include "resource_challenge.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <iterator>
 #include <string_view>
 
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/log.hpp"
@@ -83,25 +83,10 @@ std::string TenantOf(AuthenticationChallenge const& challenge, Url const& target
   return std::string{tenant};
 }
 
-// RFC 4648 sections 4 and 5; "" for what is neither.
+// "" for what is neither base64 nor base64url.
 std::string DecodeBase64(std::string_view text) {
-  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
-  std::string bytes;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (char const c : text) {
-    constexpr std::string_view Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    auto const plain = c == '-' ? '+' : c == '_' ? '/' : c;
-    auto const value = Alphabet.find(plain);
-    if (value == std::string_view::npos) return {};
-    bits = (bits << 6U) | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      bytes.push_back(static_cast<char>((bits >> static_cast<unsigned>(count)) & 0xFFU));
-    }
-  }
-  return bytes;
+  auto const bytes = encoding::FromAnyBase64(text);
+  return bytes ? std::string{bytes->begin(), bytes->end()} : std::string{};
 }
 
 }  // namespace

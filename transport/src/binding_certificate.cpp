@@ -4,27 +4,23 @@
 
 #include <gsl/assert>
 
+#include "mtlspop/base/encoding.hpp"
+
 namespace mtlspop {
 namespace {
 
-/// RFC 4648 section 4, lines of 64 characters as RFC 7468 wants them.
+/// Lines of 64 characters, as RFC 7468 wants them.
 std::string Base64Lines(BindingCertificate::Der const& bytes) {
-  static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t index = 0; index < bytes.size(); index += 3) {
-    if (index != 0 && index % 48 == 0) {
-      text += '\n';
+  constexpr std::size_t lineLength = 64;
+  auto const text = encoding::ToBase64(bytes);
+  std::string lines;
+  for (std::size_t begin = 0; begin < text.size(); begin += lineLength) {
+    if (begin != 0) {
+      lines += '\n';
     }
-    auto const left = bytes.size() - index;
-    unsigned const group = static_cast<unsigned>(bytes[index]) << 16U |
-                           (left > 1 ? static_cast<unsigned>(bytes[index + 1]) << 8U : 0U) |
-                           (left > 2 ? static_cast<unsigned>(bytes[index + 2]) : 0U);
-    text += alphabet[group >> 18U & 63U];
-    text += alphabet[group >> 12U & 63U];
-    text += left > 1 ? alphabet[group >> 6U & 63U] : '=';
-    text += left > 2 ? alphabet[group & 63U] : '=';
+    lines.append(text, begin, lineLength);
   }
-  return text;
+  return lines;
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "wait.hpp"
 
 namespace mtlspop {
 namespace {

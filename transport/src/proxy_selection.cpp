@@ -5,27 +5,10 @@
 #include <cstdint>
 
 #include "ip_address.hpp"
+#include "mtlspop/base/encoding.hpp"
 
 namespace mtlspop {
 namespace {
-
-std::string Base64(std::string_view bytes) {
-  static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  unsigned group = 0;
-  unsigned bits = 0;
-  for (char const character : bytes) {
-    group = group << 8U | static_cast<unsigned char>(character);
-    for (bits += 8; bits >= 6; bits -= 6) {
-      text += alphabet[group >> (bits - 6) & 63U];
-    }
-  }
-  if (bits != 0) {
-    text += alphabet[group << (6 - bits) & 63U];
-  }
-  text.append((4 - text.size() % 4) % 4, '=');
-  return text;
-}
 
 std::string PercentDecode(std::string_view text) {
   auto const digit = [](char character) -> int {
@@ -52,7 +35,7 @@ Secret BasicAuthorization(std::string_view user, std::string_view password) {
     return {};
   }
   std::string plain = std::string{user} + ":" + std::string{password};
-  Secret header{"Basic " + Base64(plain)};
+  Secret header{"Basic " + encoding::ToBase64(encoding::AsBytes(plain))};
   Cleanse(plain);
   return header;
 }

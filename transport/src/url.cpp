@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
 
@@ -157,7 +158,6 @@ Url Url::WithQueryParameter(std::string_view name, std::string_view value) const
 }
 
 std::string PercentEncode(std::string_view text) {
-  static constexpr char digits[] = "0123456789ABCDEF";
   std::string encoded;
   for (char const character : text) {
     if (IsUnreserved(character)) {
@@ -165,8 +165,8 @@ std::string PercentEncode(std::string_view text) {
     } else {
       auto const byte = static_cast<unsigned char>(character);
       encoded += '%';
-      encoded += digits[byte >> 4U];
-      encoded += digits[byte & 15U];
+      encoded += encoding::HexDigits[byte >> 4U];
+      encoded += encoding::HexDigits[byte & 15U];
     }
   }
   return encoded;

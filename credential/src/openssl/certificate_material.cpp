@@ -113,7 +113,7 @@ bool IsEncrypted(PemBlock const& block) noexcept {
   return block.Label == "ENCRYPTED PRIVATE KEY" || block.Text.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos;
 }
 
-ossl::EvpPkeyPtr ReadKey(PemBlock const& block, Secret const& password, std::string const& name) {
+openssl::EvpPkeyPtr ReadKey(PemBlock const& block, Secret const& password, std::string const& name) {
   if (block.Label == "OPENSSH PRIVATE KEY") {
     RefuseClientCertificate(
         name, "holds its private key in OpenSSH's own format", "Convert the key: ssh-keygen -p -m PKCS8 -f KEY");
@@ -123,9 +123,9 @@ ossl::EvpPkeyPtr ReadKey(PemBlock const& block, Secret const& password, std::str
         name, "holds an encrypted private key, and no password was given",
         "Set Password, or decrypt the key: openssl pkey -in OLD -out NEW");
   }
-  ossl::BioPtr const in{BIO_new_mem_buf(block.Text.data(), static_cast<int>(block.Text.size()))};
+  openssl::BioPtr const in{BIO_new_mem_buf(block.Text.data(), static_cast<int>(block.Text.size()))};
   Secret copy = password;
-  ossl::EvpPkeyPtr key{PEM_read_bio_PrivateKey(in.get(), nullptr, GivePassword, &copy)};
+  openssl::EvpPkeyPtr key{PEM_read_bio_PrivateKey(in.get(), nullptr, GivePassword, &copy)};
   if (!key) {
     auto const trouble = TakeTrouble();
     RefuseFor(name, trouble, "holds a private key that cannot be read", !password.Empty());
@@ -141,8 +141,8 @@ CertificateMaterial ReadPem(std::string_view content, Secret const& password, st
     if (label.size() >= keySuffix.size() && label.substr(label.size() - keySuffix.size()) == keySuffix) {
       found.Keys.push_back(ReadKey(block, password, name));
     } else if (label == "CERTIFICATE" || label == "X509 CERTIFICATE" || label == "TRUSTED CERTIFICATE") {
-      ossl::BioPtr const in{BIO_new_mem_buf(block.Text.data(), static_cast<int>(block.Text.size()))};
-      ossl::X509Ptr certificate{PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr)};
+      openssl::BioPtr const in{BIO_new_mem_buf(block.Text.data(), static_cast<int>(block.Text.size()))};
+      openssl::X509Ptr certificate{PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr)};
       if (certificate) found.Certificates.push_back(std::move(certificate));
       ERR_clear_error();
     }
@@ -158,7 +158,7 @@ CertificateMaterial ReadPem(std::string_view content, Secret const& password, st
 CertificateMaterial ReadPkcs12(std::string_view content, Secret const& password, std::string const& name) {
   CertificateMaterial found;
   auto const* position = reinterpret_cast<unsigned char const*>(content.data());
-  ossl::Pkcs12Ptr const file{d2i_PKCS12(nullptr, &position, static_cast<long>(content.size()))};
+  openssl::Pkcs12Ptr const file{d2i_PKCS12(nullptr, &position, static_cast<long>(content.size()))};
   if (!file) {
     ERR_clear_error();
     RefuseClientCertificate(name, "is neither PEM nor PKCS#12, and holds no private key as such", CheckFile);
@@ -196,12 +196,12 @@ CertificateMaterial ReadCertificateMaterial(Secret const& content, Secret const&
 CertificateMaterial ReadCertificateMaterialFromUri(
     std::string const& uri, Secret const& password, std::string const& name) {
   CertificateMaterial found;
-  using MethodPtr = std::unique_ptr<UI_METHOD, ossl::Releaser<UI_destroy_method>>;
+  using MethodPtr = std::unique_ptr<UI_METHOD, openssl::Deleter<&UI_destroy_method>>;
   MethodPtr const method{UI_UTIL_wrap_read_pem_callback(GivePassword, 0)};
   Secret copy = password;
-  ossl::StorePtr const store{OSSL_STORE_open(uri.c_str(), method.get(), &copy, nullptr, nullptr)};
+  openssl::StorePtr const store{OSSL_STORE_open(uri.c_str(), method.get(), &copy, nullptr, nullptr)};
   while (store && OSSL_STORE_eof(store.get()) == 0) {
-    ossl::StoreInfoPtr const info{OSSL_STORE_load(store.get())};
+    openssl::StoreInfoPtr const info{OSSL_STORE_load(store.get())};
     if (!info) continue;
     int const type = OSSL_STORE_INFO_get_type(info.get());
     if (type == OSSL_STORE_INFO_CERT) found.Certificates.emplace_back(OSSL_STORE_INFO_get1_CERT(info.get()));

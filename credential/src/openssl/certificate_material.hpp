@@ -13,8 +13,8 @@ namespace mtlspop::crypto {
 
 /// What was found in a file or store, in the order in which it was found.
 struct CertificateMaterial {
-  std::vector<ossl::X509Ptr> Certificates;
-  std::vector<ossl::EvpPkeyPtr> Keys;
+  std::vector<openssl::X509Ptr> Certificates;
+  std::vector<openssl::EvpPkeyPtr> Keys;
 };
 
 /// Throws the `Error` `client_certificate_unusable`: the client certificate `name` `what`.

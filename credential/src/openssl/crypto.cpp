@@ -49,7 +49,7 @@ std::optional<CertificateFacts> ReadCertificate(ByteView der) {
   ERR_set_mark();
   auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
   auto const* position = der.data();
-  ossl::X509Ptr const certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
+  openssl::X509Ptr const certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
   if (!certificate || position != der.data() + der.size()) return std::nullopt;
 
   CertificateFacts facts;
@@ -70,9 +70,9 @@ bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView sign
   ERR_set_mark();
   auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
   auto const* position = subjectPublicKeyInfo.data();
-  ossl::EvpPkeyPtr const key{d2i_PUBKEY(nullptr, &position, static_cast<long>(subjectPublicKeyInfo.size()))};
+  openssl::EvpPkeyPtr const key{d2i_PUBKEY(nullptr, &position, static_cast<long>(subjectPublicKeyInfo.size()))};
   if (!key) return false;
-  ossl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
+  openssl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
   EVP_PKEY_CTX* options = nullptr;
   return digest && EVP_DigestVerifyInit(digest.get(), &options, EVP_sha256(), nullptr, key.get()) == 1 &&
          EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
@@ -90,7 +90,5 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
 std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> PlatformKeyProviders() { return {MakeSoftwareKeyProvider()}; }
 
 std::shared_ptr<AttestationProvider> PlatformAttestationProvider() { return nullptr; }
-
-std::uint64_t ProcessId() noexcept { return static_cast<std::uint64_t>(::getpid()); }
 
 }  // namespace mtlspop::crypto

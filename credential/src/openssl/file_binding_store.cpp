@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "../crypto.hpp"
-#include "../encoding.hpp"
 #include "../json.hpp"
+#include "../uuid.hpp"
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/fork_epoch.hpp"
+#include "mtlspop/base/posix/descriptor.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
@@ -24,22 +27,6 @@ namespace mtlspop {
 namespace {
 
 using std::chrono::system_clock;
-
-/// A file descriptor that is closed.
-class Descriptor final {
- public:
-  explicit Descriptor(int number) noexcept : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor const&) = delete;
-  Descriptor& operator=(Descriptor const&) = delete;
-  explicit operator bool() const noexcept { return number_ >= 0; }
-  int Number() const noexcept { return number_; }
-
- private:
-  int number_;
-};
 
 [[noreturn]] void ThrowSystem(std::string const& what) {
   throw std::system_error{errno, std::generic_category(), what};
@@ -65,24 +52,24 @@ class FileLock final : public BindingStore::Lock {
  public:
   explicit FileLock(std::string const& path)
       : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)) {
-    if (!file_) ThrowSystem("opening the lock file");
+    if (!file_.IsOpen()) ThrowSystem("opening the lock file");
   }
   /// A child of fork() has the same open file, and closing ours alone would leave the lock with the child: it is let go of
   /// for both. The child's copy of this object, if it ever ends, must not do that to its parent.
   ~FileLock() override {
-    if (processId_ == crypto::ProcessId()) ::flock(file_.Number(), LOCK_UN);
+    if (epoch_ == ForkEpoch()) ::flock(file_.Get(), LOCK_UN);
   }
   FileLock(FileLock const&) = delete;
   FileLock& operator=(FileLock const&) = delete;
-  bool TryLock() const noexcept { return ::flock(file_.Number(), LOCK_EX | LOCK_NB) == 0; }
+  bool TryLock() const noexcept { return ::flock(file_.Get(), LOCK_EX | LOCK_NB) == 0; }
 
  private:
   Descriptor file_;
-  std::uint64_t processId_ = crypto::ProcessId();
+  std::uint64_t const epoch_ = ForkEpoch();
 };
 
 Secret ExportKey(PrivateKeyHandle const& handle) {
-  ossl::BioPtr const out{BIO_new(BIO_s_secmem())};
+  openssl::BioPtr const out{BIO_new(BIO_s_secmem())};
   auto const key = openssl::GetPrivateKey(handle);
   if (PEM_write_bio_PKCS8PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     ERR_clear_error();
@@ -93,10 +80,10 @@ Secret ExportKey(PrivateKeyHandle const& handle) {
   return Secret{std::string_view{text, static_cast<std::size_t>(length)}};
 }
 
-ossl::EvpPkeyPtr ImportKey(std::string const& pem) {
-  ossl::BioPtr const in{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
+openssl::EvpPkeyPtr ImportKey(std::string const& pem) {
+  openssl::BioPtr const in{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
   auto const noPassword = [](char*, int, int, void*) { return -1; };
-  ossl::EvpPkeyPtr key{PEM_read_bio_PrivateKey(in.get(), nullptr, noPassword, nullptr)};
+  openssl::EvpPkeyPtr key{PEM_read_bio_PrivateKey(in.get(), nullptr, noPassword, nullptr)};
   ERR_clear_error();
   return key;
 }
@@ -272,7 +259,7 @@ class FileBindingStore final : public BindingStore {
   std::optional<StoredBinding> Load(std::string_view name) override {
     auto const path = PathOf(name);
     Descriptor const file{OpenForReading(path)};
-    if (!file) {
+    if (!file.IsOpen()) {
       if (errno == ENOENT) return std::nullopt;
       // Too many open files, for one, says nothing of this one: it is good for others, and for us later.
       if (errno != ELOOP && errno != EACCES) ThrowSystem("opening a stored binding");
@@ -280,12 +267,12 @@ class FileBindingStore final : public BindingStore {
       return std::nullopt;
     }
     struct stat status {};
-    if (::fstat(file.Number(), &status) != 0) ThrowSystem("looking at a stored binding");
+    if (::fstat(file.Get(), &status) != 0) ThrowSystem("looking at a stored binding");
     if (!S_ISREG(status.st_mode) || !IsOursAlone(status)) {
       SetAside(path, "it is not this user's alone");
       return std::nullopt;
     }
-    auto const text = ReadAll(file.Number());
+    auto const text = ReadAll(file.Get());
     try {
       auto binding = FromText(text.Reveal(), options_.Time->Now());
       if (!binding) SetAside(path, "its content cannot be used");
@@ -305,19 +292,19 @@ class FileBindingStore final : public BindingStore {
     }
     RemoveLeftovers(options_.Folder, options_.Time->Now());
     auto const path = PathOf(name);
-    auto const newPath = path + "." + encoding::NewUuid() + std::string{NewSuffix};
+    auto const newPath = path + "." + NewUuid() + std::string{NewSuffix};
     auto const text = ToText(binding, key);
     {
       Descriptor const file{
           ::open(newPath.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)};
-      if (!file) ThrowSystem("making a file in the binding store");
+      if (!file.IsOpen()) ThrowSystem("making a file in the binding store");
       auto removeNew = gsl::finally([&newPath] { ::unlink(newPath.c_str()); });
-      WriteAll(file.Number(), text.Reveal());
+      WriteAll(file.Get(), text.Reveal());
       // From here on it has the old one's name, and there is nothing left to remove.
       if (::rename(newPath.c_str(), path.c_str()) != 0) ThrowSystem("replacing a file in the binding store");
     }
     Descriptor const folder{::open(options_.Folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (folder) ::fsync(folder.Number());
+    if (folder.IsOpen()) ::fsync(folder.Get());
   }
 
   void Remove(std::string_view name, std::string_view x5tS256) override {

@@ -42,7 +42,7 @@ class OpenSslBindingKey final : public BindingKey {
 
   std::vector<std::uint8_t> SignPssSha256(gsl::span<std::uint8_t const> data) const override {
     auto const key = openssl::GetPrivateKey(*handle_);
-    ossl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
+    openssl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
     EVP_PKEY_CTX* options = nullptr;
     std::size_t length = 0;
     if (!digest || EVP_DigestSignInit(digest.get(), &options, EVP_sha256(), nullptr, key) != 1 ||
@@ -81,7 +81,7 @@ class SoftwareKeyProvider final : public KeyProvider {
            "virtual machine with Windows for KeyGuard)"}};
     }
     context.ThrowIfEnded("making the binding key");
-    ossl::EvpPkeyPtr const key{EVP_RSA_gen(MinimumBits)};
+    openssl::EvpPkeyPtr const key{EVP_RSA_gen(MinimumBits)};
     if (!key) throw ossl::Failure(errors::KeyUnavailable, "An RSA key could not be made");
     return openssl::WrapBindingKey(gsl::make_not_null(key.get()), KeyStrength::Software);
   }

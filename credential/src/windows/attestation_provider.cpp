@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "../crypto.hpp"
-#include "../encoding.hpp"
 #include "attestation_calls.hpp"
 #include "cng_key.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
 

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "../crypto.hpp"
-#include "../encoding.hpp"
 #include "cng_key.hpp"
 #include "friendly_name.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 
 namespace mtlspop::windows {

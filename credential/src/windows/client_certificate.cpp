@@ -14,8 +14,10 @@
 
 #include "../certificate_content.hpp"
 #include "../crypto.hpp"
-#include "../encoding.hpp"
+#include "../uuid.hpp"
 #include "cng_key.hpp"
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
 #include "mtlspop/transport/schannel.hpp"
@@ -42,14 +44,6 @@ struct CloseStore {
   void operator()(HCERTSTORE store) const noexcept { CertCloseStore(store, 0); }
 };
 using StorePtr = std::unique_ptr<void, CloseStore>;
-
-std::wstring Widen(std::string const& text) {
-  std::wstring wide(text.size(), L'\0');
-  auto const length = MultiByteToWideChar(
-      CP_UTF8, 0, text.data(), static_cast<int>(text.size()), wide.data(), static_cast<int>(wide.size()));
-  wide.resize(static_cast<std::size_t>(std::max(length, 0)));
-  return wide;
-}
 
 /// Where an imported key was put, read from the certificate that it came with.
 std::vector<CRYPT_KEY_PROV_INFO> ReadKeyInfo(PCCERT_CONTEXT context) {
@@ -222,7 +216,7 @@ NCRYPT_KEY_HANDLE ImportPkcs8(BindingCertificate::Der& der, std::string const& n
     Refuse(name, "cannot be imported: the key storage provider cannot be opened", status);
   }
   auto const close = gsl::finally([&] { NCryptFreeObject(provider); });
-  auto keyName = Widen("mtlspop-" + encoding::NewUuid());
+  auto keyName = Widen("mtlspop-" + NewUuid());
   BCryptBuffer nameBuffer{
       static_cast<ULONG>((keyName.size() + 1) * sizeof(wchar_t)), NCRYPTBUFFER_PKCS_KEY_NAME, keyName.data()};
   BCryptBufferDesc parameters{0, 1, &nameBuffer};

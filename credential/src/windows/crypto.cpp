@@ -165,6 +165,4 @@ std::shared_ptr<AttestationProvider> PlatformAttestationProvider() {
   return windows::MakeKeyGuardAttestationProvider().get();
 }
 
-std::uint64_t ProcessId() noexcept { return GetCurrentProcessId(); }
-
 }  // namespace mtlspop::crypto

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../crypto.hpp"
-#include "../encoding.hpp"
+#include "mtlspop/base/encoding.hpp"
 
 namespace mtlspop::windows {
 namespace {

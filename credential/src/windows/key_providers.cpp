@@ -11,13 +11,13 @@
 
 #include <gsl/util>
 
-#include "../encoding.hpp"
+#include "../uuid.hpp"
 #include "certificate_store.hpp"
 #include "cng_key.hpp"
 #include "friendly_name.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
-#include "schannel/wide_text.hpp"
 #include "status.hpp"
 #include "turn.hpp"
 
@@ -32,7 +32,6 @@
 namespace mtlspop::windows {
 namespace {
 
-using schannel::NarrowAscii;
 using std::chrono::milliseconds;
 using PublicKey = std::vector<std::uint8_t>;
 
@@ -586,7 +585,7 @@ class TransientKeyProvider final : public KeyProvider {
     static constexpr Tier tier{KeyStrength::Software, MS_KEY_STORAGE_PROVIDER, L"", 0, false};
     auto const provider = OpenProvider(functions_, tier);
     NCRYPT_KEY_HANDLE handle = 0;
-    auto const name = WidenName("mtlspop-" + encoding::NewUuid());
+    auto const name = WidenName("mtlspop-" + NewUuid());
     auto status = functions_->CreatePersistedKey(provider.Get(), &handle, BCRYPT_RSA_ALGORITHM, name.c_str(), 0);
     if (status != 0) {
       throw Unavailable(tier, "No key could be made", status);

@@ -8,12 +8,11 @@
 
 #include <gsl/util>
 
-#include "schannel/wide_text.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 
 namespace mtlspop::windows {
 namespace {
 
-using schannel::NarrowAscii;
 using Milliseconds = std::chrono::milliseconds;
 
 /// A wait for a mutex cannot be woken: it looks this often whether its caller still wants it.

@@ -2,14 +2,15 @@
 
 #include <utility>
 
+#include "mtlspop/base/encoding.hpp"
+
 namespace mtlspop::windows {
 
 std::string StatusText(std::int32_t status) {
-  static constexpr char digits[] = "0123456789ABCDEF";
   auto const bits = static_cast<std::uint32_t>(status);
   std::string text = "0x";
   for (unsigned shift = 32; shift != 0; shift -= 4) {
-    text += digits[bits >> (shift - 4) & 15U];
+    text += encoding::HexDigits[bits >> (shift - 4) & 15U];
   }
   return text;
 }

@@ -6,8 +6,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/context.hpp"
-#include "wait.hpp"
 
 namespace mtlspop::windows {
 

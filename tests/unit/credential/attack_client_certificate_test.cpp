@@ -15,8 +15,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "encoding.hpp"
 #include "fake_cloud.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "support/error_code_of.hpp"
 #include "support/temporary_directory.hpp"

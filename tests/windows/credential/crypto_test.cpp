@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto.hpp"
-#include "encoding.hpp"
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "test_certificates.hpp"
 

@@ -9,9 +9,10 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/openssl.hpp"
-#include "openssl/openssl_ptr.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -50,30 +51,6 @@ std::string Digest(BindingCertificate::Der const& der, EVP_MD const* algorithm, 
         "A digest over the certificate could not be computed", "Check that OpenSSL's default provider can be loaded");
   }
   return digest;
-}
-
-std::string Hex(std::string const& bytes) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string text;
-  for (char const character : bytes) {
-    auto const byte = static_cast<unsigned char>(character);
-    text += digits[byte >> 4U];
-    text += digits[byte & 15U];
-  }
-  return text;
-}
-
-/// RFC 4648 section 5, without padding.
-std::string Base64Url(std::string const& bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  auto const length = EVP_EncodeBlock(
-      reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<unsigned char const*>(bytes.data()),
-      static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  text.erase(std::find(text.begin(), text.end(), '='), text.end());
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  return text;
 }
 
 BindingCertificate::TimePoint ToTimePoint(ASN1_TIME const* time) {
@@ -149,9 +126,9 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
 
   BindingCertificate::Parts parts;
   auto const sha256 = Digest(chain.front(), EVP_sha256(), 32);
-  parts.X5tS256 = Base64Url(sha256);
-  parts.Sha256Thumbprint = Hex(sha256);
-  parts.Sha1Thumbprint = Hex(Digest(chain.front(), EVP_sha1(), 20));
+  parts.X5tS256 = encoding::ToBase64Url(encoding::AsBytes(sha256));
+  parts.Sha256Thumbprint = encoding::ToHex(encoding::AsBytes(sha256));
+  parts.Sha1Thumbprint = encoding::ToHex(encoding::AsBytes(Digest(chain.front(), EVP_sha1(), 20)));
   parts.Subject = SubjectOf(leaf.get());
   parts.NotBefore = ToTimePoint(X509_get0_notBefore(leaf.get()));
   parts.NotAfter = ToTimePoint(X509_get0_notAfter(leaf.get()));

@@ -6,7 +6,7 @@
 
 #include <gsl/util>
 
-#include "wait.hpp"
+#include "mtlspop/base/wait.hpp"
 
 namespace mtlspop::openssl {
 namespace {

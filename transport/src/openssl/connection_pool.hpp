@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "mtlspop/base/fork_epoch.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection.hpp"
-#include "openssl/fork_generation.hpp"
 
 namespace mtlspop::openssl {
 
@@ -91,7 +91,7 @@ class PoolSlot final {
   ~PoolSlot();
 
   /// Whether it was taken in the parent of this process, before a fork: then the connection is the parent's alone.
-  bool IsForeign() const noexcept { return generation_ != ForkGeneration(); }
+  bool IsForeign() const noexcept { return epoch_ != ForkEpoch(); }
   bool HasConnection() const noexcept { return !connection_.empty(); }
   Connection& Get() const noexcept { return *connection_.front().Held; }
   void Set(std::unique_ptr<Connection> connection);
@@ -104,7 +104,7 @@ class PoolSlot final {
   PooledConnections connection_;
   /// Of the place, as this was taken.
   std::uint64_t drops_;
-  std::uint64_t generation_ = ForkGeneration();
+  std::uint64_t epoch_ = ForkEpoch();
 };
 
 /// Thread safety: all members may be called from any thread at any time.

@@ -1,10 +1,9 @@
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <utility>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "openssl/fork_generation.hpp"
 #include "openssl/http1_exchange.hpp"
 #include "openssl/route.hpp"
 #include "openssl/signing_failure.hpp"
@@ -15,12 +14,11 @@ namespace {
 
 /// What belongs to one process and is made anew in a forked child.
 struct ProcessState {
-  explicit ProcessState(TransportOptions const& options)
-      : Generation(ForkGeneration()),
-        Contexts(options.Tls),
-        Pool(std::make_shared<ConnectionPool>(options.Pool, options.Time)) {}
+  ProcessState(ProcessState* /*parents*/, TransportOptions const& options)
+      : Contexts(options.Tls), Pool(std::make_shared<ConnectionPool>(options.Pool, options.Time)) {}
+  /// Closes the child's copies of the parent's sockets.
+  void Abandon() noexcept { Pool->Disown(); }
 
-  std::uint64_t const Generation;
   TlsContexts Contexts;
   std::shared_ptr<ConnectionPool> Pool;
 };
@@ -28,19 +26,7 @@ struct ProcessState {
 class OpenSslHttpTransport final : public HttpTransport {
  public:
   explicit OpenSslHttpTransport(TransportOptions options)
-      : options_(std::move(options)), routes_(options_), state_(new ProcessState{options_}) {}
-
-  ~OpenSslHttpTransport() override {
-    std::unique_ptr<ProcessState> state{state_.load()};
-    if (state->Generation != ForkGeneration()) {
-      // The parent's: let go of, not destroyed, as in State().
-      state->Pool->Disown();
-      static_cast<void>(state.release());
-    }
-  }
-
-  OpenSslHttpTransport(OpenSslHttpTransport const&) = delete;
-  OpenSslHttpTransport& operator=(OpenSslHttpTransport const&) = delete;
+      : options_(std::move(options)), routes_(options_), state_(options_) {}
 
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
@@ -48,14 +34,13 @@ class OpenSslHttpTransport final : public HttpTransport {
   void DropConnections(std::string_view x5tS256) noexcept override;
 
   mtlspop::PoolStatistics PoolStatistics() const override {
-    auto& state = State();
+    auto& state = state_.Get();
     auto statistics = state.Pool->Statistics();
     statistics.Bindings = state.Contexts.Count();
     return statistics;
   }
 
  private:
-  ProcessState& State() const;
   std::unique_ptr<Response> Exchange(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context);
   std::unique_ptr<Connection> Open(
@@ -64,29 +49,15 @@ class OpenSslHttpTransport final : public HttpTransport {
 
   TransportOptions const options_;
   RouteTable const routes_;
-  mutable std::atomic<ProcessState*> state_;
+  PerProcess<ProcessState, TransportOptions> const state_;
 };
-
-/// This process's state. In a child the parent's is let go of, not destroyed: its locks may be held for ever.
-ProcessState& OpenSslHttpTransport::State() const {
-  auto* state = state_.load(std::memory_order_acquire);
-  if (state->Generation == ForkGeneration()) {
-    return *state;
-  }
-  auto own = std::make_unique<ProcessState>(options_);
-  if (state_.compare_exchange_strong(state, own.get(), std::memory_order_acq_rel)) {
-    state->Pool->Disown();
-    state = own.release();
-  }
-  return *state;
-}
 
 void OpenSslHttpTransport::DropConnections(std::string_view x5tS256) noexcept {
   if (x5tS256.empty()) {
     return;  // connections without a binding are not anybody's
   }
   try {
-    auto& state = State();
+    auto& state = state_.Get();
     // In this order: whoever finds the pool without a connection finds no session either.
     state.Contexts.Forget(std::string{x5tS256});
     state.Pool->Drop(x5tS256);
@@ -111,7 +82,7 @@ std::unique_ptr<Response> OpenSslHttpTransport::Send(
 
 std::unique_ptr<Response> OpenSslHttpTransport::Exchange(
     Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
-  auto& state = State();
+  auto& state = state_.Get();
   auto const route = routes_.For(request, binding != nullptr);
   auto const& origin = request.Target.GetOrigin();
   auto const proxy = route.ProxyText();
@@ -140,7 +111,7 @@ std::unique_ptr<Response> OpenSslHttpTransport::Exchange(
 
 std::unique_ptr<Connection> OpenSslHttpTransport::Open(
     Route const& route, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) const {
-  auto& state = State();
+  auto& state = state_.Get();
   auto const limited = context.WithTimeout(options_.ConnectTimeout);
   try {
     Waiter waiter{limited, "Connecting"};

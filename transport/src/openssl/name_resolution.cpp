@@ -1,7 +1,6 @@
 #include "openssl/name_resolution.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -17,8 +16,8 @@
 #include <unistd.h>
 #include <gsl/util>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "openssl/fork_generation.hpp"
 #include "openssl/socket.hpp"
 
 namespace mtlspop::openssl {
@@ -81,7 +80,9 @@ class Lookups final {
  public:
   static constexpr std::ptrdiff_t MaximumAbandoned = 64;
 
-  /// Those of this process: in a forked child the parent's lock may be held for ever, and its threads are not there.
+  /// In a forked child the parent's lock may be held for ever, and its threads are not there.
+  explicit Lookups(Lookups* /*parents*/) {}
+  /// Those of this process.
   static Lookups& Instance();
 
   /// @throw Error `name_resolution_failed` where too many are left behind
@@ -91,24 +92,15 @@ class Lookups final {
   Question const* AnswerOf(std::shared_ptr<Question> const& question);
 
  private:
-  explicit Lookups(std::uint64_t generation) : generation_(generation) {}
   void Run(std::shared_ptr<Question> const& question) noexcept;
 
-  std::uint64_t const generation_;
   std::mutex mutex_;
   std::vector<std::shared_ptr<Question>> running_;
 };
 
 Lookups& Lookups::Instance() {
-  static std::atomic<Lookups*> instance{nullptr};
-  auto* known = instance.load(std::memory_order_acquire);
-  if (known == nullptr || known->generation_ != ForkGeneration()) {
-    std::unique_ptr<Lookups> own{new Lookups{ForkGeneration()}};
-    if (instance.compare_exchange_strong(known, own.get(), std::memory_order_acq_rel)) {
-      known = own.release();  // never destroyed: threads may outlive everything else
-    }
-  }
-  return *known;
+  static auto& instance = *new PerProcess<Lookups>;  // never destroyed: threads may outlive everything else
+  return instance.Get();
 }
 
 std::shared_ptr<Question> Lookups::Ask(std::string const& host, std::string const& port) {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/signer.hpp"
-#include "openssl/openssl_ptr.hpp"
 
 namespace mtlspop::openssl {
 

@@ -9,26 +9,6 @@
 
 namespace mtlspop::openssl {
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    Descriptor const closing{descriptor_};
-    descriptor_ = other.Release();
-  }
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
-}
-
-int Descriptor::Release() noexcept {
-  int const descriptor = descriptor_;
-  descriptor_ = -1;
-  return descriptor;
-}
-
 Descriptor StartConnect(sockaddr const* address, socklen_t length) {
   Descriptor socket{::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)};
   if (!socket.IsOpen()) {

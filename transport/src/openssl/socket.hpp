@@ -5,26 +5,10 @@
 
 #include <sys/socket.h>
 
+#include "mtlspop/base/posix/descriptor.hpp"
 #include "openssl/channel.hpp"
 
 namespace mtlspop::openssl {
-
-/// Owns a file descriptor.
-class Descriptor final {
- public:
-  Descriptor() noexcept = default;
-  explicit Descriptor(int descriptor) noexcept : descriptor_(descriptor) {}
-  Descriptor(Descriptor&& other) noexcept : descriptor_(other.Release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-
-  int Get() const noexcept { return descriptor_; }
-  bool IsOpen() const noexcept { return descriptor_ >= 0; }
-  int Release() noexcept;
-
- private:
-  int descriptor_ = -1;
-};
 
 /// Starts a connection without waiting. The result is closed where the system refused at once.
 Descriptor StartConnect(sockaddr const* address, socklen_t length);

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/channel.hpp"
-#include "openssl/openssl_ptr.hpp"
 #include "openssl/tls_context.hpp"
 
 namespace mtlspop::openssl {

@@ -9,8 +9,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "openssl/openssl_ptr.hpp"
 
 namespace mtlspop::openssl {
 

@@ -3,8 +3,8 @@
 /// @file
 /// The certificate authorities that vouch for servers, read once and shared by all connections.
 
+#include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "openssl/openssl_ptr.hpp"
 
 namespace mtlspop::openssl {
 

@@ -10,9 +10,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "mtlspop/base/fork_epoch.hpp"
+#include "mtlspop/base/posix/descriptor.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "openssl/fork_generation.hpp"
-#include "openssl/socket.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -25,12 +25,12 @@ constexpr std::size_t MaximumSockets = 15;
 int ThreadWakeDescriptor() {
   struct Wake {
     Descriptor Event;
-    std::uint64_t Generation = 0;
+    std::uint64_t Epoch = 0;
   };
   thread_local Wake wake;
-  if (!wake.Event.IsOpen() || wake.Generation != ForkGeneration()) {
+  if (!wake.Event.IsOpen() || wake.Epoch != ForkEpoch()) {
     wake.Event = Descriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-    wake.Generation = ForkGeneration();
+    wake.Epoch = ForkEpoch();
   }
   return wake.Event.Get();
 }

@@ -5,9 +5,9 @@
 
 #include <ws2tcpip.h>
 
+#include "mtlspop/base/wait.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "schannel/wide_text.hpp"
-#include "wait.hpp"
 
 namespace mtlspop::schannel {
 namespace {

@@ -10,12 +10,13 @@
 
 #include <gsl/util>
 
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/schannel.hpp"
 #include "schannel/certificate_keys.hpp"
 #include "schannel/system_error.hpp"
-#include "schannel/wide_text.hpp"
 
 namespace mtlspop::schannel {
 namespace {
@@ -76,33 +77,6 @@ std::array<std::uint8_t, Bytes> Digest(wchar_t const* algorithm, Der const& der)
         "Check that CNG's primitive provider is there, and whether a policy forbids the algorithm"}};
   }
   return digest;
-}
-
-template <std::size_t Bytes>
-std::string Hex(std::array<std::uint8_t, Bytes> const& digest) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string text;
-  for (auto const byte : digest) {
-    text += digits[byte >> 4U];
-    text += digits[byte & 15U];
-  }
-  return text;
-}
-
-/// RFC 4648 section 5, without padding: 43 characters for 32 bytes.
-std::string Base64Url(std::array<std::uint8_t, 32> const& digest) {
-  static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text;
-  unsigned bits = 0;
-  unsigned count = 0;
-  for (auto const byte : digest) {
-    bits = bits << 8U | byte;
-    for (count += 8; count >= 6; count -= 6) {
-      text += alphabet[bits >> (count - 6) & 63U];
-    }
-  }
-  text += alphabet[bits << (6 - count) & 63U];
-  return text;
 }
 
 BindingCertificate::TimePoint ToTimePoint(FILETIME time) {
@@ -176,9 +150,9 @@ std::shared_ptr<BindingCertificate const> Assemble(
     std::vector<Der> chain, PCCERT_CONTEXT leaf, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength) {
   BindingCertificate::Parts parts;
   auto const sha256 = Digest<32>(BCRYPT_SHA256_ALGORITHM, chain.front());
-  parts.X5tS256 = Base64Url(sha256);
-  parts.Sha256Thumbprint = Hex(sha256);
-  parts.Sha1Thumbprint = Hex(Digest<20>(BCRYPT_SHA1_ALGORITHM, chain.front()));
+  parts.X5tS256 = encoding::ToBase64Url(sha256);
+  parts.Sha256Thumbprint = encoding::ToHex(sha256);
+  parts.Sha1Thumbprint = encoding::ToHex(Digest<20>(BCRYPT_SHA1_ALGORITHM, chain.front()));
   parts.Subject = SubjectOf(leaf);
   parts.NotBefore = ToTimePoint(leaf->pCertInfo->NotBefore);
   parts.NotAfter = ToTimePoint(leaf->pCertInfo->NotAfter);
@@ -209,7 +183,7 @@ std::string CommonNameOf(PCCERT_CONTEXT certificate) {
 bool Matches(PCCERT_CONTEXT certificate, StoreQuery const& query, std::string const& thumbprint) {
   if (!query.Thumbprint.empty()) {
     Der const der(certificate->pbCertEncoded, certificate->pbCertEncoded + certificate->cbCertEncoded);
-    return Hex(Digest<20>(BCRYPT_SHA1_ALGORITHM, der)) == thumbprint;
+    return encoding::ToHex(Digest<20>(BCRYPT_SHA1_ALGORITHM, der)) == thumbprint;
   }
   return EqualsIgnoreCase(CommonNameOf(certificate), query.Subject) ||
          EqualsIgnoreCase(SubjectOf(certificate), query.Subject);

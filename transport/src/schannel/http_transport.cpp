@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "destination.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "proxy_selection.hpp"
 #include "request_rules.hpp"
 #include "schannel/async_request.hpp"
@@ -19,7 +20,6 @@
 #include "schannel/response_header.hpp"
 #include "schannel/server_trust.hpp"
 #include "schannel/session_pool.hpp"
-#include "schannel/wide_text.hpp"
 
 // Newer than the cross compiler's headers; the numbers are those of the Windows SDK's winhttp.h.
 #ifndef WINHTTP_OPTION_RESOLUTION_HOSTNAME

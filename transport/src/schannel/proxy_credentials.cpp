@@ -3,12 +3,8 @@
 #include <string_view>
 #include <utility>
 
-#include <windows.h>
-
-#include <wincrypt.h>
-
-#include "mtlspop/transport/error.hpp"
-#include "schannel/wide_text.hpp"
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 
 namespace mtlspop::schannel {
 
@@ -18,15 +14,12 @@ std::optional<ProxyCredentials> ReadProxyCredentials(Secret const& authorization
   if (text.substr(0, scheme.size()) != scheme) {
     return std::nullopt;
   }
-  auto const base64 = text.substr(scheme.size());
-  std::string plain(base64.size(), '\0');
-  auto bytes = static_cast<DWORD>(plain.size());
-  if (CryptStringToBinaryA(
-          base64.data(), static_cast<DWORD>(base64.size()), CRYPT_STRING_BASE64, reinterpret_cast<BYTE*>(plain.data()),
-          &bytes, nullptr, nullptr) == FALSE) {
+  auto bytes = encoding::FromBase64(text.substr(scheme.size()));
+  if (!bytes) {
     return std::nullopt;
   }
-  plain.resize(bytes);
+  std::string plain{bytes->begin(), bytes->end()};
+  Cleanse(bytes->data(), bytes->size());
   auto const colon = plain.find(':');
   ProxyCredentials credentials{
       Widen(plain.substr(0, colon)), colon == std::string::npos ? std::wstring{} : Widen(plain.substr(colon + 1))};

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "schannel/async_request.hpp"
 
@@ -40,10 +41,9 @@ std::size_t ReadPiece(BodyStream& body, gsl::span<std::uint8_t> buffer, Context 
 
 /// RFC 9112 section 7.1: WinHTTP leaves the framing to its caller.
 std::vector<std::uint8_t> Chunk(gsl::span<std::uint8_t const> data) {
-  static constexpr char digits[] = "0123456789abcdef";
   std::string size;
   for (auto left = data.size(); left != 0; left /= 16) {
-    size.insert(size.begin(), digits[left % 16]);
+    size.insert(size.begin(), encoding::HexDigits[left % 16]);
   }
   std::vector<std::uint8_t> chunk{size.begin(), size.end()};
   chunk.insert(chunk.end(), {'\r', '\n'});

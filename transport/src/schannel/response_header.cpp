@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "schannel/wide_text.hpp"
 
 namespace mtlspop::schannel {
 namespace {

@@ -6,9 +6,10 @@
 #include <iterator>
 #include <utility>
 
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "schannel/system_error.hpp"
-#include "schannel/wide_text.hpp"
 
 namespace mtlspop::schannel {
 namespace {
@@ -120,23 +121,12 @@ std::vector<std::vector<std::uint8_t>> DecodePem(std::string_view text, std::str
   for (auto at = text.find(begin); at != std::string_view::npos; at = text.find(begin, at)) {
     auto const content = at + begin.size();
     auto const stop = text.find(end, content);
-    std::vector<std::uint8_t> der;
     if (stop == std::string_view::npos) {
-      blocks.push_back(std::move(der));
+      blocks.emplace_back();
       break;
     }
-    auto const base64 = text.substr(content, stop - content);
-    DWORD bytes = 0;
-    auto const decode = [&](BYTE* out) {
-      return CryptStringToBinaryA(
-                 base64.data(), static_cast<DWORD>(base64.size()), CRYPT_STRING_BASE64, out, &bytes, nullptr,
-                 nullptr) != FALSE;
-    };
-    if (decode(nullptr)) {
-      der.resize(bytes);
-      der.resize(decode(der.data()) ? bytes : 0);
-    }
-    blocks.push_back(std::move(der));
+    auto der = encoding::FromBase64(text.substr(content, stop - content));
+    blocks.push_back(der ? std::move(*der) : std::vector<std::uint8_t>{});
     at = stop;
   }
   return blocks;

@@ -4,9 +4,9 @@
 #include <limits>
 #include <utility>
 
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "schannel/system_error.hpp"
-#include "schannel/wide_text.hpp"
 
 // Newer than the cross compiler's headers; the numbers are those of the Windows SDK's winhttp.h.
 #ifndef WINHTTP_OPTION_DISABLE_PROXY_AUTH_SCHEMES

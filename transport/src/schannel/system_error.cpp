@@ -5,15 +5,15 @@
 
 #include <windows.h>
 
-#include "schannel/wide_text.hpp"
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 
 namespace mtlspop::schannel {
 
 std::string DescribeStatus(std::uint32_t status) {
-  static constexpr char digits[] = "0123456789ABCDEF";
   std::string text = "0x";
   for (unsigned shift = 32; shift != 0; shift -= 4) {
-    text += digits[status >> (shift - 4) & 15U];
+    text += encoding::HexDigits[status >> (shift - 4) & 15U];
   }
   std::array<wchar_t, 512> message{};
   auto const length = FormatMessageW(

@@ -1,31 +1,28 @@
 #pragma once
 
 /// @file
-/// Waiting on a condition variable until something happens or a context ends.
+/// Waiting on a condition variable until something happens or a context ends. The context is a template's parameter, as
+/// `mtlspop::Context` belongs to a layer above.
 
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <string>
-
-#include "mtlspop/transport/context.hpp"
-#include "mtlspop/transport/error.hpp"
 
 namespace mtlspop {
 
 /// Waits, `lock` being held on entry and on return, until `ready()` is true, `until` has come, or `context` is
 /// cancelled or expired. Returns what `ready()` last said.
-template <class Ready>
+template <class Context, class Ready>
 bool WaitUntil(
     std::unique_lock<std::mutex>& lock,
     std::condition_variable& changed,
-    Context::TimePoint until,
+    typename Context::TimePoint until,
     Context const& context,
     Ready ready) {
   if (ready()) {
     return true;
   }
-  CancellationRegistration registration;
+  decltype(context.OnCancelled(nullptr)) registration;
   if (context.NotifiesOfCancellation()) {
     // The callback takes the lock that the waiter holds whenever it is not waiting, so that no wake-up is lost. It is
     // registered without the lock, since it runs at once where the context is cancelled already.
@@ -53,27 +50,25 @@ bool WaitUntil(
   bool const result = ready();
   // The registration's destructor waits for a running callback, which wants the lock.
   lock.unlock();
-  registration = CancellationRegistration{};
+  registration = {};
   lock.lock();
   return result || ready();
 }
 
 /// The same, for those who cannot go on where it is the context that ends.
-/// @throw Error `cancelled` or `deadline_exceeded`, with `what` as what was waited for
-template <class Ready>
+/// @throw what `Context::ThrowIfEnded` throws: `cancelled` or `deadline_exceeded`, with `what` as what was waited for
+template <class Context, class Ready>
 void WaitOrThrow(
     std::unique_lock<std::mutex>& lock,
     std::condition_variable& changed,
     Context const& context,
     char const* what,
     Ready ready) {
-  if (WaitUntil(lock, changed, Context::TimePoint::max(), context, ready)) {
-    return;
+  while (!WaitUntil(lock, changed, Context::TimePoint::max(), context, ready)) {
+    lock.unlock();
+    context.ThrowIfEnded(what);
+    lock.lock();
   }
-  lock.unlock();
-  context.ThrowIfEnded(what);
-  // The deadline was reached to the tick, and the clock says not yet.
-  throw Error{{errors::DeadlineExceeded, std::string{what} + " took longer than allowed", "Allow more time"}};
 }
 
 }  // namespace mtlspop

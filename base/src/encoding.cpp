@@ -1,15 +1,15 @@
-#include "encoding.hpp"
+#include "mtlspop/base/encoding.hpp"
 
 #include <algorithm>
-#include <array>
-
-#include "crypto.hpp"
 
 namespace mtlspop::encoding {
 namespace {
 
 constexpr std::string_view StandardAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view UrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// RFC 7468 section 3.
+bool IsWhitespace(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 std::string Encode(gsl::span<std::uint8_t const> data, std::string_view alphabet, bool padded) {
   std::string text;
@@ -30,7 +30,7 @@ std::string Encode(gsl::span<std::uint8_t const> data, std::string_view alphabet
 
 std::optional<std::vector<std::uint8_t>> Decode(std::string_view text, std::string_view alphabet, bool lenient) {
   if (lenient) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+    while (!text.empty() && IsWhitespace(text.back())) text.remove_suffix(1);
     for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
   }
   std::vector<std::uint8_t> data;
@@ -38,7 +38,7 @@ std::optional<std::vector<std::uint8_t>> Decode(std::string_view text, std::stri
   std::uint32_t group = 0;
   int bits = 0;
   for (char const c : text) {
-    if (lenient && (c == '\n' || c == '\r')) continue;
+    if (lenient && IsWhitespace(c)) continue;
     auto const value = alphabet.find(c);
     if (value == std::string_view::npos) return std::nullopt;
     group = (group << 6) | static_cast<std::uint32_t>(value);
@@ -67,18 +67,17 @@ std::optional<std::vector<std::uint8_t>> FromBase64Url(std::string_view text) {
   return Decode(text, UrlAlphabet, false);
 }
 
-std::string NewUuid() {
-  std::array<std::uint8_t, 16> bytes{};
-  crypto::FillRandom(bytes);
-  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0F) | 0x40);
-  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3F) | 0x80);
-  constexpr std::string_view digits = "0123456789abcdef";
+std::optional<std::vector<std::uint8_t>> FromAnyBase64(std::string_view text) {
+  bool const isUrl = text.find_first_of("-_") != std::string_view::npos;
+  return Decode(text, isUrl ? UrlAlphabet : StandardAlphabet, true);
+}
+
+std::string ToHex(gsl::span<std::uint8_t const> data) {
   std::string text;
-  text.reserve(36);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += digits[bytes[i] >> 4];
-    text += digits[bytes[i] & 15];
+  text.reserve(2 * data.size());
+  for (auto const byte : data) {
+    text += HexDigits[byte >> 4U];
+    text += HexDigits[byte & 15U];
   }
   return text;
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace mtlspop::schannel {
+namespace mtlspop {
 
 /// UTF-8 to UTF-16; a byte that is no UTF-8 becomes U+FFFD.
 std::wstring Widen(std::string_view text);
@@ -21,4 +21,4 @@ std::wstring WidenBytes(std::string_view bytes);
 /// The reverse; a character above U+00FF, which no header field can hold, becomes UTF-8.
 std::string NarrowBytes(std::wstring_view text);
 
-}  // namespace mtlspop::schannel
+}  // namespace mtlspop

@@ -1,10 +1,10 @@
-#include "schannel/wide_text.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 
 #include <algorithm>
 
 #include <windows.h>
 
-namespace mtlspop::schannel {
+namespace mtlspop {
 
 std::wstring Widen(std::string_view text) {
   auto const bytes = static_cast<int>(text.size());
@@ -57,4 +57,4 @@ std::string NarrowBytes(std::wstring_view text) {
   return bytes;
 }
 
-}  // namespace mtlspop::schannel
+}  // namespace mtlspop

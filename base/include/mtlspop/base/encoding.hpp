@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// Base64, base64url and random ids.
+/// Base64, base64url and hexadecimal.
 
 #include <cstdint>
 #include <optional>
@@ -16,7 +16,7 @@ namespace mtlspop::encoding {
 /// Base64 with padding, on one line (RFC 4648 section 4).
 std::string ToBase64(gsl::span<std::uint8_t const> data);
 
-/// Base64 with or without padding; line breaks are passed over. None for anything else.
+/// Base64 with or without padding; whitespace is passed over (RFC 7468 section 3). None for anything else.
 std::optional<std::vector<std::uint8_t>> FromBase64(std::string_view text);
 
 /// Base64url without padding (RFC 4648 section 5, RFC 7515 section 2).
@@ -25,8 +25,14 @@ std::string ToBase64Url(gsl::span<std::uint8_t const> data);
 /// Base64url without padding. None for anything else.
 std::optional<std::vector<std::uint8_t>> FromBase64Url(std::string_view text);
 
-/// A random UUID, version 4 (RFC 9562 section 5.4).
-std::string NewUuid();
+/// Base64 or base64url, with or without padding, for what is sent in either. None for anything else.
+std::optional<std::vector<std::uint8_t>> FromAnyBase64(std::string_view text);
+
+/// The digits of base 16 (RFC 4648 section 8).
+inline constexpr std::string_view HexDigits = "0123456789ABCDEF";
+
+/// Base 16, two upper case digits for each byte.
+std::string ToHex(gsl::span<std::uint8_t const> data);
 
 /// The bytes of a text, where they lie.
 inline gsl::span<std::uint8_t const> AsBytes(std::string_view text) noexcept {
