@@ -133,7 +133,7 @@ void Run() {
   auto const transport = mtlspop::MakeHttpTransport(emulator.TransportOptions());
   Thief const thief{transport, emulator.VaultUrl() + "/secrets/" + SecretName + "?api-version=7.4", token};
   auto const bare = thief.Try(nullptr);
-  narrator.Step("sent the token without a certificate");
+  narrator.Step("sent the token without a certificate, as if it were a bearer token");
   ExpectRefusal(bare, "without a certificate", "MissingClientCertificate");
   auto const other = GetOtherCertificate(emulator, transport);
   narrator.Step("got a certificate of another identity, " + other->X5tS256());

@@ -23,8 +23,9 @@ Thief::Thief(gsl::not_null<std::shared_ptr<mtlspop::HttpTransport>> transport, s
 
 Answer Thief::Try(std::shared_ptr<mtlspop::BindingCertificate const> const& certificate) const {
   mtlspop::Request request{"GET", mtlspop::Url::Parse(secretUrl_)};
-  request.Fields.Set("Authorization", "mtls_pop " + token_);
-  request.Fields.Set("x-ms-tokenboundauth", "true");
+  // Without a certificate it can only be passed off as one that needs none.
+  request.Fields.Set("Authorization", (certificate ? "mtls_pop " : "Bearer ") + token_);
+  if (certificate) request.Fields.Set("x-ms-tokenboundauth", "true");
   auto const context = mtlspop::Context{}.WithTimeout(std::chrono::seconds{10});
   auto const response = transport_->Send(request, certificate, context);
   auto const body = mtlspop::ReadToEnd(*response->Body, mtlspop::DefaultBufferedBodyBytes, context);

@@ -24,7 +24,7 @@ class Thief final {
  public:
   Thief(gsl::not_null<std::shared_ptr<mtlspop::HttpTransport>> transport, std::string secretUrl, std::string token);
 
-  /// Sends the token over a connection with this certificate, or with none.
+  /// Sends the token over a connection with this certificate, or as a bearer token over one with none.
   /// @throw mtlspop::Error where no answer came.
   Answer Try(std::shared_ptr<mtlspop::BindingCertificate const> const& certificate) const;
 

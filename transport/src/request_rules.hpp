@@ -7,8 +7,10 @@
 
 namespace mtlspop {
 
-/// That `request` can be sent, and may be sent with a binding certificate where it `isBound`.
-/// @throw Error `invalid_argument`, `binding_requires_https`
+/// That `request` can be sent, and may be sent with a binding certificate where it `isBound`, without one otherwise: a
+/// token travels over https only, a bound one with its certificate only, and to the host that the URL names.
+/// @throw Error `invalid_argument`, `binding_requires_https`, `authorization_requires_https`,
+/// `bound_token_without_binding`
 void CheckRequest(Request const& request, bool isBound);
 
 /// That `options` can be used.

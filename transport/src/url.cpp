@@ -77,6 +77,11 @@ std::string ParseHost(std::string_view text, bool bracketed) {
   if (host.front() == '.' || host.find("..") != std::string::npos) {
     Refuse("its host has an empty label");
   }
+  if (!bracketed && host.back() == '.') {
+    // The same name (RFC 1034 section 3.1), and one spelling of it from here on: certificates and the TLS hello have no
+    // final dot (RFC 6066 section 3), and two spellings would be two origins.
+    host.pop_back();
+  }
   auto const allowed = [bracketed](char character) {
     return bracketed ? IsHexDigit(character) || character == ':' || character == '.' : IsUnreserved(character);
   };

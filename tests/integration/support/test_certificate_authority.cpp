@@ -135,7 +135,8 @@ IssuedCertificate TestCertificateAuthority::Issue(CertificateRequest const& requ
       nextSerial_++, issued.Key.get(), X509_get_subject_name(certificate_.get()), request.NotBefore, request.NotAfter);
   auto* const certificate = issued.Certificate.get();
   SetName(X509_get_subject_name(certificate), request.CommonName);
-  AddExtension(certificate, certificate_.get(), NID_basic_constraints, "critical,CA:FALSE");
+  AddExtension(certificate, certificate_.get(), NID_basic_constraints, request.BasicConstraints);
+  AddExtension(certificate, certificate_.get(), NID_subject_key_identifier, "hash");
   AddExtension(certificate, certificate_.get(), NID_authority_key_identifier, "keyid");
   if (!request.KeyUsage.empty()) AddExtension(certificate, certificate_.get(), NID_key_usage, request.KeyUsage);
   if (!request.ExtendedKeyUsage.empty()) {

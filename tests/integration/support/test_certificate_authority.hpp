@@ -37,6 +37,8 @@ struct CertificateRequest {
   std::string ExtendedKeyUsage;
   /// Value of the key usage extension in OpenSSL's words, "" for none.
   std::string KeyUsage = "critical,digitalSignature";
+  /// Value of the basic constraints extension in OpenSSL's words.
+  std::string BasicConstraints = "critical,CA:FALSE";
 };
 
 /// A certificate with its key, in memory and in files.

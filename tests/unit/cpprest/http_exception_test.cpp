@@ -45,7 +45,8 @@ std::map<std::string, std::errc> const& Conditions() {
 }
 
 char const* const AboutTokensOrKeys[] = {
-    "binding_requires_https", "private_key_unusable", "invalid_binding_certificate"};
+    "binding_requires_https", "authorization_requires_https", "bound_token_without_binding", "private_key_unusable",
+    "invalid_binding_certificate"};
 
 std::vector<std::string> CodesIn(std::string const& header) {
   std::ifstream file{MTLSPOP_SOURCE_DIR "/" + header};

@@ -249,5 +249,15 @@ TEST(KeyStrengthTest, IsOrdered) {
   EXPECT_EQ(ToString(KeyStrength::KeyGuard), "keyguard");
 }
 
+/// RFC 5280 section 4.2.1.9: it is there to sign certificates, and who shows it would pass for the whole authority.
+TEST(AttackBindingCertificateTest, AnAuthoritysCertificateIsNoLeaf) {
+  TestCertificateAuthority root;
+  CertificateRequest request;
+  request.BasicConstraints = "critical,CA:TRUE";
+  request.KeyUsage = "critical,digitalSignature,keyCertSign";
+  auto const authority = root.Issue(request);
+  EXPECT_EQ(CodeFromPem(authority.CertificatePem, authority.PrivateKeyPem), InvalidCode());
+}
+
 }  // namespace
 }  // namespace mtlspop

@@ -74,7 +74,9 @@ void Run() {
   auto const secret = Get(*transport, url, fields, token.Binding);
   Require(secret.Status == 200, "the vault answered " + std::to_string(secret.Status) + ": " + secret.Body);
 
-  auto const bare = Get(*transport, url, fields);
+  Headers bearer;
+  bearer.Set("Authorization", "Bearer " + token.Token.Reveal());
+  auto const bare = Get(*transport, url, bearer);
   Require(bare.Status == 401, "the thief without a certificate was answered " + std::to_string(bare.Status));
   auto const other = GetToken(emulator, transport, UserAssigned(emulator));
   auto const foreign = Get(*transport, url, fields, other.Binding);

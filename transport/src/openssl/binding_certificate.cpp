@@ -13,6 +13,7 @@
 #include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "openssl/certificate_rules.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -75,6 +76,11 @@ std::string SubjectOf(X509* certificate) {
 void CheckUsage(X509* certificate) {
   if ((X509_get_extension_flags(certificate) & EXFLAG_INVALID) != 0) {
     Refuse("The certificate holds an extension that cannot be read", "Check where the certificate came from");
+  }
+  if (IsAuthorityOfOthers(certificate)) {
+    Refuse(
+        "The first certificate is one of an authority, which signs other certificates",
+        "Pass the leaf certificate first, then the ones above it");
   }
   if ((X509_get_key_usage(certificate) & KU_DIGITAL_SIGNATURE) == 0) {
     Refuse(

@@ -104,7 +104,8 @@ std::unique_ptr<Connection> Route::ConnectThroughProxy(
     if (address.IsHttps()) {
       // Never with a binding: the certificate is for the origin.
       connection->AddTls(
-          contexts.For(nullptr), {address.ToString(), address.Host, TlsVersion::Tls13, limits.Renegotiations});
+          contexts.For(nullptr),
+          {"proxy " + address.ToString(), address.Host, TlsVersion::Tls13, limits.Renegotiations});
       connection->ShakeHands(waiter);
     }
     if (UsesTls()) {
@@ -157,7 +158,12 @@ void Route::OpenTunnel(Connection& connection, TransportLimits const& limits, Wa
 }
 
 TlsChannel::Options Route::Tls() const {
-  return {origin_->ToString(), origin_->Host, maximumVersion_, renegotiations_};
+  // A session is of one way, as a connection is: what was negotiated through a proxy is not resumed past it.
+  auto peer = origin_->ToString();
+  if (proxy_ != nullptr) {
+    peer.append(" through ").append(ProxyText());
+  }
+  return {std::move(peer), origin_->Host, maximumVersion_, renegotiations_};
 }
 
 RequestForm Route::Form() const noexcept {

@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "openssl/tls_error.hpp"
+#include "openssl/tls_profile.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -20,6 +21,9 @@ constexpr std::size_t MaximumBytesWithoutData = 512 * 1024;
 /// How much may wait to be sent: a record, and what a renegotiation with long chains adds to it. A peer that makes
 /// OpenSSL answer (a key update asks for one) and never reads would grow it without end.
 constexpr std::size_t MaximumUnsentBytes = 512 * 1024;
+
+/// Names are in the subject alternative name or nowhere (RFC 9525 section 2).
+constexpr unsigned HostFlags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
 
 /// OpenSSL judges a result by the thread's error queue, where other code may have left something. Looking is cheaper
 /// than emptying.
@@ -55,21 +59,8 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over
   SSL_set_bio(ssl, released, released);
   SSL_set_app_data(ssl, this);
   SSL_set_connect_state(ssl);
-  SSL_set_max_proto_version(ssl, options_.MaximumVersion == TlsVersion::Tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
-  bool named = false;
-  if (IsAddressLiteral(options_.Host)) {
-    named = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), options_.Host.c_str()) == 1;
-  } else {
-    // Names are in the subject alternative name or nowhere (RFC 9525 section 2).
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    // A name with a final dot is the same name, but neither SNI nor certificates have it (RFC 6066 section 3).
-    if (options_.Host.back() == '.') {
-      options_.Host.pop_back();
-    }
-    named = !options_.Host.empty() && SSL_set1_host(ssl, options_.Host.c_str()) == 1 &&
-            SSL_set_tlsext_host_name(ssl, options_.Host.c_str()) == 1;
-  }
-  if (!named) {
+  LimitTlsVersion(ssl, options_.MaximumVersion);
+  if (!SetPeerName()) {
     // Without a name to compare with, any trusted certificate would do.
     ERR_clear_error();
     throw Error{ErrorDetails{
@@ -82,6 +73,30 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over
       unseenSession_ = std::move(session);
     }
   }
+}
+
+/// Says which server is meant: in the hello, and to the verification of the certificate.
+bool TlsChannel::SetPeerName() {
+  auto* const ssl = ssl_.get();
+  auto const& host = options_.Host;
+  hostIsAddress_ = IsAddressLiteral(host);
+  if (hostIsAddress_) {
+    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
+  }
+  SSL_set_hostflags(ssl, HostFlags);
+  return !host.empty() && SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
+}
+
+/// What every handshake must have established, the later ones of a connection too: a certificate, a verified one, for
+/// this host. OpenSSL sees to all three; whoever configures it cannot talk this out of it.
+bool TlsChannel::IsPeerVerified() const noexcept {
+  auto* const certificate = SSL_get0_peer_certificate(ssl_.get());
+  if (certificate == nullptr || SSL_get_verify_result(ssl_.get()) != X509_V_OK) {
+    return false;
+  }
+  auto const& host = options_.Host;
+  return hostIsAddress_ ? X509_check_ip_asc(certificate, host.c_str(), 0) == 1
+                        : X509_check_host(certificate, host.data(), host.size(), HostFlags, nullptr) == 1;
 }
 
 TlsChannel::~TlsChannel() {
@@ -234,6 +249,9 @@ void TlsChannel::OnHandshake(SSL const* ssl, int where, int /*result*/) {
   if ((where & SSL_CB_HANDSHAKE_START) != 0 && self.handshakeDone_ && SSL_version(ssl) < TLS1_3_VERSION) {
     self.CountRenegotiation();
   }
+  if ((where & SSL_CB_HANDSHAKE_DONE) != 0 && !self.IsPeerVerified()) {
+    self.abort_ = Abort::PeerNotVerified;
+  }
 }
 
 void TlsChannel::CountRenegotiation() noexcept {
@@ -259,7 +277,7 @@ IoStatus TlsChannel::TryHandshake() {
   lastBelow_ = IoStatus::Done;
   EmptyErrorQueue();
   int const result = SSL_do_handshake(ssl_.get());
-  if (result == 1) {
+  if (result == 1 && abort_ == Abort::None) {
     handshakeDone_ = true;
     return IoStatus::Done;
   }
@@ -278,8 +296,9 @@ IoResult TlsChannel::TryRead(gsl::span<std::uint8_t> buffer) {
   EmptyErrorQueue();
   std::size_t count = 0;
   int const result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &count);
-  IoResult const done = result == 1 ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};
-  if (result == 1) {
+  bool const good = result == 1 && abort_ == Abort::None;
+  IoResult const done = good ? IoResult{IoStatus::Done, count} : IoResult{Judge(result)};
+  if (good) {
     bytesWithoutData_ = 0;
   }
   if (HoldsBack()) {
@@ -381,6 +400,12 @@ IoStatus TlsChannel::JudgeEnd() {
 }
 
 ErrorDetails TlsChannel::DescribeAbort() const {
+  if (abort_ == Abort::PeerNotVerified) {
+    return {
+        errors::ServerCertificateRejected,
+        "The TLS handshake with " + options_.Host + " ended without a verified certificate of it",
+        "Check the process's OpenSSL configuration (OPENSSL_CONF): something turns the verification of servers off"};
+  }
   if (abort_ == Abort::CertificateUnusable) {
     auto const& algorithms = context_->SignatureAlgorithms();
     return {

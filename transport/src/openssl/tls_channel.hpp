@@ -22,7 +22,7 @@ namespace mtlspop::openssl {
 class TlsChannel final : public Channel {
  public:
   struct Options {
-    /// The origin, as text: under this name sessions are kept.
+    /// Origin and proxy, as text: under this name sessions are kept.
     std::string Peer;
     /// The name or address that the server's certificate must be for.
     std::string Host;
@@ -66,7 +66,7 @@ class TlsChannel final : public Channel {
   void ForgetSession() noexcept { context_->ForgetSessions(); }
 
  private:
-  enum class Abort { None, TooManyRenegotiations, CertificateUnusable, TooMuchHandshake, OutOfMemory };
+  enum class Abort { None, PeerNotVerified, TooManyRenegotiations, CertificateUnusable, TooMuchHandshake, OutOfMemory };
 
   static BIO_METHOD* Method();
   static TlsChannel& Of(SSL const* ssl) noexcept;
@@ -84,6 +84,8 @@ class TlsChannel final : public Channel {
   void KeepSession(SslSessionPtr session) noexcept;
   bool SendOrKeep(gsl::span<std::uint8_t const> bytes) noexcept;
   void CountRenegotiation() noexcept;
+  bool SetPeerName();
+  bool IsPeerVerified() const noexcept;
   IoStatus Judge(int result);
   IoStatus JudgeEnd();
   ErrorDetails DescribeAbort() const;
@@ -103,6 +105,7 @@ class TlsChannel final : public Channel {
   /// How the connection ended, where it is over.
   std::optional<IoStatus> ended_;
   bool handshakeDone_ = false;
+  bool hostIsAddress_ = false;
   Abort abort_ = Abort::None;
   std::size_t certificateRequests_ = 0;
   std::size_t renegotiations_ = 0;

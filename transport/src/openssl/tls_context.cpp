@@ -6,7 +6,9 @@
 #include <openssl/err.h>
 
 #include "mtlspop/transport/openssl.hpp"
+#include "openssl/certificate_rules.hpp"
 #include "openssl/tls_channel.hpp"
+#include "openssl/tls_profile.hpp"
 #include "openssl/trust_store.hpp"
 
 namespace mtlspop::openssl {
@@ -24,6 +26,19 @@ constexpr std::size_t MaximumContexts = 1024;
   throw Error{ErrorDetails{code, std::move(what), std::move(action)}};
 }
 
+/// Adds to OpenSSL's own checks that a server does not show the certificate of an authority, which is there to sign
+/// others (RFC 5280 section 4.2.1.9). One that signed itself is no authority's but what its owner asks to be trusted.
+int VerifyCertificate(int good, X509_STORE_CTX* verification) {
+  if (good != 1 || X509_STORE_CTX_get_error_depth(verification) != 0) {
+    return good;
+  }
+  if (IsAuthorityOfOthers(X509_STORE_CTX_get_current_cert(verification))) {
+    X509_STORE_CTX_set_error(verification, X509_V_ERR_INVALID_PURPOSE);
+    return 0;
+  }
+  return 1;
+}
+
 }  // namespace
 
 TlsContext::TlsContext(X509_STORE* trust, TlsVersion minimum, std::shared_ptr<BindingCertificate const> binding)
@@ -34,15 +49,16 @@ TlsContext::TlsContext(X509_STORE* trust, TlsVersion minimum, std::shared_ptr<Bi
         "Check OpenSSL's installation and configuration");
   }
   auto* const context = context_.get();
-  SSL_CTX_set_min_proto_version(context, minimum == TlsVersion::Tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  ApplyTlsProfile(context, minimum);
+  // Both stores: the second, which a configuration can name, would win.
   SSL_CTX_set1_cert_store(context, trust);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set1_verify_cert_store(context, trust);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, &VerifyCertificate);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_mode(
       context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   // One read call for a whole record, or several, instead of two for each.
   SSL_CTX_set_read_ahead(context, 1);
-  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION);
   // HTTP/2 forbids renegotiation (RFC 9113 section 9.2.1).
   static constexpr unsigned char protocols[] = "\x08http/1.1";
   SSL_CTX_set_alpn_protos(context, protocols, sizeof protocols - 1);

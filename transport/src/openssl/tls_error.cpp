@@ -113,7 +113,9 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
   }
   return {
       errors::TlsHandshakeFailed, "TLS with " + host + " failed: " + ReasonText(queue),
-      "Check that the port speaks TLS 1.2 or 1.3 and that nothing on the way interferes"};
+      "Check that the port speaks TLS 1.2 or 1.3, with an ECDHE key exchange and AES-GCM or ChaCha20-Poly1305 (RFC "
+      "9325), "
+      "and that nothing on the way interferes"};
 }
 
 }  // namespace mtlspop::openssl

@@ -56,6 +56,8 @@ X509StorePtr MakeTrustStore(TrustOptions const& options) {
   if (!store) {
     Refuse("OpenSSL could not make a trust store", "Check the process's memory");
   }
+  // Who names an issuing authority, or the server's own certificate, means that one: it needs no root above it.
+  X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN);
   bool const own = !options.CaFile.empty() || !options.CaPem.empty();
   if (options.UseSystemStore.value_or(!own) && X509_STORE_set_default_paths(store.get()) != 1) {
     Refuse(

@@ -7,11 +7,6 @@
 
 namespace mtlspop::errors {
 
-/// A request was to be authorized for a URL that is not https. No token was asked for and nothing was sent.
-inline constexpr ErrorCode AuthorizationRequiresHttps{"authorization_requires_https"};
-/// A bound token came without the certificate that it is bound to, or a request carries one without the other. Nothing
-/// was sent.
-inline constexpr ErrorCode BoundTokenWithoutBinding{"bound_token_without_binding"};
 /// The resource answered a bound request with a redirect, which is never followed.
 inline constexpr ErrorCode RedirectRefused{"redirect_refused"};
 /// The resource's challenge names a resource that the host called is not part of, or a token service that is no https URL.

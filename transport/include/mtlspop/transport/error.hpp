@@ -94,6 +94,10 @@ inline constexpr ErrorCode DeadlineExceeded{"deadline_exceeded"};
 inline constexpr ErrorCode InvalidArgument{"invalid_argument"};
 /// A binding certificate was to be used on a URL that is not https. Nothing was sent.
 inline constexpr ErrorCode BindingRequiresHttps{"binding_requires_https"};
+/// A token was to go to a URL that is not https. Nothing was sent, and none was asked for where it was still to be had.
+inline constexpr ErrorCode AuthorizationRequiresHttps{"authorization_requires_https"};
+/// A bound token came without the certificate that it is bound to. Nothing was sent.
+inline constexpr ErrorCode BoundTokenWithoutBinding{"bound_token_without_binding"};
 /// The host name could not be resolved.
 inline constexpr ErrorCode NameResolutionFailed{"name_resolution_failed"};
 /// No TCP connection could be made.

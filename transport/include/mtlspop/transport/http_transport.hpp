@@ -40,6 +40,9 @@ namespace mtlspop {
 enum class TlsVersion { Tls12, Tls13 };
 
 /// Which certificate authorities vouch for servers. Verification itself has no switch.
+///
+/// A certificate given here is trusted as it is: a root, an issuing authority without its root, or a server's own
+/// certificate. Where one is given it is the only one that is trusted, unless `UseSystemStore` says otherwise.
 struct TrustOptions {
   /// Trust what the operating system trusts. Left out where `CaFile` or `CaPem` is given, unless this is set to true.
   std::optional<bool> UseSystemStore;

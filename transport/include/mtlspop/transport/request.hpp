@@ -16,8 +16,12 @@ namespace mtlspop {
 /// because it belongs to the attempt, not to the message.
 ///
 /// `Content-Length`, `Transfer-Encoding`, `Connection`, `Expect`, `Upgrade` and `TE` are the transport's own and refused
-/// in `Fields` with `invalid_argument`. So are a second `Host` (one may be set to a value of the caller's), a name that is
-/// not a token, a value with a line break or a NUL, and the method `CONNECT`.
+/// in `Fields` with `invalid_argument`. So are a second `Host`, a name that is not a token, a value with a control character
+/// other than the tab, and the method `CONNECT`. One `Host` may be set to a value of the caller's, but for a request with a
+/// token or a binding: there it has to be that of the URL.
+///
+/// `Authorization`, `x-ms-authorization-auxiliary`, `x-ms-tokenboundauth` and `access_token` in the query go over https only
+/// (`authorization_requires_https`), and the scheme `mtls_pop` with a binding only (`bound_token_without_binding`).
 ///
 /// Thread safety: one thread at a time.
 struct Request {

@@ -13,7 +13,7 @@ namespace mtlspop {
 struct Origin {
   /// "http" or "https".
   std::string Scheme;
-  /// Lower case; an IPv6 address without its brackets.
+  /// Lower case and without a final dot; an IPv6 address without its brackets.
   std::string Host;
   /// 1 to 65535.
   std::uint16_t Port = 0;
