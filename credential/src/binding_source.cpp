@@ -126,25 +126,28 @@ system_clock::time_point RotateOn(system_clock::time_point issuedOn, system_cloc
   return notAfter - std::min<system_clock::duration>(std::chrono::hours{24}, (notAfter - issuedOn) / 2);
 }
 
-BindingSource::BindingSource(Options options, ImdsClient imds)
-    : options_(std::move(options)), imds_(std::move(imds)), rotateOn_(Never) {}
+BindingSource::BindingSource(Options options, ImdsClient imds, BindingLife& life)
+    : options_(std::move(options)), imds_(std::move(imds)), life_(life), rotateOn_(Never) {}
 
 BindingSource::State::State(State* parents) {
   if (parents == nullptr) return;
   std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
   if (!lock) return;
-  Current = parents->Current;
-  RefusedX5tS256 = parents->RefusedX5tS256;
-  RefusedKey = parents->RefusedKey;
+  Last = parents->Last;
 }
 
-std::shared_ptr<StoredBinding const> BindingSource::Get(std::string const& correlationId, Context const& context) {
-  Binding current;
+std::shared_ptr<StoredBinding const> BindingSource::Current() const {
+  Binding last;
   {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const lock{state.Mutex};
-    current = state.Current;
+    last = state.Last;
   }
+  return last && life_.IsCurrent(last->Certificate->X5tS256()) ? last : nullptr;
+}
+
+std::shared_ptr<StoredBinding const> BindingSource::Get(std::string const& correlationId, Context const& context) {
+  auto const current = Current();
   if (current && IsUsable(*current, options_.Time->Now())) return current;
   try {
     return JoinOrMake(Purpose::Use, correlationId, context);
@@ -197,12 +200,12 @@ std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
     Purpose purpose, std::string const& correlationId, Context const& context) {
   auto& state = state_.Get();
   std::shared_ptr<Flight<Binding>> flight;
-  int drops = 0;
+  auto moment = life_.Moment();
   {
     std::lock_guard<std::mutex> const lock{state.Mutex};
-    drops = state.Drops;
     auto const now = options_.Time->Now();
-    auto const& current = state.Current;
+    bool const isCurrent = state.Last && life_.IsCurrent(state.Last->Certificate->X5tS256());
+    auto const current = isCurrent ? state.Last : nullptr;
     if (purpose == Purpose::Use && current && IsUsable(*current, now)) return current;
     // There is none, as in a child of fork() it may be: what is due is the first one, for whoever asks for it.
     if (!current) rotateOn_.store(Never);
@@ -223,8 +226,8 @@ std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
   try {
     auto binding = LoadOrIssue(correlationId, context);
     // The one before was refused meanwhile, and this one may be for the same key.
-    while (!Adopt(binding, drops)) {
-      drops = Drops();
+    while (!Adopt(binding, moment)) {
+      moment = life_.Moment();
       binding = Issue(correlationId, context);
       Save(*binding);
     }
@@ -253,8 +256,10 @@ std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
   {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const guard{state.Mutex};
-    unwanted = state.Current ? state.Current->Certificate->X5tS256() : state.RefusedX5tS256;
+    if (state.Last) unwanted = state.Last->Certificate->X5tS256();
   }
+  // Nobody else shall begin with what was refused here.
+  if (!unwanted.empty() && !life_.IsCurrent(unwanted)) Remove(unwanted);
   if (auto loaded = Load(unwanted)) return loaded;
   auto issued = Issue(correlationId, context);
   Save(*issued);
@@ -267,7 +272,7 @@ std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwa
     if (!loaded || !loaded->Certificate) return nullptr;
     auto const& certificate = *loaded->Certificate;
     auto const now = options_.Time->Now();
-    bool const good = certificate.X5tS256() != unwanted && !options_.IsRejected(certificate.X5tS256()) &&
+    bool const good = certificate.X5tS256() != unwanted && !life_.IsRefused(certificate.X5tS256()) &&
                       loaded->Attested == (options_.Attestation != nullptr) &&
                       certificate.Strength() >= options_.MinimumStrength && certificate.IsValidAt(now) &&
                       now < RotationTime(*loaded);
@@ -343,23 +348,15 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
 }
 
 std::shared_ptr<BindingKey const> BindingSource::ReusableKey() {
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  return state.Current ? state.Current->Key : nullptr;
-}
-
-int BindingSource::Drops() const {
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  return state.Drops;
+  auto const current = Current();
+  return current ? current->Key : nullptr;
 }
 
 KeyRequest BindingSource::NextKey() {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  bool const forceNew = state.Current || !state.RefusedX5tS256.empty();
-  KeyRequest request{options_.MinimumStrength, options_.KeyName, forceNew};
-  request.Refused = state.Current && state.Current->Key ? state.Current->Key->SubjectPublicKeyInfo() : state.RefusedKey;
+  KeyRequest request{options_.MinimumStrength, options_.KeyName, state.Last != nullptr};
+  if (state.Last && state.Last->Key) request.Refused = state.Last->Key->SubjectPublicKeyInfo();
   return request;
 }
 
@@ -371,48 +368,24 @@ void BindingSource::Save(StoredBinding const& binding) {
   }
 }
 
-bool BindingSource::Adopt(Binding const& binding, int drops) {
-  std::string retired;
-  {
-    auto& state = state_.Get();
-    std::lock_guard<std::mutex> const lock{state.Mutex};
-    if (state.Drops != drops) return false;
-    if (state.Current) retired = state.Current->Certificate->X5tS256();
-    state.Current = binding;
-    state.RefusedX5tS256.clear();
-    state.RefusedKey.clear();
-    rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
-    state.NextTryOn = 0;
-    state.FailedRotations = 0;
-    state.IsRotating = false;  // before anybody sees the new binding, and finds the next rotation due
-  }
-  options_.OnRenewed(binding->Certificate->X5tS256(), retired);
-  return true;
-}
-
-bool BindingSource::IsCurrent(std::string_view x5tS256) {
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  return state.Current && state.Current->Certificate->X5tS256() == x5tS256;
-}
-
-void BindingSource::Drop(std::string_view x5tS256) {
-  {
-    auto& state = state_.Get();
-    std::lock_guard<std::mutex> const lock{state.Mutex};
-    if (state.Current && state.Current->Certificate->X5tS256() == x5tS256) {
-      state.RefusedKey = state.Current->Key ? state.Current->Key->SubjectPublicKeyInfo() : std::vector<std::uint8_t>{};
-      state.Current = nullptr;
-      state.RefusedX5tS256 = x5tS256;
-      ++state.Drops;
-      rotateOn_.store(Never);
-    }
-  }
+void BindingSource::Remove(std::string const& x5tS256) {
   try {
     options_.Store->Remove(options_.StoreName, x5tS256);
   } catch (std::exception const& exception) {
     options_.Log.Write(LogLevel::Warning, "binding_store_remove_failed", {{"what", exception.what()}});
   }
+}
+
+bool BindingSource::Adopt(Binding const& binding, std::uint64_t moment) {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  if (!life_.AdoptUnlessRefusedSince(moment, binding->Certificate->X5tS256())) return false;
+  state.Last = binding;
+  rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
+  state.NextTryOn = 0;
+  state.FailedRotations = 0;
+  state.IsRotating = false;  // before anybody sees the new binding, and finds the next rotation due
+  return true;
 }
 
 bool BindingSource::IsUsable(StoredBinding const& binding, TimePoint now) const {

@@ -16,6 +16,7 @@
 #include <gsl/pointers>
 
 #include "attestation_cache.hpp"
+#include "binding_life.hpp"
 #include "flight.hpp"
 #include "imds_client.hpp"
 #include "mtlspop/base/per_process.hpp"
@@ -43,12 +44,9 @@ class BindingSource final {
     std::string KeyName;
     gsl::not_null<std::shared_ptr<Clock>> Time;
     Logger Log;
-    /// Whether a binding of this `x5t#S256` was refused by the other side.
-    std::function<bool(std::string_view x5tS256)> IsRejected;
-    /// There is a new binding. `retired` is the `x5t#S256` of the one before it, "" where there was none.
-    std::function<void(std::string const& x5tS256, std::string const& retired)> OnRenewed;
   };
-  BindingSource(Options options, ImdsClient imds);
+  /// Borrows `life`, which says whether the binding that was made last is still the current one.
+  BindingSource(Options options, ImdsClient imds, BindingLife& life);
 
   /// A binding that lives. `context` is that of the work, not of a caller who may leave.
   /// @throw Error what keys, attestation and IMDS throw; `issued_certificate_rejected`
@@ -63,11 +61,6 @@ class BindingSource final {
   /// @throw Error as `Get`
   void Rotate(std::string const& correlationId, Context const& context);
 
-  /// Whether this is the binding that is given out.
-  bool IsCurrent(std::string_view x5tS256);
-  /// The binding was refused: it is not given out again, and the next one has a new key.
-  void Drop(std::string_view x5tS256);
-
   /// Throws the errors that are known before anything is sent.
   /// @throw Error `minimum_strength_not_available`, `key_unavailable`, `attestation_failed`
   void CheckKeys(Context const& context) const;
@@ -79,6 +72,7 @@ class BindingSource final {
   Binding JoinOrMake(Purpose purpose, std::string const& correlationId, Context const& context);
   Binding LoadOrIssue(std::string const& correlationId, Context const& context);
   Binding Load(std::string const& unwanted);
+  void Remove(std::string const& x5tS256);
   Binding Issue(std::string const& correlationId, Context const& context);
   Binding IssueFor(
       std::shared_ptr<BindingKey const> key,
@@ -87,10 +81,11 @@ class BindingSource final {
       Context const& context);
   std::shared_ptr<BindingKey const> ReusableKey();
   KeyRequest NextKey();
-  int Drops() const;
   void Save(StoredBinding const& binding);
-  /// Takes it into use; false where one was refused since there were `drops`.
-  bool Adopt(Binding const& binding, int drops);
+  /// Takes it into use; false where the one before was refused since `moment`.
+  bool Adopt(Binding const& binding, std::uint64_t moment);
+  /// The binding that was made last, null where it is not the current one any more.
+  Binding Current() const;
   bool IsUsable(StoredBinding const& binding, TimePoint now) const;
 
   struct State {
@@ -99,14 +94,9 @@ class BindingSource final {
     explicit State(State* parents);
 
     std::mutex Mutex;
-    Binding Current;
+    /// The one that was made last. Where it is not the current one any more, the next one has a new key.
+    Binding Last;
     std::shared_ptr<Flight<Binding>> UnderWay;
-    /// Of the binding before, where it was refused: the next one has a new key.
-    std::string RefusedX5tS256;
-    /// Its public key, where that is known.
-    std::vector<std::uint8_t> RefusedKey;
-    /// How often a binding was refused that was in use.
-    int Drops = 0;
     /// Ticks of the system clock, after failures.
     std::atomic<std::chrono::system_clock::rep> NextTryOn{0};
     std::atomic<int> FailedRotations{0};
@@ -115,6 +105,7 @@ class BindingSource final {
 
   Options options_;
   ImdsClient imds_;
+  BindingLife& life_;
   PerProcess<State> state_;
   /// Ticks of the system clock; the largest number where there is no binding. Looked at by every call, so not in a
   /// `State`.

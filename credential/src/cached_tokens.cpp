@@ -10,7 +10,6 @@ constexpr char const* GettingAToken = "Getting a token";
 /// How long work may take in all, with all retries: IMDS may answer 410 for 70 seconds, twice. What hangs ends then, and
 /// its reason reaches whoever joined it later.
 constexpr std::chrono::minutes FetchTimeout{5};
-constexpr std::size_t MostRejected = 64;
 
 /// Claims go first, since they alone may hold any character.
 std::string FlightKey(TokenRequest const& request, TokenRoute route) {
@@ -27,21 +26,19 @@ bool EndedByCaller(Error const& error, Context const& context) noexcept {
 }  // namespace
 
 CachedTokens::CachedTokens(
-    std::string_view owner, gsl::not_null<std::shared_ptr<Clock>> clock, Logger log, Fetch fetch, OnUnused onUnused)
+    std::string_view owner,
+    gsl::not_null<std::shared_ptr<Clock>> clock,
+    Logger log,
+    TokenCache& cache,
+    BindingLife& life,
+    Fetch fetch)
     : owner_(owner),
       ownedClock_(std::move(clock)),
       clock_(ownedClock_.get()),
       log_(std::move(log)),
       fetch_(std::move(fetch)),
-      onUnused_(std::move(onUnused)) {}
-
-CachedTokens::State::State(State* parents) {
-  if (parents == nullptr) return;
-  std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
-  if (!lock) return;
-  Rejected = parents->Rejected;
-  Retiring = parents->Retiring;
-}
+      cache_(cache),
+      life_(life) {}
 
 AccessToken CachedTokens::Get(TokenRequest const& request, TokenRoute route, Context const& context) {
   if (request.Claims.empty()) {
@@ -102,7 +99,7 @@ AccessToken CachedTokens::GetInsteadOf(
     // It, or another that came meanwhile; none where it was refused meanwhile.
     if (cache_.Find(request, route, now, stale) == Freshness::None) throw;
     bool const lives = now < stale.ExpiresOn && (!stale.Binding || stale.Binding->IsValidAt(now));
-    if (!lives || (stale.Binding && IsRejected(stale.Binding->X5tS256()))) throw;
+    if (!lives || (stale.Binding && life_.IsRefused(stale.Binding->X5tS256()))) throw;
     log_.Write(
         LogLevel::Warning, "token_served_close_to_expiry",
         {{"credential", owner_}, {"reason", error.Code().Name()}, {"error", error.what()}});
@@ -164,10 +161,9 @@ void CachedTokens::Fly(
     Context const& context) {
   try {
     auto token = FetchUsable(request, route, isRefresh, context);
-    Keep(request, route, token);
+    life_.Keep(request, route, token);
     Land(key, flight);
     flight->Complete(std::move(token));
-    ReportUnused();
   } catch (...) {
     auto failure = Failure::Current();
     cache_.NoteFailedRefresh(request, route, clock_->Now());
@@ -185,18 +181,11 @@ void CachedTokens::Fly(
   }
 }
 
-void CachedTokens::Keep(TokenRequest const& request, TokenRoute route, AccessToken const& token) {
-  if (token.Binding && IsRejected(token.Binding->X5tS256())) return;
-  cache_.Put(request, route, token, clock_->Now());
-  // Whoever rejects a binding marks it first and drops its tokens then: one of the two meets a token that was put in between.
-  if (token.Binding && IsRejected(token.Binding->X5tS256())) cache_.DropBinding(token.Binding->X5tS256());
-}
-
 AccessToken CachedTokens::FetchUsable(
     TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context) {
   auto token = fetch_(request, route, isRefresh, context);
   // Somebody may have found the binding refused while the token was under way.
-  if (!token.Binding || !IsRejected(token.Binding->X5tS256())) return token;
+  if (!token.Binding || !life_.IsRefused(token.Binding->X5tS256())) return token;
   return fetch_(request, route, isRefresh, context);
 }
 
@@ -205,66 +194,6 @@ void CachedTokens::Land(std::string const& key, std::shared_ptr<TokenFlight> con
   std::lock_guard<std::mutex> const lock{state.Mutex};
   auto const found = state.Flights.find(key);
   if (found != state.Flights.end() && found->second == flight) state.Flights.erase(found);
-}
-
-void CachedTokens::Reject(std::string const& x5tS256) {
-  {
-    auto& state = state_.Get();
-    std::lock_guard<std::mutex> const lock{state.Mutex};
-    if (std::find(state.Rejected.begin(), state.Rejected.end(), x5tS256) == state.Rejected.end())
-      state.Rejected.push_back(x5tS256);
-    if (state.Rejected.size() > MostRejected) state.Rejected.erase(state.Rejected.begin());
-    state.Retiring.erase(std::remove(state.Retiring.begin(), state.Retiring.end(), x5tS256), state.Retiring.end());
-  }
-  Forget(x5tS256);
-}
-
-void CachedTokens::Withdraw(std::string const& tenantId, std::string const& x5tS256) {
-  cache_.DropBinding(x5tS256, tenantId);
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  auto const found = std::find(state.Retiring.begin(), state.Retiring.end(), x5tS256);
-  if (found == state.Retiring.end()) state.Retiring.push_back(x5tS256);
-}
-
-void CachedTokens::Forget(std::string const& x5tS256) {
-  cache_.DropBinding(x5tS256);
-  onUnused_(x5tS256);
-}
-
-bool CachedTokens::IsRejected(std::string_view x5tS256) const {
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  return std::find(state.Rejected.begin(), state.Rejected.end(), x5tS256) != state.Rejected.end();
-}
-
-void CachedTokens::Readmit(std::string const& x5tS256) {
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  state.Rejected.erase(std::remove(state.Rejected.begin(), state.Rejected.end(), x5tS256), state.Rejected.end());
-}
-
-void CachedTokens::Renew(std::string const& x5tS256, std::string const& retired) {
-  if (!retired.empty()) {
-    auto& state = state_.Get();
-    std::lock_guard<std::mutex> const lock{state.Mutex};
-    state.Retiring.push_back(retired);
-  }
-  cache_.PreferBinding(x5tS256, clock_->Now());
-  ReportUnused();
-}
-
-void CachedTokens::ReportUnused() {
-  std::vector<std::string> unused;
-  {
-    auto& state = state_.Get();
-    std::lock_guard<std::mutex> const lock{state.Mutex};
-    auto const firstUnused = std::stable_partition(
-        state.Retiring.begin(), state.Retiring.end(), [this](auto const& id) { return cache_.Holds(id); });
-    unused.assign(firstUnused, state.Retiring.end());
-    state.Retiring.erase(firstUnused, state.Retiring.end());
-  }
-  for (auto const& x5tS256 : unused) onUnused_(x5tS256);
 }
 
 }  // namespace mtlspop

@@ -10,10 +10,10 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <gsl/pointers>
 
+#include "binding_life.hpp"
 #include "flight.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/token_credential.hpp"
@@ -34,11 +34,15 @@ class CachedTokens final {
   /// @throw Error
   using Fetch =
       std::function<AccessToken(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context)>;
-  /// Is told that no token in the cache is bound to this `x5t#S256` any more, once that was asked for.
-  using OnUnused = std::function<void(std::string const& x5tS256)>;
 
+  /// Borrows `cache` and `life`.
   CachedTokens(
-      std::string_view owner, gsl::not_null<std::shared_ptr<Clock>> clock, Logger log, Fetch fetch, OnUnused onUnused);
+      std::string_view owner,
+      gsl::not_null<std::shared_ptr<Clock>> clock,
+      Logger log,
+      TokenCache& cache,
+      BindingLife& life,
+      Fetch fetch);
 
   /// @throw Error what `Fetch` throws; `cancelled` and `deadline_exceeded` when `context` ends
   AccessToken Get(TokenRequest const& request, TokenRoute route, Context const& context);
@@ -46,22 +50,6 @@ class CachedTokens final {
   bool TryGet(TokenRequest const& request, TokenRoute route, AccessToken& token);
   /// Forgets a token.
   void Remove(TokenRequest const& request, TokenRoute route) { cache_.Remove(request, route); }
-  /// The token was refused: forgets it, wherever it stands.
-  void Refuse(Secret const& token) { cache_.DropToken(token); }
-
-  /// The binding was refused: forgets its tokens, and keeps none that comes later.
-  void Reject(std::string const& x5tS256);
-  bool IsRejected(std::string_view x5tS256) const;
-  /// A tenant refused the binding, and the credential gets another one: forgets that tenant's tokens. Others keep theirs
-  /// until they are refreshed, and `OnUnused` is called when the last one has gone.
-  void Withdraw(std::string const& tenantId, std::string const& x5tS256);
-  /// Whoever makes the binding knows that it was refused, and uses it again: tokens bound to it are kept from now on.
-  void Readmit(std::string const& x5tS256);
-  /// Forgets the tokens of a binding, and has its connections closed. It may be used again.
-  void Forget(std::string const& x5tS256);
-  /// The credential has a new binding: tokens bound to others are refreshed in the background, and `OnUnused` is called
-  /// for `retired` when the last one has gone.
-  void Renew(std::string const& x5tS256, std::string const& retired);
 
   /// Runs something in the background, for no longer than a fetch may take.
   /// @throw std::system_error where no thread can be had
@@ -71,16 +59,11 @@ class CachedTokens final {
   using TokenFlight = Flight<AccessToken>;
 
   struct State {
-    /// A child of fork() knows what its parent knew of bindings, unless that was being changed just then. What is under
-    /// way in the parent ends there.
-    explicit State(State* parents);
+    /// What is under way in the parent of a child of fork() ends there.
+    explicit State(State*) {}
 
     std::mutex Mutex;
     std::map<std::string, std::shared_ptr<TokenFlight>> Flights;
-    /// The last few.
-    std::vector<std::string> Rejected;
-    /// Replaced, but tokens in the cache are still bound to them.
-    std::vector<std::string> Retiring;
   };
 
   void StartRefresh(TokenRequest const& request, TokenRoute route);
@@ -96,10 +79,8 @@ class CachedTokens final {
       bool isRefresh,
       std::shared_ptr<TokenFlight> const& flight,
       Context const& context);
-  void Keep(TokenRequest const& request, TokenRoute route, AccessToken const& token);
   AccessToken FetchUsable(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
   void Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight);
-  void ReportUnused();
 
   std::string owner_;
   std::shared_ptr<Clock> ownedClock_;
@@ -107,8 +88,8 @@ class CachedTokens final {
   Clock* clock_;
   Logger log_;
   Fetch fetch_;
-  OnUnused onUnused_;
-  TokenCache cache_;
+  TokenCache& cache_;
+  BindingLife& life_;
 
   PerProcess<State> state_;
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "binding_life.hpp"
 #include "cached_tokens.hpp"
 #include "confidential_client.hpp"
 #include "crypto.hpp"
@@ -14,7 +15,6 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
-#include "replacement_limit.hpp"
 #include "secret_file.hpp"
 #include "uuid.hpp"
 
@@ -81,8 +81,7 @@ class ClientCertificateCredential::Impl {
   };
 
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
-  void HearRefusal(std::string const& x5tS256);
-  Certificate Current() const;
+  Certificate Current();
   Certificate UsableNow();
   bool Reload() noexcept;
   void ReloadIfDue();
@@ -95,7 +94,10 @@ class ClientCertificateCredential::Impl {
   Certificate first_;
   PerProcess<State> state_;
   std::atomic<Clock::SystemTime::rep> nextLook_{0};
-  ReplacementLimit limit_;
+  /// The current one was refused: the next token is asked for with a newer one, if there is one.
+  std::atomic<bool> looksFirst_{false};
+  TokenCache cache_;
+  BindingLife life_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -107,12 +109,19 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
           options_.ClientId,
           options_.ClientCapabilities,
           ConfidentialClient::MakeServiceClient(options_.Transport, options_.Time, options_.Log)),
+      life_(
+          {BindingSupply::Fixed, *clock_, options_.Log,
+           [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
+          cache_),
       tokens_(
           "ClientCertificateCredential",
           options_.Time,
           options_.Log,
-          [this](auto const& request, auto route, bool, auto const& context) { return Fetch(request, route, context); },
-          [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }) {
+          cache_,
+          life_,
+          [this](auto const& request, auto route, bool, auto const& context) {
+            return Fetch(request, route, context);
+          }) {
   CheckSources(options_);
   auto& loaded = state_.Get().Loaded;
   loaded = *Load(options_, nullptr);
@@ -131,33 +140,14 @@ AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& requ
   return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
 }
 
-void ClientCertificateCredential::Impl::ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept {
-  try {
-    if (reason == RefusalReason::TokenRejected || !refused.Binding) return tokens_.Refuse(refused.Token);
-    HearRefusal(refused.Binding->X5tS256());
-  } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "refusal_not_heard", {{"what", exception.what()}});
-  }
-}
-
 /// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.
-void ClientCertificateCredential::Impl::HearRefusal(std::string const& x5tS256) {
-  if (Current()->X5tS256() == x5tS256) {
-    auto const verdict = limit_.Hear(x5tS256, clock_->SteadyNow());
-    if (verdict == ReplacementLimit::Verdict::UnderWay) return;
-    if (verdict == ReplacementLimit::Verdict::TooSoon) {
-      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
-      return;
-    }
-    // At once: others who were refused do not wait for the reading, and must not be given the same token meanwhile.
-    tokens_.Forget(x5tS256);
-    if (!Reload()) return;
-  }
-  tokens_.Forget(x5tS256);
+void ClientCertificateCredential::Impl::ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept {
+  if (life_.Hear(refused, reason)) looksFirst_ = true;
 }
 
 AccessToken ClientCertificateCredential::Impl::Fetch(
     TokenRequest const& request, TokenRoute route, Context const& context) {
+  if (looksFirst_.exchange(false)) Reload();
   auto const certificate = UsableNow();
   ConfidentialRequest message{certificate, {}, NewUuid()};
   try {
@@ -171,10 +161,12 @@ AccessToken ClientCertificateCredential::Impl::Fetch(
   return client_.RequestToken(message, request, route, context);
 }
 
-Certificate ClientCertificateCredential::Impl::Current() const {
+Certificate ClientCertificateCredential::Impl::Current() {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  return state.Loaded.Current ? state.Loaded.Current : first_;
+  auto current = state.Loaded.Current ? state.Loaded.Current : first_;
+  life_.Adopt(current->X5tS256());
+  return current;
 }
 
 Certificate ClientCertificateCredential::Impl::UsableNow() {
@@ -206,11 +198,11 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
     {
       std::lock_guard<std::mutex> const lock{state.Mutex};
       state.Loaded = std::move(*loaded);
+      life_.Adopt(x5tS256);
     }
     if (!isNew) return false;
     options_.Log.Write(
         LogLevel::Info, "client_certificate_renewed", {{"x5t_s256", x5tS256}, {"was", known.Current->X5tS256()}});
-    tokens_.Renew(x5tS256, known.Current->X5tS256());
     return true;
   } catch (std::exception const& exception) {
     // Perhaps somebody is writing it just now.

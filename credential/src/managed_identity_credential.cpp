@@ -6,13 +6,13 @@
 #include <cstdlib>
 #include <utility>
 
+#include "binding_life.hpp"
 #include "binding_source.hpp"
 #include "cached_tokens.hpp"
 #include "crypto.hpp"
 #include "managed_identity_settings.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
-#include "replacement_limit.hpp"
 #include "token_service.hpp"
 #include "uuid.hpp"
 
@@ -62,7 +62,7 @@ class ManagedIdentityCredential::Impl {
   explicit Impl(ManagedIdentityCredentialOptions options);
 
   AccessToken GetToken(TokenRequest const& request, Context const& context);
-  void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept;
+  void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept { life_.Hear(refused, reason); }
 
  private:
   void Check(TokenRequest const& request) const;
@@ -79,8 +79,6 @@ class ManagedIdentityCredential::Impl {
       std::string const& correlationId,
       Context const& context) const;
   BindingSource::Options MakeBindingOptions();
-  void HearRefusal(std::string const& x5tS256);
-  void Replace(std::string const& x5tS256);
   std::string const& TenantOf(TokenRequest const& request) const noexcept;
 
   ManagedIdentityCredentialOptions options_;
@@ -90,13 +88,11 @@ class ManagedIdentityCredential::Impl {
   ServiceClient client_;
   ImdsClient imds_;
   std::shared_ptr<AttestationCache> attestation_;
+  TokenCache cache_;
+  BindingLife life_;
   BindingSource bindings_;
   /// Whether the last reason to fall back was one that may go by itself.
   std::atomic<bool> fallbackIsPassing_{false};
-  /// For what callers were told by resources.
-  ReplacementLimit limit_;
-  /// For what the token service says.
-  FutileReplacements futile_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -107,32 +103,28 @@ ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
       client_(MakeClient(options_)),
       imds_({settings_.ImdsEndpoint, options_.Identity}, client_),
       attestation_(MakeAttestation(options_, settings_)),
-      bindings_(MakeBindingOptions(), imds_),
+      life_(
+          {BindingSupply::Renewable, *clock_, options_.Log,
+           [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
+          cache_),
+      bindings_(MakeBindingOptions(), imds_, life_),
       tokens_(
           "ManagedIdentityCredential",
           options_.Time,
           options_.Log,
+          cache_,
+          life_,
           [this](auto const& request, auto route, bool isRefresh, auto const& context) {
             return Fetch(request, route, isRefresh, context);
-          },
-          [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }) {}
+          }) {}
 
 BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
   auto keys = options_.Keys ? gsl::make_not_null(options_.Keys) : MakeDefaultKeyProvider();
   auto store = options_.Store ? gsl::make_not_null(options_.Store) : MakeMemoryBindingStore();
   std::string const name = settings_.ImdsEndpoint + " " + options_.Identity.ToString() +
                            (options_.Attest ? " attested " : " ") + std::string{ToString(options_.MinimumStrength)};
-  return {
-      std::move(keys),
-      attestation_,
-      std::move(store),
-      name,
-      options_.MinimumStrength,
-      settings_.KeyName,
-      options_.Time,
-      options_.Log,
-      [this](std::string_view x5tS256) { return tokens_.IsRejected(x5tS256); },
-      [this](std::string const& x5tS256, std::string const& retired) { tokens_.Renew(x5tS256, retired); }};
+  return {std::move(keys),          attestation_,      std::move(store), name,
+          options_.MinimumStrength, settings_.KeyName, options_.Time,    options_.Log};
 }
 
 void ManagedIdentityCredential::Impl::Check(TokenRequest const& request) const {
@@ -254,26 +246,22 @@ AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
   try {
     return RequestWith(*binding, request, route, correlationId, context);
   } catch (Error const& error) {
-    if (error.Code() != errors::BindingRejected || futile_.Concern(tenant, clock_->SteadyNow())) throw;
+    if (error.Code() != errors::BindingRejected || life_.ReplacementIsFutile(tenant)) throw;
     options_.Log.Write(
         LogLevel::Warning, "binding_rejected",
         {{"x5t_s256", binding->Certificate->X5tS256()},
          {"service_error", error.Details().ServiceErrorCode},
          {"correlation_id", correlationId}});
-    auto const x5tS256 = binding->Certificate->X5tS256();
-    if (MayConcernOneTenant(error.Details())) {
-      tokens_.Withdraw(request.TenantId, x5tS256);
-      bindings_.Drop(x5tS256);
-    } else {
-      Replace(x5tS256);
-    }
+    life_.HearTokenService(
+        binding->Certificate->X5tS256(),
+        MayConcernOneTenant(error.Details()) ? std::optional<std::string_view>{request.TenantId} : std::nullopt);
   }
   // Once, with a new certificate for a new key.
   binding = bindings_.Get(correlationId, context);
   try {
     return RequestWith(*binding, request, route, correlationId, context);
   } catch (Error const& error) {
-    if (error.Code() == errors::BindingRejected) futile_.Add(tenant, clock_->SteadyNow());
+    if (error.Code() == errors::BindingRejected) life_.NoteFutileReplacement(tenant);
     throw;
   }
 }
@@ -305,29 +293,6 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
   auto token = RequestToken(client_, message, context);
   token.Attested = binding.Attested && token.Binding != nullptr;
   return token;
-}
-
-void ManagedIdentityCredential::Impl::ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept {
-  try {
-    if (reason == RefusalReason::TokenRejected || !refused.Binding) return tokens_.Refuse(refused.Token);
-    HearRefusal(refused.Binding->X5tS256());
-  } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "refusal_not_heard", {{"what", exception.what()}});
-  }
-}
-
-void ManagedIdentityCredential::Impl::HearRefusal(std::string const& x5tS256) {
-  if (bindings_.IsCurrent(x5tS256) && limit_.Hear(x5tS256, clock_->SteadyNow()) == ReplacementLimit::Verdict::TooSoon) {
-    options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
-    return;
-  }
-  Replace(x5tS256);
-}
-
-void ManagedIdentityCredential::Impl::Replace(std::string const& x5tS256) {
-  // In this order: whoever looks for a binding in between must know already that this one is refused.
-  tokens_.Reject(x5tS256);
-  bindings_.Drop(x5tS256);
 }
 
 ManagedIdentityCredential::ManagedIdentityCredential(ManagedIdentityCredentialOptions options)

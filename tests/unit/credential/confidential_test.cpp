@@ -263,8 +263,7 @@ TEST(ClientCertificate, ChainGoesAlongLeafFirstWhereverItStands) {
   TestCertificateAuthority issuing{"issuing", world.Authority};
   auto const certificate = issuing.IssueForClient("app");
   world.Options.CertificatePath = world.Directory.WriteFile(
-      "chain.pem",
-      issuing.CertificatePem() + certificate.CertificatePem + certificate.PrivateKeyPem);
+      "chain.pem", issuing.CertificatePem() + certificate.CertificatePem + certificate.PrivateKeyPem);
   auto const token = world.Get();
   EXPECT_EQ(token.Binding->X5tS256(), certificate.X5tS256);
   EXPECT_EQ(token.Binding->Chain().size(), 2U);

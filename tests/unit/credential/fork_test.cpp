@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "attestation_cache.hpp"
+#include "binding_life.hpp"
 #include "cached_tokens.hpp"
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/binding_store.hpp"
@@ -199,22 +200,21 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
   auto const parent = ::getpid();
   Event asked;
   Event mayAnswer;
-  CachedTokens tokens{
-      "test", SystemClock(), Logger{},
-      [&](auto const&, auto, bool, auto const&) {
-        if (::getpid() == parent) {
-          asked.Set();
-          (void)mayAnswer.Wait();
-        }
-        return bound;
-      },
-      [](std::string const&) {}};
-  tokens.Reject("refused");
+  TokenCache cache;
+  BindingLife life{{BindingSupply::Renewable, *SystemClock().get(), Logger{}, [](std::string const&) {}}, cache};
+  CachedTokens tokens{"test", SystemClock(), Logger{}, cache, life, [&](auto const&, auto, bool, auto const&) {
+                        if (::getpid() == parent) {
+                          asked.Set();
+                          (void)mayAnswer.Wait();
+                        }
+                        return bound;
+                      }};
+  life.HearTokenService("refused", std::nullopt);
   std::thread parents{[&] { tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {}); }};
   EXPECT_TRUE(asked.Wait());
   EXPECT_TRUE(InChildWithin30s([&] {
     auto const token = tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {});
-    return token.Token == bound.Token && tokens.IsRejected("refused");
+    return token.Token == bound.Token && life.IsRefused("refused");
   }));
   mayAnswer.Set();
   parents.join();

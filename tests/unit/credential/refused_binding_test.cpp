@@ -9,12 +9,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "binding_life.hpp"
 #include "cached_tokens.hpp"
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/client_assertion_credential.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "replacement_limit.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 #include "support/temporary_directory.hpp"
@@ -48,18 +48,18 @@ TEST(RefusedBinding, LeavesNoTokenThatIsJustBeingCached) {
   auto const clock = std::make_shared<TellTaleClock>();
   std::atomic<int> fetched{0};
   std::function<void()> refuse;
+  TokenCache cache;
+  BindingLife life{{BindingSupply::Renewable, *clock, Logger{}, [](std::string const&) {}}, cache};
   CachedTokens tokens{
-      "test", std::shared_ptr<Clock>{clock}, Logger{},
-      [&](auto const&, auto, bool, auto const&) {
+      "test", std::shared_ptr<Clock>{clock}, Logger{}, cache, life, [&](auto const&, auto, bool, auto const&) {
         if (fetched++ == 0) clock->OnNow = refuse;
         return bound;
-      },
-      [](std::string const&) {}};
-  refuse = [&] { tokens.Reject(bound.Binding->X5tS256()); };
+      }};
+  refuse = [&] { life.Hear(bound, RefusalReason::BindingNoLongerGood); };
 
   tokens.Get(ManagedIdentityWorld::Request(), TokenRoute::Bound, {});
 
-  ASSERT_TRUE(tokens.IsRejected(bound.Binding->X5tS256()));
+  ASSERT_TRUE(life.IsRefused(bound.Binding->X5tS256()));
   AccessToken found;
   EXPECT_FALSE(tokens.TryGet(ManagedIdentityWorld::Request(), TokenRoute::Bound, found));
 }
@@ -90,7 +90,7 @@ TEST(RefusedBinding, IsReplacedAgainAfterAWhile) {
   ManagedIdentityWorld world;
   auto const second = world.GetInsteadOf(world.Get());
   EXPECT_EQ(world.GetInsteadOf(second).Token, second.Token);
-  world.Time->Advance(ReplacementLimit::Interval);
+  world.Time->Advance(BindingLife::Interval);
   EXPECT_NE(world.GetInsteadOf(second).Binding->X5tS256(), second.Binding->X5tS256());
 }
 
@@ -140,7 +140,7 @@ TEST(RefusedBinding, TokenServiceThatRefusesNewOnesTooCostsNoCertificateForEachC
   }
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
   EXPECT_EQ(world.Cloud->Count(TokenPath), 21);
-  world.Time->Advance(ReplacementLimit::Interval);
+  world.Time->Advance(BindingLife::Interval);
   EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "binding_rejected");
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 3);
   refuse = false;
@@ -201,7 +201,7 @@ TEST(RefusedBinding, OfVeryManyTenantsIsReplacedForAFew) {
     auto const request = RequestOfTenant("other" + std::to_string(i));
     EXPECT_EQ(ErrorCodeOf([&] { world.Get(request); }), "binding_rejected");
   }
-  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1 + static_cast<int>(FutileReplacements::Most));
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1 + static_cast<int>(BindingLife::MostFutileTenants));
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
 }
 
@@ -234,7 +234,7 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   EXPECT_NE(second.Token, first.Token);
   // A request that was under way takes what there is.
   EXPECT_EQ(GetInsteadOf(credential, first, request).Token, second.Token);
-  time->Advance(ReplacementLimit::Grace);
+  time->Advance(BindingLife::Grace);
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(GetInsteadOf(credential, second, request).Token, second.Token);
   }
@@ -242,7 +242,7 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   EXPECT_EQ(cloud->Count(TokenPath), 2);
 
   // A renewed certificate is looked for at once, and is another binding.
-  time->Advance(ReplacementLimit::Interval);
+  time->Advance(BindingLife::Interval);
   auto const renewed = authority.IssueForClient("app");
   directory.WriteFile("app.pem", renewed.CertificatePem + renewed.PrivateKeyPem);
   EXPECT_EQ(GetInsteadOf(credential, second, request).Binding->X5tS256(), renewed.X5tS256);
