@@ -32,18 +32,28 @@ struct LoadedCertificate {
 
 void CheckSources(ClientCertificateCredentialOptions const& options) {
   int const sources = (options.CertificatePath.empty() ? 0 : 1) + (options.CertificateContent.Empty() ? 0 : 1) +
-                      (options.CertificateUri.empty() ? 0 : 1) + (options.Certificate ? 1 : 0);
+                      (options.CertificateUri.empty() ? 0 : 1) + (options.Certificate ? 1 : 0) +
+                      (options.CertificateSource ? 1 : 0);
   if (sources == 1) return;
   throw Error{
       {errors::InvalidArgument,
        "The credential was given " + std::to_string(sources) + " sources of its certificate instead of one",
-       "Set exactly one of CertificatePath, CertificateContent, CertificateUri and Certificate"}};
+       "Set exactly one of CertificatePath, CertificateContent, CertificateUri, Certificate and CertificateSource"}};
+}
+
+Certificate FromSource(ClientCertificateCredentialOptions const& options) {
+  auto certificate = options.CertificateSource();
+  if (certificate) return certificate;
+  throw Error{
+      {errors::ClientCertificateUnusable, "CertificateSource gave no certificate",
+       "Have it give a certificate, or throw what is in the way"}};
 }
 
 /// Reads the certificate. None where it is known to be the one in `known`.
 std::optional<LoadedCertificate> Load(
     ClientCertificateCredentialOptions const& options, LoadedCertificate const* known) {
   if (options.Certificate) return LoadedCertificate{options.Certificate, std::nullopt};
+  if (options.CertificateSource) return LoadedCertificate{FromSource(options), std::nullopt};
   auto const now = options.Time->Now();
   if (!options.CertificateContent.Empty()) {
     return LoadedCertificate{
@@ -212,7 +222,7 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
 }
 
 void ClientCertificateCredential::Impl::ReloadIfDue() {
-  if (options_.CertificatePath.empty() && options_.CertificateUri.empty()) return;
+  if (options_.CertificatePath.empty() && options_.CertificateUri.empty() && !options_.CertificateSource) return;
   auto const now = clock_->Now();
   auto due = nextLook_.load(std::memory_order_relaxed);
   if (now.time_since_epoch().count() < due) return;

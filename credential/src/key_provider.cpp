@@ -44,6 +44,13 @@ class KeyProviderChain final : public KeyProvider {
          "virtual machine with Windows for KeyGuard)"}};
   }
 
+  std::shared_ptr<BindingKey const> OpenKey(std::string const& reference, Context const& context) override {
+    for (auto const& provider : providers_) {
+      if (auto key = provider->OpenKey(reference, context)) return key;
+    }
+    return nullptr;
+  }
+
  private:
   /// Null where there is no such key. `failure` becomes the first reason that is another than that the machine cannot.
   static std::shared_ptr<BindingKey const> TryOne(

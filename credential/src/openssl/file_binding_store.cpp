@@ -103,7 +103,7 @@ bool IsWhole(nlohmann::json object) {
   return digest && *digest == DigestOf(object);
 }
 
-Secret ToText(StoredBinding const& binding, Secret const& key) {
+Secret ToText(StoredBinding const& binding, Secret const& key, std::string const& reference) {
   nlohmann::json chain = nlohmann::json::array();
   for (auto const& certificate : binding.Certificate->Chain()) chain.push_back(encoding::ToBase64(certificate));
   nlohmann::json object{
@@ -116,7 +116,8 @@ Secret ToText(StoredBinding const& binding, Secret const& key) {
       {"attested", binding.Attested},
       {"issued_on", std::chrono::duration_cast<std::chrono::seconds>(binding.IssuedOn.time_since_epoch()).count()},
       {"chain", std::move(chain)},
-      {"key", key.Reveal()}};
+      {"key", key.Reveal()},
+      {"key_reference", reference}};
   object["sha256"] = DigestOf(object);
   Secret text{json::ToText(object)};
   Cleanse(object["key"].get_ref<std::string&>());
@@ -141,8 +142,23 @@ bool CanBeIssuedOn(std::int64_t issuedOn, system_clock::time_point now, system_c
   return issuedOn >= 0 && issuedOn <= secondsOf(now + ClockSkew) && issuedOn < secondsOf(notAfter);
 }
 
+/// The key in a file, or the one that it names. Null where there is none that can be opened.
+std::shared_ptr<BindingKey const> OpenStoredKey(nlohmann::json& object, KeyProvider* keys) {
+  auto const reference = json::FindString(object, "key_reference").value_or("");
+  if (!reference.empty()) {
+    // Longer than a device takes, and not for ever.
+    auto const context = Context{}.WithTimeout(std::chrono::seconds{30});
+    return keys == nullptr ? nullptr : keys->OpenKey(reference, context);
+  }
+  auto& pem = object["key"].get_ref<std::string&>();
+  auto const key = ImportKey(pem);
+  Cleanse(pem);
+  if (!key) return nullptr;
+  return openssl::WrapBindingKey(gsl::make_not_null(key.get()), KeyStrength::Software).get();
+}
+
 /// The binding in a file's text, none where anything is wrong with it.
-std::optional<StoredBinding> FromText(std::string const& text, system_clock::time_point now) {
+std::optional<StoredBinding> FromText(std::string const& text, KeyProvider* keys, system_clock::time_point now) {
   auto object = json::ParseObject(text);
   if (!object || !IsWhole(*object)) return std::nullopt;
   auto const issuedOn = json::FindInteger(*object, "issued_on");
@@ -150,7 +166,8 @@ std::optional<StoredBinding> FromText(std::string const& text, system_clock::tim
   auto const clientId = json::FindString(*object, "client_id");
   auto const tenantId = json::FindString(*object, "tenant_id");
   if (json::FindInteger(*object, "version") != 1 || !issuedOn || !endpoint || !clientId || !tenantId ||
-      !json::FindString(*object, "key") || !(*object)["chain"].is_array()) {
+      (!json::FindString(*object, "key") && !json::FindString(*object, "key_reference")) ||
+      !(*object)["chain"].is_array()) {
     return std::nullopt;
   }
   std::vector<BindingCertificate::Der> chain;
@@ -159,16 +176,12 @@ std::optional<StoredBinding> FromText(std::string const& text, system_clock::tim
     if (!der) return std::nullopt;
     chain.push_back(std::move(*der));
   }
-  auto& pem = (*object)["key"].get_ref<std::string&>();
-  auto const key = ImportKey(pem);
-  Cleanse(pem);
-  if (!key) return std::nullopt;
-
   StoredBinding binding;
-  binding.Key = openssl::WrapBindingKey(gsl::make_not_null(key.get()), KeyStrength::Software);
-  if (!Signs(*binding.Key)) return std::nullopt;
+  binding.Key = OpenStoredKey(*object, keys);
+  if (!binding.Key || !Signs(*binding.Key)) return std::nullopt;
   // Throws where the key does not belong to the certificate.
-  binding.Certificate = crypto::MakeBindingCertificate(std::move(chain), binding.Key->Handle(), KeyStrength::Software);
+  binding.Certificate =
+      crypto::MakeBindingCertificate(std::move(chain), binding.Key->Handle(), binding.Key->Strength());
   // A flipped bit can leave a certificate that reads well and that nobody issued.
   if (json::FindString(*object, "x5t_s256") != binding.Certificate->X5tS256()) return std::nullopt;
   if (!CanBeIssuedOn(*issuedOn, now, binding.Certificate->NotAfter())) return std::nullopt;
@@ -274,7 +287,7 @@ class FileBindingStore final : public BindingStore {
     }
     auto const text = ReadAll(file.Get());
     try {
-      auto binding = FromText(text.Reveal(), options_.Time->Now());
+      auto binding = FromText(text.Reveal(), options_.Keys.get(), options_.Time->Now());
       if (!binding) SetAside(path, "its content cannot be used");
       if (binding && options_.Time->Now() >= binding->Certificate->NotAfter()) return std::nullopt;
       return binding;
@@ -285,15 +298,17 @@ class FileBindingStore final : public BindingStore {
   }
 
   void Save(std::string_view name, StoredBinding const& binding) override {
-    auto const key = ExportKey(binding.Certificate->Key());
-    if (key.Empty() || binding.Certificate->Strength() > KeyStrength::Software) {
+    bool const canLeave = binding.Certificate->Strength() <= KeyStrength::Software;
+    auto const key = canLeave ? ExportKey(binding.Certificate->Key()) : Secret{};
+    auto const reference = key.Empty() && binding.Key && options_.Keys ? binding.Key->Reference() : std::string{};
+    if (key.Empty() && reference.empty()) {
       options_.Log.Write(LogLevel::Debug, "binding_not_stored", {{"reason", "its key cannot leave where it is"}});
       return;
     }
     RemoveLeftovers(options_.Folder, options_.Time->Now());
     auto const path = PathOf(name);
     auto const newPath = path + "." + NewUuid() + std::string{NewSuffix};
-    auto const text = ToText(binding, key);
+    auto const text = ToText(binding, key, reference);
     {
       Descriptor const file{
           ::open(newPath.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)};

@@ -33,12 +33,16 @@ std::vector<std::uint8_t> EncodePublicKey(EVP_PKEY* key) {
 /// A binding key over an EVP_PKEY.
 class OpenSslBindingKey final : public BindingKey {
  public:
-  OpenSslBindingKey(gsl::not_null<EVP_PKEY*> key, KeyStrength strength)
-      : strength_(strength), publicKey_(EncodePublicKey(key)), handle_(openssl::WrapPrivateKey(key)) {}
+  OpenSslBindingKey(gsl::not_null<EVP_PKEY*> key, KeyStrength strength, std::string reference)
+      : strength_(strength),
+        publicKey_(EncodePublicKey(key)),
+        handle_(openssl::WrapPrivateKey(key)),
+        reference_(std::move(reference)) {}
 
   KeyStrength Strength() const noexcept override { return strength_; }
   std::vector<std::uint8_t> const& SubjectPublicKeyInfo() const noexcept override { return publicKey_; }
   gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> Handle() const override { return handle_; }
+  std::string Reference() const override { return reference_; }
 
   std::vector<std::uint8_t> SignPssSha256(gsl::span<std::uint8_t const> data) const override {
     auto const key = openssl::GetPrivateKey(*handle_);
@@ -64,6 +68,7 @@ class OpenSslBindingKey final : public BindingKey {
   KeyStrength strength_;
   std::vector<std::uint8_t> publicKey_;
   gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> handle_;
+  std::string reference_;
 };
 
 class SoftwareKeyProvider final : public KeyProvider {
@@ -91,13 +96,14 @@ class SoftwareKeyProvider final : public KeyProvider {
 
 namespace openssl {
 
-gsl::not_null<std::shared_ptr<BindingKey const>> WrapBindingKey(gsl::not_null<EVP_PKEY*> key, KeyStrength strength) {
+gsl::not_null<std::shared_ptr<BindingKey const>> WrapBindingKey(
+    gsl::not_null<EVP_PKEY*> key, KeyStrength strength, std::string reference) {
   if (EVP_PKEY_is_a(key, "RSA") != 1 || EVP_PKEY_get_bits(key) < MinimumBits) {
     throw Error{
         {errors::KeyUnavailable, "The key handed in is not an RSA key of 2048 bits or more",
          "Hand in an RSA key of at least 2048 bits: the metadata service issues certificates for no others"}};
   }
-  return std::shared_ptr<BindingKey const>{std::make_shared<OpenSslBindingKey>(key, strength)};
+  return std::shared_ptr<BindingKey const>{std::make_shared<OpenSslBindingKey>(key, strength, std::move(reference))};
 }
 
 }  // namespace openssl

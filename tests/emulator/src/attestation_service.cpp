@@ -33,15 +33,16 @@ Response AttestationService::Handle(Exchange& exchange) {
     return JsonResponse(200, _world.AttestationKey.KeySet());
   }
   if (request.Method == "POST" && request.Path.compare(0, 8, "/attest/") == 0) {
-    auto response = Attest(exchange);
+    // What there is besides real attestation: the emulator takes a caller's word for it that its key is a TPM's.
+    auto response = Attest(exchange, request.Path == "/attest/hardware" ? "hardware" : "keyguard");
     exchange.Error = response.Status == 200 ? "" : "InvalidParameter";
     return response;
   }
   exchange.Error = "NotFound";
-  return Refuse(404, "NotFound", "GET /certs or POST /attest/keyguard");
+  return Refuse(404, "NotFound", "GET /certs or POST /attest/keyguard, /attest/hardware");
 }
 
-Response AttestationService::Attest(Exchange& exchange) {
+Response AttestationService::Attest(Exchange& exchange, std::string_view strength) {
   auto const body = ParseJsonObject(exchange.Incoming.Body);
   auto const key = body ? ParsePublicKey(StringClaim(*body, "public_key")) : nullptr;
   if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) {
@@ -55,7 +56,7 @@ Response AttestationService::Attest(Exchange& exchange) {
       {"nbf", now},
       {"exp", now + _world.Settings.AttestationLifetime.count()},
       {"jti", RandomGuid()},
-      {"x-ms-attestation-type", "keyguard"},
+      {"x-ms-attestation-type", strength},
       {"x-ms-runtime", {{"client-id", StringClaim(*body, "client_id")}, {"keys", {JsonWebKey(key.get())}}}}};
   auto const token = _world.AttestationKey.Sign(claims);
   _world.Secrets.Add("attestation_token", token);
@@ -75,6 +76,9 @@ std::string FlawOfAttestation(World const& world, std::string const& token, EVP_
   }
   if (claims->at("x-ms-runtime").at("keys").at(0) != JsonWebKey(publicKey)) {
     return "attestation_token: vouches for another key than the certificate request's";
+  }
+  if (world.Settings.Accept == KeyStrength::KeyGuard && StringClaim(*claims, "x-ms-attestation-type") != "keyguard") {
+    return "attestation_token: vouches for a key that is not in KeyGuard";
   }
   return {};
 }

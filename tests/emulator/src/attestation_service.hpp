@@ -14,7 +14,7 @@ class AttestationService : public Service {
   Response Handle(Exchange& exchange) override;
 
  private:
-  Response Attest(Exchange& exchange);
+  Response Attest(Exchange& exchange, std::string_view strength);
 
   World& _world;
 };

@@ -149,7 +149,10 @@ std::string ImdsService::AttestationFlaw(json const& body, EVP_PKEY* publicKey) 
   if (_world.Settings.RequireAttestation) {
     return "attestation_token: is required";
   }
-  if (!_world.Settings.AcceptSoftwareKeys) {
+  if (_world.Settings.Accept == KeyStrength::Hardware) {
+    return "attestation_token: is missing, and keys that are not attested to live in hardware are not accepted";
+  }
+  if (_world.Settings.Accept == KeyStrength::KeyGuard) {
     return "attestation_token: is missing, and keys that are not attested to live in KeyGuard are not accepted";
   }
   return {};

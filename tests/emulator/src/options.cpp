@@ -179,8 +179,14 @@ std::vector<OptionRow> BehaviourRows() {
        }},
       {"--require-attestation", "", "IMDS issues only with a valid attestation token",
        [](Options& o, auto const&) { o.RequireAttestation = true; }},
-      {"--accept-software-keys", "BOOL", "false: IMDS refuses keys without attestation, as today's service (true)",
-       [](Options& o, auto const& v) { o.AcceptSoftwareKeys = ParseBool(v); }},
+      {"--accept", "STRENGTH",
+       "weakest key that IMDS issues for: software (default, no attestation), hardware, keyguard (today's service)",
+       [](Options& o, auto const& v) {
+         o.Accept = ParseChoice<KeyStrength>(
+             v, {{"software", KeyStrength::Software},
+                 {"hardware", KeyStrength::Hardware},
+                 {"keyguard", KeyStrength::KeyGuard}});
+       }},
       {"--identities", "FILE", "JSON array of identities instead of the default set",
        [](Options& o, auto const& v) { o.IdentitiesFile = v; }},
       {"--user-assigned-count", "N", "user-assigned identities of the default set (3)",

@@ -18,6 +18,9 @@ enum class CertificateRequestMode { Renegotiate, PostHandshake, Handshake };
 // What the token service does with a client that negotiates TLS 1.3.
 enum class TokenServiceTls13 { NeverAsks, Asks };
 
+// What a key has to be attested as. The order is that of the strength; software keys need no attestation.
+enum class KeyStrength { Software, Hardware, KeyGuard };
+
 struct Throttle {
   unsigned Requests = 0;
   std::chrono::seconds Period{0};
@@ -47,7 +50,7 @@ struct Options {
   Throttle ImdsThrottle;
   std::string CuId = "both";
   bool RequireAttestation = false;
-  bool AcceptSoftwareKeys = true;
+  KeyStrength Accept = KeyStrength::Software;
 
   std::string IdentitiesFile;
   std::size_t UserAssignedCount = 3;

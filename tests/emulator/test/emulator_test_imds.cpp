@@ -156,7 +156,7 @@ TEST_F(Attestation, ForgedOneIsRefused) {
 }
 
 TEST(AttestationOption, SoftwareKeysCanBeRefused) {
-  EmulatorProcess emulator({"--accept-software-keys", "false"});
+  EmulatorProcess emulator({"--accept", "keyguard"});
   EmulatedApp app(emulator);
   auto const key = MakeRsaKey();
   auto const answer = app.IssueCredential(MakeRequest(key.get(), app.GoodRequest()));

@@ -95,10 +95,15 @@ int Emulator::ReadSecretOver(HttpTransport& transport, AccessToken const& token)
 
 Secret EmulatorAttestationProvider::Attest(AttestationRequest const& request, Context const& context) {
   ++calls_;
-  Request message{"POST", Url::Parse(request.Endpoint + "/attest/keyguard")};
+  return AttestAs("keyguard", *transport_, request, context);
+}
+
+Secret AttestAs(
+    std::string const& strength, HttpTransport& transport, AttestationRequest const& request, Context const& context) {
+  Request message{"POST", Url::Parse(request.Endpoint + "/attest/" + strength)};
   message.SetBody(
       json{{"public_key", ToBase64(request.Key->SubjectPublicKeyInfo())}, {"client_id", request.ClientId}}.dump());
-  auto const response = transport_->Send(message, nullptr, context);
+  auto const response = transport.Send(message, nullptr, context);
   auto const answer = json::parse(ReadToEnd(*response->Body, DefaultBufferedBodyBytes, context));
   return Secret{answer.value("token", std::string{})};
 }

@@ -70,6 +70,10 @@ class EmulatorAttestationProvider final : public AttestationProvider {
   std::atomic<int> calls_{0};
 };
 
+/// A token of the emulator's attestation service that says that the key is "keyguard" or "hardware".
+Secret AttestAs(
+    std::string const& strength, HttpTransport& transport, AttestationRequest const& request, Context const& context);
+
 /// For the vault of the emulator.
 TokenRequest VaultRequest();
 

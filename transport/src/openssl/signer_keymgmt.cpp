@@ -10,8 +10,6 @@
 namespace mtlspop::openssl {
 namespace {
 
-using EvpPkeyCtxPtr = std::unique_ptr<EVP_PKEY_CTX, Deleter<&EVP_PKEY_CTX_free>>;
-
 ProviderKey const& KeyOf(void const* key) noexcept { return *static_cast<ProviderKey const*>(key); }
 
 void* New(void* /*provider*/) { return new (std::nothrow) ProviderKey; }

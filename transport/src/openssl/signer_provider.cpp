@@ -65,7 +65,6 @@ OSSL_LIB_CTX* OwnLibrary() {
 }
 
 EVP_PKEY* MakeKey(std::shared_ptr<SignerKey const> const& key) {
-  using EvpPkeyCtxPtr = std::unique_ptr<EVP_PKEY_CTX, Deleter<&EVP_PKEY_CTX_free>>;
   auto const* pointer = &key;
   OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_octet_string(SignerParameter, &pointer, sizeof pointer), OSSL_PARAM_construct_end()};

@@ -16,7 +16,6 @@ namespace mtlspop::openssl {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-using EvpMdCtxPtr = std::unique_ptr<EVP_MD_CTX, Deleter<&EVP_MD_CTX_free>>;
 using AlgorithmPtr = std::unique_ptr<X509_ALGOR, Deleter<&X509_ALGOR_free>>;
 using PssParametersPtr = std::unique_ptr<RSA_PSS_PARAMS, Deleter<&RSA_PSS_PARAMS_free>>;
 

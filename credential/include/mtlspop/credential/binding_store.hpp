@@ -80,6 +80,9 @@ struct FileBindingStoreOptions {
   std::string Folder{};
   Logger Log{};
   gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  /// Opens keys that cannot be taken out of where they are, by their `BindingKey::Reference()`: the provider that made
+  /// them. Null where only keys in memory are to be kept.
+  std::shared_ptr<KeyProvider> Keys{};
 };
 
 /// Keeps bindings, private keys included, in files of mode 0600: written to a new file that then takes the old one's
@@ -87,7 +90,8 @@ struct FileBindingStoreOptions {
 /// read it, its key belongs to its certificate, a signing probe succeeds, and the certificate still lives. Whatever
 /// else is found is set aside under a name that ends in `.damaged`, with a warning.
 ///
-/// Keys that cannot be taken out of where they are (in a TPM, for example) are not kept.
+/// Of keys that cannot be taken out of where they are (in a TPM, for example) the reference is kept, where
+/// `FileBindingStoreOptions::Keys` can open it again; else nothing.
 /// @throw Error `invalid_argument` on Windows, where keys rest in the system's own store and need no file.
 gsl::not_null<std::shared_ptr<BindingStore>> MakeFileBindingStore(FileBindingStoreOptions options);
 

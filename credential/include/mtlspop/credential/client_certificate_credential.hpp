@@ -12,6 +12,7 @@
 /// @endcode
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,7 +44,7 @@ struct AuthorityOptions {
 /// hyphens and (tenant only) dots
 std::string MtlsTokenEndpoint(AuthorityOptions const& authority);
 
-/// Options of `ClientCertificateCredential`. Exactly one of the four sources of the certificate is given.
+/// Options of `ClientCertificateCredential`. Exactly one of the five sources of the certificate is given.
 struct ClientCertificateCredentialOptions : AuthorityOptions {
   /// The application's id.
   std::string ClientId;
@@ -59,6 +60,9 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   std::string CertificateUri;
   /// A certificate that is there already.
   std::shared_ptr<BindingCertificate const> Certificate;
+  /// Gives the certificate, and is called again as often as a file would be read: for keys in a device, such as
+  /// `TpmClientCertificate` and `Pkcs11ClientCertificate` give. Called from any thread, one call at a time.
+  std::function<std::shared_ptr<BindingCertificate const>()> CertificateSource;
   /// Opens a PKCS#12 file, an encrypted PEM key, or the store.
   Secret Password;
   /// How often the file or store is looked at, at the most. A call waits for it only where it tells of a refused binding.

@@ -49,6 +49,10 @@ class BindingKey {
 
   /// The handle that the transport signs with during TLS handshakes.
   virtual gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> Handle() const = 0;
+
+  /// A text with which `KeyProvider::OpenKey` of the provider that made the key finds it again, in another process too:
+  /// where it is, or what only its own device can read. "" where there is none. It opens nothing without the device.
+  virtual std::string Reference() const { return {}; }
 };
 
 /// What kind of key is wanted.
@@ -80,6 +84,15 @@ class KeyProvider {
   /// @throw Error `minimum_strength_not_available`, `key_unavailable`
   virtual gsl::not_null<std::shared_ptr<BindingKey const>> GetOrCreateKey(
       KeyRequest const& request, Context const& context) = 0;
+
+  /// The key that a `BindingKey::Reference()` of this provider's names. Null where the provider's keys have none, or the
+  /// reference is another provider's.
+  /// @throw Error `key_unavailable`, `private_key_unusable`
+  virtual std::shared_ptr<BindingKey const> OpenKey(std::string const& reference, Context const& context) {
+    static_cast<void>(reference);
+    static_cast<void>(context);
+    return nullptr;
+  }
 };
 
 /// RSA-2048 keys in the process's memory, a new one at each call. They are gone when the process ends.

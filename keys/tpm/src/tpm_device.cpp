@@ -1,0 +1,205 @@
+#include "tpm_device.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <unistd.h>
+
+#include <tss2/tss2_rc.h>
+
+#include "mtlspop/base/wait.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/environment.hpp"
+#include "primary_key.hpp"
+
+namespace mtlspop::tpm {
+namespace {
+
+constexpr std::string_view DevicePrefix = "device:";
+
+std::string ResolveTcti(std::string const& wanted) {
+  if (!wanted.empty()) return wanted;
+  auto const* const named = std::getenv("TPM2TOOLS_TCTI");
+  return named != nullptr && *named != '\0' ? named : "device:/dev/tpmrm0";
+}
+
+bool HasResourceManager(std::string const& tcti) {
+  return tcti.rfind("tabrmd", 0) == 0 || tcti.rfind("device:/dev/tpmrm", 0) == 0;
+}
+
+/// The device's path, "" where the TPM is reached in another way.
+std::string DeviceOf(std::string const& tcti) {
+  return tcti.rfind(DevicePrefix, 0) == 0 ? tcti.substr(DevicePrefix.size()) : std::string{};
+}
+
+/// The system's own words: what ESAPI says of a device that cannot be opened is only that it cannot.
+void CheckAccess(std::string const& device) {
+  if (device.empty() || ::access(device.c_str(), R_OK | W_OK) == 0) return;
+  throw Error{
+      {errors::KeyUnavailable, "The TPM at " + device + " cannot be opened: " + std::strerror(errno),
+       "Check that this machine has a TPM 2.0 (Trusted Launch, vTPM), and that the user of this process is in the "
+       "group "
+       "that owns the device, which is called tss on most systems"}};
+}
+
+bool IsLayer(TSS2_RC reason, TSS2_RC layer) noexcept { return (reason & TSS2_RC_LAYER_MASK) == layer; }
+
+}  // namespace
+
+Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
+  std::string action = "See docs/keys.md; tpm2_getcap and tpm2_readpublic show what the TPM has";
+  auto const base = reason & ~(TPM2_RC_N_MASK | TPM2_RC_P | TPM2_RC_S);
+  if (reason == TPM2_RC_LOCKOUT) {
+    action = "The TPM has locked itself after wrong authorizations. Wait, or have it reset with tpm2_dictionarylockout";
+  } else if (base == TPM2_RC_AUTH_FAIL || base == TPM2_RC_BAD_AUTH) {
+    action = "Check TpmOptions::KeyAuthorization and OwnerAuthorization; it was shown once and will not be shown again";
+  } else if (base == TPM2_RC_HANDLE || base == TPM2_RC_REFERENCE_H0) {
+    action = "Check the handle against `tpm2_getcap handles-persistent`";
+  }
+  return Error{{code, what + ": " + Tss2_RC_Decode(reason), std::move(action)}};
+}
+
+void Device::Check(TSS2_RC reason, ErrorCode code, char const* what) {
+  if (reason == TSS2_RC_SUCCESS) return;
+  if (IsLayer(reason, TSS2_TCTI_RC_LAYER)) throw Lost{reason};
+  throw TpmFailure(code, what, reason);
+}
+
+Connection::Connection(std::string const& tcti) {
+  auto const opened = Tss2_TctiLdr_Initialize(tcti.c_str(), &tcti_);
+  if (opened != TSS2_RC_SUCCESS) {
+    throw TpmFailure(errors::KeyUnavailable, "The TPM cannot be reached by \"" + tcti + "\"", opened);
+  }
+  auto const begun = Esys_Initialize(&esys_, tcti_, nullptr);
+  if (begun != TSS2_RC_SUCCESS) {
+    Tss2_TctiLdr_Finalize(&tcti_);
+    throw TpmFailure(errors::KeyUnavailable, "The TPM library cannot be started", begun);
+  }
+}
+
+Connection::~Connection() {
+  Esys_Finalize(&esys_);
+  Tss2_TctiLdr_Finalize(&tcti_);
+}
+
+ESYS_TR Connection::LoadParent(TPM2_HANDLE parent, TpmOptions const& options) {
+  if (parent == TPM2_RH_OWNER) return MakePrimaryKey(esys_, options.OwnerAuthorization);
+  ESYS_TR object = ESYS_TR_NONE;
+  Device::Check(
+      Esys_TR_FromTPMPublic(esys_, parent, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &object), errors::KeyUnavailable,
+      "The TPM has no key under the handle of the parent key");
+  return object;
+}
+
+void Connection::Unload(ESYS_TR object, bool persistent) noexcept {
+  if (persistent) {
+    Esys_TR_Close(esys_, &object);
+  } else {
+    Esys_FlushContext(esys_, object);
+  }
+}
+
+void Connection::UnloadAll() noexcept {
+  if (loaded_ != ESYS_TR_NONE) Unload(loaded_, loadedIsPersistent_);
+  loaded_ = ESYS_TR_NONE;
+  loadedId_ = 0;
+}
+
+ESYS_TR Connection::Load(KeyMaterial const& key, TpmOptions const& options) {
+  if (key.Id != 0 && loadedId_ == key.Id) return loaded_;
+  // Without a resource manager there is room for three objects in all.
+  UnloadAll();
+  ESYS_TR object = ESYS_TR_NONE;
+  if (key.Persistent != 0) {
+    Device::Check(
+        Esys_TR_FromTPMPublic(esys_, key.Persistent, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &object),
+        errors::KeyUnavailable, "The TPM has no key under the handle");
+  } else {
+    auto const parent = LoadParent(key.Parent, options);
+    auto const reason =
+        Esys_Load(esys_, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &key.Private, &key.Public, &object);
+    Unload(parent, key.Parent != TPM2_RH_OWNER);
+    Device::Check(reason, errors::KeyUnavailable, "The TPM does not load the key, which may be another TPM's");
+  }
+  auto const& authorization = options.KeyAuthorization.Reveal();
+  TPM2B_AUTH auth{};
+  auth.size = static_cast<UINT16>(authorization.copy(reinterpret_cast<char*>(auth.buffer), sizeof auth.buffer));
+  Esys_TR_SetAuth(esys_, object, &auth);
+  loaded_ = object;
+  loadedId_ = key.Id;
+  loadedIsPersistent_ = key.Persistent != 0;
+  return object;
+}
+
+/// The right to talk to the TPM, until it goes out of scope.
+class Device::Turn final {
+ public:
+  Turn(State& state, Context const& context) : state_(state) {
+    std::unique_lock<std::mutex> lock{state_.Mutex};
+    ++state_.Waiting;
+    auto const done = gsl::finally([this] { --state_.Waiting; });
+    WaitOrThrow(lock, state_.Changed, context, "Waiting for the TPM", [this] { return !state_.Busy; });
+    state_.Busy = true;
+  }
+  ~Turn() {
+    std::lock_guard<std::mutex> const lock{state_.Mutex};
+    state_.Busy = false;
+    state_.Changed.notify_one();
+  }
+  Turn(Turn const&) = delete;
+  Turn& operator=(Turn const&) = delete;
+
+  bool SomebodyWaits() const {
+    std::lock_guard<std::mutex> const lock{state_.Mutex};
+    return state_.Waiting != 0;
+  }
+
+ private:
+  State& state_;
+};
+
+Device::Device(TpmOptions options)
+    : options_(std::move(options)), tcti_(ResolveTcti(options_.Tcti)), isManaged_(HasResourceManager(tcti_)) {}
+
+Device::~Device() {
+  auto* const state = state_.Find();
+  if (state != nullptr && state->Open) state->Open->UnloadAll();
+}
+
+bool Device::IsThere() const noexcept {
+  auto const device = DeviceOf(tcti_);
+  return device.empty() || ::access(device.c_str(), R_OK | W_OK) == 0;
+}
+
+void Device::RunOnce(State& state, std::function<void(Connection&)> const& action) {
+  bool const isNew = !state.Open;
+  if (isNew) {
+    CheckAccess(DeviceOf(tcti_));
+    state.Open = std::make_unique<Connection>(tcti_);
+  }
+  try {
+    action(*state.Open);
+  } catch (Lost const& lost) {
+    state.Open.reset();
+    if (isNew) throw TpmFailure(errors::KeyUnavailable, "The connection to the TPM was lost", lost.Reason);
+    throw;
+  }
+}
+
+void Device::Run(Context const& context, std::function<void(Connection&)> const& action) {
+  auto& state = state_.Get();
+  Turn const turn{state, context};
+  auto const letGo = gsl::finally([&] {
+    if (state.Open && !isManaged_ && !turn.SomebodyWaits()) {
+      state.Open->UnloadAll();
+      state.Open.reset();
+    }
+  });
+  try {
+    RunOnce(state, action);
+  } catch (Lost const&) {
+    RunOnce(state, action);
+  }
+}
+
+}  // namespace mtlspop::tpm

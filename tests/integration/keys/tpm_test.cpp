@@ -1,0 +1,277 @@
+// Keys in a TPM: swtpm, which Debian has.
+
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <thread>
+
+#include "credential/emulator.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/tpm/tpm_key.hpp"
+#include "mtlspop/transport/openssl.hpp"
+#include "signing.hpp"
+#include "software_tpm.hpp"
+#include "support/error_code_of.hpp"
+#include "support/event.hpp"
+#include "support/in_child.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+class TpmTest : public testing::Test {
+ protected:
+  TpmKeyProviderOptions Options() const {
+    TpmKeyProviderOptions options;
+    options.Tcti = tpm_.Tcti();
+    return options;
+  }
+  std::shared_ptr<KeyProvider> Provider() const { return MakeTpmKeyProvider(Options()).get(); }
+
+  /// What the tools leave loaded, since there is no resource manager.
+  void FlushTools() const {
+    for (auto const* what : {"-t", "-l", "-s"}) tpm_.Run({"tpm2_flushcontext", what});
+  }
+
+  SoftwareTpm tpm_;
+};
+
+TEST_F(TpmTest, MakesAKeyThatSigns) {
+  auto const provider = Provider();
+  EXPECT_EQ(provider->HighestStrength(), KeyStrength::Hardware);
+  auto const key = provider->GetOrCreateKey({}, {});
+  EXPECT_EQ(key->Strength(), KeyStrength::Hardware);
+  EXPECT_TRUE(Signs(*key));
+  EXPECT_THAT(key->Reference(), HasSubstr("-----BEGIN TSS2 PRIVATE KEY-----"));
+  EXPECT_FALSE(key->SubjectPublicKeyInfo() == provider->GetOrCreateKey({}, {})->SubjectPublicKeyInfo());
+}
+
+TEST_F(TpmTest, OpensItsKeysAgainInAnotherProcessesPlace) {
+  auto const key = Provider()->GetOrCreateKey({}, {});
+  tpm_.Restart();
+  auto const opened = Provider()->OpenKey(key->Reference(), {});
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->SubjectPublicKeyInfo(), key->SubjectPublicKeyInfo());
+  EXPECT_TRUE(Signs(*opened));
+  EXPECT_TRUE(Signs(*key)) << "the connection of before the restart is replaced";
+  EXPECT_EQ(Provider()->OpenKey("pkcs11:object=x", {}), nullptr);
+  SoftwareTpm other;
+  TpmKeyProviderOptions options;
+  options.Tcti = other.Tcti();
+  EXPECT_EQ(ErrorCodeOf([&] { MakeTpmKeyProvider(options)->OpenKey(key->Reference(), {}); }), "private_key_unusable");
+}
+
+TEST_F(TpmTest, KeepsOneKeyUnderAHandle) {
+  auto options = Options();
+  options.PersistentHandle = 0x81010042;
+  auto const first = MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
+  EXPECT_EQ(first->Reference(), "0x81010042");
+  tpm_.Restart();
+  auto const provider = MakeTpmKeyProvider(options);
+  auto const again = provider->GetOrCreateKey({}, {});
+  EXPECT_EQ(again->SubjectPublicKeyInfo(), first->SubjectPublicKeyInfo());
+  EXPECT_TRUE(Signs(*again));
+
+  KeyRequest refused;
+  refused.ForceNew = true;
+  refused.Refused = first->SubjectPublicKeyInfo();
+  auto const next = provider->GetOrCreateKey(refused, {});
+  EXPECT_NE(next->SubjectPublicKeyInfo(), first->SubjectPublicKeyInfo());
+  EXPECT_TRUE(Signs(*next));
+  // Another process has replaced it already.
+  EXPECT_EQ(provider->GetOrCreateKey(refused, {})->SubjectPublicKeyInfo(), next->SubjectPublicKeyInfo());
+  EXPECT_EQ(ErrorCodeOf([&] { Signs(*first); }), "private_key_unusable") << "its handle holds another key now";
+
+  options.PersistentHandle = 0x40000001;
+  EXPECT_EQ(ErrorCodeOf([&] { MakeTpmKeyProvider(options); }), "invalid_argument");
+}
+
+TEST_F(TpmTest, ShowsAWrongAuthorizationOnce) {
+  auto options = Options();
+  options.KeyAuthorization = Secret{std::string_view{"open sesame"}};
+  auto const key = MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
+  EXPECT_TRUE(Signs(*key));
+  options.KeyAuthorization = Secret{std::string_view{"open barley"}};
+  try {
+    MakeTpmKeyProvider(options)->OpenKey(key->Reference(), {});
+    FAIL();
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::PrivateKeyUnusable);
+    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("TpmOptions::KeyAuthorization"));
+    EXPECT_THAT(DescribeWithCauses(error), Not(HasSubstr("open barley")));
+  }
+}
+
+TEST_F(TpmTest, OpensKeysThatOthersMade) {
+  tpm_.Run({"tpm2_createprimary", "-C", "o", "-c", tpm_.PathOf("primary")});
+  tpm_.Run({"tpm2_evictcontrol", "-c", tpm_.PathOf("primary"), "0x81000001"});
+  FlushTools();
+  struct Made {
+    char const* Algorithm;
+    char const* Attributes;
+  };
+  std::string const common = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|";
+  unsigned handle = 0x81010001;
+  for (auto const& made :
+       {Made{"rsa2048", "sign|decrypt"}, Made{"rsa2048", "sign"}, Made{"ecc256", "sign"}, Made{"ecc384", "sign"}}) {
+    auto const publicPart = tpm_.PathOf("public");
+    auto const privatePart = tpm_.PathOf("private");
+    tpm_.Run(
+        {"tpm2_create", "-C", "0x81000001", "-G", made.Algorithm, "-a", common + made.Attributes, "-u", publicPart,
+         "-r", privatePart});
+    FlushTools();
+    tpm_.Run({"tpm2_load", "-C", "0x81000001", "-u", publicPart, "-r", privatePart, "-c", tpm_.PathOf("key")});
+    char text[16];
+    std::snprintf(text, sizeof text, "0x%x", handle++);
+    tpm_.Run({"tpm2_evictcontrol", "-c", tpm_.PathOf("key"), text});
+    FlushTools();
+    tpm_.Run(
+        {"tpm2_encodeobject", "-C", "0x81000001", "-u", publicPart, "-r", privatePart, "-o", tpm_.PathOf("key.pem")});
+    FlushTools();
+    auto const byHandle = OpenTpmKey(Options(), text);
+    EXPECT_TRUE(Signs(byHandle.get(), false)) << made.Algorithm << made.Attributes;
+    auto const bySealed = OpenTpmKey(Options(), ReadFile(tpm_.PathOf("key.pem")));
+    EXPECT_TRUE(Signs(bySealed.get(), false)) << made.Algorithm << made.Attributes;
+    EXPECT_EQ(EVP_PKEY_eq(byHandle.get().get(), bySealed.get().get()), 1);
+  }
+  EXPECT_THAT(ErrorOf([&] { OpenTpmKey(Options(), "0x8101ffff"); })->what(), HasSubstr("has no key under the handle"));
+  EXPECT_EQ(ErrorCodeOf([&] { OpenTpmKey(Options(), "/etc/key.pem"); }), "key_unavailable");
+  EXPECT_EQ(ErrorCodeOf([&] { OpenTpmKey(Options(), "0x81000001"); }), "key_unavailable") << "a storage key";
+}
+
+TEST_F(TpmTest, SignsFromManyThreads) {
+  auto const key = Provider()->GetOrCreateKey({}, {});
+  EXPECT_EQ(SignFromThreads(*key, 16, 3), 48);
+}
+
+TEST_F(TpmTest, SignsInAChildOfFork) {
+  auto const key = Provider()->GetOrCreateKey({}, {});
+  EXPECT_TRUE(Signs(*key));
+  EXPECT_TRUE(InChild([&] { return Signs(*key, "child"); }));
+  EXPECT_TRUE(Signs(*key));
+}
+
+TEST_F(TpmTest, IsWaitedForNoLongerThanTheContextLasts) {
+  auto const provider = Provider();
+  ::kill(tpm_.Process().Pid(), SIGSTOP);
+  // Whichever comes first is in the hands of the TPM, which says nothing. The other one waits for its turn, and gives up.
+  Event gaveUp;
+  std::vector<std::thread> threads;
+  for (int index = 0; index < 2; ++index) {
+    threads.emplace_back([&] {
+      if (ErrorCodeOf([&] { provider->GetOrCreateKey({}, Context{}.WithTimeout(50ms)); }) == "deadline_exceeded") {
+        gaveUp.Set();
+      }
+    });
+  }
+  EXPECT_TRUE(gaveUp.Wait());
+  ::kill(tpm_.Process().Pid(), SIGCONT);
+  for (auto& thread : threads) thread.join();
+}
+
+TEST(TpmAccessTest, SaysWhatIsInTheWay) {
+  TpmKeyProviderOptions options;
+  options.Tcti = "device:/nonexistent/tpmrm0";
+  auto const provider = MakeTpmKeyProvider(options);
+  EXPECT_EQ(provider->HighestStrength(), KeyStrength::None);
+  auto const error = ErrorOf([&] { provider->GetOrCreateKey({}, {}); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::KeyUnavailable);
+  EXPECT_THAT(error->what(), HasSubstr("/nonexistent/tpmrm0"));
+  EXPECT_THAT(error->what(), HasSubstr("tss"));
+  KeyRequest request;
+  request.MinimumStrength = KeyStrength::KeyGuard;
+  EXPECT_EQ(ErrorCodeOf([&] { provider->GetOrCreateKey(request, {}); }), "minimum_strength_not_available");
+}
+
+/// Vouches for the key as the emulator takes it.
+class HardwareAttestation final : public AttestationProvider {
+ public:
+  explicit HardwareAttestation(std::shared_ptr<HttpTransport> transport) : transport_(std::move(transport)) {}
+  Secret Attest(AttestationRequest const& request, Context const& context) override {
+    return AttestAs("hardware", *transport_, request, context);
+  }
+
+ private:
+  std::shared_ptr<HttpTransport> transport_;
+};
+
+class TpmRoadTest : public TpmTest, public testing::WithParamInterface<char const*> {
+ protected:
+  ManagedIdentityCredentialOptions RoadOptions(Emulator const& emulator) const {
+    auto options = emulator.CredentialOptions();
+    options.MinimumStrength = KeyStrength::Hardware;
+    options.Attest = true;
+    options.Attestation = std::make_shared<HardwareAttestation>(emulator.Transport());
+    options.Keys = Provider();
+    return options;
+  }
+  static std::shared_ptr<BindingStore> Store(TemporaryDirectory const& folder, std::shared_ptr<KeyProvider> keys) {
+    FileBindingStoreOptions options;
+    options.Folder = folder.PathOf("bindings");
+    options.Keys = std::move(keys);
+    options.Log = Logger::FromEnvironment();
+    return MakeFileBindingStore(options).get();
+  }
+};
+
+TEST_P(TpmRoadTest, LeadsToTheSecretAndOutlivesTheProcess) {
+  Emulator const emulator{{"--accept", "hardware", "--client-certificate", GetParam()}};
+  TemporaryDirectory const folder;
+  auto const fetch = [&](ManagedIdentityCredentialOptions options) {
+    options.Store = Store(folder, options.Keys);
+    auto const token = ManagedIdentityCredential{options}.GetToken(VaultRequest(), {});
+    EXPECT_EQ(token.Binding->Strength(), KeyStrength::Hardware);
+    EXPECT_EQ(emulator.ReadSecret(token), 200);
+    auto stolen = token;
+    stolen.Binding = nullptr;
+    EXPECT_EQ(emulator.ReadSecret(stolen), 401);
+    return token.Binding->X5tS256();
+  };
+  auto const first = fetch(RoadOptions(emulator));
+  EXPECT_EQ(emulator.Count("issuecredential"), 1);
+  EXPECT_EQ(fetch(RoadOptions(emulator)), first);
+  EXPECT_EQ(emulator.Count("issuecredential"), 1) << "the certificate came back with its key";
+
+  SoftwareTpm other;
+  TpmKeyProviderOptions elsewhere;
+  elsewhere.Tcti = other.Tcti();
+  auto moved = RoadOptions(emulator);
+  moved.Keys = MakeTpmKeyProvider(elsewhere).get();
+  EXPECT_NE(fetch(moved), first);
+  EXPECT_EQ(emulator.Count("issuecredential"), 2) << "another TPM: made anew";
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, TpmRoadTest, testing::Values("renegotiate", "handshake"));
+
+TEST_F(TpmTest, IsAnApplicationsOwnCertificate) {
+  constexpr char const* App = "11111111-2222-3333-4444-555555555555";
+  constexpr char const* Tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+  auto options = Options();
+  options.PersistentHandle = 0x81010007;
+  MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
+  auto const certificate = IssueFor(OpenTpmKey(Options(), "0x81010007").get().get());
+  auto const path = tpm_.PathOf("app.pem");
+  TemporaryDirectory const folder;
+  auto const file = folder.WriteFile("app.pem", certificate);
+
+  Emulator const emulator;
+  emulator.Control(
+      "apps", {{"client_id", App}, {"tenant_id", Tenant}, {"certificate_pem", certificate}, {"vault_access", true}});
+  ClientCertificateCredentialOptions app;
+  app.TenantId = Tenant;
+  app.ClientId = App;
+  app.Transport = emulator.Transport();
+  app.CertificateSource = TpmClientCertificate(Options(), "0x81010007", file);
+  auto const token = ClientCertificateCredential{app}.GetToken(VaultRequest(), {});
+  EXPECT_EQ(emulator.ReadSecret(token), 200);
+
+  app.CertificateSource = TpmClientCertificate(Options(), "0x81010007", "/nonexistent.pem");
+  EXPECT_EQ(ErrorCodeOf([&] { ClientCertificateCredential{app}; }), "client_certificate_unusable");
+}
+
+}  // namespace
+}  // namespace mtlspop::test
