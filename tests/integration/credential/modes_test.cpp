@@ -8,10 +8,9 @@
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
+#include "own_app.hpp"
 #include "support/error_code_of.hpp"
 #include "support/manual_clock.hpp"
-#include "support/temporary_directory.hpp"
-#include "support/test_certificate_authority.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -107,32 +106,10 @@ TEST(HealingAgainstEmulator, TokensThatMustNotBeTakenAreNot) {
   }
 }
 
-/// An application whose certificate the emulator knows.
-struct App {
-  explicit App(Emulator const& emulator) {
-    emulator.Control(
-        "apps", {{"client_id", ClientId},
-                 {"tenant_id", TenantId},
-                 {"certificate_pem", Certificate.CertificatePem},
-                 {"federated", true},
-                 {"vault_access", true}});
-    Options.TenantId = TenantId;
-    Options.ClientId = ClientId;
-    Options.CertificatePath = Directory.WriteFile("app.pem", Certificate.CertificatePem + Certificate.PrivateKeyPem);
-    Options.Transport = emulator.Transport();
-  }
-  std::string ClientId = "aaaaaaaa-1111-2222-3333-444444444444";
-  std::string TenantId = "bbbbbbbb-1111-2222-3333-444444444444";
-  TemporaryDirectory Directory;
-  TestCertificateAuthority Authority;
-  IssuedCertificate Certificate = Authority.IssueForClient("app", KeyKind::Rsa2048);
-  ClientCertificateCredentialOptions Options;
-};
-
 /// Section 6, by the names of the real hosts.
 TEST(ClientCertificateAgainstEmulator, GlobalAndRegionalHostsGiveBoundTokens) {
   Emulator const emulator;
-  App app{emulator};
+  OwnApp app{emulator};
   for (std::string const region : {"", "westus3"}) {
     app.Options.Region = region;
     ClientCertificateCredential credential{app.Options};
@@ -144,7 +121,7 @@ TEST(ClientCertificateAgainstEmulator, GlobalAndRegionalHostsGiveBoundTokens) {
 
 TEST(ClientAssertionAgainstEmulator, BothLegsTravelOverTheSameCertificate) {
   Emulator const emulator;
-  App const app{emulator};
+  OwnApp const app{emulator};
   ClientAssertionCredentialOptions options;
   options.TenantId = app.TenantId;
   options.ClientId = app.ClientId;
