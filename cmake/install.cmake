@@ -20,6 +20,8 @@ function(mtlspop_install export target include_dir)
     PATTERN "*.hpp")
 endfunction()
 
+install(FILES ${MTLSPOP_GENERATED_INCLUDE_DIR}/mtlspop/version.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mtlspop)
+
 set(exports core)
 foreach(layer transport credential policies)
   mtlspop_install(core mtlspop_${layer} ${PROJECT_SOURCE_DIR}/${layer}/include)

@@ -31,6 +31,12 @@ constexpr char const* CheckAttestation =
 
 }  // namespace
 
+void AttestationCache::Forget() {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  state.Entries.clear();
+}
+
 Error AttestationNotAvailable() {
   return Error{
       {errors::AttestationFailed, "Attestation was asked for, and nothing on this machine can attest keys",

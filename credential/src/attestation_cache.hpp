@@ -38,6 +38,8 @@ class AttestationCache final {
   /// The JWT, never empty or blank.
   /// @throw Error `attestation_failed`
   Secret Attest(AttestationRequest const& request, Context const& context);
+  /// The service refused one: none that is kept is used again.
+  void Forget();
 
  private:
   struct Entry {

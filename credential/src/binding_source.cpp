@@ -57,23 +57,6 @@ system_clock::time_point RotationTime(StoredBinding const& binding) noexcept {
   return RotateOn(binding.IssuedOn, binding.Certificate->NotAfter());
 }
 
-void CheckEndpoints(IssuedCredential const& issued, std::string const& correlationId) {
-  for (auto const& endpoint : {issued.MtlsEndpoint, issued.TokenEndpoint}) {
-    bool good = false;
-    try {
-      good = endpoint.empty() || Url::Parse(endpoint).IsHttps();
-    } catch (Error const&) {
-      good = false;
-    }
-    if (good) continue;
-    ErrorDetails details{
-        errors::ImdsResponseMalformed, "The instance metadata service named a token endpoint that is no https URL",
-        "Check that nothing stands between this machine and the metadata service"};
-    details.CorrelationId = correlationId;
-    throw Error{std::move(details)};
-  }
-}
-
 Error StrengthNotAvailable(KeyStrength wanted, KeyStrength best) {
   return Error{
       {errors::MinimumStrengthNotAvailable,
@@ -314,6 +297,8 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
     Context const& context) {
   CredentialRequest request;
   request.Strength = key->Strength();
+  request.ClientId = metadata.ClientId;
+  request.TenantId = metadata.TenantId;
   if (options_.Attestation) {
     request.AttestationToken =
         options_.Attestation->Attest({metadata.AttestationEndpoint, metadata.ClientId, key}, context);
@@ -325,7 +310,6 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
 
   auto const now = options_.Time->Now();
   CheckCertificate(issued, *key, now, correlationId);
-  CheckEndpoints(issued, correlationId);
   auto binding = std::make_shared<StoredBinding>();
   binding->Certificate =
       crypto::MakeBindingCertificate({std::move(issued.Certificate)}, key->Handle(), key->Strength());

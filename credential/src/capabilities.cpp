@@ -8,23 +8,39 @@
 namespace mtlspop {
 namespace {
 
-/// Asks, and turns what went wrong into an answer. Returns why binding is not supported, "" where it is.
-std::string AskImds(ImdsClient const& imds, ManagedIdentitySource& source, Context const& context) {
+struct Finding {
+  ManagedIdentitySource Source;
+  /// "" where binding is supported.
+  std::string WhyNot;
+};
+
+/// Asks what a credential would ask first, and turns what went wrong into an answer.
+Finding AskImds(ImdsClient const& imds, Context const& context) {
   try {
-    imds.Probe(NewUuid(), context);
-    source = ManagedIdentitySource::ImdsV2;
-    return "";
+    switch (imds.Discover(NewUuid(), context)) {
+      case ImdsVersion::V1:
+        return {ManagedIdentitySource::ImdsV1, "The instance metadata service is version 1 only"};
+      case ImdsVersion::V2:
+        return {ManagedIdentitySource::ImdsV2, ""};
+      case ImdsVersion::Unknown:
+        break;
+    }
+    return {
+        ManagedIdentitySource::ImdsV1,
+        "The instance metadata service is too busy just now to say whether it issues binding certificates"};
   } catch (Error const& error) {
     if (error.Code() == errors::Cancelled || context.IsExpired()) throw;
-    auto const code = error.Code();
-    bool const answered = code != errors::ImdsNotReachable && code != errors::NotImds;
-    source = answered ? ManagedIdentitySource::ImdsV1 : ManagedIdentitySource::None;
-    return error.Details().What;
+    bool const answered = error.Code() == errors::ImdsRefused;
+    return {answered ? ManagedIdentitySource::ImdsV1 : ManagedIdentitySource::None, error.Details().What};
   }
 }
 
-std::string WhyNoKey(KeyStrength best, KeyStrength minimum) {
+std::string WhyNoKey(KeyStrength best, KeyStrength minimum, KeyStrength refused) {
   if (best == KeyStrength::None) return "No key can be made on this machine";
+  if (best >= minimum && best <= refused) {
+    return "The instance metadata service has refused a key of strength " + std::string{ToString(refused)} +
+           ", and no better one can be had on this machine";
+  }
   if (best >= minimum) return "";
   return "The best key on this machine is of strength " + std::string{ToString(best)} + ", and " +
          std::string{ToString(minimum)} + " is wanted";
@@ -49,15 +65,20 @@ ManagedIdentityCapabilities GetManagedIdentityCapabilities(
   auto const settings = ReadSettings(options);
   auto const transport = options.Transport ? gsl::make_not_null(options.Transport) : DefaultHttpTransport();
   auto const keys = options.Keys ? gsl::make_not_null(options.Keys) : MakeDefaultKeyProvider();
-  ImdsClient const imds{{settings.ImdsEndpoint, options.Identity}, ServiceClient{transport, options.Time, options.Log}};
+  ImdsClient const imds{
+      {settings.ImdsEndpoint, options.Identity, settings.ImdsEndpointSource, options.CapabilityDiscoveryTimeout},
+      ServiceClient{transport, options.Time, options.Log}};
 
   ManagedIdentityCapabilities capabilities;
   capabilities.HighestStrength = keys->HighestStrength();
-  capabilities.WhyNot = AskImds(imds, capabilities.Source, context);
+  auto finding = AskImds(imds, context);
+  capabilities.Source = finding.Source;
+  capabilities.WhyNot = std::move(finding.WhyNot);
   if (capabilities.WhyNot.empty()) {
-    capabilities.WhyNot = settings.BindingDisabled
-                              ? "Token binding is turned off by the environment variable MSAL_MI_DISABLE_IMDS_V2"
-                              : WhyNoKey(capabilities.HighestStrength, options.MinimumStrength);
+    capabilities.WhyNot =
+        settings.BindingDisabled
+            ? "Token binding is turned off by the environment variable MSAL_MI_DISABLE_IMDS_V2"
+            : WhyNoKey(capabilities.HighestStrength, options.MinimumStrength, imds.Knowledge().RefusedStrength());
   }
   if (settings.BindingDisabled && capabilities.Source == ManagedIdentitySource::ImdsV2) {
     capabilities.Source = ManagedIdentitySource::ImdsV1;

@@ -1,5 +1,7 @@
 #include "certificate_request.hpp"
 
+#include <string_view>
+
 #include "der.hpp"
 
 namespace mtlspop {
@@ -14,13 +16,22 @@ Bytes RelativeName(Bytes type, Bytes value) {
   return Encode(Tag::Set, {Encode(Tag::Sequence, {std::move(type), std::move(value)})});
 }
 
+/// X.680 section 41.4. A client id is a GUID, whose characters are all of them.
+bool IsPrintableString(std::string_view text) {
+  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?";
+  return text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+/// The domain component first: .NET writes the names of "CN=..., DC=..." from last to first, and the service was built
+/// against its requests.
 Bytes Subject(CertificateRequestSubject const& subject) {
   Bytes const commonName = ObjectIdentifier({2, 5, 4, 3});
   Bytes const domainComponent = ObjectIdentifier({0, 9, 2342, 19200300, 100, 1, 25});
+  auto const commonNameTag = IsPrintableString(subject.ClientId) ? Tag::PrintableString : Tag::Utf8String;
   return Encode(
-      Tag::Sequence, {RelativeName(commonName, Encode(Tag::Utf8String, subject.ClientId)),
-                      // RFC 4519 section 2.4: a domainComponent is an IA5String.
-                      RelativeName(domainComponent, Encode(Tag::Ia5String, subject.TenantId))});
+      Tag::Sequence, {// RFC 4519 section 2.4: a domainComponent is an IA5String.
+                      RelativeName(domainComponent, Encode(Tag::Ia5String, subject.TenantId)),
+                      RelativeName(commonName, Encode(commonNameTag, subject.ClientId))});
 }
 
 Bytes Attributes(std::string const& cuIdJson) {
@@ -30,9 +41,10 @@ Bytes Attributes(std::string const& cuIdJson) {
   return Encode(Tag::Context0, {Encode(Tag::Sequence, {cuId, values})});
 }
 
-/// RSASSA-PSS-params of RFC 4055 section 3.1.
+/// RSASSA-PSS-params of RFC 4055 section 3.1. The identifiers of SHA-256 have no parameters: section 2.1 has both forms
+/// accepted, and .NET writes this one.
 Bytes PssAlgorithm() {
-  Bytes const sha256 = Encode(Tag::Sequence, {ObjectIdentifier({2, 16, 840, 1, 101, 3, 4, 2, 1}), der::Null()});
+  Bytes const sha256 = Encode(Tag::Sequence, {ObjectIdentifier({2, 16, 840, 1, 101, 3, 4, 2, 1})});
   Bytes const mgf1 = Encode(Tag::Sequence, {ObjectIdentifier({1, 2, 840, 113549, 1, 1, 8}), sha256});
   Bytes const parameters = Encode(
       Tag::Sequence,

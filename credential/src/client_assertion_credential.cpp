@@ -43,6 +43,7 @@ class ClientAssertionCredential::Impl {
   PerProcess<State> state_;
   TokenCache cache_;
   BindingLife life_;
+  IneligibleTenants ineligible_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -80,7 +81,7 @@ ClientAssertionCredential::Impl::State::State(State* parents) {
 }
 
 AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+  return GetConfidential({tokens_, ineligible_, options_.Binding, *options_.Time, options_.Log}, request, context);
 }
 
 /// The binding is leg 1's, which counts refusals for itself.

@@ -108,6 +108,7 @@ class ClientCertificateCredential::Impl {
   std::atomic<bool> looksFirst_{false};
   TokenCache cache_;
   BindingLife life_;
+  IneligibleTenants ineligible_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -147,7 +148,7 @@ ClientCertificateCredential::Impl::State::State(State* parents) {
 
 AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
   ReloadIfDue();
-  return GetConfidential(tokens_, options_.Binding, options_.Log, request, context);
+  return GetConfidential({tokens_, ineligible_, options_.Binding, *clock_, options_.Log}, request, context);
 }
 
 /// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client_assertion.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "token_service.hpp"
@@ -44,6 +45,12 @@ AccessToken ConfidentialClient::RequestToken(
   message.ClientCapabilities = capabilities_;
   message.ClientAssertion = authentication.Assertion;
   message.IsBound = route == TokenRoute::Bound;
+  // The certificate is enough for a bound token, and for no other.
+  if (!message.IsBound && message.ClientAssertion.Empty()) {
+    message.ClientAssertion =
+        MakeClientAssertion(*authentication.Certificate, {clientId_, message.Endpoint}, client_.Time().Now());
+    message.AssertionKind = AssertionType::JwtBearer;
+  }
   message.Certificate = authentication.Certificate;
   message.CorrelationId = authentication.CorrelationId;
   auto token = mtlspop::RequestToken(client_, message, context);
@@ -51,28 +58,29 @@ AccessToken ConfidentialClient::RequestToken(
   return token;
 }
 
-AccessToken GetConfidential(
-    CachedTokens& tokens,
-    TokenBinding binding,
-    Logger const& log,
-    TokenRequest const& request,
-    Context const& context) {
+AccessToken GetConfidential(ConfidentialTokens const& source, TokenRequest const& request, Context const& context) {
   if (request.Scopes.size() != 1 || request.Scopes.front().empty()) {
     throw Error{
         {errors::InvalidArgument, "An application's token is for exactly one scope, and the request has another number",
          "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
   }
-  auto const effective = EffectiveBinding(binding, request.Binding);
+  auto const effective = EffectiveBinding(source.Binding, request.Binding);
+  auto& tokens = source.Tokens;
   if (effective == TokenBinding::None) return tokens.Get(request, TokenRoute::MtlsBearer, context);
   if (effective == TokenBinding::Required) return tokens.Get(request, TokenRoute::Bound, context);
 
   AccessToken token;
   if (tokens.TryGet(request, TokenRoute::Fallback, token)) return token;
+  if (source.Ineligible.Contain(request.TenantId, source.Time.SteadyNow())) {
+    return tokens.Get(request, TokenRoute::Fallback, context);
+  }
   try {
     return tokens.Get(request, TokenRoute::Bound, context);
   } catch (Error const& error) {
-    if (error.Code() != errors::ResourceDoesNotSupportBoundTokens) throw;
-    log.Write(
+    bool const isTenants = error.Code() == errors::TenantNotEligibleForBoundTokens;
+    if (!isTenants && error.Code() != errors::ResourceDoesNotSupportBoundTokens) throw;
+    if (isTenants) source.Ineligible.Add(request.TenantId, source.Time.SteadyNow());
+    source.Log.Write(
         LogLevel::Warning, "fallback_to_bearer",
         {{"reason", error.Code().Name()},
          {"what", error.Details().What},

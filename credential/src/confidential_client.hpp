@@ -10,6 +10,7 @@
 #include <gsl/pointers>
 
 #include "cached_tokens.hpp"
+#include "ineligible_tenants.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "service_client.hpp"
 
@@ -53,10 +54,19 @@ class ConfidentialClient final {
   ServiceClient client_;
 };
 
+/// What an application's credential gets its tokens from.
+struct ConfidentialTokens {
+  CachedTokens& Tokens;
+  IneligibleTenants& Ineligible;
+  /// The credential's.
+  TokenBinding Binding;
+  Clock const& Time;
+  Logger const& Log;
+};
+
 /// A token by the road that the credential's and the request's binding ask for. Where a bound token is preferred and
-/// the resource cannot take one: a bearer token.
+/// the resource or the tenant cannot have one: a bearer token.
 /// @throw Error `invalid_argument` for no scope or more than one, and what the road throws
-AccessToken GetConfidential(
-    CachedTokens& tokens, TokenBinding binding, Logger const& log, TokenRequest const& request, Context const& context);
+AccessToken GetConfidential(ConfidentialTokens const& source, TokenRequest const& request, Context const& context);
 
 }  // namespace mtlspop

@@ -52,6 +52,19 @@ std::optional<CertificateFacts> ReadCertificate(ByteView der);
 /// probing keys that may have gone stale.
 bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView signature);
 
+/// How an RSA key signs a JSON Web Signature (RFC 7518 section 3.1).
+enum class RsaPadding {
+  /// RSASSA-PSS with MGF1 and 32 bytes of salt: PS256.
+  Pss,
+  /// RSASSA-PKCS1-v1_5: RS256.
+  Pkcs1,
+};
+
+/// The signature over SHA-256 of `data` with the certificate's private key; none where that key does not sign so, or is
+/// none for RSA.
+/// @throw Error `system_failure`
+std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView data, RsaPadding padding);
+
 /// A binding certificate as this platform's transport wants it.
 /// @throw Error `invalid_binding_certificate`
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(

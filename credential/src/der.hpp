@@ -21,6 +21,7 @@ enum class Tag : std::uint8_t {
   Null = 0x05,
   ObjectIdentifier = 0x06,
   Utf8String = 0x0C,
+  PrintableString = 0x13,
   Ia5String = 0x16,
   Sequence = 0x30,
   Set = 0x31,

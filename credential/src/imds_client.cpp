@@ -1,13 +1,14 @@
 #include "imds_client.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <vector>
 
+#include "answer_text.hpp"
+#include "client_name.hpp"
 #include "form.hpp"
 #include "json.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "service_endpoint.hpp"
 #include "token_times.hpp"
 
 namespace mtlspop {
@@ -18,6 +19,10 @@ constexpr char const* IssueCredentialPath = "/metadata/identity/issuecredential"
 constexpr char const* TokenPath = "/metadata/identity/oauth2/token";
 constexpr char const* ApiVersion2 = "cred-api-version=2.0";
 constexpr char const* ApiVersion1 = "api-version=2018-02-01";
+constexpr char const* NewResourceIdName = "mi_res_id";
+constexpr char const* OldResourceIdName = "msi_res_id";
+/// Longer than this nobody waits to learn that nobody is there.
+constexpr std::chrono::seconds ProbeTimeout{1};
 
 std::string WithoutTrailingSlash(std::string text) {
   while (!text.empty() && text.back() == '/') text.pop_back();
@@ -60,21 +65,13 @@ std::string ReadCuId(nlohmann::json const& object, ServiceRequest const& request
   return text + "}";
 }
 
-/// What the service says of itself, shortened and without secrets.
-std::string Describe(ServiceResponse const& response) {
-  std::string text = "status " + std::to_string(response.StatusCode);
-  if (auto const object = json::ParseObject(response.Body)) {
-    for (char const* const name : {"error", "error_description", "message"}) {
-      if (auto const value = json::FindString(*object, name)) text += ", " + Redact(value->substr(0, 300));
-    }
-  }
-  return text;
-}
-
 bool NamesImds(Headers const& fields) {
-  std::string server{fields.Get("server")};
-  std::transform(server.begin(), server.end(), server.begin(), [](unsigned char c) { return std::toupper(c); });
-  return server.find("IMDS") != std::string::npos;
+  constexpr std::string_view name = "IMDS";
+  auto const server = fields.Get("server");
+  for (std::size_t at = 0; at + name.size() <= server.size(); ++at) {
+    if (EqualsIgnoreCase(server.substr(at, name.size()), name)) return true;
+  }
+  return false;
 }
 
 void RequireImds(ServiceRequest const& request, ServiceResponse const& response) {
@@ -92,12 +89,21 @@ void RequireImds(ServiceRequest const& request, ServiceResponse const& response)
 [[noreturn]] void ThrowStatus(ServiceRequest const& request, ServiceResponse const& response) {
   int const status = response.StatusCode;
   bool const outage = status == 404 || status == 408 || status == 410 || status == 429 || status >= 500;
+  bool const isImds = NamesImds(response.Fields) || json::ParseObject(response.Body);
   std::string const what =
-      "The instance metadata service answered " + std::string{request.Name} + " with " + Describe(response);
+      (isImds ? "The instance metadata service" : "Something else than the instance metadata service") +
+      std::string{" answered "} + request.Name + " with " + DescribeAnswer(response);
   if (outage) {
     throw Error{WithRequest(
         {errors::ImdsUnavailable, what,
          "Try again later; with 429, make fewer credentials and share them, since each asks the service for itself"},
+        request, response)};
+  }
+  if (!isImds) {
+    throw Error{WithRequest(
+        {errors::NotImds, what,
+         "A proxy or another service stands at that address: check AZURE_POD_IDENTITY_AUTHORITY_HOST, and that "
+         "169.254.169.254 is reached directly"},
         request, response)};
   }
   throw Error{WithRequest(
@@ -106,12 +112,108 @@ void RequireImds(ServiceRequest const& request, ServiceResponse const& response)
       request, response)};
 }
 
+/// Time-outs count only where nothing is known of the service yet, that is in a probe: a connection that is refused, a name
+/// that nobody knows, or silence.
+bool IsNobodyThere(Error const& error) noexcept {
+  auto const code = error.Code();
+  return code != errors::ConnectionLost && code != errors::ConnectionLostDuringBinding &&
+         code != errors::MalformedResponse;
+}
+
+ErrorDetails NobodyThere(std::string const& place, ServiceRequest const& request) {
+  return {
+      errors::ImdsNotReachable,
+      "Nobody answers at " + place + " as the instance metadata service: " + request.Name +
+          " got no connection or, for " + DescribeDuration(request.Timeout) + ", no answer",
+      "Managed identities work on Azure virtual machines only. If this is one, check that a firewall or a container "
+      "network does not block that address, and that AZURE_POD_IDENTITY_AUTHORITY_HOST is right where it is set"};
+}
+
+ErrorDetails Lost(std::string const& place, ServiceRequest const& request) {
+  ErrorDetails details{
+      errors::ImdsUnavailable,
+      "The instance metadata service at " + place + " took the connection for " + request.Name +
+          " and ended it before it had answered, each time",
+      "Somebody is there: the service is starting, overloaded, or cut off by what stands between. Try again later"};
+  details.Transient = true;
+  return details;
+}
+
+/// What version 1 answers to a path of version 2, which it was not asked for again.
+ServiceResponse NotFound(std::string const& correlationId) {
+  ServiceResponse response;
+  response.StatusCode = 404;
+  response.Attempts = 1;
+  response.CorrelationId = correlationId;
+  return response;
+}
+
+/// Why it does not say when the token expires.
+std::string DescribeExpiry(nlohmann::json const& object) {
+  for (char const* const name : {"expires_in", "expires_on"}) {
+    auto const member = object.find(name);
+    if (member == object.end()) continue;
+    auto const text = member->is_string() ? member->get<std::string>() : json::ToText(*member);
+    return std::string{"the field "} + name + " is no number of seconds: " + FirstLine(text);
+  }
+  return "neither expires_in nor expires_on is there";
+}
+
+IssuedCredential ReadIssued(ServiceRequest const& request, ServiceResponse const& response) {
+  auto const object = ParseAnswer(request, response);
+  IssuedCredential issued;
+  auto certificate = encoding::FromBase64(RequireString(object, "certificate", request, response));
+  if (!certificate) ThrowMalformed(request, response, "the field certificate is not base64");
+  issued.Certificate = std::move(*certificate);
+  issued.ClientId = RequireString(object, "client_id", request, response);
+  issued.TenantId = RequireString(object, "tenant_id", request, response);
+  auto origin = ToHttpsOrigin(RequireString(object, "mtls_authentication_endpoint", request, response));
+  if (!origin)
+    ThrowMalformed(request, response, "the field mtls_authentication_endpoint is no https URL that could be used");
+  issued.MtlsEndpoint = std::move(*origin);
+  if (auto const endpoint = json::FindString(object, "token_endpoint")) {
+    auto checked = ToHttpsEndpoint(*endpoint);
+    if (!checked) ThrowMalformed(request, response, "the field token_endpoint is no https URL that could be used");
+    issued.TokenEndpoint = std::move(*checked);
+  }
+  return issued;
+}
+
+struct Expectation {
+  std::string const& Expected;
+  std::string const& Actual;
+  char const* Name;
+};
+
+/// A certificate for somebody else would be used in that one's name.
+void RequireSame(Expectation const& value, ServiceRequest const& request, ServiceResponse const& response) {
+  if (EqualsIgnoreCase(value.Expected, value.Actual)) return;
+  ThrowMalformed(
+      request, response,
+      std::string{"the field "} + value.Name + " is " + FirstLine(value.Actual) + " and not " + value.Expected +
+          ", which the platform metadata named");
+}
+
+/// Without a selector the service may choose the machine's only user-assigned identity; with one it may not choose the
+/// machine's own.
+void RequireIdentityType(
+    ManagedIdentityId const& identity, ServiceRequest const& request, ServiceResponse const& response) {
+  auto const type = RequireString(ParseAnswer(request, response), "identity_type", request, response);
+  bool const isUsers = EqualsIgnoreCase(type, "UserAssigned");
+  bool const isSystems = EqualsIgnoreCase(type, "SystemAssigned");
+  bool const fits = identity.GetKind() == ManagedIdentityId::Kind::SystemAssigned ? isUsers || isSystems : isUsers;
+  if (fits) return;
+  ThrowMalformed(
+      request, response,
+      "the field identity_type is " + FirstLine(type) + ", and " + identity.ToString() + " was asked for");
+}
+
 [[noreturn]] void ThrowKeyRefused(
     ServiceRequest const& request, ServiceResponse const& response, KeyStrength strength) {
   throw Error{WithRequest(
       {errors::MtlsPopRequiresKeyGuard,
        "The instance metadata service issued no certificate for a key of strength " + std::string{ToString(strength)} +
-           " (" + Describe(response) + "); most likely it accepts KeyGuard keys only",
+           " (" + DescribeAnswer(response) + "); most likely it accepts KeyGuard keys only",
        "Run on Windows in a Trusted Launch virtual machine with virtualization-based security, with attestation; or "
        "use "
        "token binding \"preferred\" to go on with bearer tokens"},
@@ -123,23 +225,47 @@ void RequireImds(ServiceRequest const& request, ServiceResponse const& response)
 ImdsClient::ImdsClient(ImdsOptions options, ServiceClient client)
     : options_(std::move(options)),
       base_(Url::Parse(WithoutTrailingSlash(options_.Endpoint))),
-      client_(std::move(client)) {}
+      client_(std::move(client)),
+      knowledge_(ImdsKnowledge::Of(client_.SharedTransport(), WithoutTrailingSlash(options_.Endpoint))) {}
+
+std::string ImdsClient::Place() const { return base_.GetOrigin().ToString() + " (" + options_.EndpointSource + ")"; }
 
 ServiceRequest ImdsClient::MakeRequest(
     char const* name,
     std::string method,
     std::string_view path,
-    std::string const& apiVersion,
+    Version version,
     std::string const& correlationId) const {
+  auto const* const apiVersion = version == Version::V2 ? ApiVersion2 : ApiVersion1;
   auto target = Url::Parse(WithoutTrailingSlash(options_.Endpoint) + std::string{path} + "?" + apiVersion);
-  if (options_.Identity.GetKind() != ManagedIdentityId::Kind::SystemAssigned) {
-    target = target.WithQueryParameter(options_.Identity.QueryParameter(), options_.Identity.Value());
-  }
   ServiceRequest request{name, std::move(method), std::move(target), {}, {}, nullptr, true, correlationId};
   request.Fields.Set("Metadata", "true");
   request.Fields.Set("x-ms-client-request-id", correlationId);
   request.Fields.Set("Accept", "application/json");
   return request;
+}
+
+ServiceRequest ImdsClient::Select(ServiceRequest request, std::string_view parameter) const {
+  if (options_.Identity.GetKind() == ManagedIdentityId::Kind::SystemAssigned) return request;
+  request.Target = request.Target.WithQueryParameter(parameter, options_.Identity.Value());
+  return request;
+}
+
+ServiceResponse ImdsClient::SendVersion2(ServiceRequest const& request, Context const& context) const {
+  if (options_.Identity.GetKind() != ManagedIdentityId::Kind::ResourceId) {
+    return Send(Select(request, options_.Identity.QueryParameter()), ImdsRetry(), context);
+  }
+  auto const* const name = knowledge_->ResourceIdName();
+  auto response = Send(Select(request, name), ImdsRetry(), context);
+  if (response.StatusCode == 200) knowledge_->ConfirmResourceIdName(name);
+  if (response.StatusCode != 400 || knowledge_->IsResourceIdNameConfirmed()) return response;
+  auto const* const other = name == NewResourceIdName ? OldResourceIdName : NewResourceIdName;
+  auto second = Send(Select(request, other), ImdsRetry(), context);
+  second.Attempts += response.Attempts;
+  // Only what the other name gets is believed of it: a 400 may be about anything.
+  if (second.StatusCode != 200) return response;
+  knowledge_->ConfirmResourceIdName(other);
+  return second;
 }
 
 ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
@@ -152,28 +278,75 @@ ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const&
     return client_.Send(request, counted, context);
   } catch (Error const& error) {
     if (error.Code() == errors::Cancelled || context.IsExpired()) throw;
-    ErrorDetails details{
-        errors::ImdsNotReachable,
-        "The instance metadata service at " + request.Target.GetOrigin().ToString() + " could not be asked",
-        "Managed identities work on Azure virtual machines only. If this is one, check that a firewall or a container "
-        "network "
-        "does not block that address"};
+    knowledge_->ForgetVersion();
+    auto details = IsNobodyThere(error) ? NobodyThere(Place(), request) : Lost(Place(), request);
     details.CorrelationId = request.CorrelationId;
     details.Attempts = attempts;
     std::throw_with_nested(Error{std::move(details)});
   }
 }
 
+ImdsVersion ImdsClient::Discover(std::string const& correlationId, Context const& context) const {
+  auto const budget = context.WithTimeout(options_.DiscoveryTimeout);
+  try {
+    return knowledge_->GetVersion(
+        client_.Time(), budget, [&](Context const& probing) { return Probe(correlationId, probing); });
+  } catch (Error const& error) {
+    if (error.Code() != errors::DeadlineExceeded || context.IsExpired() || context.IsCancelled()) throw;
+    ErrorDetails details{
+        errors::ImdsNotReachable,
+        "It could not be found out within " + DescribeDuration(options_.DiscoveryTimeout) +
+            " whether an instance metadata service is at " + Place(),
+        "Check that a firewall or a container network does not block that address; allow more time with "
+        "ManagedIdentityCredentialOptions::CapabilityDiscoveryTimeout"};
+    details.CorrelationId = error.Details().CorrelationId;
+    details.Attempts = error.Details().Attempts;
+    std::throw_with_nested(Error{std::move(details)});
+  }
+}
+
+ImdsVersion ImdsClient::Probe(std::string const& correlationId, Context const& context) const {
+  auto request = MakeRequest("probe", "GET", PlatformMetadataPath, Version::V2, correlationId);
+  request.Fields.Remove("Metadata");
+  request.Timeout = ProbeTimeout;
+  return ReadProbe(request, Send(request, ImdsProbeRetry(), context));
+}
+
+ImdsVersion ImdsClient::ReadProbe(ServiceRequest const& request, ServiceResponse const& response) const {
+  int const status = response.StatusCode;
+  bool const isImds = NamesImds(response.Fields);
+  bool const isJson = json::ParseObject(response.Body).has_value();
+  // What answers without insisting on the header, as some sidecars of identity do, is taken at its word.
+  if ((status == 400 && (isImds || isJson)) || (status == 200 && isImds)) return ImdsVersion::V2;
+  bool const isPage = !isImds && LooksLikeHtml(response.Body);
+  if (status == 404 && !isPage) return ImdsVersion::V1;
+  if (!isPage && (status == 408 || status == 410 || status == 429 || status >= 500)) return ImdsVersion::Unknown;
+  if (isImds) ThrowStatus(request, response);
+  throw Error{WithRequest(
+      {errors::NotImds,
+       "What answers at " + Place() + " is no instance metadata service: " + DescribeAnswer(response) +
+           (isPage ? ", which is a page for people" : ""),
+       "A proxy or another service stands at that address: check AZURE_POD_IDENTITY_AUTHORITY_HOST, and that "
+       "169.254.169.254 is reached directly"},
+      request, response)};
+}
+
+void ImdsClient::ThrowVersion1(ServiceRequest const& request, ServiceResponse const& response) const {
+  throw Error{WithRequest(
+      {errors::MtlsPopNotSupportedInImdsV1,
+       "The instance metadata service at " + Place() + " is version 1 only and issues no binding certificates",
+       "Run on a virtual machine whose host offers IMDS v2, or use token binding \"preferred\" to go on with bearer "
+       "tokens"},
+      request, response)};
+}
+
 PlatformMetadata ImdsClient::GetPlatformMetadata(std::string const& correlationId, Context const& context) const {
-  auto const request = MakeRequest("get_platform_metadata", "GET", PlatformMetadataPath, ApiVersion2, correlationId);
-  auto const response = Send(request, ImdsRetry(), context);
+  auto const request = MakeRequest("get_platform_metadata", "GET", PlatformMetadataPath, Version::V2, correlationId);
+  if (Discover(correlationId, context) == ImdsVersion::V1) ThrowVersion1(request, NotFound(correlationId));
+  auto const response = SendVersion2(request, context);
   if (response.StatusCode == 404) {
-    throw Error{WithRequest(
-        {errors::MtlsPopNotSupportedInImdsV1,
-         "This machine's instance metadata service is version 1 only and issues no binding certificates",
-         "Run on a virtual machine whose host offers IMDS v2, or use token binding \"preferred\" to go on with bearer "
-         "tokens"},
-        request, response)};
+    knowledge_->ForgetVersion();
+    ThrowVersion1(request, response);
   }
   if (response.StatusCode != 200) ThrowStatus(request, response);
   RequireImds(request, response);
@@ -183,12 +356,15 @@ PlatformMetadata ImdsClient::GetPlatformMetadata(std::string const& correlationI
   metadata.TenantId = RequireString(object, "tenantId", request, response);
   metadata.CuIdJson = ReadCuId(object, request, response);
   metadata.AttestationEndpoint = RequireString(object, "attestationEndpoint", request, response);
+  if (!ToHttpsEndpoint(metadata.AttestationEndpoint)) {
+    ThrowMalformed(request, response, "the field attestationEndpoint is no https URL that could be used");
+  }
   return metadata;
 }
 
 IssuedCredential ImdsClient::IssueCredential(
     CredentialRequest const& credential, std::string const& correlationId, Context const& context) const {
-  auto request = MakeRequest("issue_credential", "POST", IssueCredentialPath, ApiVersion2, correlationId);
+  auto request = MakeRequest("issue_credential", "POST", IssueCredentialPath, Version::V2, correlationId);
   std::vector<FormField> fields{{"csr", credential.Csr.Reveal()}};
   if (!credential.AttestationToken.Empty()) {
     fields.emplace_back("attestation_token", credential.AttestationToken.Reveal());
@@ -196,33 +372,34 @@ IssuedCredential ImdsClient::IssueCredential(
   request.Body = WriteJsonObject(fields);
   request.Fields.Set("Content-Type", "application/json");
 
-  auto const response = Send(request, ImdsRetry(), context);
+  auto const response = SendVersion2(request, context);
   int const status = response.StatusCode;
-  if ((status == 400 || status == 403) && credential.Strength < KeyStrength::KeyGuard) {
+  if ((status == 400 || status == 403) && credential.Strength < KeyStrength::KeyGuard && NamesImds(response.Fields)) {
+    knowledge_->NoteStrength(credential.Strength, false);
     ThrowKeyRefused(request, response, credential.Strength);
   }
   if (status != 200) ThrowStatus(request, response);
   RequireImds(request, response);
-  auto const object = ParseAnswer(request, response);
-  IssuedCredential issued;
-  auto certificate = encoding::FromBase64(RequireString(object, "certificate", request, response));
-  if (!certificate) ThrowMalformed(request, response, "the field certificate is not base64");
-  issued.Certificate = std::move(*certificate);
-  issued.ClientId = RequireString(object, "client_id", request, response);
-  issued.TenantId = RequireString(object, "tenant_id", request, response);
-  RequireString(object, "identity_type", request, response);
-  issued.MtlsEndpoint = WithoutTrailingSlash(RequireString(object, "mtls_authentication_endpoint", request, response));
-  issued.TokenEndpoint = json::FindString(object, "token_endpoint").value_or("");
+  auto issued = ReadIssued(request, response);
+  RequireSame({credential.ClientId, issued.ClientId, "client_id"}, request, response);
+  RequireSame({credential.TenantId, issued.TenantId, "tenant_id"}, request, response);
+  RequireIdentityType(options_.Identity, request, response);
+  knowledge_->NoteStrength(credential.Strength, true);
   return issued;
 }
 
 AccessToken ImdsClient::GetBearerToken(
     std::string_view scope, std::string const& correlationId, Context const& context) const {
+  // Which version it is does not matter, but whether anybody is there does.
+  Discover(correlationId, context);
   constexpr std::string_view suffix = "/.default";
   bool const isScope = scope.size() > suffix.size() && scope.substr(scope.size() - suffix.size()) == suffix;
-  auto request = MakeRequest("get_bearer_token", "GET", TokenPath, ApiVersion1, correlationId);
+  auto request = Select(
+      MakeRequest("get_bearer_token", "GET", TokenPath, Version::V1, correlationId),
+      options_.Identity.QueryParameter());
   request.Target =
       request.Target.WithQueryParameter("resource", isScope ? scope.substr(0, scope.size() - suffix.size()) : scope);
+  AddClientName(request.Fields);
 
   auto const response = Send(request, ImdsRetry(), context);
   if (response.StatusCode != 200) ThrowStatus(request, response);
@@ -230,28 +407,13 @@ AccessToken ImdsClient::GetBearerToken(
   AccessToken token;
   auto const now = client_.Time().Now();
   auto const expiresOn = ReadExpiry(object, now);
-  if (!expiresOn) ThrowMalformed(request, response, "neither expires_in nor expires_on is there");
+  if (!expiresOn) ThrowMalformed(request, response, DescribeExpiry(object));
   if (!json::HasText(object, "access_token")) ThrowMalformed(request, response, "the field access_token is missing");
   token.Token = Secret{std::move(object["access_token"].get_ref<std::string&>())};
   token.ExpiresOn = *expiresOn;
   token.RefreshOn = ReadRefresh(object, now, *expiresOn);
   token.CorrelationId = std::make_shared<std::string const>(correlationId);
   return token;
-}
-
-void ImdsClient::Probe(std::string const& correlationId, Context const& context) const {
-  auto request = MakeRequest("probe", "GET", PlatformMetadataPath, ApiVersion2, correlationId);
-  request.Timeout = std::chrono::seconds{1};
-  auto const response = Send(request, ImdsProbeRetry(), context);
-  if (response.StatusCode == 404) {
-    throw Error{WithRequest(
-        {errors::MtlsPopNotSupportedInImdsV1,
-         "This machine's instance metadata service is version 1 only and issues no binding certificates",
-         "Run on a virtual machine whose host offers IMDS v2"},
-        request, response)};
-  }
-  if (response.StatusCode != 200) ThrowStatus(request, response);
-  RequireImds(request, response);
 }
 
 }  // namespace mtlspop

@@ -3,11 +3,14 @@
 /// @file
 /// The instance metadata service, version 1 and 2.
 
+#include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "imds_knowledge.hpp"
 #include "mtlspop/credential/access_token.hpp"
 #include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/credential/managed_identity_id.hpp"
@@ -30,7 +33,7 @@ struct IssuedCredential {
   std::vector<std::uint8_t> Certificate;
   std::string ClientId;
   std::string TenantId;
-  /// Without a trailing slash.
+  /// An https origin, without a trailing slash.
   std::string MtlsEndpoint;
   /// The whole URL of the token endpoint, "" where the service gave none.
   std::string TokenEndpoint;
@@ -44,6 +47,9 @@ struct CredentialRequest {
   Secret AttestationToken;
   /// Of the key, for the error.
   KeyStrength Strength = KeyStrength::None;
+  /// What the platform metadata said, which the answer must repeat.
+  std::string ClientId;
+  std::string TenantId;
 };
 
 /// Where IMDS is and whose identity is meant.
@@ -51,15 +57,28 @@ struct ImdsOptions {
   /// For example "http://169.254.169.254".
   std::string Endpoint;
   ManagedIdentityId Identity;
+  /// Who says that it is there, for errors: "the default address", or the name of a variable or an option.
+  std::string EndpointSource = "the default address";
+  /// For all that has to be done to know which version is there, and whether any is.
+  std::chrono::milliseconds DiscoveryTimeout = std::chrono::seconds{10};
 };
 
-/// Asks IMDS. Never through a proxy.
+/// Asks IMDS. Never through a proxy, and follows no redirect: one would replay the certificate request elsewhere.
+///
+/// Before its first request the service is probed, so that it takes a second at the most to know that nobody is there or
+/// that it is version 1. The answer is the process's (imds_knowledge.hpp).
 ///
 /// Thread safety: all members may be called from any thread.
 class ImdsClient final {
  public:
   /// @throw Error `invalid_argument` for an endpoint that is no http or https URL
   ImdsClient(ImdsOptions options, ServiceClient client);
+
+  /// Which version answers: from memory, or by a request without the header `Metadata`, which version 2 answers with 400
+  /// and version 1 with 404. `Unknown` where IMDS answers something that says neither (429, 5xx).
+  /// @throw Error `imds_not_reachable` where nobody answers within a second; `imds_unavailable` where the connection is
+  /// lost again and again; `not_imds`, `imds_refused` for what else answers
+  ImdsVersion Discover(std::string const& correlationId, Context const& context) const;
 
   /// @throw Error `mtls_pop_not_supported_in_imds_v1`, `imds_not_reachable`, `not_imds`, `imds_response_malformed`,
   /// `imds_refused`, `imds_unavailable`
@@ -70,22 +89,34 @@ class ImdsClient final {
   /// A bearer token of version 1 for a scope or resource.
   /// @throw Error `imds_not_reachable`, `imds_response_malformed`, `imds_refused`, `imds_unavailable`
   AccessToken GetBearerToken(std::string_view scope, std::string const& correlationId, Context const& context) const;
-  /// Whether there is a version 2 and, if not, any: gives up after a second, does not retry 404.
-  /// @throw Error as `GetPlatformMetadata`
-  void Probe(std::string const& correlationId, Context const& context) const;
+
+  /// What this process has learned of the service.
+  ImdsKnowledge const& Knowledge() const noexcept { return *knowledge_; }
 
  private:
+  enum class Version { V1, V2 };
+
   ServiceRequest MakeRequest(
       char const* name,
       std::string method,
       std::string_view path,
-      std::string const& apiVersion,
+      Version version,
       std::string const& correlationId) const;
+  /// `request` with the name by which this version calls the identity's id.
+  ServiceRequest Select(ServiceRequest request, std::string_view parameter) const;
+  /// A request of version 2. Where the service does not know the name of the resource id, the other name is tried once.
+  ServiceResponse SendVersion2(ServiceRequest const& request, Context const& context) const;
   ServiceResponse Send(ServiceRequest const& request, RetryRule const& rule, Context const& context) const;
+  ImdsVersion Probe(std::string const& correlationId, Context const& context) const;
+  ImdsVersion ReadProbe(ServiceRequest const& request, ServiceResponse const& response) const;
+  [[noreturn]] void ThrowVersion1(ServiceRequest const& request, ServiceResponse const& response) const;
+  /// "http://169.254.169.254:80 (the default address)".
+  std::string Place() const;
 
   ImdsOptions options_;
   Url base_;
   ServiceClient client_;
+  std::shared_ptr<ImdsKnowledge> knowledge_;
 };
 
 }  // namespace mtlspop

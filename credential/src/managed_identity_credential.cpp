@@ -10,6 +10,7 @@
 #include "binding_source.hpp"
 #include "cached_tokens.hpp"
 #include "crypto.hpp"
+#include "ineligible_tenants.hpp"
 #include "managed_identity_settings.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
@@ -39,15 +40,16 @@ constexpr std::chrono::minutes FallbackRetry{5};
 /// given up.
 bool MayFallBack(Error const& error, Context const& context) noexcept {
   auto const code = error.Code();
+  // Where nobody answers, version 1 does not either.
   return code != errors::Cancelled && code != errors::InvalidArgument && code != errors::AttestationFailed &&
-         !context.IsCancelled() && !context.IsExpired();
+         code != errors::ImdsNotReachable && !context.IsCancelled() && !context.IsExpired();
 }
 
 /// Whether trying again soon could give a bound token.
 bool IsPassing(ErrorCode code) noexcept {
   return code != errors::MtlsPopNotSupportedInImdsV1 && code != errors::MtlsPopRequiresKeyGuard &&
          code != errors::MtlsPopDisabled && code != errors::MinimumStrengthNotAvailable &&
-         code != errors::ResourceDoesNotSupportBoundTokens;
+         code != errors::ResourceDoesNotSupportBoundTokens && code != errors::TenantNotEligibleForBoundTokens;
 }
 
 }  // namespace
@@ -93,6 +95,8 @@ class ManagedIdentityCredential::Impl {
   BindingSource bindings_;
   /// Whether the last reason to fall back was one that may go by itself.
   std::atomic<bool> fallbackIsPassing_{false};
+  /// For those that prefer bound tokens.
+  IneligibleTenants ineligible_;
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };
@@ -101,7 +105,10 @@ ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
     : options_(std::move(options)),
       settings_(ReadSettings(options_)),
       client_(MakeClient(options_)),
-      imds_({settings_.ImdsEndpoint, options_.Identity}, client_),
+      imds_(
+          {settings_.ImdsEndpoint, options_.Identity, settings_.ImdsEndpointSource,
+           options_.CapabilityDiscoveryTimeout},
+          client_),
       attestation_(MakeAttestation(options_, settings_)),
       life_(
           {BindingSupply::Renewable, *clock_, options_.Log,
@@ -161,10 +168,16 @@ AccessToken ManagedIdentityCredential::Impl::GetPreferred(TokenRequest const& re
     // A refresh of the fallback met a service that binds again.
     tokens_.Remove(request, TokenRoute::Fallback);
   }
+  if (ineligible_.Contain(TenantOf(request), clock_->SteadyNow())) {
+    return tokens_.Get(request, TokenRoute::Fallback, context);
+  }
   try {
     return tokens_.Get(request, TokenRoute::Bound, context);
   } catch (Error const& error) {
     if (!MayFallBack(error, context)) throw;
+    if (error.Code() == errors::TenantNotEligibleForBoundTokens) {
+      ineligible_.Add(TenantOf(request), clock_->SteadyNow());
+    }
     options_.Log.Write(
         LogLevel::Warning, "fallback_to_bearer",
         {{"reason", error.Code().Name()},
@@ -219,7 +232,7 @@ AccessToken ManagedIdentityCredential::Impl::FetchBearer(TokenRequest const& req
 
 AccessToken ManagedIdentityCredential::Impl::FetchFallback(
     TokenRequest const& request, bool isRefresh, Context const& context) {
-  if (isRefresh) {
+  if (isRefresh && !ineligible_.Contain(TenantOf(request), clock_->SteadyNow())) {
     try {
       return tokens_.Get(request, TokenRoute::Bound, context);
     } catch (Error const& error) {
@@ -252,6 +265,7 @@ AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
         {{"x5t_s256", binding->Certificate->X5tS256()},
          {"service_error", error.Details().ServiceErrorCode},
          {"correlation_id", correlationId}});
+    if (attestation_ && ConcernsAttestation(error.Details())) attestation_->Forget();
     life_.HearTokenService(
         binding->Certificate->X5tS256(),
         MayConcernOneTenant(error.Details()) ? std::optional<std::string_view>{request.TenantId} : std::nullopt);

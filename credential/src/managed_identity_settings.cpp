@@ -17,8 +17,15 @@ ManagedIdentitySettings ReadSettings(ManagedIdentityCredentialOptions const& opt
   };
   ManagedIdentitySettings settings;
   settings.ImdsEndpoint = options.ImdsEndpoint;
-  if (settings.ImdsEndpoint.empty()) settings.ImdsEndpoint = read("AZURE_POD_IDENTITY_AUTHORITY_HOST");
-  if (settings.ImdsEndpoint.empty()) settings.ImdsEndpoint = DefaultImdsEndpoint;
+  settings.ImdsEndpointSource = "from the option ImdsEndpoint";
+  if (settings.ImdsEndpoint.empty()) {
+    settings.ImdsEndpoint = read("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+    settings.ImdsEndpointSource = "from the environment variable AZURE_POD_IDENTITY_AUTHORITY_HOST";
+  }
+  if (settings.ImdsEndpoint.empty()) {
+    settings.ImdsEndpoint = DefaultImdsEndpoint;
+    settings.ImdsEndpointSource = "the default address";
+  }
   auto const byDefault = IsTrue(read("MSAL_ENABLE_MSI_V2")) ? TokenBinding::Preferred : TokenBinding::None;
   settings.Binding = options.Binding.value_or(byDefault);
   settings.BindingDisabled = IsTrue(read("MSAL_MI_DISABLE_IMDS_V2"));

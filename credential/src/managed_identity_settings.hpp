@@ -12,6 +12,8 @@ namespace mtlspop {
 /// The options that the environment has a say in.
 struct ManagedIdentitySettings {
   std::string ImdsEndpoint;
+  /// Who says so, for errors.
+  std::string ImdsEndpointSource;
   TokenBinding Binding = TokenBinding::None;
   /// No bound tokens, whoever asks.
   bool BindingDisabled = false;

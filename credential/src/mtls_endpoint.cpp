@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <utility>
 
 #include "mtlspop/credential/client_certificate_credential.hpp"
@@ -17,16 +16,19 @@ struct KnownHost {
 };
 
 /// Names that do not follow the rule `login.X` -> `mtlsauth.X`, and their aliases.
-constexpr std::array<KnownHost, 9> KnownHosts{
+constexpr std::array<KnownHost, 6> KnownHosts{
     {{"login.microsoftonline.com", "mtlsauth.microsoft.com"},
      {"login.microsoft.com", "mtlsauth.microsoft.com"},
      {"login.windows.net", "mtlsauth.microsoft.com"},
-     {"sts.windows.net", "mtlsauth.microsoft.com"},
      {"login.microsoftonline.us", "mtlsauth.microsoftonline.us"},
-     {"login.usgovcloudapi.net", "mtlsauth.microsoftonline.us"},
      {"login-us.microsoftonline.com", "mtlsauth.microsoftonline.us"},
-     {"login.partner.microsoftonline.cn", "mtlsauth.partner.microsoftonline.cn"},
-     {"login.chinacloudapi.cn", "mtlsauth.partner.microsoftonline.cn"}}};
+     {"login.partner.microsoftonline.cn", "mtlsauth.partner.microsoftonline.cn"}}};
+
+/// Aliases without a mutual-TLS host, and what to write in their place.
+constexpr std::array<KnownHost, 3> RefusedHosts{
+    {{"sts.windows.net", "https://login.microsoftonline.com"},
+     {"login.usgovcloudapi.net", "https://login.microsoftonline.us"},
+     {"login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"}}};
 
 [[noreturn]] void Refuse(ErrorCode code, std::string what, std::string action) {
   throw Error{{code, std::move(what), std::move(action)}};
@@ -34,11 +36,18 @@ constexpr std::array<KnownHost, 9> KnownHosts{
 
 bool IsName(std::string_view text, bool allowsDots) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [allowsDots](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || (allowsDots && c == '.');
+    bool const isLetterOrDigit = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return isLetterOrDigit || c == '-' || (allowsDots && c == '.');
   });
 }
 
 std::string MtlsHost(std::string const& authorityHost) {
+  for (auto const& refused : RefusedHosts) {
+    if (authorityHost != refused.Authority) continue;
+    Refuse(
+        errors::InvalidArgument, "The authority host " + authorityHost + " has no mutual-TLS token endpoint",
+        "Give " + std::string{refused.Mtls} + " as the authority host");
+  }
   for (auto const& known : KnownHosts) {
     if (authorityHost == known.Authority) return std::string{known.Mtls};
   }

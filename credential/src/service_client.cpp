@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "answer_text.hpp"
 #include "mtlspop/base/http_date.hpp"
 
 namespace mtlspop {
@@ -23,6 +24,11 @@ bool IsTimeout(Error const& error) noexcept {
   return error.Code() == errors::DeadlineExceeded || error.Details().Transient;
 }
 
+/// The other side took the connection and was gone before it had answered.
+bool IsLost(Error const& error) noexcept {
+  return error.Code() == errors::ConnectionLost || error.Code() == errors::MalformedResponse;
+}
+
 /// Whether waiting so long would use up the time: then the last answer says more than that time ran out.
 bool EndsBefore(Context const& context, seconds delay) noexcept {
   return context.Deadline() != Context::TimePoint::max() && context.Deadline() - Context::Clock::now() <= delay;
@@ -32,10 +38,38 @@ bool EndsBefore(Context const& context, seconds delay) noexcept {
 constexpr seconds LongestRetryAfter{300};
 
 /// Nothing where the answer does not say when to come back.
-std::optional<Clock::SteadyTime::duration> ReadRetryAfter(ServiceResponse const& response, Clock::SystemTime now) {
+std::optional<seconds> ReadRetryAfter(ServiceResponse const& response, Clock::SystemTime now) {
   if (response.StatusCode != 429 && response.StatusCode != 503) return std::nullopt;
   auto const wait = ReadRetryAfterValue(response.Fields.Get("Retry-After"), now);
-  return wait ? std::make_optional(std::min<Clock::SteadyTime::duration>(*wait, LongestRetryAfter)) : std::nullopt;
+  if (!wait) return std::nullopt;
+  // Never too early.
+  return std::min(std::chrono::ceil<seconds>(*wait), LongestRetryAfter);
+}
+
+/// A retry that has to wait longer is the caller's: whoever waits for a token does not wait for that.
+constexpr seconds LongestWait{10};
+
+struct Unfinished {
+  ServiceRequest const& Request;
+  int Attempt;
+  Clock::SteadyTime::duration Took;
+  /// What ended the attempt before, "" where there was none.
+  std::string const& Before;
+};
+
+/// Throws in place of the error that is being handled, which says how far it came.
+[[noreturn]] void ThrowOutOfTime(Unfinished const& work) {
+  auto const took = std::chrono::duration_cast<std::chrono::milliseconds>(work.Took);
+  ErrorDetails details{
+      errors::DeadlineExceeded,
+      "Time ran out " + DescribeDuration(took) + " after " + work.Request.Name + " was first sent to " +
+          work.Request.Target.GetOrigin().ToString() + ", in attempt " + std::to_string(work.Attempt) +
+          (work.Before.empty() ? "" : "; the one before ended with " + work.Before),
+      "Check whether that service is slow or out of reach, or allow more time"};
+  details.CorrelationId = work.Request.CorrelationId;
+  details.Attempts = work.Attempt;
+  details.Transient = true;
+  std::throw_with_nested(Error{std::move(details)});
 }
 
 std::string WithoutQuery(Url const& url) { return url.GetOrigin().ToString() + std::string{url.Path()}; }
@@ -44,19 +78,20 @@ std::string WithoutQuery(Url const& url) { return url.GetOrigin().ToString() + s
 
 RetryRule ImdsRetry() {
   return [gone = 0, others = 0](int, AttemptResult const& result) mutable -> std::optional<seconds> {
-    if (result.Response == nullptr) return std::nullopt;
-    int const status = result.Response->StatusCode;
+    int const status = result.Response != nullptr ? result.Response->StatusCode : 0;
     if (status == 410) return gone++ < 7 ? std::make_optional(seconds{10}) : std::nullopt;
-    bool const again = status == 404 || status == 408 || status == 429 || IsServerError(status);
+    bool const again = result.Response != nullptr
+                           ? status == 404 || status == 408 || status == 429 || IsServerError(status)
+                           : IsLost(*result.Failure) || result.Failure->Code() == errors::DeadlineExceeded;
     if (!again || others == 3) return std::nullopt;
     return seconds{1 << others++};
   };
 }
 
 RetryRule ImdsProbeRetry() {
-  return [rule = ImdsRetry()](int attempt, AttemptResult const& result) -> std::optional<seconds> {
-    if (result.Response != nullptr && result.Response->StatusCode == 404) return std::nullopt;
-    return rule(attempt, result);
+  return [lost = 0](int, AttemptResult const& result) mutable -> std::optional<seconds> {
+    if (result.Failure == nullptr || !IsLost(*result.Failure) || lost == 3) return std::nullopt;
+    return seconds{1 << lost++};
   };
 }
 
@@ -94,6 +129,9 @@ std::optional<ServiceResponse> ServiceClient::FindRefusal(ServiceRequest const& 
   response.StatusCode = found->second.StatusCode;
   response.Fields = found->second.Fields;
   response.Body = found->second.Body;
+  response.CorrelationId = found->second.CorrelationId;
+  response.NotBefore = clock_->Now() + std::chrono::duration_cast<Clock::SystemTime::duration>(
+                                           found->second.Until - clock_->SteadyNow());
   return response;
 }
 
@@ -106,11 +144,14 @@ void ServiceClient::RememberRefusal(ServiceRequest const& request, ServiceRespon
   for (auto known = memory.Refusals.begin(); known != memory.Refusals.end();) {
     known = now >= known->second.Until ? memory.Refusals.erase(known) : std::next(known);
   }
-  memory.Refusals[WithoutQuery(request.Target)] = {now + *wait, response.StatusCode, response.Fields, response.Body};
+  memory.Refusals[WithoutQuery(request.Target)] = {
+      now + *wait, response.StatusCode, response.Fields, response.Body, response.CorrelationId};
 }
 
 ServiceResponse ServiceClient::SendUntil(
     ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
+  auto const begun = clock_->SteadyNow();
+  std::string before;
   for (int attempt = 1;; ++attempt) {
     std::optional<seconds> delay;
     auto const started = clock_->SteadyNow();
@@ -124,7 +165,13 @@ ServiceResponse ServiceClient::SendUntil(
            {"milliseconds", Milliseconds(started, clock_->SteadyNow())},
            {"correlation_id", request.CorrelationId}});
       delay = rule(attempt, {&response, nullptr});
+      if (auto const asked = ReadRetryAfter(response, clock_->Now())) {
+        response.NotBefore = clock_->Now() + *asked;
+        if (delay) delay = std::max(*delay, *asked);
+        if (delay > LongestWait) return response;
+      }
       if (!delay || EndsBefore(context, *delay)) return response;
+      before = "status " + std::to_string(response.StatusCode);
     } catch (Error const& error) {
       log_.Write(
           LogLevel::Info, request.Name,
@@ -132,10 +179,12 @@ ServiceResponse ServiceClient::SendUntil(
            {"attempt", attempt},
            {"milliseconds", Milliseconds(started, clock_->SteadyNow())},
            {"correlation_id", request.CorrelationId}});
+      if (context.IsExpired()) ThrowOutOfTime({request, attempt, clock_->SteadyNow() - begun, before});
       context.ThrowIfEnded(request.Name);
       if (error.Code() == errors::Cancelled) throw;
       delay = rule(attempt, {nullptr, &error});
       if (!delay || EndsBefore(context, *delay)) throw;
+      before = error.what();
     }
     log_.Write(LogLevel::Debug, "retry", {{"request", request.Name}, {"after_seconds", std::int64_t{delay->count()}}});
     clock_->Sleep(*delay, context);
@@ -161,13 +210,15 @@ ServiceResponse ServiceClient::SendOnce(ServiceRequest const& request, Context c
   response.StatusCode = answer->StatusCode;
   response.Fields = std::move(answer->Fields);
   response.Body = ReadToEnd(*answer->Body, MostBodyBytes, attempt);
+  response.CorrelationId = request.CorrelationId;
   return response;
 }
 
 ErrorDetails WithRequest(ErrorDetails details, ServiceRequest const& request, ServiceResponse const& response) {
   details.HttpStatus = response.StatusCode;
-  details.CorrelationId = request.CorrelationId;
+  details.CorrelationId = response.CorrelationId.empty() ? request.CorrelationId : response.CorrelationId;
   details.Attempts = response.Attempts;
+  details.NotBefore = response.NotBefore;
   if (response.Attempts == 0) {
     details.What += "; so it answered an earlier request, and it is not asked again before the time that it named";
   }

@@ -34,7 +34,7 @@ struct ServiceRequest {
   bool NeverProxied = false;
   std::string CorrelationId;
   /// For one attempt, answer included.
-  std::chrono::seconds Timeout{30};
+  std::chrono::milliseconds Timeout = std::chrono::seconds{30};
 };
 
 /// An answer, whole.
@@ -50,6 +50,10 @@ struct ServiceResponse {
   std::string Body;
   /// How many times the request was sent; 0 for an answer to an earlier one that holds still.
   int Attempts = 0;
+  /// Under which the request was sent that this is the answer to.
+  std::string CorrelationId;
+  /// The service said that it is not to be asked again before.
+  std::optional<Clock::SystemTime> NotBefore;
 };
 
 /// What came of one attempt. Exactly one of the two is there.
@@ -62,19 +66,24 @@ struct AttemptResult {
 /// ended.
 using RetryRule = std::function<std::optional<std::chrono::seconds>(int attempt, AttemptResult const& result)>;
 
-/// 404, 408, 429, 5xx: three retries after 1, 2 and 4 seconds. 410: seven, every ten seconds. Nothing else. Each of the
-/// two is counted for itself, so this rule is for one request.
+/// 404, 408, 429, 5xx, time-outs, and connections that were made and lost: three retries after 1, 2 and 4 seconds. 410:
+/// seven, every ten seconds. Nothing else, least of all where no connection could be made. Each of the two is counted for
+/// itself, so this rule is for one request.
 RetryRule ImdsRetry();
-/// The same without 404: "is IMDS there?"
+/// "Is IMDS there?": connections that were made and lost, on the same schedule. Whatever is answered says that it is, and
+/// silence that it is not.
 RetryRule ImdsProbeRetry();
 /// 5xx and timeouts: one retry after a second, unless the service says itself when to come back (Retry-After).
 std::optional<std::chrono::seconds> TokenServiceRetry(int attempt, AttemptResult const& result);
 
 /// Sends requests and buffers their answers.
 ///
-/// Where the last answer was 429 or 503 and said when to come back (`Retry-After`, RFC 9110 section 10.2.3; five
-/// minutes count at most), that URL is not asked again before, whatever is in its query: the same answer is given,
-/// with no attempts. Copies of a client share that memory.
+/// Where the last answer was 429 or 503 and said when to come back (`Retry-After`, RFC 9110 section 10.2.3; five minutes
+/// count at most), that URL is not asked again before, whatever is in its query. A retry waits for that time where it is
+/// ten seconds or less. Otherwise, and for each later request until then, the same answer is given, with no attempts.
+/// Copies of a client share that memory.
+///
+/// An error that time ran out says what was asked of whom, for how long, and what had failed before.
 ///
 /// Thread safety: all members may be called from any thread.
 class ServiceClient final {
@@ -88,6 +97,7 @@ class ServiceClient final {
   ServiceResponse Send(ServiceRequest const& request, RetryRule const& rule, Context const& context) const;
 
   HttpTransport& Transport() const noexcept { return *transport_; }
+  std::shared_ptr<HttpTransport> SharedTransport() const { return transport_; }
   Clock& Time() const noexcept { return *clock_; }
   Logger const& Log() const noexcept { return log_; }
 
@@ -98,6 +108,7 @@ class ServiceClient final {
     int StatusCode = 0;
     Headers Fields;
     std::string Body;
+    std::string CorrelationId;
   };
   struct Memory {
     /// A child of fork() asks for itself.

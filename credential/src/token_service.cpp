@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "answer_text.hpp"
+#include "client_name.hpp"
 #include "form.hpp"
 #include "json.hpp"
 #include "mtlspop/credential/errors.hpp"
@@ -11,14 +13,24 @@
 namespace mtlspop {
 namespace {
 
+/// AADSTS3921996.
+constexpr std::uint64_t TenantNotEligible = 3921996;
+
+std::string_view AssertionTypeName(AssertionType kind) noexcept {
+  return kind == AssertionType::JwtPop ? "urn:ietf:params:oauth:client-assertion-type:jwt-pop"
+                                       : "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+}
+
 Secret MakeForm(TokenServiceRequest const& request) {
   auto const scope = ToScope(request.Scope);
   auto const claims = MergeClaims(request.Claims, request.ClientCapabilities);
   std::vector<FormField> fields{
       {"grant_type", "client_credentials"}, {"client_id", request.ClientId}, {"scope", scope}};
   if (request.IsBound) fields.emplace_back("token_type", ToString(TokenType::MtlsPop));
+  // A managed identity asks for a bearer token by name; an application says nothing, and proves itself twice.
+  if (!request.IsBound && request.ClientAssertion.Empty()) fields.emplace_back("token_type", "bearer");
   if (!request.ClientAssertion.Empty()) {
-    fields.emplace_back("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-pop");
+    fields.emplace_back("client_assertion_type", AssertionTypeName(request.AssertionKind));
     fields.emplace_back("client_assertion", request.ClientAssertion.Reveal());
   }
   if (!claims.empty()) fields.emplace_back("claims", claims);
@@ -30,6 +42,7 @@ ServiceRequest MakeRequest(TokenServiceRequest const& request) {
                          request.Certificate, false,  request.CorrelationId};
   message.Fields.Set("Content-Type", "application/x-www-form-urlencoded");
   message.Fields.Set("Accept", "application/json");
+  AddClientHeaders(message.Fields);
   message.Fields.Set("client-request-id", request.CorrelationId);
   message.Fields.Set("return-client-request-id", "true");
   return message;
@@ -43,6 +56,8 @@ struct Refusal {
   std::string Code;
   /// For people; shortened and without secrets.
   std::string Text;
+  /// The numbers of `error_codes`.
+  std::vector<std::uint64_t> Numbers;
 };
 
 std::string FindAadCode(std::string const& description) {
@@ -54,29 +69,30 @@ std::string FindAadCode(std::string const& description) {
   return code.size() > prefix.size() ? code : "";
 }
 
+std::vector<std::uint64_t> ReadNumbers(nlohmann::json const& object) {
+  std::vector<std::uint64_t> numbers;
+  auto const codes = object.find("error_codes");
+  if (codes == object.end() || !codes->is_array()) return numbers;
+  for (auto const& code : *codes) {
+    if (!code.is_number_unsigned()) return {};
+    numbers.push_back(code.get<std::uint64_t>());
+  }
+  return numbers;
+}
+
 Refusal ReadRefusal(ServiceResponse const& response) {
   Refusal refusal;
   auto const object = json::ParseObject(response.Body);
   if (!object) return refusal;
-  refusal.Error = Redact(json::FindString(*object, "error").value_or("").substr(0, 100));
+  refusal.Error = FirstLine(json::FindString(*object, "error").value_or(""));
   auto const description = json::FindString(*object, "error_description").value_or("");
   refusal.Code = FindAadCode(description);
-  if (refusal.Code.empty()) {
-    auto const codes = object->find("error_codes");
-    if (codes != object->end() && codes->is_array() && !codes->empty() && codes->front().is_number_unsigned()) {
-      refusal.Code = "AADSTS" + std::to_string(codes->front().get<std::uint64_t>());
-    }
+  refusal.Numbers = ReadNumbers(*object);
+  if (refusal.Code.empty() && !refusal.Numbers.empty()) {
+    refusal.Code = "AADSTS" + std::to_string(refusal.Numbers.front());
   }
-  refusal.Text = Redact(description.substr(0, std::min<std::size_t>(description.find_first_of("\r\n"), 400)));
+  refusal.Text = FirstLine(description);
   return refusal;
-}
-
-std::string Describe(ServiceResponse const& response, Refusal const& refusal) {
-  std::string text = "status " + std::to_string(response.StatusCode);
-  if (!refusal.Error.empty()) text += ", " + refusal.Error;
-  if (!refusal.Text.empty()) text += ", " + refusal.Text;
-  while (!text.empty() && text.back() == '.') text.pop_back();
-  return text;
 }
 
 ErrorDetails BindingRejected(std::string what) {
@@ -88,13 +104,25 @@ ErrorDetails BindingRejected(std::string what) {
       "TLS"};
 }
 
+/// AADSTS1000610 to AADSTS1000614: its time, issuer, claims, `jku` or signature.
+bool NamesAttestation(std::string_view code) noexcept {
+  constexpr std::string_view prefix = "AADSTS100061";
+  return code.size() == prefix.size() + 1 && code.substr(0, prefix.size()) == prefix && code.back() >= '0' &&
+         code.back() <= '4';
+}
+
 bool NamesCertificate(std::string_view code, std::string_view text) noexcept {
-  return code == "AADSTS1000901" || code == "AADSTS500181" ||
+  return code == "AADSTS1000901" || code == "AADSTS500181" || NamesAttestation(code) ||
          text.find("CertificateValidationFailedTlsCertMismatch") != std::string_view::npos;
 }
 
 bool IsAboutBinding(Refusal const& refusal) {
   return refusal.Error == "invalid_client" || NamesCertificate(refusal.Code, refusal.Text);
+}
+
+/// By the number alone: texts change, and the same number among others is about something else.
+bool IsAboutTenant(Refusal const& refusal) {
+  return refusal.Numbers.size() == 1 && refusal.Numbers.front() == TenantNotEligible;
 }
 
 bool IsAboutResource(Refusal const& refusal) {
@@ -103,7 +131,13 @@ bool IsAboutResource(Refusal const& refusal) {
 }
 
 ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal) {
-  std::string const said = Describe(response, refusal);
+  std::string const said = DescribeAnswer(response);
+  if (IsAboutTenant(refusal)) {
+    return {
+        errors::TenantNotEligibleForBoundTokens, "This tenant may not have attested bound tokens (" + said + ")",
+        "Have the feature enabled for the tenant; until then ask for bearer tokens (token binding \"none\" or "
+        "\"preferred\"). Trying again does not help"};
+  }
   if (IsAboutResource(refusal)) {
     return {
         errors::ResourceDoesNotSupportBoundTokens, "The resource cannot take bound tokens (" + said + ")",
@@ -123,6 +157,13 @@ ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal) 
         errors::TokenServiceUnavailable, "The token service could not answer (" + said + ")",
         "Try again later; if the answer carried Retry-After, not before that"};
   }
+  if (refusal.Code.empty()) {
+    return {
+        errors::TokenRequestRefused,
+        "The request was refused without an AADSTS code, so something else than the token service seems to answer (" +
+            said + ")",
+        "Check the authority host, connect overrides and proxies, and that nothing on the way ends TLS"};
+  }
   return {
       errors::TokenRequestRefused, "The token service refused the request (" + said + ")",
       "Look the AADSTS code up in the token service's documentation; check client id, tenant, scope and the identity's "
@@ -137,10 +178,19 @@ ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal) 
   throw Error{std::move(details)};
 }
 
+/// A server that does not like a certificate may say so by an alert, or by ending the connection in the handshake, before
+/// anything was sent. One whose own certificate is refused is another matter.
+bool IsAboutHandshake(Error const& error) noexcept {
+  auto const code = error.Code();
+  return code == errors::BindingCertificateRejected || code == errors::PrivateKeyUnusable ||
+         code == errors::TlsHandshakeFailed || (code == errors::ConnectionLost && error.Details().NothingSent);
+}
+
 ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message, Context const& context) {
   int attempts = 0;
   auto const rule = [&attempts](int attempt, AttemptResult const& result) {
     attempts = attempt;
+    if (result.Failure != nullptr && IsAboutHandshake(*result.Failure)) return std::optional<std::chrono::seconds>{};
     return TokenServiceRetry(attempt, result);
   };
   try {
@@ -149,8 +199,10 @@ ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message,
     auto const code = error.Code();
     if (code == errors::Cancelled || context.IsExpired()) throw;
     auto details =
-        code == errors::BindingCertificateRejected || code == errors::PrivateKeyUnusable
-            ? BindingRejected("TLS with the token service failed on the binding certificate")
+        IsAboutHandshake(error)
+            ? BindingRejected(
+                  "TLS with the token service at " + message.Target.GetOrigin().ToString() +
+                  " failed, most likely over the binding certificate")
             : ErrorDetails{
                   errors::TokenServiceUnavailable,
                   "The token service at " + message.Target.GetOrigin().ToString() + " could not be asked",
@@ -230,6 +282,8 @@ AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const&
        {"correlation_id", request.CorrelationId}});
   return token;
 }
+
+bool ConcernsAttestation(ErrorDetails const& rejected) noexcept { return NamesAttestation(rejected.ServiceErrorCode); }
 
 bool MayConcernOneTenant(ErrorDetails const& rejected) noexcept {
   // Without a status, TLS refused it.

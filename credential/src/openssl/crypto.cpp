@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
@@ -78,6 +79,27 @@ bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView sign
          EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
          EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) == 1 &&
          EVP_DigestVerify(digest.get(), signature.data(), signature.size(), data.data(), data.size()) == 1;
+}
+
+std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView data, RsaPadding padding) {
+  ERR_set_mark();
+  auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
+  auto const key = openssl::GetPrivateKey(certificate.Key());
+  openssl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
+  EVP_PKEY_CTX* options = nullptr;
+  std::size_t length = 0;
+  bool const isPss = padding == RsaPadding::Pss;
+  if (EVP_PKEY_is_a(key, "RSA") != 1 || !digest ||
+      EVP_DigestSignInit(digest.get(), &options, EVP_sha256(), nullptr, key) != 1 ||
+      EVP_PKEY_CTX_set_rsa_padding(options, isPss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) != 1 ||
+      (isPss && EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) != 1) ||
+      EVP_DigestSign(digest.get(), nullptr, &length, data.data(), data.size()) != 1) {
+    return std::nullopt;
+  }
+  Bytes signature(length);
+  if (EVP_DigestSign(digest.get(), signature.data(), &length, data.data(), data.size()) != 1) return std::nullopt;
+  signature.resize(length);
+  return signature;
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(

@@ -1,6 +1,8 @@
 #include "certificate_request.hpp"
 
+#include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "directory.hpp"
 #include "encoding.hpp"
@@ -23,28 +25,56 @@ std::string TextOf(ASN1_OBJECT const* object) {
   return text;
 }
 
-Flaw CheckNameEntry(X509_NAME const* subject, int position, int nid, std::string const& expected) {
+// Who writes the request. The two differ in the order of the subject, the type of CN, and whether the identifiers of
+// SHA-256 inside the PSS parameters have the parameter NULL.
+enum class Form { Net, Java };
+
+// .NET writes the domain component first.
+Form FormOf(X509_REQ* request) {
+  auto const* entry = X509_NAME_get_entry(X509_REQ_get_subject_name(request), 0);
+  bool const domainFirst = entry != nullptr && OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) == NID_domainComponent;
+  return domainFirst ? Form::Net : Form::Java;
+}
+
+struct NamePart {
+  int Nid;
+  std::string Text;
+  std::vector<int> Types;
+};
+
+Flaw CheckNameEntry(X509_NAME const* subject, int position, NamePart const& expected) {
   auto const* entry = X509_NAME_get_entry(subject, position);
-  std::string const label = OBJ_nid2sn(nid);
-  if (OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) != nid || X509_NAME_ENTRY_set(entry) != position) {
+  std::string const label = OBJ_nid2sn(expected.Nid);
+  if (OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) != expected.Nid || X509_NAME_ENTRY_set(entry) != position) {
     return "subject: part " + std::to_string(position + 1) + " is not a " + label + " of its own";
   }
-  auto const actual = TextOf(X509_NAME_ENTRY_get_data(entry));
-  if (actual != expected) {
-    return "subject: " + label + " is '" + actual + "', not '" + expected + "'";
+  auto const* data = X509_NAME_ENTRY_get_data(entry);
+  auto const actual = TextOf(data);
+  if (actual != expected.Text) {
+    return "subject: " + label + " is '" + actual + "', not '" + expected.Text + "'";
+  }
+  auto const type = ASN1_STRING_type(data);
+  if (std::find(expected.Types.begin(), expected.Types.end(), type) == expected.Types.end()) {
+    return "subject: " + label + " is of string type " + std::to_string(type);
   }
   return std::nullopt;
 }
 
-Flaw CheckSubject(X509_REQ* request, Identity const& identity) {
+Flaw CheckSubject(X509_REQ* request, Form form, Identity const& identity) {
   auto const* subject = X509_REQ_get_subject_name(request);
   if (X509_NAME_entry_count(subject) != 2) {
     return "subject: has " + std::to_string(X509_NAME_entry_count(subject)) + " parts, not CN and DC";
   }
-  if (auto flaw = CheckNameEntry(subject, 0, NID_commonName, identity.ClientId)) {
+  NamePart const domain{NID_domainComponent, identity.TenantId, {V_ASN1_IA5STRING}};
+  NamePart common{NID_commonName, identity.ClientId, {V_ASN1_PRINTABLESTRING}};
+  if (form == Form::Java) {
+    common.Types.push_back(V_ASN1_UTF8STRING);
+  }
+  bool const domainFirst = form == Form::Net;
+  if (auto flaw = CheckNameEntry(subject, 0, domainFirst ? domain : common)) {
     return flaw;
   }
-  return CheckNameEntry(subject, 1, NID_domainComponent, identity.TenantId);
+  return CheckNameEntry(subject, 1, domainFirst ? common : domain);
 }
 
 Flaw CheckPublicKey(X509_REQ* request) {
@@ -73,7 +103,13 @@ bool IsAlgorithm(X509_ALGOR const* algorithm, int nid) {
   return algorithm != nullptr && OBJ_obj2nid(algorithm->algorithm) == nid;
 }
 
-Flaw CheckMask(RSA_PSS_PARAMS const* parameters) {
+// RFC 4055, section 2.1: both are right, and each form has its own.
+bool HasParameterOf(X509_ALGOR const* hash, Form form) {
+  bool const null = hash->parameter != nullptr && hash->parameter->type == V_ASN1_NULL;
+  return form == Form::Net ? hash->parameter == nullptr : null;
+}
+
+Flaw CheckMask(RSA_PSS_PARAMS const* parameters, Form form) {
   auto const* mask = parameters->maskGenAlgorithm;
   if (!IsAlgorithm(mask, NID_mgf1) || mask->parameter == nullptr || mask->parameter->type != V_ASN1_SEQUENCE) {
     return "signature: the mask generation function is not written out as MGF1";
@@ -83,10 +119,13 @@ Flaw CheckMask(RSA_PSS_PARAMS const* parameters) {
   if (!IsAlgorithm(hash.get(), NID_sha256)) {
     return "signature: MGF1 is not with SHA-256";
   }
+  if (!HasParameterOf(hash.get(), form)) {
+    return "signature: the parameter of MGF1's SHA-256 is not that of the subject's form";
+  }
   return std::nullopt;
 }
 
-Flaw CheckPssParameters(ASN1_TYPE const* encoded) {
+Flaw CheckPssParameters(ASN1_TYPE const* encoded, Form form) {
   PssParametersPtr const parameters(
       static_cast<RSA_PSS_PARAMS*>(ASN1_item_unpack(encoded->value.sequence, ASN1_ITEM_rptr(RSA_PSS_PARAMS))));
   if (!parameters) {
@@ -95,7 +134,10 @@ Flaw CheckPssParameters(ASN1_TYPE const* encoded) {
   if (!IsAlgorithm(parameters->hashAlgorithm, NID_sha256)) {
     return "signature: the hash is not written out as SHA-256";
   }
-  if (auto flaw = CheckMask(parameters.get())) {
+  if (!HasParameterOf(parameters->hashAlgorithm, form)) {
+    return "signature: the parameter of SHA-256 is not that of the subject's form";
+  }
+  if (auto flaw = CheckMask(parameters.get(), form)) {
     return flaw;
   }
   if (parameters->saltLength == nullptr || ASN1_INTEGER_get(parameters->saltLength) != 32) {
@@ -107,7 +149,7 @@ Flaw CheckPssParameters(ASN1_TYPE const* encoded) {
   return std::nullopt;
 }
 
-Flaw CheckSignature(X509_REQ* request) {
+Flaw CheckSignature(X509_REQ* request, Form form) {
   X509_ALGOR const* algorithm = nullptr;
   X509_REQ_get0_signature(request, nullptr, &algorithm);
   if (!IsAlgorithm(algorithm, NID_rsassaPss)) {
@@ -116,7 +158,7 @@ Flaw CheckSignature(X509_REQ* request) {
   if (algorithm->parameter == nullptr || algorithm->parameter->type != V_ASN1_SEQUENCE) {
     return "signature: the RSASSA-PSS parameters are not written out";
   }
-  if (auto flaw = CheckPssParameters(algorithm->parameter)) {
+  if (auto flaw = CheckPssParameters(algorithm->parameter, form)) {
     return flaw;
   }
   if (X509_REQ_verify(request, X509_REQ_get0_pubkey(request)) != 1) {
@@ -148,17 +190,21 @@ Flaw CheckAttribute(X509_REQ* request, std::string_view cuId) {
   return std::nullopt;
 }
 
-Flaw FirstFlaw(X509_REQ* request, Identity const& identity, std::string_view cuId) {
+Flaw FirstFlaw(X509_REQ* request, Identity const& identity, std::string_view cuId, bool onlyNet) {
+  auto const form = FormOf(request);
   if (X509_REQ_get_version(request) != X509_REQ_VERSION_1) {
     return "version: is " + std::to_string(X509_REQ_get_version(request)) + ", not 0";
   }
-  if (auto flaw = CheckSubject(request, identity)) {
+  if (onlyNet && form != Form::Net) {
+    return "subject: DC does not come first, as .NET has it (--strict net)";
+  }
+  if (auto flaw = CheckSubject(request, form, identity)) {
     return flaw;
   }
   if (auto flaw = CheckPublicKey(request)) {
     return flaw;
   }
-  if (auto flaw = CheckSignature(request)) {
+  if (auto flaw = CheckSignature(request, form)) {
     return flaw;
   }
   return CheckAttribute(request, cuId);
@@ -167,7 +213,7 @@ Flaw FirstFlaw(X509_REQ* request, Identity const& identity, std::string_view cuI
 }  // namespace
 
 std::variant<KeyPtr, RequestFlaw> CheckCertificateRequest(
-    std::string_view base64, Identity const& identity, std::string_view cuId) {
+    std::string_view base64, Identity const& identity, std::string_view cuId, bool onlyNet) {
   auto const der = Base64Decode(base64);
   if (!der) {
     return RequestFlaw{"csr: is not base64 on a single line"};
@@ -181,7 +227,7 @@ std::variant<KeyPtr, RequestFlaw> CheckCertificateRequest(
   if (bytes != end) {
     return RequestFlaw{"csr: bytes follow the request"};
   }
-  if (auto flaw = FirstFlaw(request.get(), identity, cuId)) {
+  if (auto flaw = FirstFlaw(request.get(), identity, cuId, onlyNet)) {
     return RequestFlaw{*flaw};
   }
   return KeyPtr(X509_REQ_get_pubkey(request.get()));

@@ -16,9 +16,11 @@ struct RequestFlaw {
   std::string Text;
 };
 
-// The request's public key, or its first flaw. `cuId` is the compact JSON that the attribute must hold.
+// The request's public key, or its first flaw. `cuId` is the compact JSON that the attribute must hold. Two forms are
+// known: .NET's (DC, then CN as PrintableString, no NULL in the PSS parameters), and with `onlyNet` no other, and Java's
+// (CN, then DC, with NULL). A mixture is a flaw: nobody sends one.
 std::variant<KeyPtr, RequestFlaw> CheckCertificateRequest(
-    std::string_view base64, Identity const& identity, std::string_view cuId);
+    std::string_view base64, Identity const& identity, std::string_view cuId, bool onlyNet);
 
 // SubjectPublicKeyInfo in DER.
 std::string PublicKeyDer(EVP_PKEY* key);

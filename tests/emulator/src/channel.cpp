@@ -44,6 +44,14 @@ bool Channel::Accept(std::string const& rejection) {
   if (!_ssl) {
     return true;
   }
+  if (rejection == "reset") {
+    // With the hello read: else the client may see the reset while it still connects.
+    char hello = 0;
+    static_cast<void>(recv(_socket, &hello, 1, 0));
+    _failure = "reset";
+    Reset();
+    return false;
+  }
   _state.RejectHandshake = rejection;
   if (!rejection.empty()) {
     // A resumed session would not be verified again; a session context of its own prevents resumption.

@@ -19,6 +19,12 @@ struct KnownError {
 constexpr KnownError KnownErrors[] = {
     {392196, 400, "invalid_request",
      "MtlsClientPopTokenNotSupportedByResource: the resource does not support certificate-bound tokens."},
+    {3921996, 400, "invalid_request", "Attested bound tokens are not enabled for this tenant."},
+    {1000610, 401, "invalid_client", "The attestation token is not within its valid time range."},
+    {1000611, 401, "invalid_client", "The attestation token's issuer is not trusted."},
+    {1000612, 401, "invalid_client", "A claim of the attestation token is missing or wrong."},
+    {1000613, 401, "invalid_client", "The attestation token's jku is not allowed."},
+    {1000614, 401, "invalid_client", "The attestation token's signature is invalid."},
     {500181, 401, "invalid_client",
      "CertificateValidationFailedTlsCertMismatch: the TLS certificate provided does not match the certificate in the "
      "assertion."},

@@ -25,6 +25,9 @@ void EditJson(Fault const& fault, Response& response) {
   if (fault.TokenType) {
     (*body)["token_type"] = *fault.TokenType;
   }
+  for (auto const& [name, value] : fault.Set) {
+    (*body)[name] = nlohmann::json::parse(value);
+  }
   response.Body = JsonText(*body);
 }
 
@@ -47,7 +50,7 @@ Response ReplacementFor(Fault const& fault) {
 }
 
 void Spoil(Fault const& fault, Response& response) {
-  if (!fault.MissingField.empty() || fault.TokenType) {
+  if (!fault.MissingField.empty() || fault.TokenType || !fault.Set.empty()) {
     EditJson(fault, response);
   }
   if (fault.MalformedJson) {

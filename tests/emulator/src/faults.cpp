@@ -32,8 +32,8 @@ std::string RejectionFrom(json const& value) {
     return value.get<bool>() ? "revoked" : "";
   }
   auto text = value.get<std::string>();
-  if (text != "revoked" && text != "expired" && text != "unknown-ca") {
-    throw std::invalid_argument("reject_handshake is none of true, revoked, expired, unknown-ca");
+  if (text != "revoked" && text != "expired" && text != "unknown-ca" && text != "reset") {
+    throw std::invalid_argument("reject_handshake is none of true, revoked, expired, unknown-ca, reset");
   }
   return text;
 }
@@ -63,6 +63,12 @@ std::map<std::string, Setter> const& EffectSetters() {
       {"chunked", Into(&Fault::Chunked)},
       {"malformed_json", Into(&Fault::MalformedJson)},
       {"missing_field", Into(&Fault::MissingField)},
+      {"set",
+       [](Fault& f, json const& v) {
+         for (auto const& [name, value] : v.items()) {
+           f.Set.emplace_back(name, value.dump());
+         }
+       }},
       {"server_header", [](Fault& f, json const& v) { f.ServerHeader = v.get<std::string>(); }},
       {"token_type", [](Fault& f, json const& v) { f.TokenType = v.get<std::string>(); }},
       {"aadsts", Into(&Fault::Aadsts)},
@@ -85,6 +91,7 @@ std::map<std::string, Setter> const& MatchSetters() {
       {"service", Into(&Fault::Service)},
       {"method", Into(&Fault::Method)},
       {"query", Into(&Fault::Query)},
+      {"with_header", Into(&Fault::WithHeader)},
       {"skip", Into(&Fault::Skip)},
       {"count", [](Fault& f, json const& v) { f.Count = v.get<int>() < 0 ? Forever : v.get<std::uint64_t>(); }},
   };
@@ -125,7 +132,8 @@ bool Matches(Fault const& fault, std::string_view service, Request const& reques
   return fault.RejectHandshake.empty() && request.Path.compare(0, fault.Path.size(), fault.Path) == 0 &&
          (fault.Service.empty() || fault.Service == service) &&
          (fault.Method.empty() || fault.Method == request.Method) &&
-         (fault.Query.empty() || request.Query.find(fault.Query) != std::string::npos);
+         (fault.Query.empty() || request.Query.find(fault.Query) != std::string::npos) &&
+         (fault.WithHeader.empty() || request.Has(fault.WithHeader));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "http_message.hpp"
@@ -24,7 +25,8 @@ struct Fault {
   std::string Path;  // A prefix.
   std::string Service;
   std::string Method;
-  std::string Query;  // Contained in the query.
+  std::string Query;       // Contained in the query.
+  std::string WithHeader;  // The name of a header that the call has; probes of IMDS have no Metadata.
   std::uint64_t Skip = 0;
   std::uint64_t Count = 1;
 
@@ -40,6 +42,7 @@ struct Fault {
   bool Chunked = false;
   bool MalformedJson = false;
   std::string MissingField;
+  std::vector<std::pair<std::string, std::string>> Set;  // Members of the answer, and their JSON.
   std::optional<std::string> ServerHeader;
   std::optional<std::string> TokenType;
   std::string Aadsts;
@@ -51,7 +54,7 @@ struct Fault {
   bool NotAJwt = false;
   bool ClaimsChallenge = false;
   unsigned RenegotiateAgain = 0;
-  std::string RejectHandshake;  // revoked, expired, unknown-ca
+  std::string RejectHandshake;  // revoked, expired, unknown-ca, reset
 };
 
 // Thread safe.

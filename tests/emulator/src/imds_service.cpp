@@ -17,6 +17,7 @@ using nlohmann::json;
 constexpr std::string_view PlatformMetadataPath = "/metadata/identity/getplatformmetadata";
 constexpr std::string_view IssueCredentialPath = "/metadata/identity/issuecredential";
 constexpr std::string_view TokenPath = "/metadata/identity/oauth2/token";
+constexpr std::string_view ComputePath = "/metadata/instance/compute";
 
 Response ImdsError(unsigned status, std::string_view error, std::string const& description) {
   return JsonResponse(status, {{"error", error}, {"error_description", description}});
@@ -78,7 +79,8 @@ bool ImdsService::IsThrottled() {
 Response ImdsService::Dispatch(Exchange& exchange) {
   auto const& request = exchange.Incoming;
   bool const v2 = request.Path == PlatformMetadataPath || request.Path == IssueCredentialPath;
-  if ((!v2 && request.Path != TokenPath) || (v2 && !_world.Settings.ImdsV2)) {
+  bool const v1 = request.Path == TokenPath || request.Path == ComputePath;
+  if ((!v2 && !v1) || (v2 && !_world.Settings.ImdsV2)) {
     return ImdsError(404, "not_found", "The requested resource was not found");
   }
   if (IsThrottled()) {
@@ -92,14 +94,18 @@ Response ImdsService::Dispatch(Exchange& exchange) {
   }
   auto const parameters = request.QueryParameters();
   std::string const versionName = v2 ? "cred-api-version" : "api-version";
-  if (OnlyValueOf(parameters, versionName) != (v2 ? "2.0" : "2018-02-01")) {
+  bool const compute = request.Path == ComputePath;
+  if (OnlyValueOf(parameters, versionName) != (v2 ? "2.0" : compute ? "2021-02-01" : "2018-02-01")) {
     return BadRequest(versionName + " is missing or not supported");
   }
   std::string_view const method = request.Path == IssueCredentialPath ? "POST" : "GET";
   if (request.Method != method) {
     return ImdsError(405, "method_not_allowed", "The method must be " + std::string(method));
   }
-  auto const selected = SelectIdentity(parameters);
+  if (compute) {
+    return JsonResponse(200, {{"location", _world.Settings.Region}});
+  }
+  auto const selected = SelectIdentity(parameters, v2 ? _world.Settings.ResourceIdName : "msi_res_id");
   if (auto const* refusal = std::get_if<Response>(&selected)) {
     return *refusal;
   }
@@ -110,7 +116,8 @@ Response ImdsService::Dispatch(Exchange& exchange) {
   return request.Path == IssueCredentialPath ? IssueCredential(exchange, identity) : BearerToken(exchange, identity);
 }
 
-std::variant<Identity const*, Response> ImdsService::SelectIdentity(Parameters const& parameters) const {
+std::variant<Identity const*, Response> ImdsService::SelectIdentity(
+    Parameters const& parameters, std::string const& resourceIdName) const {
   auto const& people = _world.People;
   Identity const* found = people.SystemAssigned();
   int selectors = 0;
@@ -119,13 +126,16 @@ std::variant<Identity const*, Response> ImdsService::SelectIdentity(Parameters c
     if (name != "client_id" && name != "object_id" && !resource) {
       continue;
     }
+    if (resource && name != resourceIdName) {
+      return BadRequest("Unsupported query variables: " + name);
+    }
     ++selectors;
     found = resource              ? people.FindByResourceId(value)
             : name == "client_id" ? people.FindByClientId(value)
                                   : people.FindByObjectId(value);
   }
   if (selectors > 1) {
-    return BadRequest("Only one of client_id, object_id and msi_res_id may be given");
+    return BadRequest("Only one of client_id, object_id and " + resourceIdName + " may be given");
   }
   if (found == nullptr) {
     return BadRequest("Identity not found");
@@ -175,7 +185,7 @@ Response ImdsService::IssueCredential(Exchange& exchange, Identity const& identi
   auto const csr = StringMember(*body, "csr");
   _world.Secrets.Add("csr", csr);
   _world.Secrets.Add("attestation_token", StringMember(*body, "attestation_token"));
-  auto const checked = CheckCertificateRequest(csr, identity, _cuId);
+  auto const checked = CheckCertificateRequest(csr, identity, _cuId, _world.Settings.OnlyNetRequests);
   if (auto const* flaw = std::get_if<RequestFlaw>(&checked)) {
     return BadRequest(flaw->Text);
   }

@@ -21,7 +21,8 @@ class ImdsService : public Service {
  private:
   Response Dispatch(Exchange& exchange);
   bool IsThrottled();
-  std::variant<Identity const*, Response> SelectIdentity(Parameters const& parameters) const;
+  std::variant<Identity const*, Response> SelectIdentity(
+      Parameters const& parameters, std::string const& resourceIdName) const;
   Response PlatformMetadata(Identity const& identity) const;
   Response IssueCredential(Exchange& exchange, Identity const& identity);
   Response Credential(Exchange const& exchange, Identity const& identity, EVP_PKEY* publicKey);

@@ -170,6 +170,18 @@ std::vector<OptionRow> BehaviourRows() {
        [](Options& o, auto const& v) {
          o.ImdsV2 = ParseChoice<bool>(v, {{"v1", false}, {"v2", true}});
        }},
+      {"--strict", "net", "IMDS takes certificate requests only in .NET's form (in Java's too)",
+       [](Options& o, auto const& v) {
+         o.OnlyNetRequests = ParseChoice<bool>(v, {{"net", true}});
+       }},
+      {"--resource-id-name", "NAME",
+       "how IMDS v2 calls a resource id: mi_res_id (default) or msi_res_id; v1: msi_res_id",
+       [](Options& o, auto const& v) {
+         o.ResourceIdName =
+             std::string(ParseChoice<std::string_view>(v, {{"mi_res_id", "mi_res_id"}, {"msi_res_id", "msi_res_id"}}));
+       }},
+      {"--region", "NAME", "location that IMDS says the machine is at (westeurope)",
+       [](Options& o, auto const& v) { o.Region = v; }},
       {"--throttle", "N/SECONDS", "IMDS answers 429 beyond N requests in any SECONDS; refused ones count",
        [](Options& o, auto const& v) { o.ImdsThrottle = ParseThrottle(v); }},
       {"--cu-id", "both|vmId|vmssId", "members of the machine's cuId (both)",

@@ -47,6 +47,9 @@ struct Options {
   std::chrono::seconds AttestationLifetime{std::chrono::hours(8)};
 
   bool ImdsV2 = true;
+  bool OnlyNetRequests = false;
+  std::string ResourceIdName = "mi_res_id";  // Of IMDS v2; v1 has msi_res_id.
+  std::string Region = "westeurope";
   Throttle ImdsThrottle;
   std::string CuId = "both";
   bool RequireAttestation = false;

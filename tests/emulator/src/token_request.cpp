@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "client_assertion.hpp"
 #include "clock.hpp"
 #include "entra_error.hpp"
 #include "service.hpp"
@@ -17,6 +18,7 @@ using Refusal = std::optional<Response>;
 constexpr std::string_view DefaultScope = "/.default";
 constexpr std::string_view ExchangeAudience = "api://AzureADTokenExchange";
 constexpr std::string_view JwtPop = "urn:ietf:params:oauth:client-assertion-type:jwt-pop";
+constexpr std::string_view JwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 Response InvalidRequest(unsigned code, std::string_view text) { return EntraError(400, "invalid_request", code, text); }
 
@@ -49,6 +51,8 @@ class TokenRequestCheck {
   Refusal CheckClient();
   Refusal CheckIdentity(Identity const& identity);
   Refusal CheckApp(App const& app);
+  Refusal CheckRegistered(App const& app) const;
+  Refusal CheckOwnAssertion(App const& app);
   Refusal CheckAssertion(App const& app);
   Refusal CheckScope();
   bool IsIssuedByUs() const;
@@ -87,10 +91,10 @@ Refusal TokenRequestCheck::CheckShape() {
     return InvalidRequest(90002, "Tenant '" + _tenant + "' not found.");
   }
   auto const tokenType = OnlyValueOf(_form, "token_type");
-  if (tokenType && *tokenType != "mtls_pop") {
+  if (tokenType && *tokenType != "mtls_pop" && *tokenType != "bearer") {
     return InvalidRequest(901001, "The token_type '" + *tokenType + "' is not supported.");
   }
-  _grant.Bound = tokenType.has_value();
+  _grant.Bound = tokenType == "mtls_pop";
   _grant.Claims = Value("claims");
   return std::nullopt;
 }
@@ -136,6 +140,9 @@ Refusal TokenRequestCheck::CheckIdentity(Identity const& identity) {
   if (!OnlyValueOf(_form, "client_assertion").value_or("").empty()) {
     return InvalidRequest(70002, "client_assertion must be absent: the TLS certificate is the credential.");
   }
+  if (Value("token_type").empty()) {
+    return InvalidRequest(900144, "The request body must contain the following parameter: 'token_type'.");
+  }
   if (!IsIssuedByUs() || certificate.CommonName != identity.ClientId) {
     return InvalidClient(700027, "The certificate presented is not this managed identity's.");
   }
@@ -155,11 +162,40 @@ Refusal TokenRequestCheck::CheckApp(App const& app) {
     return EntraErrorByCode("AADSTS51000");
   }
   _grant.Subject = {app.ClientId, app.ObjectId, app.TenantId};
+  if (Value("token_type") == "bearer") {
+    return InvalidRequest(901001, "The token_type 'bearer' is for managed identities; an app leaves it out.");
+  }
+  bool const isRegistered = app.CertificatesX5tS256.count(_exchange.Certificate->X5tS256) != 0;
+  if (Value("client_assertion_type") == JwtBearer && isRegistered) {
+    return CheckOwnAssertion(app);
+  }
   if (!Value("client_assertion").empty()) {
     return CheckAssertion(app);
   }
+  if (!_grant.Bound) {
+    return InvalidClient(7000216, "client_assertion is required for a bearer token.");
+  }
+  return CheckRegistered(app);
+}
+
+Refusal TokenRequestCheck::CheckRegistered(App const& app) const {
   if (app.CertificatesX5tS256.count(_exchange.Certificate->X5tS256) == 0) {
     return InvalidClient(700027, "The certificate presented is not registered on the application.");
+  }
+  return std::nullopt;
+}
+
+// An app with a certificate of its own proves itself twice for a bearer token: by TLS and by a JWT.
+Refusal TokenRequestCheck::CheckOwnAssertion(App const& app) {
+  auto const assertion = Value("client_assertion");
+  _world.Secrets.Add("client_assertion", assertion);
+  if (_grant.Bound) {
+    return InvalidRequest(70002, "client_assertion must be absent: the TLS certificate is the credential.");
+  }
+  auto const& request = _exchange.Incoming;
+  AssertionTerms const terms{app.ClientId, "https://" + std::string(request.Find("Host")) + request.Path};
+  if (auto const flaw = FlawOfClientAssertion(assertion, terms, *_exchange.Certificate)) {
+    return InvalidClient(50013, "The assertion is not accepted: " + *flaw + ".");
   }
   return std::nullopt;
 }

@@ -129,7 +129,7 @@ TEST_P(Binding, ForgedAndForeignTokensAreRefused) {
 }
 
 TEST_P(Binding, PlainBearerTokenUnderTheBoundSchemeIsRefused) {
-  auto const answer = _app.RequestToken(_app.TokenForm(VaultScope, ""));
+  auto const answer = _app.RequestToken(_app.TokenForm(VaultScope, "&token_type=bearer"));
   auto const token = json::parse(answer.Body).at("access_token").get<std::string>();
   ExpectRefused(Call(&_binding, BoundCall("GET", SecretTarget, token)), "MissingCnfClaim");
 }
@@ -272,7 +272,7 @@ TEST_F(Vault, IdentityWithoutGrantIsForbidden) {
 }
 
 TEST_F(Vault, TakesPlainBearerTokensWhereAllowed) {
-  auto const answer = _app.RequestToken(_app.TokenForm(VaultScope, ""));
+  auto const answer = _app.RequestToken(_app.TokenForm(VaultScope, "&token_type=bearer"));
   auto const body = json::parse(answer.Body);
   EXPECT_EQ(body.at("token_type"), "Bearer");
   auto const token = body.at("access_token").get<std::string>();

@@ -16,15 +16,29 @@ struct WrongRequest {
   char const* Complaint;
 };
 
+void WriteAsJava(RequestShape& shape) {
+  shape.DomainFirst = false;
+  shape.CommonNameType = V_ASN1_UTF8STRING;
+  shape.NullParameters = true;
+}
+
 std::vector<WrongRequest> const wrongRequests = {
     {"version", [](RequestShape& s) { s.Version = 1; }, "version:"},
     {"client id", [](RequestShape& s) { s.CommonName = "someone"; }, "subject: CN is"},
     {"tenant", [](RequestShape& s) { s.DomainComponent = "elsewhere"; }, "subject: DC is"},
-    {"order of the subject", [](RequestShape& s) { s.DomainFirst = true; }, "subject: part 1"},
+    {"a mixture of both forms", [](RequestShape& s) { s.DomainFirst = false; }, "signature: the parameter of SHA-256"},
+    {"the other mixture", [](RequestShape& s) { s.NullParameters = true; }, "signature: the parameter of SHA-256"},
+    {"type of CN", [](RequestShape& s) { s.CommonNameType = V_ASN1_UTF8STRING; }, "subject: CN is of string type"},
+    {"type of DC", [](RequestShape& s) { s.DomainComponentType = V_ASN1_UTF8STRING; }, "subject: DC is of string type"},
     {"further subject part", [](RequestShape& s) { s.ExtraName = "Contoso"; }, "subject: has 3 parts"},
     {"PKCS#1 signature", [](RequestShape& s) { s.Pss = false; }, "signature: algorithm"},
     {"hash", [](RequestShape& s) { s.Digest = "SHA384"; }, "signature: the hash"},
-    {"mask", [](RequestShape& s) { s.MaskDigest = "SHA384"; }, "signature: MGF1"},
+    {"mask",
+     [](RequestShape& s) {
+       WriteAsJava(s);
+       s.MaskDigest = "SHA384";
+     },
+     "signature: MGF1"},
     {"salt", [](RequestShape& s) { s.Salt = 20; }, "signature: the salt length"},
     {"spoilt signature", [](RequestShape& s) { s.SpoilSignature = true; }, "signature: does not verify"},
     {"no attribute", [](RequestShape& s) { s.Attributes = 0; }, "attributes: there are 0"},
@@ -60,6 +74,25 @@ TEST_F(CertificateRequest, RightOneIsAnsweredWithACertificateForItsKey) {
   EXPECT_EQ(body.at("mtls_authentication_endpoint"), _emulator.Startup().at("sts"));
   auto const certificate = ParseCertificate(body.at("certificate"));
   EXPECT_EQ(EVP_PKEY_eq(X509_get0_pubkey(certificate.get()), _key.get()), 1);
+}
+
+TEST_F(CertificateRequest, IsTakenInJavasFormToo) {
+  auto shape = _good;
+  WriteAsJava(shape);
+  auto const answer = _app.IssueCredential(MakeRequest(_key.get(), shape));
+  EXPECT_EQ(answer.Status, 200U) << answer.Body;
+}
+
+TEST(CertificateRequestOption, StrictTakesNetsFormAlone) {
+  EmulatorProcess emulator({"--strict", "net"});
+  EmulatedApp app(emulator);
+  auto const key = MakeRsaKey();
+  auto shape = app.GoodRequest();
+  EXPECT_EQ(app.IssueCredential(MakeRequest(key.get(), shape)).Status, 200U);
+  WriteAsJava(shape);
+  auto const answer = app.IssueCredential(MakeRequest(key.get(), shape));
+  EXPECT_EQ(answer.Status, 400U);
+  EXPECT_NE(ErrorText(answer).find("DC does not come first"), std::string::npos) << ErrorText(answer);
 }
 
 TEST_F(CertificateRequest, EachFlawIsRefusedByName) {

@@ -123,6 +123,29 @@ TEST_F(Fault, RejectedHandshake) {
   EXPECT_TRUE(TestConnection(_emulator.Authority("sts"), _app.Tls(&binding)).IsOpen());
 }
 
+TEST_F(Fault, HandshakeThatIsReset) {
+  auto const& binding = _app.Bind();
+  _emulator.ArmFault({{"service", "sts"}, {"fault", {{"reject_handshake", "reset"}}}});
+  EXPECT_FALSE(TestConnection(_emulator.Authority("sts"), _app.Tls(&binding)).IsOpen());
+  EXPECT_TRUE(TestConnection(_emulator.Authority("sts"), _app.Tls(&binding)).IsOpen());
+}
+
+TEST_F(Fault, MembersOfTheAnswerThatAreReplaced) {
+  Arm(MetadataPath, {{"set", {{"clientId", "somebody"}, {"cuId", {{"vmId", 7}}}}}});
+  auto const body = json::parse(_app.Metadata().Body);
+  EXPECT_EQ(body.at("clientId"), "somebody");
+  EXPECT_EQ(body.at("cuId").at("vmId"), 7);
+  EXPECT_EQ(body.at("tenantId"), _app.TenantId());
+}
+
+TEST_F(Fault, OfCallsWithAHeader) {
+  _emulator.ArmFault({{"path", MetadataPath}, {"with_header", "metadata"}, {"fault", {{"status", 503}}}});
+  TestConnection connection(_emulator.Authority("imds"));
+  auto const target = std::string(MetadataPath) + "?cred-api-version=2.0";
+  EXPECT_EQ(connection.Call({"GET", target, {}, {}}).Status, 400U);
+  EXPECT_EQ(connection.Call({"GET", target, {{"Metadata", "true"}}, {}}).Status, 503U);
+}
+
 TEST_F(Fault, RejectedHandshakeHoldsForResumedSessionsToo) {
   auto const& binding = _app.Bind();
   SessionPtr session;

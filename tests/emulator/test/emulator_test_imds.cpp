@@ -48,8 +48,8 @@ TEST(Imds, VersionMethodAndPathAreChecked) {
 TEST(Imds, IdentitySelectors) {
   EmulatorProcess const emulator;
   auto const user = emulator.Identity("user-2");
-  for (char const* const selector : {"client_id", "object_id", "msi_res_id"}) {
-    auto const value = user.at(selector).get<std::string>();
+  for (std::string const selector : {"client_id", "object_id", "mi_res_id"}) {
+    auto const value = user.at(selector == "mi_res_id" ? "msi_res_id" : selector).get<std::string>();
     auto const answer = Get(emulator, std::string(MetadataTarget) + "&" + selector + "=" + value);
     EXPECT_EQ(json::parse(answer.Body).at("clientId"), user.at("client_id")) << selector;
   }
@@ -58,6 +58,32 @@ TEST(Imds, IdentitySelectors) {
   EXPECT_EQ(unknown.Status, 400U);
   EXPECT_EQ(ErrorText(unknown), "Identity not found");
   EXPECT_EQ(Get(emulator, std::string(MetadataTarget) + "&client_id=" + clientId + "&object_id=x").Status, 400U);
+}
+
+TEST(Imds, ResourceIdHasAnotherNameInEachVersion) {
+  EmulatorProcess const emulator;
+  auto const id = emulator.Identity("user-2").at("msi_res_id").get<std::string>();
+  auto const refused = Get(emulator, std::string(MetadataTarget) + "&msi_res_id=" + id);
+  EXPECT_EQ(refused.Status, 400U);
+  EXPECT_NE(ErrorText(refused).find("Unsupported query variables"), std::string::npos);
+  std::string const v1 = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
+  EXPECT_EQ(Get(emulator, v1 + "&msi_res_id=" + id).Status, 200U);
+  EXPECT_EQ(Get(emulator, v1 + "&mi_res_id=" + id).Status, 400U);
+}
+
+TEST(Imds, ResourceIdOfVersion2CanHaveItsOldName) {
+  EmulatorProcess const emulator({"--resource-id-name", "msi_res_id"});
+  auto const id = emulator.Identity("user-2").at("msi_res_id").get<std::string>();
+  EXPECT_EQ(Get(emulator, std::string(MetadataTarget) + "&msi_res_id=" + id).Status, 200U);
+  EXPECT_EQ(Get(emulator, std::string(MetadataTarget) + "&mi_res_id=" + id).Status, 400U);
+}
+
+TEST(Imds, ComputeMetadataSaysTheRegion) {
+  EmulatorProcess const emulator({"--region", "eastus2"});
+  auto const answer = Get(emulator, "/metadata/instance/compute?api-version=2021-02-01");
+  ASSERT_EQ(answer.Status, 200U);
+  EXPECT_EQ(json::parse(answer.Body).at("location"), "eastus2");
+  EXPECT_EQ(Get(emulator, "/metadata/instance/compute").Status, 400U);
 }
 
 TEST(Imds, V1HasNoBindingEndpoints) {

@@ -37,7 +37,8 @@ TEST_F(TokenService, BoundTokenNamesTheCertificate) {
 }
 
 TEST_F(TokenService, BearerOverMutualTlsHasNoBinding) {
-  auto const body = json::parse(_app.RequestToken(_app.TokenForm(VaultScope, "")).Body);
+  ExpectError(_app.RequestToken(_app.TokenForm(VaultScope, "")), 400, "invalid_request", "AADSTS900144");
+  auto const body = json::parse(_app.RequestToken(_app.TokenForm(VaultScope, "&token_type=bearer")).Body);
   EXPECT_EQ(body.at("token_type"), "Bearer");
   EXPECT_FALSE(ClaimsOf(body.at("access_token")).contains("cnf"));
 }
@@ -102,7 +103,7 @@ TEST_F(TokenService, TenantIsChecked) {
 TEST_F(TokenService, ResourceWithoutSupportForBoundTokens) {
   ExpectError(
       _app.RequestToken(_app.TokenForm("https://old.example/.default")), 400, "invalid_request", "AADSTS392196");
-  EXPECT_EQ(_app.RequestToken(_app.TokenForm("https://old.example/.default", "")).Status, 200U);
+  EXPECT_EQ(_app.RequestToken(_app.TokenForm("https://old.example/.default", "&token_type=bearer")).Status, 200U);
 }
 
 TEST_F(TokenService, CapabilitiesGoIntoTheToken) {

@@ -13,8 +13,37 @@ namespace {
 
 unsigned char const* Bytes(std::string const& text) { return reinterpret_cast<unsigned char const*>(text.data()); }
 
-void AddName(X509_NAME* name, int nid, std::string const& value) {
-  X509_NAME_add_entry_by_NID(name, nid, V_ASN1_UTF8STRING, Bytes(value), static_cast<int>(value.size()), -1, 0);
+void AddName(X509_NAME* name, int nid, std::string const& value, int type = V_ASN1_UTF8STRING) {
+  X509_NAME_add_entry_by_NID(name, nid, type, Bytes(value), static_cast<int>(value.size()), -1, 0);
+}
+
+// OpenSSL writes NULL behind the identifiers of SHA-256. Without them the algorithm, which is not signed, is eight bytes
+// shorter, four for each.
+std::string WithoutNullParameters(std::string der) {
+  constexpr std::string_view hash("\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00", 15);
+  constexpr std::string_view bare("\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01", 13);
+  auto const shrink = [&der](std::size_t lengthAt, int by) { der[lengthAt] = static_cast<char>(der[lengthAt] - by); };
+  // SEQUENCE { rsassaPss, SEQUENCE { [0] { hash }, [1] { SEQUENCE { mgf1, hash } }, [2] { 32 } } }
+  constexpr std::string_view oid("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 11);
+  auto const start = der.rfind(oid);
+  auto const first = der.find(hash, start);
+  auto const second = der.find(hash, first + 1);
+  if (start == std::string::npos || first == std::string::npos || second == std::string::npos) {
+    return der;
+  }
+  shrink(start - 1, 4);
+  shrink(start + oid.size() + 1, 4);
+  shrink(first - 1, 2);
+  constexpr std::size_t mgf1 = 11;
+  shrink(second - mgf1 - 1, 2);
+  shrink(second - mgf1 - 3, 2);
+  der.replace(second, hash.size(), bare);
+  der.replace(first, hash.size(), bare);
+  // The outermost length has two bytes.
+  auto const length = static_cast<unsigned char>(der[2]) * 256U + static_cast<unsigned char>(der[3]) - 4;
+  der[2] = static_cast<char>(length / 256);
+  der[3] = static_cast<char>(length % 256);
+  return der;
 }
 
 template <typename T, typename ToDer>
@@ -60,11 +89,11 @@ std::string MakeRequest(EVP_PKEY* key, RequestShape const& shape) {
   X509_REQ_set_version(request.get(), shape.Version);
   auto* const subject = X509_REQ_get_subject_name(request.get());
   if (shape.DomainFirst) {
-    AddName(subject, NID_domainComponent, shape.DomainComponent);
+    AddName(subject, NID_domainComponent, shape.DomainComponent, shape.DomainComponentType);
   }
-  AddName(subject, NID_commonName, shape.CommonName);
+  AddName(subject, NID_commonName, shape.CommonName, shape.CommonNameType);
   if (!shape.DomainFirst) {
-    AddName(subject, NID_domainComponent, shape.DomainComponent);
+    AddName(subject, NID_domainComponent, shape.DomainComponent, shape.DomainComponentType);
   }
   if (!shape.ExtraName.empty()) {
     AddName(subject, NID_organizationName, shape.ExtraName);
@@ -78,6 +107,9 @@ std::string MakeRequest(EVP_PKEY* key, RequestShape const& shape) {
   }
   Sign(request.get(), key, shape);
   auto der = DerOf(request.get(), i2d_X509_REQ);
+  if (!shape.NullParameters) {
+    der = WithoutNullParameters(std::move(der));
+  }
   if (shape.SpoilSignature) {
     der.back() = static_cast<char>(der.back() ^ 1);
   }

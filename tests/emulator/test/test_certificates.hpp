@@ -31,13 +31,16 @@ struct Credentials {
   KeyPtr Key;
 };
 
-// A certificate request as the contract wants it, unless a test changes a member.
+// A certificate request as .NET writes it, unless a test changes a member.
 struct RequestShape {
   std::string CommonName;
   std::string DomainComponent;
   std::string CuId;
-  bool DomainFirst = false;
-  std::string ExtraName;  // An organisation in the subject.
+  bool DomainFirst = true;
+  int CommonNameType = V_ASN1_PRINTABLESTRING;
+  int DomainComponentType = V_ASN1_IA5STRING;
+  bool NullParameters = false;  // Behind the identifiers of SHA-256 in the PSS parameters.
+  std::string ExtraName;        // An organisation in the subject.
   long Version = 0;
   bool Pss = true;
   char const* Digest = "SHA256";

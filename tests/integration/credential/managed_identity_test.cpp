@@ -65,7 +65,8 @@ TEST(ManagedIdentityAgainstEmulator, ManyFirstCallsAtOnceCauseOneOfEachRequest) 
   }
   for (auto& thread : threads) thread.join();
 
-  EXPECT_EQ(emulator.Count("getplatformmetadata"), 1);
+  // The probe and the request.
+  EXPECT_EQ(emulator.Count("getplatformmetadata"), 2);
   EXPECT_EQ(emulator.Count("issuecredential"), 1);
   EXPECT_EQ(emulator.Count("oauth2/v2.0/token"), 1);
 }

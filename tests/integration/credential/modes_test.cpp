@@ -53,7 +53,8 @@ TEST(Version1AgainstEmulator, RequiredFailsAndPreferredFallsBack) {
 /// Section 5: "what the service says" -> "do", over real TLS.
 TEST(HealingAgainstEmulator, RefusedBindingIsMadeAnewOnce) {
   for (json const& fault :
-       {json{{"aadsts", "AADSTS1000901"}}, json{{"aadsts", "AADSTS500181"}}, json{{"reject_handshake", "revoked"}}}) {
+       {json{{"aadsts", "AADSTS1000901"}}, json{{"aadsts", "AADSTS500181"}}, json{{"reject_handshake", "revoked"}},
+        json{{"reject_handshake", "reset"}}}) {
     Emulator const emulator;
     emulator.ArmFault({{"service", "sts"}, {"fault", fault}});
     ManagedIdentityCredential credential{emulator.CredentialOptions()};
@@ -82,11 +83,52 @@ TEST(HealingAgainstEmulator, AnswersThatMustNotBeTakenAreNot) {
            Row{"/metadata/identity/getplatformmetadata", {{"missing_field", "cuId"}}, "imds_response_malformed"},
        }) {
     Emulator const emulator;
-    emulator.ArmFault({{"path", row.Path}, {"fault", row.Fault}});
+    emulator.ArmFault({{"path", row.Path}, {"with_header", "Metadata"}, {"fault", row.Fault}});
     ManagedIdentityCredential credential{emulator.CredentialOptions()};
     EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(VaultRequest(), {}); }), row.Code) << row.Fault;
     EXPECT_EQ(credential.GetToken(VaultRequest(), {}).Type, TokenType::MtlsPop);
   }
+}
+
+TEST(HealingAgainstEmulator, EndpointsAndNamesThatDoNotFitAreRefused) {
+  Emulator const emulator;
+  for (json const& change :
+       {json{{"client_id", "somebody"}}, json{{"tenant_id", "elsewhere"}}, json{{"identity_type", "Robot"}},
+        json{{"mtls_authentication_endpoint", "https://user@evil.example"}},
+        json{{"mtls_authentication_endpoint", "https://good.example\\@evil.example"}},
+        json{{"mtls_authentication_endpoint", "http://evil.example"}}}) {
+    emulator.ArmFault({{"path", "/metadata/identity/issuecredential"}, {"fault", {{"set", change}}}});
+    ManagedIdentityCredential credential{emulator.CredentialOptions()};
+    EXPECT_EQ(ErrorCodeOf([&] { credential.GetToken(VaultRequest(), {}); }), "imds_response_malformed") << change;
+  }
+  EXPECT_EQ(emulator.Log("sts").size(), 0U);
+}
+
+/// The reference implementation's bytes, by the emulator's own judgement.
+TEST(ManagedIdentityAgainstEmulator, CertificateRequestIsInNetsForm) {
+  Emulator const emulator{{"--strict", "net"}};
+  ManagedIdentityCredential credential{emulator.CredentialOptions()};
+  EXPECT_EQ(credential.GetToken(VaultRequest(), {}).Type, TokenType::MtlsPop);
+}
+
+TEST(ManagedIdentityAgainstEmulator, ResourceIdIsFoundUnderItsOldNameToo) {
+  Emulator const emulator{{"--resource-id-name", "msi_res_id"}};
+  auto options = emulator.CredentialOptions();
+  options.Identity = ManagedIdentityId::FromResourceId(emulator.Startup().at("identities").at(1).at("msi_res_id"));
+  ManagedIdentityCredential credential{options};
+  EXPECT_EQ(credential.GetToken(VaultRequest(), {}).Type, TokenType::MtlsPop);
+  EXPECT_EQ(emulator.Count("issuecredential"), 1);
+}
+
+TEST(ManagedIdentityAgainstEmulator, BearerOverMutualTls) {
+  Emulator const emulator;
+  auto options = emulator.CredentialOptions();
+  options.Binding = TokenBinding::None;
+  options.BearerOverMtls = true;
+  ManagedIdentityCredential credential{options};
+  auto const token = credential.GetToken(VaultRequest(), {});
+  EXPECT_EQ(token.Type, TokenType::Bearer);
+  EXPECT_EQ(emulator.ReadSecret(token), 200);
 }
 
 TEST(HealingAgainstEmulator, TokensThatMustNotBeTakenAreNot) {
@@ -98,6 +140,7 @@ TEST(HealingAgainstEmulator, TokensThatMustNotBeTakenAreNot) {
        {Row{{{"wrong_cnf", true}}, "token_binding_mismatch"}, Row{{{"no_cnf", true}}, "token_binding_mismatch"},
         Row{{{"not_a_jwt", true}}, "token_malformed"}, Row{{{"token_type", "Bearer"}}, "token_type_mismatch"},
         Row{{{"aadsts", "AADSTS392196"}}, "resource_does_not_support_bound_tokens"},
+        Row{{{"aadsts", "AADSTS3921996"}}, "tenant_not_eligible_for_bound_tokens"},
         Row{{{"aadsts", "AADSTS51000"}}, "mtls_not_enabled_for_app"}}) {
     Emulator const emulator;
     emulator.ArmFault({{"service", "sts"}, {"fault", row.Fault}});
@@ -115,6 +158,19 @@ TEST(ClientCertificateAgainstEmulator, GlobalAndRegionalHostsGiveBoundTokens) {
     ClientCertificateCredential credential{app.Options};
     auto const token = credential.GetToken(VaultRequest(), {});
     EXPECT_EQ(token.Binding->X5tS256(), app.Certificate.X5tS256);
+    EXPECT_EQ(emulator.ReadSecret(token), 200);
+  }
+}
+
+TEST(ClientCertificateAgainstEmulator, BearerTokensNeedTheAssertion) {
+  Emulator const emulator;
+  App app{emulator};
+  app.Options.Binding = TokenBinding::None;
+  for (std::string const region : {"", "westus3"}) {
+    app.Options.Region = region;
+    ClientCertificateCredential credential{app.Options};
+    auto const token = credential.GetToken(VaultRequest(), {});
+    EXPECT_EQ(token.Type, TokenType::Bearer);
     EXPECT_EQ(emulator.ReadSecret(token), 200);
   }
 }

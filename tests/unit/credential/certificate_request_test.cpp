@@ -66,11 +66,66 @@ TEST(CertificateRequest, OpensslCommandVerifiesItAndShowsEachField) {
   EXPECT_THAT(text, HasSubstr("1.3.6.1.4.1.311.90.2.10"));
 }
 
-TEST(CertificateRequest, SubjectIsCommonNameThenDomainComponent) {
+TEST(CertificateRequest, SubjectIsDomainComponentThenCommonName) {
   RequestInAFile const file;
   EXPECT_EQ(
       OutputOf("openssl req -inform DER -in " + file.Path + " -noout -subject -nameopt oneline"),
-      "subject=CN = my-client, DC = my-tenant\n");
+      "subject=DC = my-tenant, CN = my-client\n");
+}
+
+std::string FromHex(std::string_view hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(std::string{hex.substr(i, 2)}, nullptr, 16));
+  }
+  return bytes;
+}
+
+/// Written down from the contract by hand, as .NET writes it: everything but the public key and the signature.
+TEST(CertificateRequest, IsByteForByteTheOneMadeByHand) {
+  ReadyKeys keys;
+  auto const key = keys.GetOrCreateKey({}, {});
+  auto const der = MakeCertificateRequest({"my-client", "my-tenant", R"({"vmId":"a","vmssId":"b"})"}, *key);
+  auto const& publicKey = key->SubjectPublicKeyInfo();
+  ASSERT_EQ(publicKey.size(), 294U);  // RSA 2048, exponent 65537
+
+  std::string const information = FromHex(
+                                      "30820187"                   // SEQUENCE
+                                      "020100"                     // version 0
+                                      "302f"                       // SEQUENCE, the subject
+                                      "3119301706"                 // SET, SEQUENCE, OBJECT IDENTIFIER
+                                      "0a0992268993f22c640119"     // domainComponent
+                                      "16096d792d74656e616e74"     // IA5String "my-tenant"
+                                      "3112301006"                 // SET, SEQUENCE, OBJECT IDENTIFIER
+                                      "03550403"                   // commonName
+                                      "13096d792d636c69656e74") +  // PrintableString "my-client"
+                                  std::string{publicKey.begin(), publicKey.end()} +
+                                  FromHex(
+                                      "a02b302906"  // [0], SEQUENCE, OBJECT IDENTIFIER
+                                      "0a2b060104018237"
+                                      "5a020a"   // 1.3.6.1.4.1.311.90.2.10
+                                      "311b") +  // SET
+                                  FromHex("0c19") +
+                                  R"({"vmId":"a","vmssId":"b"})";  // UTF8String
+  std::string const algorithm = FromHex(
+      "303d"                                                      // SEQUENCE
+      "06092a864886f70d01010a"                                    // RSASSA-PSS
+      "3030"                                                      // SEQUENCE, its parameters
+      "a00d300b0609608648016503040201"                            // [0] SHA-256, without NULL
+      "a11a301806092a864886f70d010108300b0609608648016503040201"  // [1] MGF1 with SHA-256, without NULL
+      "a203020120"                                                // [2] 32
+      "03820101"
+      "00");  // BIT STRING
+  std::string const actual{der.begin(), der.end()};
+  EXPECT_EQ(actual.substr(4, information.size()), information);
+  EXPECT_EQ(actual.substr(4 + information.size(), algorithm.size()), algorithm);
+  EXPECT_EQ(actual.size(), 4 + information.size() + algorithm.size() + 256);
+}
+
+TEST(CertificateRequest, ClientIdThatIsNoPrintableStringIsUtf8) {
+  ReadyKeys keys;
+  auto const der = MakeCertificateRequest({"me@home", "t", "{}"}, *keys.GetOrCreateKey({}, {}));
+  EXPECT_THAT((std::string{der.begin(), der.end()}), HasSubstr("\x0c\x07me@home"));
 }
 
 /// Structure of RFC 2986 and RFC 4055, tag by tag.
@@ -78,7 +133,7 @@ TEST(CertificateRequest, Asn1parseShowsTheStructure) {
   RequestInAFile const file;
   auto const text = OutputOf("openssl asn1parse -inform DER -in " + file.Path);
   EXPECT_THAT(text, MatchesRegex("(.|\n)*INTEGER +:00\n(.|\n)*"));
-  EXPECT_THAT(text, MatchesRegex("(.|\n)*:commonName\n[^\n]*UTF8STRING +:my-client\n(.|\n)*"));
+  EXPECT_THAT(text, MatchesRegex("(.|\n)*:commonName\n[^\n]*PRINTABLESTRING +:my-client\n(.|\n)*"));
   EXPECT_THAT(text, MatchesRegex("(.|\n)*:domainComponent\n[^\n]*IA5STRING +:my-tenant\n(.|\n)*"));
   EXPECT_THAT(text, MatchesRegex("(.|\n)*:rsaEncryption\n[^\n]*NULL(.|\n)*"));
   EXPECT_THAT(

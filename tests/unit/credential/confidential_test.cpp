@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/rsa.h>
 
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/chained_credential.hpp"
@@ -13,8 +14,11 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/static_credential.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
+#include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/signer.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
+#include "support/software_signer.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_certificate_authority.hpp"
 
@@ -50,10 +54,19 @@ TEST(MtlsTokenEndpoint, IsTheContractsForEachCloudAndRegion) {
       Endpoint("https://login.partner.microsoftonline.cn"),
       "https://mtlsauth.partner.microsoftonline.cn/t/oauth2/v2.0/token");
   EXPECT_EQ(
-      Endpoint("https://login.chinacloudapi.cn"), "https://mtlsauth.partner.microsoftonline.cn/t/oauth2/v2.0/token");
-  EXPECT_EQ(
       Endpoint("https://login.sovereign.example", "r1"), "https://r1.mtlsauth.sovereign.example/t/oauth2/v2.0/token");
   EXPECT_EQ(Endpoint("https://login.local.example:8443"), "https://mtlsauth.local.example:8443/t/oauth2/v2.0/token");
+}
+
+/// NET: no mutual-TLS host belongs to these.
+TEST(MtlsTokenEndpoint, RetiredAuthoritiesAreRefusedByName) {
+  for (std::string const host : {"sts.windows.net", "login.usgovcloudapi.net", "login.chinacloudapi.cn"}) {
+    auto const error = ErrorOf([&] { Endpoint("https://" + host); });
+    ASSERT_TRUE(error) << host;
+    EXPECT_EQ(error->Code(), errors::InvalidArgument);
+    EXPECT_THAT(error->what(), HasSubstr(host));
+    EXPECT_THAT(error->what(), HasSubstr("https://login."));
+  }
 }
 
 TEST(MtlsTokenEndpoint, AuthorityMustNameATenant) {
@@ -78,6 +91,11 @@ struct AppWorld {
   }
   std::string Write(IssuedCertificate const& certificate) const {
     return Directory.WriteFile("app.pem", certificate.CertificatePem + certificate.PrivateKeyPem);
+  }
+  /// What an assertion needs.
+  void UseRsa() {
+    Certificate = Authority.IssueForClient("app", KeyKind::Rsa2048);
+    Write(Certificate);
   }
   ClientCertificateCredential& Credential() {
     if (!credential_) credential_ = std::make_unique<ClientCertificateCredential>(Options);
@@ -118,20 +136,99 @@ TEST(ClientCertificate, BoundTokenWithTheAppsOwnCertificate) {
   EXPECT_EQ(world.Get().Source, TokenSource::Cache);
 }
 
-TEST(ClientCertificate, BearerOverMtls) {
+/// The parts of a JWT, decoded.
+struct Jwt {
+  explicit Jwt(std::string const& token) {
+    auto const first = token.find('.');
+    auto const second = token.find('.', first + 1);
+    Header = json::parse(Decode(token.substr(0, first)));
+    Claims = json::parse(Decode(token.substr(first + 1, second - first - 1)));
+    Signed = token.substr(0, second);
+    Signature = Decode(token.substr(second + 1));
+  }
+  static std::string Decode(std::string text) {
+    for (auto& c : text) c = c == '-' ? '+' : c == '_' ? '/' : c;
+    text.append((4 - text.size() % 4) % 4, '=');
+    auto const bytes = FromBase64(text);
+    return {bytes.begin(), bytes.end()};
+  }
+  bool IsSignedBy(EVP_PKEY* key) const {
+    std::shared_ptr<EVP_MD_CTX> const context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+    EVP_PKEY_CTX* options = nullptr;
+    EVP_DigestVerifyInit(context.get(), &options, EVP_sha256(), nullptr, key);
+    if (Header.at("alg") == "PS256") {
+      EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING);
+      EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32);
+    }
+    auto const bytes = [](std::string const& text) { return reinterpret_cast<unsigned char const*>(text.data()); };
+    return EVP_DigestVerify(context.get(), bytes(Signature), Signature.size(), bytes(Signed), Signed.size()) == 1;
+  }
+  json Header;
+  json Claims;
+  std::string Signed;
+  std::string Signature;
+};
+
+/// NET docs/mtls-bearer-transport.md: beside TLS, a client assertion, and no token_type.
+TEST(ClientCertificate, BearerOverMtlsCarriesAnAssertionBesideTheCertificate) {
   AppWorld world;
+  world.UseRsa();
   world.Options.Binding = TokenBinding::None;
   auto const token = world.Get();
   EXPECT_EQ(token.Type, TokenType::Bearer);
   EXPECT_EQ(token.Binding, nullptr);
-  EXPECT_EQ(world.Cloud->All(TokenPath).at(0).X5tS256, world.Certificate.X5tS256);
-  EXPECT_EQ(world.Cloud->All(TokenPath).at(0).Form.count("token_type"), 0U);
+  auto const arrived = world.Cloud->All(TokenPath).at(0);
+  EXPECT_EQ(arrived.X5tS256, world.Certificate.X5tS256);
+  EXPECT_EQ(arrived.Form.count("token_type"), 0U);
+  EXPECT_EQ(arrived.Form.at("client_assertion_type"), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+
+  Jwt const assertion{arrived.Form.at("client_assertion")};
+  EXPECT_EQ(assertion.Header.at("alg"), "PS256");
+  EXPECT_EQ(assertion.Header.at("x5t#S256"), world.Certificate.X5tS256);
+  auto const leaf = FromBase64(assertion.Header.at("x5c").at(0));
+  EXPECT_EQ(leaf, ToBinding(world.Certificate)->Leaf());
+  EXPECT_TRUE(assertion.IsSignedBy(world.Certificate.Key.get()));
+  auto const now = std::chrono::duration_cast<std::chrono::seconds>(world.Time->Now().time_since_epoch()).count();
+  EXPECT_EQ(assertion.Claims.at("aud"), "https://mtlsauth.microsoft.com/my-tenant/oauth2/v2.0/token");
+  EXPECT_EQ(assertion.Claims.at("iss"), "my-app");
+  EXPECT_EQ(assertion.Claims.at("sub"), "my-app");
+  EXPECT_EQ(assertion.Claims.at("nbf"), now);
+  EXPECT_EQ(assertion.Claims.at("exp"), now + 600);
+  EXPECT_EQ(assertion.Claims.at("jti").get<std::string>().size(), 36U);
+  EXPECT_THAT(world.Lines.Text(), Not(HasSubstr(arrived.Form.at("client_assertion"))));
+}
+
+TEST(ClientCertificate, AssertionIsSignedRs256WhereTheKeyCannotPss) {
+  AppWorld world;
+  world.UseRsa();
+  auto const signer = std::make_shared<SoftwareSigner>(
+      world.Certificate.Key, std::vector<openssl::SignatureAlgorithm>{openssl::SignatureAlgorithm::RsaPkcs1});
+  auto const key = openssl::MakeSignerKey(std::shared_ptr<openssl::Signer const>{signer});
+  world.Options.CertificatePath.clear();
+  world.Options.Certificate = openssl::MakeBindingCertificate(
+      {ToBinding(world.Certificate)->Leaf()}, openssl::WrapPrivateKey(gsl::make_not_null(key.get().get())),
+      KeyStrength::Hardware);
+  world.Options.Binding = TokenBinding::None;
+  world.Get();
+  Jwt const assertion{world.Cloud->All(TokenPath).at(0).Form.at("client_assertion")};
+  EXPECT_EQ(assertion.Header.at("alg"), "RS256");
+  EXPECT_TRUE(assertion.IsSignedBy(world.Certificate.Key.get()));
+}
+
+TEST(ClientCertificate, BearerNeedsAKeyThatCanSignAnAssertion) {
+  AppWorld world;  // its key is for ECDSA
+  world.Options.Binding = TokenBinding::None;
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::PrivateKeyUnusable);
+  EXPECT_THAT(error->what(), HasSubstr("RSA"));
 }
 
 /// AZ 62974: bearer only where the caller chose "preferred".
 TEST(ClientCertificate, ResourceThatCannotTakeBoundTokens) {
   for (auto const binding : {TokenBinding::Required, TokenBinding::Preferred}) {
     AppWorld world;
+    world.UseRsa();
     world.Options.Binding = binding;
     world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
       if (arrived.Form.count("token_type") == 0) return std::nullopt;

@@ -78,7 +78,10 @@ std::unique_ptr<Response> FakeCloud::Send(
       {}};
   if (request.Body) arrived.Body = ReadToEnd(*request.Body, DefaultBufferedBodyBytes, context);
   arrived.Form = ReadForm(arrived.Body);
-  {
+  if (arrived.Query.find("_id=") != std::string::npos) asksForUsers_ = true;
+  if (IsProbe(arrived)) {
+    ++probes_;
+  } else {
     std::lock_guard<std::mutex> const lock{mutex_};
     ++totals_[arrived.Path];
     if (!Forgets) arrived_.push_back(arrived);
@@ -118,7 +121,12 @@ std::vector<std::string> FakeCloud::Dropped() const {
   return dropped_;
 }
 
+bool IsProbe(Arrived const& arrived) {
+  return EndsWith(arrived.Path, "/getplatformmetadata") && !arrived.Fields.Contains("Metadata");
+}
+
 Answer FakeCloud::DefaultAnswer(Arrived const& arrived) const {
+  if (IsProbe(arrived)) return TokenError("invalid_request", "Required metadata header not specified");
   if (EndsWith(arrived.Path, "/getplatformmetadata")) return JsonAnswer(MetadataAnswer());
   if (EndsWith(arrived.Path, "/issuecredential")) return JsonAnswer(IssueAnswer(arrived.Body));
   if (EndsWith(arrived.Path, "/oauth2/v2.0/token")) return JsonAnswer(TokenAnswer(arrived));
@@ -149,13 +157,15 @@ json FakeCloud::IssueAnswer(std::string const& requestBody) const {
       {"certificate", ToBase64(certificate)},
       {"client_id", ClientId},
       {"tenant_id", TenantId},
-      {"identity_type", "SystemAssigned"},
+      {"identity_type", !IdentityType.empty() ? IdentityType
+                        : asksForUsers_       ? "UserAssigned"
+                                              : "SystemAssigned"},
       {"mtls_authentication_endpoint", TokenHost + "/"}};
 }
 
 json FakeCloud::TokenAnswer(Arrived const& arrived) const {
   json claims{{"aud", arrived.Form.count("scope") != 0 ? arrived.Form.at("scope") : ""}};
-  bool const isBound = arrived.Form.count("token_type") != 0;
+  bool const isBound = arrived.Form.count("token_type") != 0 && arrived.Form.at("token_type") == "mtls_pop";
   if (isBound) claims["cnf"] = {{"x5t#S256", arrived.X5tS256}};
   return {
       {"access_token", MakeJwt(claims)},

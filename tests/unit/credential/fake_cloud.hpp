@@ -87,6 +87,9 @@ class FakeCloud final : public HttpTransport {
   std::chrono::seconds TokenLife = std::chrono::hours{24};
   std::string TokenHost = "https://region.mtlsauth.microsoft.com";
 
+  /// What the issued credential says it is for; "" for what fits the selectors that were seen.
+  std::string IdentityType;
+
   /// Keeps numbers of requests only, for long runs.
   bool Forgets = false;
 
@@ -97,6 +100,8 @@ class FakeCloud final : public HttpTransport {
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
   void DropConnections(std::string_view x5tS256) noexcept override;
 
+  /// Requests that only asked which version IMDS is. They are in no other number.
+  int Probes() const { return probes_; }
   /// Requests whose path ends so.
   std::vector<Arrived> All(std::string const& pathEnd) const;
   int Count(std::string const& pathEnd) const { return static_cast<int>(All(pathEnd).size()); }
@@ -117,7 +122,12 @@ class FakeCloud final : public HttpTransport {
   std::vector<Arrived> arrived_;
   std::map<std::string, int> totals_;
   std::vector<std::string> dropped_;
+  std::atomic<int> probes_{0};
+  std::atomic<bool> asksForUsers_{false};
 };
+
+/// Whether it asks only which version IMDS is: without the header that version 2 insists on.
+bool IsProbe(Arrived const& arrived);
 
 /// Says this and nothing else.
 Answer JsonAnswer(nlohmann::json const& body, int status = 200);

@@ -61,7 +61,7 @@ TEST(Imds, UserAssignedIdentitySendsExactlyOneSelector) {
   for (auto const& row : {
            Row{ManagedIdentityId::FromClientId("abc"), "cred-api-version=2.0&client_id=abc"},
            Row{ManagedIdentityId::FromObjectId("def"), "cred-api-version=2.0&object_id=def"},
-           Row{ManagedIdentityId::FromResourceId("/s/r"), "cred-api-version=2.0&msi_res_id=%2Fs%2Fr"},
+           Row{ManagedIdentityId::FromResourceId("/s/r"), "cred-api-version=2.0&mi_res_id=%2Fs%2Fr"},
        }) {
     ManagedIdentityWorld world;
     world.Options.Identity = row.Id;
@@ -69,6 +69,51 @@ TEST(Imds, UserAssignedIdentitySendsExactlyOneSelector) {
     EXPECT_EQ(world.Cloud->All("/getplatformmetadata").at(0).Query, row.Query);
     EXPECT_EQ(world.Cloud->All("/issuecredential").at(0).Query, row.Query);
   }
+}
+
+/// What the service answers where the name is another one.
+Interceptor::Function Refuse(std::string const& name) {
+  return [name](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Query.find("&" + name + "=") == std::string::npos) return std::nullopt;
+    return TokenError("invalid_request", "Unsupported query variables");
+  };
+}
+
+TEST(Imds, OtherNameOfTheResourceIdIsTriedOnceAndRemembered) {
+  ManagedIdentityWorld world;
+  world.Options.Identity = ManagedIdentityId::FromResourceId("/s/r");
+  world.Cloud->Intercept = Refuse("mi_res_id");
+  world.Get();
+  auto const metadata = world.Cloud->All("/getplatformmetadata");
+  ASSERT_EQ(metadata.size(), 2U);
+  EXPECT_EQ(metadata[1].Query, "cred-api-version=2.0&msi_res_id=%2Fs%2Fr");
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1);
+  // A credential that is made later knows it too.
+  ManagedIdentityCredential{world.Options}.GetToken(world.Request(), {});
+  EXPECT_EQ(world.Cloud->Count("/getplatformmetadata"), 3);
+}
+
+TEST(Imds, NeitherNameOfTheResourceIdIsAnErrorWithTheFirstAnswer) {
+  ManagedIdentityWorld world;
+  world.Options.Identity = ManagedIdentityId::FromResourceId("/s/r");
+  world.Cloud->Intercept = Refuse("mi_res_id");
+  world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Query.find("_id=") == std::string::npos) return std::nullopt;
+    return TokenError("invalid_request", arrived.Query.find("msi_res_id") == std::string::npos ? "first" : "second");
+  };
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::ImdsRefused);
+  EXPECT_THAT(error->what(), HasSubstr("first"));
+  EXPECT_EQ(world.Cloud->Count("/getplatformmetadata"), 2);
+}
+
+TEST(ImdsV1, ResourceIdKeepsItsOldName) {
+  ManagedIdentityWorld world;
+  world.Options.Binding = TokenBinding::None;
+  world.Options.Identity = ManagedIdentityId::FromResourceId("/s/r");
+  world.Get();
+  EXPECT_THAT(world.Cloud->All("/metadata/identity/oauth2/token").at(0).Query, HasSubstr("&msi_res_id=%2Fs%2Fr"));
 }
 
 TEST(Imds, IdentityWithoutANameIsRefused) {
@@ -151,9 +196,28 @@ TEST(Imds, ServerHeaderMustNameImdsInAnyCase) {
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
 }
 
-TEST(Imds, NotFoundAfterItsRetriesMeansVersion1Only) {
+/// Answers in place of the service, but not to the question which version it is.
+Interceptor::Function ReplaceAfterProbe(std::string const& path, Answer answer) {
+  return [path, answer](Arrived const& arrived) -> std::optional<Answer> {
+    if (IsProbe(arrived) || arrived.Path.find(path) == std::string::npos) return std::nullopt;
+    return answer;
+  };
+}
+
+TEST(Imds, NotFoundMeansVersion1OnlyAtOnce) {
   ManagedIdentityWorld world;
   world.Cloud->Intercept = Replace("getplatformmetadata", JsonAnswer(json::object(), 404));
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::MtlsPopNotSupportedInImdsV1);
+  EXPECT_EQ(error->Details().HttpStatus, 404);
+  EXPECT_EQ(error->Details().Attempts, 1);
+  EXPECT_THAT(world.Time->Slept(), IsEmpty());
+}
+
+TEST(Imds, NotFoundAfterItsRetriesMeansVersion1OnlyThoughTheProbeSaidOtherwise) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = ReplaceAfterProbe("getplatformmetadata", JsonAnswer(json::object(), 404));
   auto const error = ErrorOf([&] { world.Get(); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code(), errors::MtlsPopNotSupportedInImdsV1);
@@ -182,7 +246,7 @@ TEST(Imds, RetriesAreThoseOfTheTable) {
        }) {
     for (std::string const path : {"getplatformmetadata", "issuecredential"}) {
       ManagedIdentityWorld world;
-      world.Cloud->Intercept = Replace(path, JsonAnswer(json::object(), row.Status));
+      world.Cloud->Intercept = ReplaceAfterProbe(path, JsonAnswer(json::object(), row.Status));
       auto const error = ErrorOf([&] { world.Get(); });
       ASSERT_TRUE(error);
       EXPECT_EQ(SleptSeconds(*world.Time), row.Waits) << path << " " << row.Status;
@@ -196,7 +260,8 @@ TEST(Imds, RetriesAreThoseOfTheTable) {
 TEST(Imds, RetriesOfBothKindsAreCountedApart) {
   ManagedIdentityWorld world;
   std::atomic<int> calls{0};
-  world.Cloud->Intercept = [&](Arrived const&) -> std::optional<Answer> {
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (IsProbe(arrived)) return std::nullopt;
     return JsonAnswer(json::object(), calls++ < 4 ? 410 : 503);
   };
   auto const error = ErrorOf([&] { world.Get(); });
@@ -235,7 +300,8 @@ TEST(Imds, UnreachableServiceIsItsOwnErrorWithItsCause) {
 TEST(Imds, ServiceThatIsLostAfterRetriesSaysHowManyThereWere) {
   ManagedIdentityWorld world;
   std::atomic<int> calls{0};
-  world.Cloud->Intercept = [&](Arrived const&) -> std::optional<Answer> {
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (IsProbe(arrived)) return std::nullopt;
     if (calls++ < 2) return JsonAnswer(json::object(), 503);
     throw Error{{errors::ConnectFailed, "No connection", "Check"}};
   };
@@ -310,7 +376,8 @@ TEST(Capabilities, Version2IsSeenWithoutGettingAnything) {
   EXPECT_EQ(capabilities.HighestStrength, KeyStrength::Software);
   EXPECT_TRUE(capabilities.BindingSupported);
   EXPECT_EQ(capabilities.WhyNot, "");
-  EXPECT_EQ(world.Cloud->Count(""), 1);
+  EXPECT_EQ(world.Cloud->Count(""), 0);
+  EXPECT_EQ(world.Cloud->Probes(), 1);
 }
 
 TEST(Capabilities, ProbeDoesNotRetryNotFound) {
@@ -320,7 +387,7 @@ TEST(Capabilities, ProbeDoesNotRetryNotFound) {
   EXPECT_EQ(capabilities.Source, ManagedIdentitySource::ImdsV1);
   EXPECT_FALSE(capabilities.BindingSupported);
   EXPECT_NE(capabilities.WhyNot, "");
-  EXPECT_EQ(world.Cloud->Count(""), 1);
+  EXPECT_EQ(world.Cloud->Probes(), 1);
 }
 
 TEST(Capabilities, NoServiceIsAnAnswer) {
@@ -350,8 +417,14 @@ TEST(Capabilities, ProbeGivesUpAfterASecond) {
   world.Options.Transport = transport;
   EXPECT_EQ(GetManagedIdentityCapabilities(world.Options, {}).Source, ManagedIdentitySource::None);
   EXPECT_LE(transport->Allowed, seconds{1});
-  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_not_reachable");
-  EXPECT_GT(transport->Allowed, seconds{20});
+  // A credential asks the same first, whatever it is asked for.
+  for (auto const binding : {TokenBinding::Required, TokenBinding::Preferred, TokenBinding::None}) {
+    world.Drop();
+    world.Options.Binding = binding;
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_not_reachable");
+    EXPECT_LE(transport->Allowed, seconds{1});
+  }
+  EXPECT_THAT(world.Time->Slept(), IsEmpty());
 }
 
 /// Section 9.

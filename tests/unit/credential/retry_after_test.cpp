@@ -23,7 +23,7 @@ constexpr char const* OtherScope = "https://storage.azure.com/.default";
 /// What is asked of `path` is answered so.
 void Throttle(FakeCloud& cloud, std::string const& path, int status, std::string const& retryAfter) {
   cloud.Intercept = [path, status, retryAfter](Arrived const& arrived) -> std::optional<Answer> {
-    if (arrived.Path.find(path) == std::string::npos) return std::nullopt;
+    if (IsProbe(arrived) || arrived.Path.find(path) == std::string::npos) return std::nullopt;
     auto answer = TokenError("temporarily_unavailable", "busy", status);
     answer.Fields.emplace_back("Retry-After", retryAfter);
     return answer;
@@ -52,16 +52,40 @@ TEST(RetryAfter, OfTheTokenServiceHoldsForTheNextCall) {
   }
 }
 
-TEST(RetryAfter, OfImdsHoldsForTheNextCallAfterTheContractsRetries) {
+TEST(RetryAfter, OfImdsHoldsForItsRetriesAndForTheNextCall) {
   ManagedIdentityWorld world;
   Throttle(*world.Cloud, "getplatformmetadata", 429, "30");
-  EXPECT_EQ(ErrorOf([&] { world.Get(); })->Details().Attempts, 4);
+  auto const first = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->Details().Attempts, 1);
+  EXPECT_EQ(first->Details().NotBefore, world.Time->Now() + 30s);
+  EXPECT_THAT(world.Time->Slept(), testing::IsEmpty());
   world.Cloud->Intercept = nullptr;
   world.Time->Advance(29s);
-  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_unavailable");
-  EXPECT_EQ(world.Cloud->Count("/getplatformmetadata"), 4);
+  auto const second = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->Code(), errors::ImdsUnavailable);
+  EXPECT_EQ(second->Details().Attempts, 0);
+  EXPECT_EQ(second->Details().NotBefore, world.Time->Now() + 1s);
+  // Under that id the service's owners find the request that was sent.
+  EXPECT_EQ(second->Details().CorrelationId, first->Details().CorrelationId);
+  EXPECT_EQ(world.Cloud->Count("/getplatformmetadata"), 1);
   world.Time->Advance(1s);
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
+/// A short one is waited for in the place of the contract's wait, where that is shorter.
+TEST(RetryAfter, OfImdsIsWaitedForWhereItIsShort) {
+  ManagedIdentityWorld world;
+  std::atomic<int> calls{0};
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (IsProbe(arrived) || arrived.Path.find("getplatformmetadata") == std::string::npos || calls++ > 2) return {};
+    auto answer = TokenError("too_many_requests", "busy", 429);
+    answer.Fields.emplace_back("Retry-After", "2");
+    return answer;
+  };
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+  EXPECT_THAT(world.Time->Slept(), testing::ElementsAre(2s, 2s, 4s));
 }
 
 TEST(RetryAfter, OfOneTenantHoldsForNoOther) {

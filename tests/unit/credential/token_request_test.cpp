@@ -230,13 +230,14 @@ TEST(TokenAnswer, RedirectIsNotFollowed) {
   EXPECT_EQ(world.Cloud->Count(TokenPath), 1);
 }
 
-TEST(BearerOverMtls, SameRequestWithoutTokenTypeAndResultWithoutBinding) {
+TEST(BearerOverMtls, SameRequestWithTypeBearerAndResultWithoutBinding) {
   ManagedIdentityWorld world;
   world.Options.Binding = TokenBinding::None;
   world.Options.BearerOverMtls = true;
   auto const token = world.Get();
   auto const arrived = world.Cloud->All(TokenPath).at(0);
-  EXPECT_EQ(arrived.Form.count("token_type"), 0U);
+  EXPECT_EQ(arrived.Form.at("token_type"), "bearer");
+  EXPECT_EQ(arrived.Form.count("client_assertion"), 0U);
   EXPECT_NE(arrived.X5tS256, "");
   EXPECT_EQ(token.Type, TokenType::Bearer);
   EXPECT_EQ(token.Binding, nullptr);

@@ -19,6 +19,8 @@ inline constexpr ErrorCode AttestationFailed{"attestation_failed"};
 inline constexpr ErrorCode AttestationRequiresPop{"attestation_requires_pop"};
 /// The resource cannot take bound tokens (AADSTS392196).
 inline constexpr ErrorCode ResourceDoesNotSupportBoundTokens{"resource_does_not_support_bound_tokens"};
+/// The tenant may not have attested bound tokens (AADSTS3921996).
+inline constexpr ErrorCode TenantNotEligibleForBoundTokens{"tenant_not_eligible_for_bound_tokens"};
 /// A token's `cnf` names another certificate than the one it was asked for with, or none.
 inline constexpr ErrorCode TokenBindingMismatch{"token_binding_mismatch"};
 /// The answer says another token type than the one asked for.

@@ -15,6 +15,7 @@
 /// // Send token.AuthorizationHeader() over a connection that presents token.Binding, and over no other.
 /// @endcode
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -69,6 +70,10 @@ struct ManagedIdentityCredentialOptions {
 
   /// "" for `AZURE_POD_IDENTITY_AUTHORITY_HOST`, or else "http://169.254.169.254".
   std::string ImdsEndpoint;
+  /// How long it may take in all to find out whether IMDS is there and which version it is, with what waits for others who
+  /// find it out, and with repetitions where connections are lost. More than zero. Silence needs a second of it. The
+  /// answer is kept for the process.
+  std::chrono::milliseconds CapabilityDiscoveryTimeout = std::chrono::seconds{10};
 
   /// Null for `MakeDefaultKeyProvider()`.
   std::shared_ptr<KeyProvider> Keys;
@@ -134,8 +139,8 @@ struct ManagedIdentityCapabilities {
   std::string WhyNot;
 };
 
-/// Asks IMDS what it is. Gets no certificate and no token. Takes `Identity`, `MinimumStrength`, `ImdsEndpoint`, `Keys`,
-/// `Transport`, `Time`, `Log` and `Environment` of the options.
+/// Asks IMDS what it is, unless this process knows. Gets no certificate and no token. Takes `Identity`, `MinimumStrength`,
+/// `ImdsEndpoint`, `CapabilityDiscoveryTimeout`, `Keys`, `Transport`, `Time`, `Log` and `Environment` of the options.
 /// @throw Error `cancelled`, `deadline_exceeded` when `context` ends; no IMDS is an answer and not an error
 ManagedIdentityCapabilities GetManagedIdentityCapabilities(
     ManagedIdentityCredentialOptions const& options, Context const& context);

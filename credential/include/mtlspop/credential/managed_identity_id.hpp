@@ -26,7 +26,8 @@ class ManagedIdentityId final {
   Kind GetKind() const noexcept { return kind_; }
   /// The name, "" for the system-assigned identity.
   std::string const& Value() const noexcept { return value_; }
-  /// The query parameter of the metadata service that selects it: `client_id`, `object_id`, `msi_res_id`, or "".
+  /// The query parameter of the metadata service that selects it: `client_id`, `object_id`, `msi_res_id`, or "". Version 2
+  /// of the service calls the last one `mi_res_id`.
   std::string_view QueryParameter() const noexcept;
   /// For logs: "system-assigned" or "client_id=...".
   std::string ToString() const;

@@ -1,0 +1,85 @@
+#pragma once
+
+/// @file
+/// What this process has learned of an instance metadata service.
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "flight.hpp"
+#include "mtlspop/base/per_process.hpp"
+#include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+
+namespace mtlspop {
+
+/// What a probe found.
+enum class ImdsVersion {
+  /// Somebody answers; which version it is the requests themselves will show.
+  Unknown,
+  /// Bearer tokens only.
+  V1,
+  V2,
+};
+
+/// What is known of the service at one address, for all credentials that reach it through the same transport. One probe is
+/// under way at a time, and others wait for its answer. What failed is not kept: the next caller probes again.
+///
+/// Thread safety: all members may be called from any thread.
+class ImdsKnowledge final {
+ public:
+  /// That version 1 is all there is, is believed for so long: hosts are upgraded under running machines.
+  static constexpr std::chrono::hours BelievesV1{1};
+  using Probe = std::function<ImdsVersion(Context const& context)>;
+
+  ImdsKnowledge() = default;
+  ImdsKnowledge(ImdsKnowledge const&) = delete;
+  ImdsKnowledge& operator=(ImdsKnowledge const&) = delete;
+
+  /// What this process knows of the service at `endpoint`, as reached through `transport`.
+  static std::shared_ptr<ImdsKnowledge> Of(
+      std::shared_ptr<HttpTransport> const& transport, std::string const& endpoint);
+
+  /// The version, from memory, from a probe that is under way, or from `probe`.
+  /// @throw Error what `probe` throws; `cancelled`, `deadline_exceeded` when `context` ends
+  ImdsVersion GetVersion(Clock const& clock, Context const& context, Probe const& probe);
+  /// A request failed in a way that what was learned does not explain: the next one begins with a probe.
+  void ForgetVersion();
+
+  /// The service issued no certificate for a key of this strength, or did.
+  void NoteStrength(KeyStrength strength, bool isAccepted);
+  /// The best strength that was refused, `None` where none was.
+  KeyStrength RefusedStrength() const;
+
+  /// How version 2 calls the resource id of an identity: `mi_res_id` as long as nothing else is known.
+  char const* ResourceIdName() const;
+  bool IsResourceIdNameConfirmed() const;
+  /// The service took a request with this name.
+  void ConfirmResourceIdName(char const* name);
+
+ private:
+  struct State {
+    /// A child of fork() goes on with what its parent knew, unless that was changing just then.
+    explicit State(State* parents);
+
+    std::mutex Mutex;
+    ImdsVersion Version = ImdsVersion::Unknown;
+    Clock::SteadyTime Learned;
+    std::shared_ptr<Flight<ImdsVersion>> UnderWay;
+    KeyStrength Refused = KeyStrength::None;
+    char const* ResourceIdName = "mi_res_id";
+    bool IsResourceIdNameConfirmed = false;
+  };
+
+  /// The flight to wait for, null where the caller has to probe, after it has set `version` where nothing is to be done.
+  std::shared_ptr<Flight<ImdsVersion>> Join(Clock const& clock, std::optional<ImdsVersion>& version);
+  ImdsVersion Ask(Clock const& clock, Context const& context, Probe const& probe);
+
+  PerProcess<State> state_;
+};
+
+}  // namespace mtlspop
