@@ -164,7 +164,7 @@ TEST(ClientCertificateAgainstEmulator, GlobalAndRegionalHostsGiveBoundTokens) {
 
 TEST(ClientCertificateAgainstEmulator, BearerTokensNeedTheAssertion) {
   Emulator const emulator;
-  App app{emulator};
+  OwnApp app{emulator};
   app.Options.Binding = TokenBinding::None;
   for (std::string const region : {"", "westus3"}) {
     app.Options.Region = region;
