@@ -268,6 +268,10 @@ std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwa
   }
 }
 
+void BindingSource::Report(char const* what, std::string const& correlationId) const {
+  Progress::Report({what, "", correlationId, 0, "", options_.Time->SteadyNow(), options_.Time});
+}
+
 std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& correlationId, Context const& context) {
   if (auto key = ReusableKey()) {
     try {
@@ -280,6 +284,7 @@ std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& cor
   }
   KeyInTheMaking making{*options_.Keys, NextKey(), *options_.Time, context};
   auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
+  Report("Making the key", correlationId);
   auto key = making.Take();
   options_.Log.Write(
       LogLevel::Info, "key_made",
@@ -300,6 +305,7 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
   request.ClientId = metadata.ClientId;
   request.TenantId = metadata.TenantId;
   if (options_.Attestation) {
+    Report("Attesting the key", correlationId);
     request.AttestationToken =
         options_.Attestation->Attest({metadata.AttestationEndpoint, metadata.ClientId, key}, context);
   }

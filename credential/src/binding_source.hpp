@@ -72,6 +72,8 @@ class BindingSource final {
   Binding JoinOrMake(Purpose purpose, std::string const& correlationId, Context const& context);
   Binding LoadOrIssue(std::string const& correlationId, Context const& context);
   Binding Load(std::string const& unwanted);
+  /// For those who wait: a step that is no request.
+  void Report(char const* what, std::string const& correlationId) const;
   void Remove(std::string const& x5tS256);
   Binding Issue(std::string const& correlationId, Context const& context);
   Binding IssueFor(

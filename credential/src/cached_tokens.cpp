@@ -159,6 +159,7 @@ void CachedTokens::Fly(
     bool isRefresh,
     std::shared_ptr<TokenFlight> const& flight,
     Context const& context) {
+  Progress::Scope const reports{flight->Steps()};
   try {
     auto token = FetchUsable(request, route, isRefresh, context);
     life_.Keep(request, route, token);

@@ -1,14 +1,52 @@
 #pragma once
 
 /// @file
-/// A piece of work that many wait for and one does, and that fails as this layer's work does.
+/// A piece of work that many wait for and one does, that fails as this layer's work does, and says how far it is.
+
+#include <memory>
+#include <utility>
+
+#include <gsl/util>
 
 #include "failure.hpp"
 #include "mtlspop/base/single_flight.hpp"
+#include "progress.hpp"
 
 namespace mtlspop {
 
+/// Thread safety: all members may be called from any thread.
 template <typename T>
-using Flight = SingleFlight<T, Failure>;
+class Flight final {
+ public:
+  /// Made by the thread that does the work, or by one that has `Steps()` reported to by whoever does.
+  Flight() : steps_(Progress::OfThisThread() ? Progress::OfThisThread() : std::make_shared<Progress>()) {}
+
+  void Complete(T result) { work_.Complete(std::move(result)); }
+  void Fail(Failure failure) { work_.Fail(std::move(failure)); }
+
+  /// Where the work reports its steps to. Never null.
+  std::shared_ptr<Progress> const& Steps() const noexcept { return steps_; }
+
+  /// @throw Error what the work threw; `cancelled` where `context` ends first, or `deadline_exceeded` with `what` and the
+  /// step that the work is at
+  T Wait(Context const& context, char const* what) {
+    auto const waiting = Progress::OfThisThread();
+    bool const isOthers = waiting && waiting != steps_;
+    if (isOthers) waiting->Follow(steps_);
+    auto const leave = gsl::finally([&] {
+      if (isOthers) waiting->Follow(nullptr);
+    });
+    try {
+      return work_.Wait(context, what);
+    } catch (Error const& error) {
+      if (error.Code() != errors::DeadlineExceeded || !context.IsExpired()) throw;
+      throw steps_->Explain(error);
+    }
+  }
+
+ private:
+  SingleFlight<T, Failure> work_;
+  std::shared_ptr<Progress> const steps_;
+};
 
 }  // namespace mtlspop

@@ -5,6 +5,7 @@
 
 #include "answer_text.hpp"
 #include "mtlspop/base/http_date.hpp"
+#include "progress.hpp"
 
 namespace mtlspop {
 namespace {
@@ -155,6 +156,8 @@ ServiceResponse ServiceClient::SendUntil(
   for (int attempt = 1;; ++attempt) {
     std::optional<seconds> delay;
     auto const started = clock_->SteadyNow();
+    Progress::Report(
+        {request.Name, request.Target.GetOrigin().ToString(), request.CorrelationId, attempt, before, begun, clock_});
     try {
       auto response = SendOnce(request, context);
       response.Attempts = attempt;
@@ -186,6 +189,8 @@ ServiceResponse ServiceClient::SendUntil(
       if (!delay || EndsBefore(context, *delay)) throw;
       before = error.what();
     }
+    Progress::Report(
+        {request.Name, request.Target.GetOrigin().ToString(), request.CorrelationId, attempt, before, begun, clock_});
     log_.Write(LogLevel::Debug, "retry", {{"request", request.Name}, {"after_seconds", std::int64_t{delay->count()}}});
     clock_->Sleep(*delay, context);
   }
