@@ -1,8 +1,10 @@
 #include "tpm_signer.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "mtlspop/credential/errors.hpp"
+#include "refused_secrets.hpp"
 
 namespace mtlspop::tpm {
 namespace {
@@ -115,10 +117,12 @@ TpmSigner::TpmSigner(std::shared_ptr<Device> device, KeyMaterial material)
       algorithms_(AlgorithmsOf(material_.Public.publicArea)) {}
 
 Bytes TpmSigner::Sign(openssl::SignatureRequest const& request, Context const& context) const {
-  if (refused_) {
+  std::string const name{publicKey_.begin(), publicKey_.end()};
+  auto const& authorization = device_->Options().KeyAuthorization;
+  if (keys::WasRefused(name, authorization)) {
     throw Error{
         {errors::PrivateKeyUnusable, "The TPM has refused the key's authorization before, and is not asked again",
-         "Correct TpmOptions::KeyAuthorization and open the key anew"}};
+         "Correct TpmOptions::KeyAuthorization"}};
   }
   Bytes signature;
   device_->Run(context, [&](Connection& connection) {
@@ -129,7 +133,7 @@ Bytes TpmSigner::Sign(openssl::SignatureRequest const& request, Context const& c
     signature = request.Algorithm == SignatureAlgorithm::RsaRaw
                     ? SignRaw(connection.Get(), key, request, reason)
                     : SignDigest(connection.Get(), key, request, orderBytes, reason);
-    if (IsAboutAuthorization(reason)) refused_ = true;
+    if (IsAboutAuthorization(reason)) keys::NoteRefused(name, authorization);
     Device::Check(reason, errors::PrivateKeyUnusable, SigningFailed);
   });
   return signature;

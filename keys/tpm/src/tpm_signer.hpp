@@ -3,7 +3,6 @@
 /// @file
 /// A key of a TPM as a signer.
 
-#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -27,8 +26,6 @@ class TpmSigner final : public openssl::Signer {
   KeyMaterial const material_;
   std::vector<std::uint8_t> const publicKey_;
   std::vector<openssl::SignatureAlgorithm> const algorithms_;
-  /// The TPM has refused the authorization.
-  mutable std::atomic<bool> refused_{false};
 };
 
 /// SubjectPublicKeyInfo of a key of a TPM.

@@ -1,12 +1,15 @@
 #include "signing.hpp"
 
 #include <atomic>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "mtlspop/policies/bound_pipeline.hpp"
 #include "support/test_certificate_authority.hpp"
 
 namespace mtlspop::test {
@@ -76,6 +79,52 @@ int SignFromThreads(BindingKey const& key, int threads, int rounds) {
   }
   for (auto& thread : running) thread.join();
   return good;
+}
+
+Load AskThroughRotations(Emulator const& emulator, ManagedIdentityCredentialOptions const& options) {
+  constexpr int threads = 16;
+  constexpr int least = 10'000;
+  auto const end = std::chrono::steady_clock::now() + std::chrono::minutes{1};
+  auto const credential = std::make_shared<ManagedIdentityCredential>(options);
+  std::mutex mutex;
+  Load load;
+  std::set<std::string> bindings;
+  auto const isDone = [&] {
+    std::lock_guard<std::mutex> const lock{mutex};
+    return (load.Good + load.Failed >= least && bindings.size() >= 4) || std::chrono::steady_clock::now() > end;
+  };
+  std::vector<std::thread> running;
+  for (int index = 0; index < threads; ++index) {
+    running.emplace_back([&] {
+      BoundPipelineOptions pipelineOptions;
+      pipelineOptions.Scopes = VaultRequest().Scopes;
+      auto const pipeline = MakeBoundPipeline(credential, emulator.Transport(), pipelineOptions);
+      while (!isDone()) {
+        std::string failure;
+        std::string x5tS256;
+        try {
+          PipelineRequest request{
+              {"GET", Url::Parse(
+                          "https://" + emulator.Startup().at("vault_host").get<std::string>() +
+                          "/secrets/boundsecret?api-version=7.4")},
+              nullptr};
+          auto const response = pipeline.Send(request, {});
+          ReadToEnd(*response->Body, DefaultBufferedBodyBytes, {});
+          if (response->StatusCode != 200) failure = "status " + std::to_string(response->StatusCode);
+          x5tS256 = response->Connection.X5tS256;
+        } catch (std::exception const& error) {
+          failure = DescribeWithCauses(error);
+        }
+        std::lock_guard<std::mutex> const lock{mutex};
+        ++(failure.empty() ? load.Good : load.Failed);
+        bindings.insert(x5tS256);
+        if (load.FirstFailure.empty()) load.FirstFailure = failure;
+      }
+    });
+  }
+  for (auto& thread : running) thread.join();
+  load.Bindings = bindings.size();
+  return load;
 }
 
 std::string IssueFor(EVP_PKEY* key) {

@@ -187,18 +187,6 @@ TEST(TpmAccessTest, SaysWhatIsInTheWay) {
   EXPECT_EQ(ErrorCodeOf([&] { provider->GetOrCreateKey(request, {}); }), "minimum_strength_not_available");
 }
 
-/// Vouches for the key as the emulator takes it.
-class HardwareAttestation final : public AttestationProvider {
- public:
-  explicit HardwareAttestation(std::shared_ptr<HttpTransport> transport) : transport_(std::move(transport)) {}
-  Secret Attest(AttestationRequest const& request, Context const& context) override {
-    return AttestAs("hardware", *transport_, request, context);
-  }
-
- private:
-  std::shared_ptr<HttpTransport> transport_;
-};
-
 class TpmRoadTest : public TpmTest, public testing::WithParamInterface<char const*> {
  protected:
   ManagedIdentityCredentialOptions RoadOptions(Emulator const& emulator) const {
@@ -246,6 +234,21 @@ TEST_P(TpmRoadTest, LeadsToTheSecretAndOutlivesTheProcess) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, TpmRoadTest, testing::Values("renegotiate", "handshake"));
+
+/// A certificate that lives for three seconds is renewed every few seconds.
+TEST_F(TpmTest, KeepsUpWithRotationUnderLoad) {
+  Emulator const emulator{{"--accept", "hardware", "--certificate-lifetime", "3s"}};
+  auto options = emulator.CredentialOptions();
+  options.MinimumStrength = KeyStrength::Hardware;
+  options.Attest = true;
+  options.Attestation = std::make_shared<HardwareAttestation>(emulator.Transport());
+  options.Keys = Provider();
+  auto const load = AskThroughRotations(emulator, options);
+  EXPECT_GE(load.Good, 10'000);
+  EXPECT_GE(load.Bindings, 4U);
+  EXPECT_EQ(load.Failed, 0) << load.FirstFailure;
+  std::cout << load.Good << " requests with " << load.Bindings << " bindings\n";
+}
 
 TEST_F(TpmTest, IsAnApplicationsOwnCertificate) {
   constexpr char const* App = "11111111-2222-3333-4444-555555555555";

@@ -55,7 +55,7 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   std::string CertificatePath;
   /// The same as a text; also PKCS#12 in base64, as Key Vault gives the secret of a certificate.
   Secret CertificateContent;
-  /// A URI of the platform's store. On OpenSSL whatever `OSSL_STORE_open` takes, for example "pkcs11:object=app"; on
+  /// A URI of the platform's store. On OpenSSL whatever `OSSL_STORE_open` takes, for example "file:/etc/app/client.p12"; on
   /// Windows "cert:/CurrentUser/My/{thumbprint}".
   std::string CertificateUri;
   /// A certificate that is there already.

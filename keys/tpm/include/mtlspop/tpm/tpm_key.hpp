@@ -38,7 +38,7 @@ struct TpmOptions {
   std::string Tcti{};
   /// Opens the owner's hierarchy, under which keys are made.
   Secret OwnerAuthorization{};
-  /// Opens the key. A wrong one is shown to the TPM once and not again by the same key object: TPMs lock. New keys are
+  /// Opens the key. A wrong one is shown to the TPM once and not again by this process: TPMs lock. New keys are
   /// made with it.
   Secret KeyAuthorization{};
 };

@@ -1,0 +1,54 @@
+#pragma once
+
+/// @file
+/// Objects of a token: keys and certificates.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "token.hpp"
+
+namespace mtlspop::pkcs11 {
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// What tells an object from others; empty for any.
+struct ObjectName {
+  std::string Label;
+  std::string Id;
+};
+
+/// A private key as the token describes it.
+struct KeyFacts {
+  CK_OBJECT_HANDLE Object = 0;
+  ObjectName Name;
+  bool IsRsa = true;
+  bool MaySign = false;
+  bool AsksEachTime = false;
+  /// SubjectPublicKeyInfo in DER.
+  Bytes PublicKey;
+};
+
+/// The objects of a class with that name.
+std::vector<CK_OBJECT_HANDLE> FindObjects(Session const& session, CK_OBJECT_CLASS kind, ObjectName const& name);
+
+/// The one private key of that name; none where there is none.
+/// @throw Error `key_unavailable` where there are several, or its public half cannot be had
+std::optional<KeyFacts> FindPrivateKey(Session const& session, ObjectName const& name);
+
+/// Certificates of that name in DER.
+std::vector<Bytes> FindCertificates(Session const& session, ObjectName const& name);
+
+/// SubjectPublicKeyInfo of a certificate in DER; empty where it cannot be read.
+Bytes PublicKeyInCertificate(Bytes const& der);
+
+/// Makes an RSA key of 2048 bits that neither can be extracted nor read, with an id of its own.
+/// @throw Error `key_unavailable`
+void GenerateRsaKey(Session const& session, std::string const& label);
+
+/// Destroys a private key and its public half.
+void DestroyKey(Session const& session, KeyFacts const& key);
+
+}  // namespace mtlspop::pkcs11

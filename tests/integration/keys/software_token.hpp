@@ -1,0 +1,47 @@
+#pragma once
+
+/// @file
+/// A SoftHSM token of a test's own.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/temporary_directory.hpp"
+
+namespace mtlspop::test {
+
+/// One token, "app", with the PIN 12345678. SoftHSM reads its configuration from this process's environment once, so that
+/// all tokens of a process are in one folder.
+class SoftwareToken final {
+ public:
+  explicit SoftwareToken(std::string label = "app");
+
+  static constexpr std::string_view Pin = "12345678";
+
+  /// A URI of this token, through SoftHSM itself.
+  std::string Uri(std::string const& object) const;
+  /// The same through the module that can be taken out.
+  std::string RemovableUri(std::string const& object) const;
+  std::string const& Label() const noexcept { return label_; }
+  /// Runs pkcs11-tool on the token, logged in.
+  void Tool(std::vector<std::string> arguments) const;
+  /// A key that may not sign.
+  void MakeDecryptingKey(std::string const& label) const;
+  std::string PathOf(std::string_view name) const { return folder_.PathOf(name); }
+  TemporaryDirectory const& Folder() const noexcept { return folder_; }
+
+ private:
+  std::string const label_;
+  TemporaryDirectory folder_;
+};
+
+/// Controls of the module that can be taken out.
+struct RemovableModule {
+  /// Takes the token out, or puts it back.
+  static void SetPresent(bool present);
+  /// How often PINs were shown to it.
+  static int Logins();
+};
+
+}  // namespace mtlspop::test
