@@ -273,6 +273,7 @@ void BindingSource::Report(char const* what, std::string const& correlationId) c
 }
 
 std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& correlationId, Context const& context) {
+  imds_.RequireVersion2(correlationId, context);
   if (auto key = ReusableKey()) {
     try {
       return IssueFor(std::move(key), imds_.GetPlatformMetadata(correlationId, context), correlationId, context);

@@ -340,9 +340,14 @@ void ImdsClient::ThrowVersion1(ServiceRequest const& request, ServiceResponse co
       request, response)};
 }
 
+void ImdsClient::RequireVersion2(std::string const& correlationId, Context const& context) const {
+  if (Discover(correlationId, context) != ImdsVersion::V1) return;
+  auto const request = MakeRequest("probe", "GET", PlatformMetadataPath, Version::V2, correlationId);
+  ThrowVersion1(request, NotFound(correlationId));
+}
+
 PlatformMetadata ImdsClient::GetPlatformMetadata(std::string const& correlationId, Context const& context) const {
   auto const request = MakeRequest("get_platform_metadata", "GET", PlatformMetadataPath, Version::V2, correlationId);
-  if (Discover(correlationId, context) == ImdsVersion::V1) ThrowVersion1(request, NotFound(correlationId));
   auto const response = SendVersion2(request, context);
   if (response.StatusCode == 404) {
     knowledge_->ForgetVersion();

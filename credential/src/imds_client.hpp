@@ -80,6 +80,11 @@ class ImdsClient final {
   /// lost again and again; `not_imds`, `imds_refused` for what else answers
   ImdsVersion Discover(std::string const& correlationId, Context const& context) const;
 
+  /// What has to be known before anything is done for a certificate, least of all a key made.
+  /// @throw Error `mtls_pop_not_supported_in_imds_v1`, and as `Discover`
+  void RequireVersion2(std::string const& correlationId, Context const& context) const;
+
+  /// Of version 2; see `RequireVersion2`.
   /// @throw Error `mtls_pop_not_supported_in_imds_v1`, `imds_not_reachable`, `not_imds`, `imds_response_malformed`,
   /// `imds_refused`, `imds_unavailable`
   PlatformMetadata GetPlatformMetadata(std::string const& correlationId, Context const& context) const;

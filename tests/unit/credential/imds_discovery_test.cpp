@@ -131,6 +131,17 @@ TEST(ImdsDiscovery, SilenceIsFinalAtOnce) {
   EXPECT_THAT(world.Time->Slept(), IsEmpty());
 }
 
+TEST(ImdsDiscovery, NoKeyIsMadeWhereNoCertificateCanBeHad) {
+  ManagedIdentityWorld version1;
+  version1.Cloud->Intercept = AnswerProbes(JsonAnswer(json::object(), 404));
+  EXPECT_EQ(ErrorCodeOf([&] { version1.Get(); }), "mtls_pop_not_supported_in_imds_v1");
+  EXPECT_EQ(version1.Keys->Made(), 0);
+  ManagedIdentityWorld nobody;
+  nobody.Cloud->Intercept = FailWith(errors::ConnectFailed, 1000);
+  EXPECT_EQ(ErrorCodeOf([&] { nobody.Get(); }), "imds_not_reachable");
+  EXPECT_EQ(nobody.Keys->Made(), 0);
+}
+
 TEST(ImdsDiscovery, ConnectionThatIsLostIsTriedAgain) {
   ManagedIdentityWorld world;
   world.Cloud->Intercept = FailWith(errors::ConnectionLost, 2);
