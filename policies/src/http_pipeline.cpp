@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include <gsl/assert>
+
 #include "mtlspop/policies/errors.hpp"
+#include "required.hpp"
 
 namespace mtlspop {
 namespace {
@@ -16,14 +19,14 @@ bool CarriesBoundToken(Request const& message) noexcept {
 
 class TransportPolicy final : public HttpPolicy {
  public:
-  explicit TransportPolicy(gsl::not_null<std::shared_ptr<HttpTransport>> transport)
-      : transport_(std::move(transport)) {}
+  explicit TransportPolicy(std::shared_ptr<HttpTransport> transport)
+      : transport_(Required(std::move(transport), "The pipeline has no transport")) {}
 
   std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy, Context const& context) const override {
     if (!request.Binding && CarriesBoundToken(request.Message)) {
       throw Error{
           {errors::BoundTokenWithoutBinding,
-           "the request to " + request.Message.Target.Host() + " carries a bound token without its certificate",
+           "The request to " + request.Message.Target.Host() + " carries a bound token without its certificate",
            "Let the authorization policy set token and certificate together, and check that no other policy takes "
            "PipelineRequest::Binding away"}};
     }
@@ -33,7 +36,7 @@ class TransportPolicy final : public HttpPolicy {
   std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<TransportPolicy>(transport_); }
 
  private:
-  gsl::not_null<std::shared_ptr<HttpTransport>> transport_;
+  std::shared_ptr<HttpTransport> transport_;
 };
 
 }  // namespace
@@ -44,8 +47,9 @@ std::unique_ptr<Response> NextHttpPolicy::Send(PipelineRequest& request, Context
 }
 
 HttpPipeline::HttpPipeline(
-    std::vector<std::unique_ptr<HttpPolicy>> policies, gsl::not_null<std::shared_ptr<HttpTransport>> transport)
+    std::vector<std::unique_ptr<HttpPolicy>> policies, std::shared_ptr<HttpTransport> transport)
     : policies_(std::move(policies)) {
+  for (auto const& policy : policies_) Required(policy.get(), "The pipeline has a policy that is null");
   policies_.push_back(std::make_unique<TransportPolicy>(std::move(transport)));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mtlspop/transport/error.hpp"
+#include "required.hpp"
 
 namespace mtlspop {
 namespace {
@@ -26,8 +27,8 @@ std::int64_t MillisecondsBetween(Clock::SteadyTime begin, Clock::SteadyTime end)
 
 }  // namespace
 
-LogPolicy::LogPolicy(Logger log, gsl::not_null<std::shared_ptr<Clock>> time)
-    : log_(std::move(log)), time_(std::move(time)) {}
+LogPolicy::LogPolicy(Logger log, std::shared_ptr<Clock> time)
+    : log_(std::move(log)), time_(Required(std::move(time), "LogPolicy has no clock")) {}
 
 std::unique_ptr<Response> LogPolicy::Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const {
   if (!log_.IsEnabled(LogLevel::Warning)) return next.Send(request, context);

@@ -1,6 +1,7 @@
 #include "resource_challenge.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <string_view>
 
@@ -63,6 +64,14 @@ void RefuseForeignResource(std::string const& scope, Url const& target) {
   }
 }
 
+// Names that token services reserve for whatever tenant the user is of.
+bool StandsForAll(std::string_view tenant) noexcept {
+  constexpr std::array<std::string_view, 4> Reserved{"common", "organizations", "consumers", "adfs"};
+  return std::any_of(Reserved.begin(), Reserved.end(), [tenant](std::string_view name) {
+    return EqualsIgnoreCase(name, tenant);
+  });
+}
+
 std::string TenantOf(AuthenticationChallenge const& challenge, Url const& target) {
   auto const text = FirstOf(challenge, {"authorization", "authorization_uri"});
   if (text.empty()) return {};
@@ -78,9 +87,12 @@ std::string TenantOf(AuthenticationChallenge const& challenge, Url const& target
   auto const isPlain = std::all_of(tenant.begin(), tenant.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.';
   });
-  if (!isPlain) Reject(target, "from a tenant with a strange name: \"" + std::string{tenant} + '"');
-  if (tenant == "common" || tenant == "organizations" || tenant == "adfs") return {};
-  return std::string{tenant};
+  // A tenant is a GUID or a domain name, which has at most 253 characters.
+  auto const isDots = !tenant.empty() && tenant.find_first_not_of('.') == std::string_view::npos;
+  if (!isPlain || isDots || tenant.size() > 253) {
+    Reject(target, "from a tenant with a strange name: \"" + std::string{tenant.substr(0, 300)} + '"');
+  }
+  return StandsForAll(tenant) ? std::string{} : std::string{tenant};
 }
 
 // "" for what is neither base64 nor base64url.
@@ -91,9 +103,9 @@ std::string DecodeBase64(std::string_view text) {
 
 }  // namespace
 
-std::vector<AuthenticationChallenge> ReadChallenges(Response const& response) {
+std::vector<AuthenticationChallenge> ReadChallenges(Headers const& fields) {
   std::vector<AuthenticationChallenge> challenges;
-  for (auto const value : response.Fields.GetAll("WWW-Authenticate")) {
+  for (auto const value : fields.GetAll("WWW-Authenticate")) {
     auto more = ParseWwwAuthenticate(value);
     std::move(more.begin(), more.end(), std::back_inserter(challenges));
   }
@@ -110,6 +122,13 @@ std::optional<ResourceChallenge> FindResourceChallenge(
     return ResourceChallenge{std::move(scope), TenantOf(challenge, target)};
   }
   return std::nullopt;
+}
+
+bool SaysThatTokenIsInvalid(std::vector<AuthenticationChallenge> const& challenges) noexcept {
+  return std::any_of(challenges.begin(), challenges.end(), [](AuthenticationChallenge const& challenge) {
+    auto const* const error = challenge.Find("error");
+    return CarriesTokens(challenge) && error != nullptr && *error == "invalid_token";
+  });
 }
 
 std::string FindClaims(std::vector<AuthenticationChallenge> const& challenges) {

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "mtlspop/policies/www_authenticate.hpp"
-#include "mtlspop/transport/response.hpp"
+#include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/url.hpp"
 
 namespace mtlspop {
 
 /// All challenges of a 401, in order.
-std::vector<AuthenticationChallenge> ReadChallenges(Response const& response);
+std::vector<AuthenticationChallenge> ReadChallenges(Headers const& fields);
 
 /// What a resource says about the token it wants.
 struct ResourceChallenge {
@@ -26,5 +26,8 @@ struct ResourceChallenge {
 /// service must not be lured to another.
 std::optional<ResourceChallenge> FindResourceChallenge(
     std::vector<AuthenticationChallenge> const& challenges, Url const& target);
+
+/// Whether a challenge says `error="invalid_token"`: expired, revoked or otherwise of no use (RFC 6750 section 3.1).
+bool SaysThatTokenIsInvalid(std::vector<AuthenticationChallenge> const& challenges) noexcept;
 
 }  // namespace mtlspop

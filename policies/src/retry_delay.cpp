@@ -4,9 +4,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <random>
 
 #include "mtlspop/base/http_date.hpp"
+#include "random_factor.hpp"
 
 namespace mtlspop {
 namespace {
@@ -29,10 +29,6 @@ std::optional<milliseconds> ReadMilliseconds(Headers const& fields, std::string_
   return milliseconds{std::min(*number, MaximumSeconds * 1000)};
 }
 
-double RandomOfThread() {
-  thread_local std::minstd_rand generator{std::random_device{}()};
-  return std::uniform_real_distribution<double>{0.0, 1.0}(generator);
-}
 
 }  // namespace
 
@@ -44,8 +40,7 @@ std::optional<milliseconds> ReadRetryAfter(Headers const& fields, std::chrono::s
 
 milliseconds BackOff(RetryOptions const& options, int attempt) {
   auto const doubled = std::ldexp(static_cast<double>(options.InitialDelay.count()), attempt - 1);
-  auto const random = options.Random ? options.Random() : RandomOfThread();
-  auto const jittered = doubled * (0.8 + 0.4 * random);
+  auto const jittered = doubled * (0.8 + 0.4 * RandomFraction(options.Random));
   return milliseconds{static_cast<std::int64_t>(std::min(jittered, static_cast<double>(options.MaximumDelay.count())))};
 }
 

@@ -17,8 +17,10 @@ int ReadSecret(std::string const& vault, std::string const& name) {
   identity.Binding = mtlspop::TokenBinding::Required;
   identity.Transport = transport;  // one for both, so that a certificate that is dropped closes its connections
   identity.Log = mtlspop::Logger::FromEnvironment();
+  mtlspop::BoundPipelineOptions options;
+  options.Log = identity.Log;
   third_framework::BoundClient client{
-      std::make_shared<mtlspop::ManagedIdentityCredential>(identity), transport, {{}, {}, {}, {}, identity.Log}};
+      std::make_shared<mtlspop::ManagedIdentityCredential>(identity), transport, std::move(options)};
 
   namespace http = boost::beast::http;
   third_framework::Request request{http::verb::get, "/secrets/" + name + "?api-version=7.4", 11};

@@ -90,7 +90,9 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
   BoundPipelineOptions pipeline;
   pipeline.Scopes = std::move(options.Scopes);
   pipeline.TenantId = std::move(options.TenantId);
+  pipeline.AdditionallyAllowedTenants = std::move(options.AdditionallyAllowedTenants);
   pipeline.Binding = options.Binding;
+  pipeline.Memory = std::move(options.Memory);
   pipeline.Retry = std::move(options.Retry);
   pipeline.Log = std::move(options.Log);
   auto sending = std::make_shared<Sending const>(Sending{

@@ -146,7 +146,7 @@ class TalkativeWorld {
 
   HttpPipeline Pipeline(std::shared_ptr<TokenCredential> credential) {
     BoundPipelineOptions options;
-    options.Retry.Time = std::shared_ptr<Clock>{Time};
+    options.Time = Time;
     options.Log = Lines.MakeLogger();
     return MakeBoundPipeline(gsl::make_not_null(std::move(credential)), gsl::make_not_null(transport_), options);
   }

@@ -110,7 +110,7 @@ class ScriptedTransport final : public HttpTransport {
   std::vector<SentRequest> sent_;
 };
 
-/// Hands out what `Answer` says, the same bound token where it says nothing.
+/// Hands out what `Answer` says; where it says nothing, the same bound token for the same tenant, and another one for claims.
 class FakeCredential final : public TokenCredential {
  public:
   std::function<AccessToken(TokenRequest const&)> Answer;
@@ -120,7 +120,9 @@ class FakeCredential final : public TokenCredential {
       std::lock_guard<std::mutex> const lock{mutex_};
       asked_.push_back(request);
     }
-    return Answer ? Answer(request) : MakeBoundToken("bound-token", binding_);
+    if (Answer) return Answer(request);
+    auto const tenant = request.TenantId.empty() ? std::string{} : "-for-" + request.TenantId;
+    return MakeBoundToken("bound-token" + tenant + (request.Claims.empty() ? "" : "-with-claims"), binding_);
   }
 
   void ReportRefusal(TokenRequest const&, AccessToken const& refused, RefusalReason reason) noexcept override {

@@ -10,15 +10,18 @@ namespace mtlspop {
 enum class BindingVerdict {
   /// Nothing.
   None,
-  /// The check failed on their side (`[MtlsCnfClaimRequestDataValidationFailed]`): try again, staying bound.
+  /// The check failed on their side (`[MtlsCnfClaimRequestDataValidationFailed]`, `S2S17001` inside
+  /// `[AggregatedAuthenticationFailure]`): try again, staying bound.
   CheckFailed,
   /// Token and certificate are of different generations, or the certificate's time is over
   /// (`CertificateValidationFailedTlsCertMismatch`, `AADSTS500181`, `AADSTS1000901`): try again once, with a new binding.
   NoLongerGood,
   /// Bound tokens are not taken here (`MtlsClientPopTokenNotSupportedByResource`, `AADSTS392196`).
   NotSupported,
-  /// No certificate reached them (`MissingClientCertificate`).
+  /// No certificate reached them (`MissingClientCertificate`, "Client certificate required for using MTLS_POP token").
   CertificateMissing,
+  /// Bearer tokens are not taken here (`BearerAuthenticationDisabledForKeyVault`).
+  BearerNotTaken,
 };
 
 /// The verdict in the body of a 401.

@@ -14,5 +14,9 @@ inline constexpr ErrorCode RedirectRefused{"redirect_refused"};
 inline constexpr ErrorCode ChallengeRejected{"challenge_rejected"};
 /// No scopes were given, and the resource did not say which ones it wants.
 inline constexpr ErrorCode ScopesUnknown{"scopes_unknown"};
+/// The resource takes bound tokens only, and the credential gives a bearer token.
+inline constexpr ErrorCode BearerTokensNotTaken{"bearer_tokens_not_taken"};
+/// The resource has refused the token, and the credential gives no other.
+inline constexpr ErrorCode TokenRefused{"token_refused"};
 
 }  // namespace mtlspop::errors

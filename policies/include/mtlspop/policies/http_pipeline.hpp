@@ -6,8 +6,6 @@
 #include <memory>
 #include <vector>
 
-#include <gsl/pointers>
-
 #include "mtlspop/policies/http_policy.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
@@ -19,8 +17,8 @@ namespace mtlspop {
 /// Thread safety: one pipeline serves any number of threads.
 class HttpPipeline final {
  public:
-  HttpPipeline(
-      std::vector<std::unique_ptr<HttpPolicy>> policies, gsl::not_null<std::shared_ptr<HttpTransport>> transport);
+  /// @throw Error `invalid_argument` for a policy or a transport that is null
+  HttpPipeline(std::vector<std::unique_ptr<HttpPolicy>> policies, std::shared_ptr<HttpTransport> transport);
   HttpPipeline(HttpPipeline const& other);
   HttpPipeline& operator=(HttpPipeline const&) = delete;
 

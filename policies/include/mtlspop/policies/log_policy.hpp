@@ -5,8 +5,6 @@
 
 #include <memory>
 
-#include <gsl/pointers>
-
 #include "mtlspop/policies/http_policy.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/log.hpp"
@@ -17,13 +15,14 @@ namespace mtlspop {
 /// duration, attempt, and how it travelled (`x5t#S256`, connection, TLS version). Never header fields, never the values of
 /// query parameters, never a body; and everything goes through `Redact()`.
 ///
-/// It belongs below the policies that retry and authorize. The level is `Info`, and `Warning` for an error or a status of
+/// It belongs below the policy that authorizes and retries. The level is `Info`, and `Warning` for an error or a status of
 /// 400 and above.
 ///
 /// Thread safety: one policy serves many requests at once.
 class LogPolicy final : public HttpPolicy {
  public:
-  explicit LogPolicy(Logger log, gsl::not_null<std::shared_ptr<Clock>> time = SystemClock());
+  /// @throw Error `invalid_argument` for a clock that is null
+  explicit LogPolicy(Logger log, std::shared_ptr<Clock> time = SystemClock());
 
   std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
 
@@ -31,7 +30,7 @@ class LogPolicy final : public HttpPolicy {
 
  private:
   Logger log_;
-  gsl::not_null<std::shared_ptr<Clock>> time_;
+  std::shared_ptr<Clock> time_;
 };
 
 }  // namespace mtlspop

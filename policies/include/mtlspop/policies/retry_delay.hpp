@@ -6,7 +6,7 @@
 #include <chrono>
 #include <optional>
 
-#include "mtlspop/policies/retry_policy.hpp"
+#include "mtlspop/policies/retry_options.hpp"
 #include "mtlspop/transport/headers.hpp"
 
 namespace mtlspop {

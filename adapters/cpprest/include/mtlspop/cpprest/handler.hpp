@@ -23,7 +23,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/credential/token_credential.hpp"
-#include "mtlspop/policies/retry_policy.hpp"
+#include "mtlspop/policies/bound_call.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
 namespace mtlspop::cpprest {
@@ -36,13 +36,16 @@ struct HandlerOptions {
   /// What requests travel through. Null for a transport that the whole process shares (`DefaultHttpTransport()`), or one
   /// of the handler's own where `Config` names a proxy.
   std::shared_ptr<HttpTransport> Transport;
-  /// What tokens are asked for; empty for what the resource's challenge names (`TokenAuthorizationOptions::Scopes`).
+  /// What tokens are asked for; empty for what the resource's challenge names (`BoundCallOptions::Scopes`).
   std::vector<std::string> Scopes;
   /// "" for the one that the resource's challenge names, or else the credential's own.
   std::string TenantId;
-  /// Stricter than the credential's own setting, never laxer.
+  /// As `BoundCallOptions::AdditionallyAllowedTenants`.
+  std::vector<std::string> AdditionallyAllowedTenants;
+  /// As `BoundCallOptions::Binding`.
   std::optional<TokenBinding> Binding;
   RetryOptions Retry;
+  ResourceMemoryOptions Memory;
   /// One line for each attempt.
   Logger Log = Logger::FromEnvironment();
   /// The configuration of the client, since a handler cannot see it. `AddHandler` and `MakeClient` set it.

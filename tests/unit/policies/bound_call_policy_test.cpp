@@ -1,4 +1,4 @@
-#include "mtlspop/policies/token_authorization_policy.hpp"
+#include "mtlspop/policies/bound_call_policy.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,11 +9,13 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "support/error_code_of.hpp"
+#include "support/manual_clock.hpp"
 
 namespace mtlspop {
 namespace {
 
 using namespace mtlspop::test;
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -22,17 +24,18 @@ using testing::SizeIs;
 constexpr char const* KeyVaultChallenge =
     R"(Bearer authorization="https://login.windows.net/my-tenant", resource="https://vault.azure.net")";
 
-class TokenAuthorizationPolicyTest : public testing::Test {
+class BoundCallPolicyTest : public testing::Test {
  protected:
-  static TokenAuthorizationOptions WithScopes() {
-    TokenAuthorizationOptions options;
+  static BoundCallOptions WithScopes() {
+    BoundCallOptions options;
     options.Scopes = {"https://vault.azure.net/.default"};
     return options;
   }
 
-  HttpPipeline MakePipeline(TokenAuthorizationOptions options) {
+  HttpPipeline MakePipeline(BoundCallOptions options) {
     std::vector<std::unique_ptr<HttpPolicy>> policies;
-    policies.push_back(std::make_unique<TokenAuthorizationPolicy>(credential_, std::move(options)));
+    policies.push_back(std::make_unique<BoundCallPolicy>(
+        credential_, std::make_shared<BoundCallSettings const>(std::move(options)), clock_));
     return HttpPipeline{std::move(policies), transport_};
   }
 
@@ -48,9 +51,10 @@ class TokenAuthorizationPolicyTest : public testing::Test {
 
   std::shared_ptr<ScriptedTransport> transport_ = std::make_shared<ScriptedTransport>();
   std::shared_ptr<FakeCredential> credential_ = std::make_shared<FakeCredential>();
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
 };
 
-TEST_F(TokenAuthorizationPolicyTest, SetsHeadersAndBindingTogether) {
+TEST_F(BoundCallPolicyTest, SetsHeadersAndBindingTogether) {
   auto request = Get();
   MakePipeline(WithScopes()).Send(request, {});
   ASSERT_THAT(transport_->Sent(), SizeIs(1));
@@ -62,7 +66,7 @@ TEST_F(TokenAuthorizationPolicyTest, SetsHeadersAndBindingTogether) {
   EXPECT_THAT(credential_->Asked()[0].Scopes, ElementsAre("https://vault.azure.net/.default"));
 }
 
-TEST_F(TokenAuthorizationPolicyTest, TakesBothAwayOnAnAttemptWithABearerToken) {
+TEST_F(BoundCallPolicyTest, TakesBothAwayOnAnAttemptWithABearerToken) {
   auto const pipeline = MakePipeline(WithScopes());
   auto request = Get();
   pipeline.Send(request, {});
@@ -74,7 +78,7 @@ TEST_F(TokenAuthorizationPolicyTest, TakesBothAwayOnAnAttemptWithABearerToken) {
   EXPECT_FALSE(sent.Binding);
 }
 
-TEST_F(TokenAuthorizationPolicyTest, RefusesPlainHttpBeforeAskingForAToken) {
+TEST_F(BoundCallPolicyTest, RefusesPlainHttpBeforeAskingForAToken) {
   auto request = Get("http://myvault.vault.azure.net/secrets/a");
   EXPECT_EQ(
       ErrorCodeOf([&] { MakePipeline(WithScopes()).Send(request, {}); }), errors::AuthorizationRequiresHttps.Name());
@@ -82,7 +86,7 @@ TEST_F(TokenAuthorizationPolicyTest, RefusesPlainHttpBeforeAskingForAToken) {
   EXPECT_THAT(transport_->Sent(), IsEmpty());
 }
 
-TEST_F(TokenAuthorizationPolicyTest, RefusesABoundTokenWithoutItsBinding) {
+TEST_F(BoundCallPolicyTest, RefusesABoundTokenWithoutItsBinding) {
   credential_->Answer = [](auto const&) { return MakeBoundToken("bound-token", nullptr); };
   auto request = Get();
   EXPECT_EQ(
@@ -90,7 +94,7 @@ TEST_F(TokenAuthorizationPolicyTest, RefusesABoundTokenWithoutItsBinding) {
   EXPECT_THAT(transport_->Sent(), IsEmpty());
 }
 
-TEST_F(TokenAuthorizationPolicyTest, NeverSendsATokenThatAFailedOneLeftBehind) {
+TEST_F(BoundCallPolicyTest, NeverSendsATokenThatAFailedOneLeftBehind) {
   auto const pipeline = MakePipeline(WithScopes());
   auto request = Get();
   pipeline.Send(request, {});
@@ -100,7 +104,7 @@ TEST_F(TokenAuthorizationPolicyTest, NeverSendsATokenThatAFailedOneLeftBehind) {
   EXPECT_FALSE(request.Message.Fields.Contains("Authorization"));
 }
 
-class Redirects : public TokenAuthorizationPolicyTest, public testing::WithParamInterface<int> {};
+class Redirects : public BoundCallPolicyTest, public testing::WithParamInterface<int> {};
 
 TEST_P(Redirects, AreRefusedForABoundRequest) {
   transport_->ThenAnswer(GetParam(), "Location", "https://elsewhere.example/", "");
@@ -118,7 +122,7 @@ TEST_P(Redirects, AreLeftToTheCallerForABearerToken) {
 
 INSTANTIATE_TEST_SUITE_P(Statuses, Redirects, testing::Values(301, 302, 303, 307, 308));
 
-TEST_F(TokenAuthorizationPolicyTest, LearnsScopeAndTenantFromTheChallengeOnce) {
+TEST_F(BoundCallPolicyTest, LearnsScopeAndTenantFromTheChallengeOnce) {
   transport_->ThenAnswer(401, "WWW-Authenticate", KeyVaultChallenge, "");
   auto const pipeline = MakePipeline({});
   auto first = Get();
@@ -135,7 +139,7 @@ TEST_F(TokenAuthorizationPolicyTest, LearnsScopeAndTenantFromTheChallengeOnce) {
   EXPECT_EQ(credential_->Asked()[0].TenantId, "my-tenant");
 }
 
-TEST_F(TokenAuthorizationPolicyTest, AsksWithoutTheBodyWhatIsWanted) {
+TEST_F(BoundCallPolicyTest, AsksWithoutTheBodyWhatIsWanted) {
   transport_->ThenAnswer(401, "WWW-Authenticate", KeyVaultChallenge, "");
   auto request = Put("the value");
   request.Message.Fields.Set("Content-Type", "application/json");
@@ -149,7 +153,7 @@ TEST_F(TokenAuthorizationPolicyTest, AsksWithoutTheBodyWhatIsWanted) {
   EXPECT_EQ(sent[1].Body, "the value");
 }
 
-TEST_F(TokenAuthorizationPolicyTest, SaysSoWhereNobodyKnowsTheScopes) {
+TEST_F(BoundCallPolicyTest, SaysSoWhereNobodyKnowsTheScopes) {
   transport_->ThenAnswer(401, "WWW-Authenticate", "Basic realm=\"x\"", "");
   auto request = Get();
   EXPECT_EQ(ErrorCodeOf([&] { MakePipeline({}).Send(request, {}); }), errors::ScopesUnknown.Name());
@@ -158,13 +162,13 @@ TEST_F(TokenAuthorizationPolicyTest, SaysSoWhereNobodyKnowsTheScopes) {
   EXPECT_EQ(ErrorCodeOf([&] { MakePipeline({}).Send(change, {}); }), errors::ScopesUnknown.Name());
 }
 
-TEST_F(TokenAuthorizationPolicyTest, PassesAnAnswerOnThatNeedsNoToken) {
+TEST_F(BoundCallPolicyTest, PassesAnAnswerOnThatNeedsNoToken) {
   auto request = Get();
   EXPECT_EQ(MakePipeline({}).Send(request, {})->StatusCode, 200);
   EXPECT_THAT(credential_->Asked(), IsEmpty());
 }
 
-TEST_F(TokenAuthorizationPolicyTest, AsksAnOriginOnlyOnceHoweverManyWait) {
+TEST_F(BoundCallPolicyTest, AsksAnOriginOnlyOnceHoweverManyWait) {
   transport_->Then([](auto const&) { return MakeResponse(401, "WWW-Authenticate", KeyVaultChallenge, ""); });
   auto const pipeline = MakePipeline({});
   std::vector<std::thread> threads;
@@ -178,14 +182,14 @@ TEST_F(TokenAuthorizationPolicyTest, AsksAnOriginOnlyOnceHoweverManyWait) {
   EXPECT_THAT(transport_->Sent(), SizeIs(9));
 }
 
-TEST_F(TokenAuthorizationPolicyTest, NeverAsksForATokenForAnotherResource) {
+TEST_F(BoundCallPolicyTest, NeverAsksForATokenForAnotherResource) {
   transport_->ThenAnswer(401, "WWW-Authenticate", R"(Bearer resource="https://graph.microsoft.com")", "");
   auto request = Get();
   EXPECT_EQ(ErrorCodeOf([&] { MakePipeline({}).Send(request, {}); }), errors::ChallengeRejected.Name());
   EXPECT_THAT(credential_->Asked(), IsEmpty());
 }
 
-TEST_F(TokenAuthorizationPolicyTest, FollowsAChangeOfTenantOnce) {
+TEST_F(BoundCallPolicyTest, FollowsAChangeOfTenantOnce) {
   transport_->ThenAnswer(401, "WWW-Authenticate", KeyVaultChallenge, "");
   transport_->ThenAnswer(200);
   auto const moved = R"(Bearer authorization="https://login.windows.net/other", resource="https://vault.azure.net")";
@@ -200,7 +204,7 @@ TEST_F(TokenAuthorizationPolicyTest, FollowsAChangeOfTenantOnce) {
   EXPECT_THAT(transport_->Sent(), SizeIs(4));
 }
 
-TEST_F(TokenAuthorizationPolicyTest, AnswersAClaimsChallengeOnceWithTheBodyAgain) {
+TEST_F(BoundCallPolicyTest, AnswersAClaimsChallengeOnceWithTheBodyAgain) {
   auto const challenge = R"(Bearer error="insufficient_claims", claims="eyJhIjoxfQ==")";
   transport_->ThenAnswer(401, "WWW-Authenticate", challenge, "");
   transport_->ThenAnswer(401, "WWW-Authenticate", challenge, "still");
@@ -214,68 +218,57 @@ TEST_F(TokenAuthorizationPolicyTest, AnswersAClaimsChallengeOnceWithTheBodyAgain
   EXPECT_EQ(transport_->Sent()[1].Body, "the value");
 }
 
-TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheResourceNoLongerTakes) {
+TEST_F(BoundCallPolicyTest, ReplacesABindingThatTheResourceNoLongerTakes) {
   transport_->ThenAnswer(401, R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})");
-  credential_->Answer = [this](TokenRequest const&) {
+  credential_->Answer = [this](auto const&) {
     return credential_->Refusals().empty() ? MakeBoundToken("old", MakeNamedBinding("old-key"))
-                                           : MakeBoundToken("new", MakeNamedBinding("new-key"));
+                                          : MakeBoundToken("new", MakeNamedBinding("new-key"));
   };
-  auto request = Get();
+  auto request = Put("the value");
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 200);
   ASSERT_THAT(credential_->Refusals(), SizeIs(1));
   EXPECT_EQ(credential_->Refusals()[0].first.Binding->X5tS256(), "old-key");
   EXPECT_EQ(credential_->Refusals()[0].second, RefusalReason::BindingNoLongerGood);
   EXPECT_EQ(transport_->Sent()[1].Binding->X5tS256(), "new-key");
   EXPECT_EQ(transport_->Sent()[1].Fields.Get("Authorization"), "mtls_pop new");
+  EXPECT_EQ(transport_->Sent()[1].Body, "the value");
 }
 
-TEST_F(TokenAuthorizationPolicyTest, ReplacesABindingThatTheHandshakeRefusesOnce) {
-  Error const refused{{errors::BindingCertificateRejected, "the server refused", "get another"}};
-  transport_->ThenThrow(refused);
-  credential_->Answer = [this](TokenRequest const&) {
-    return MakeBoundToken("token-" + std::to_string(credential_->Refusals().size()), MakeNamedBinding("key-1"));
-  };
-  auto request = Put("the value");
-  EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 200);
-  EXPECT_EQ(credential_->Refusals().at(0).first.Binding->X5tS256(), "key-1");
-  EXPECT_EQ(transport_->Sent()[1].Body, "the value");
-
-  transport_->ThenThrow(refused);
-  transport_->ThenThrow(refused);
-  auto again = Get();
-  EXPECT_EQ(
-      ErrorCodeOf([&] { MakePipeline(WithScopes()).Send(again, {}); }), errors::BindingCertificateRejected.Name());
+/// A credential of somebody else's that knows no better than to give the same again.
+TEST_F(BoundCallPolicyTest, NeverSendsARefusedTokenAgain) {
+  std::string const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
+  transport_->ThenAnswer(401, body);
+  auto request = Get();
+  auto const response = MakePipeline(WithScopes()).Send(request, {});
+  EXPECT_EQ(response->StatusCode, 401);
+  EXPECT_EQ(ReadToEnd(*response->Body, 1000, {}), body);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
 }
 
 /// Wire contract, section 7: 403 means authenticated; the identity lacks the grant. Not a binding fault.
-TEST_F(TokenAuthorizationPolicyTest, ForbiddenIsNoFaultOfTheBinding) {
+TEST_F(BoundCallPolicyTest, ForbiddenIsNoFaultOfTheBinding) {
   transport_->ThenAnswer(
       403, R"({"error":{"code":"Forbidden","message":"CertificateValidationFailedTlsCertMismatch"}})");
   auto request = Get();
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 403);
   EXPECT_THAT(transport_->Sent(), SizeIs(1));
-  ASSERT_THAT(credential_->Asked(), SizeIs(1));
-  EXPECT_THAT(credential_->Refusals(), SizeIs(0));
+  EXPECT_THAT(credential_->Asked(), SizeIs(1));
+  EXPECT_THAT(credential_->Refusals(), IsEmpty());
 }
 
-/// A resource that refuses every binding: the credential replaces it once in a while, and gives the same after that.
-TEST_F(TokenAuthorizationPolicyTest, SurfacesThatABindingIsNotReplacedAgain) {
-  auto const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
-  credential_->Answer = [this](TokenRequest const&) {
-    return credential_->Refusals().empty() ? MakeBoundToken("first", MakeNamedBinding("key-1"))
-                                           : MakeBoundToken("second", MakeNamedBinding("key-2"));
+/// The credential's word reaches the caller.
+TEST_F(BoundCallPolicyTest, SurfacesThatABindingCannotBeReplaced) {
+  transport_->ThenAnswer(401, R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})");
+  credential_->Answer = [this](auto const&) {
+    if (credential_->Refusals().empty()) return MakeBoundToken("token", MakeNamedBinding("key-1"));
+    throw Error{{errors::BindingRejected, "refused again", "look at the resource"}};
   };
-  transport_->ThenAnswer(401, body);
-  transport_->ThenAnswer(401, body);
-  auto first = Get();
-  EXPECT_EQ(MakePipeline(WithScopes()).Send(first, {})->StatusCode, 401);
-  transport_->ThenAnswer(401, body);
-  auto second = Get();
-  EXPECT_EQ(ErrorCodeOf([&] { MakePipeline(WithScopes()).Send(second, {}); }), errors::BindingRejected.Name());
-  EXPECT_THAT(transport_->Sent(), SizeIs(3));
+  auto request = Get();
+  EXPECT_EQ(ErrorCodeOf([&] { MakePipeline(WithScopes()).Send(request, {}); }), errors::BindingRejected.Name());
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
 }
 
-TEST_F(TokenAuthorizationPolicyTest, SaysWhereBoundTokensAreNotTaken) {
+TEST_F(BoundCallPolicyTest, SaysWhereBoundTokensAreNotTaken) {
   transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
   auto request = Get();
   EXPECT_EQ(
@@ -283,14 +276,14 @@ TEST_F(TokenAuthorizationPolicyTest, SaysWhereBoundTokensAreNotTaken) {
       errors::ResourceDoesNotSupportBoundTokens.Name());
 }
 
-/// As the credentials of this library: bound unless the request says that a bearer token will do.
+/// As a credential that prefers binding: bound unless the request says that a bearer token will do.
 AccessToken BoundUnlessTold(TokenRequest const& asked) {
   return asked.Binding == TokenBinding::None ? MakeBearerToken("bearer-token")
                                              : MakeBoundToken("bound-token", MakeNamedBinding("key-1"));
 }
 
 /// Wire contract, section 5: bearer only where the caller chose "preferred".
-TEST_F(TokenAuthorizationPolicyTest, FallsBackToBearerWhereBindingIsOnlyPreferred) {
+TEST_F(BoundCallPolicyTest, FallsBackToBearerWhereBindingIsOnlyPreferred) {
   credential_->Answer = BoundUnlessTold;
   transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
   auto options = WithScopes();
@@ -313,7 +306,7 @@ TEST_F(TokenAuthorizationPolicyTest, FallsBackToBearerWhereBindingIsOnlyPreferre
   EXPECT_TRUE(transport_->Sent()[3].Binding);
 }
 
-TEST_F(TokenAuthorizationPolicyTest, NeverFallsBackToBearerWhereBindingIsRequired) {
+TEST_F(BoundCallPolicyTest, NeverFallsBackToBearerWhereBindingIsRequired) {
   credential_->Answer = BoundUnlessTold;
   transport_->ThenAnswer(401, R"({"error":{"code":"MtlsClientPopTokenNotSupportedByResource"}})");
   auto options = WithScopes();
@@ -325,7 +318,7 @@ TEST_F(TokenAuthorizationPolicyTest, NeverFallsBackToBearerWhereBindingIsRequire
   EXPECT_THAT(credential_->Asked(), SizeIs(1));
 }
 
-TEST_F(TokenAuthorizationPolicyTest, LeavesAMissingCertificateToTheCallerAndLogsIt) {
+TEST_F(BoundCallPolicyTest, LeavesAMissingCertificateToTheCallerAndLogsIt) {
   std::string lines;
   auto options = WithScopes();
   options.Log = Logger{[&](LogLevel, std::string_view line) { lines += line; }, LogLevel::Debug};
@@ -339,7 +332,7 @@ TEST_F(TokenAuthorizationPolicyTest, LeavesAMissingCertificateToTheCallerAndLogs
   EXPECT_THAT(lines, HasSubstr("myvault.vault.azure.net"));
 }
 
-TEST_F(TokenAuthorizationPolicyTest, SharesWhatItLearnedWithItsClones) {
+TEST_F(BoundCallPolicyTest, SharesWhatItLearnedWithItsClones) {
   transport_->ThenAnswer(401, "WWW-Authenticate", KeyVaultChallenge, "");
   auto const pipeline = MakePipeline({});
   HttpPipeline const copy{pipeline};
@@ -348,6 +341,172 @@ TEST_F(TokenAuthorizationPolicyTest, SharesWhatItLearnedWithItsClones) {
   auto second = Get();
   copy.Send(second, {});
   EXPECT_THAT(transport_->Sent(), SizeIs(3));
+}
+
+Error const Lost{{errors::ConnectionLost, "lost", "try", 0, {}, {}, 1, false, true}};
+Error const NotConnected{{errors::ConnectFailed, "refused", "try", 0, {}, {}, 0, true, true}};
+
+// A body that can be read once.
+class OnceBody final : public BodyStream {
+ public:
+  std::size_t Read(gsl::span<std::uint8_t>, Context const&) override { return 0; }
+};
+
+class BoundCallRetries : public BoundCallPolicyTest {
+ protected:
+  BoundCallRetries() {
+    options_.Scopes = {"https://resource.example/.default"};
+    options_.Retry.Random = [] { return 0.5; };
+  }
+
+  std::unique_ptr<Response> Send(PipelineRequest& request, Context const& context = {}) {
+    return MakePipeline(options_).Send(request, context);
+  }
+
+  std::unique_ptr<Response> Send(std::string const& method, Context const& context = {}) {
+    PipelineRequest request{{method, Url::Parse("https://resource.example/a")}, nullptr};
+    return Send(request, context);
+  }
+
+  BoundCallOptions options_;
+};
+
+TEST_F(BoundCallRetries, BacksOffExponentially) {
+  for (int i = 0; i < 3; ++i) transport_->ThenAnswer(500);
+  EXPECT_EQ(Send("GET")->StatusCode, 200);
+  EXPECT_THAT(clock_->Slept(), ElementsAre(800ms, 1600ms, 3200ms));
+}
+
+TEST_F(BoundCallRetries, VariesTheWaitByAFifthAndCapsIt) {
+  options_.Retry.MaximumDelay = 1s;
+  double random = 0.0;
+  options_.Retry.Random = [&random] { return std::exchange(random, 0.999999); };
+  transport_->ThenAnswer(500);
+  transport_->ThenAnswer(500);
+  Send("GET");
+  EXPECT_THAT(clock_->Slept(), ElementsAre(640ms, 1000ms));
+}
+
+TEST_F(BoundCallRetries, GivesTheLastAnswerBackWhenItsRetriesAreUsedUp) {
+  for (int i = 0; i < 5; ++i) transport_->ThenAnswer(503, "unwell");
+  auto const response = Send("GET");
+  EXPECT_EQ(response->StatusCode, 503);
+  EXPECT_EQ(ReadToEnd(*response->Body, 100, {}), "unwell");
+  EXPECT_THAT(transport_->Sent(), SizeIs(4));
+}
+
+TEST_F(BoundCallRetries, WaitsAsLongAsTheOtherSideAsks) {
+  transport_->ThenAnswer(429, "Retry-After", "7", "");
+  transport_->ThenAnswer(429, "x-ms-retry-after-ms", "150", "");
+  Send("GET");
+  EXPECT_THAT(clock_->Slept(), ElementsAre(7s, 150ms));
+}
+
+TEST_F(BoundCallRetries, ReturnsTheAnswerWhereItIsAskedToWaitTooLong) {
+  transport_->ThenAnswer(429, "Retry-After", "3600", "");
+  EXPECT_EQ(Send("GET")->StatusCode, 429);
+  EXPECT_THAT(clock_->Slept(), IsEmpty());
+}
+
+TEST_F(BoundCallRetries, ReturnsTheAnswerWhereTheDeadlineComesFirst) {
+  transport_->ThenAnswer(429, "Retry-After", "60", "");
+  EXPECT_EQ(Send("GET", Context{}.WithTimeout(30s))->StatusCode, 429);
+  EXPECT_THAT(clock_->Slept(), IsEmpty());
+}
+
+class BoundCallNotIdempotent : public BoundCallRetries, public testing::WithParamInterface<std::pair<int, std::size_t>> {};
+
+TEST_P(BoundCallNotIdempotent, IsSentAgainOnlyWhereNothingWasDone) {
+  transport_->ThenAnswer(GetParam().first);
+  Send("POST");
+  EXPECT_THAT(transport_->Sent(), SizeIs(GetParam().second));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Statuses,
+    BoundCallNotIdempotent,
+    testing::Values(
+        std::pair{408, 2},
+        std::pair{429, 2},
+        std::pair{503, 2},
+        std::pair{500, 1},
+        std::pair{502, 1},
+        std::pair{504, 1},
+        std::pair{400, 1}));
+
+TEST_F(BoundCallRetries, SendsAgainWhatNeverReachedTheOtherSide) {
+  transport_->ThenThrow(NotConnected);
+  EXPECT_EQ(Send("POST")->StatusCode, 200);
+  transport_->ThenThrow(Lost);
+  EXPECT_EQ(ErrorCodeOf([&] { Send("POST"); }), errors::ConnectionLost.Name());
+  transport_->ThenThrow(Lost);
+  EXPECT_EQ(Send("DELETE")->StatusCode, 200);
+}
+
+TEST_F(BoundCallRetries, DoesNotRepeatWhatCannotGetBetter) {
+  transport_->ThenThrow(Error{{errors::ServerCertificateRejected, "untrusted", "check"}});
+  EXPECT_EQ(ErrorCodeOf([&] { Send("GET"); }), errors::ServerCertificateRejected.Name());
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+TEST_F(BoundCallRetries, SaysHowOftenItTried) {
+  for (int i = 0; i < 4; ++i) transport_->ThenThrow(NotConnected);
+  auto const error = ErrorOf([&] { Send("GET"); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Details().Attempts, 4);
+  EXPECT_THAT(error->what(), HasSubstr("4 attempts"));
+}
+
+TEST_F(BoundCallRetries, SendsTheWholeBodyAgain) {
+  transport_->ThenAnswer(503);
+  PipelineRequest request{{"PUT", Url::Parse("https://resource.example/a")}, nullptr};
+  request.Message.SetBody("the body");
+  Send(request);
+  EXPECT_EQ(transport_->Sent()[1].Body, "the body");
+}
+
+TEST_F(BoundCallRetries, NeverSendsABodyAgainThatCannotBeRewound) {
+  transport_->ThenAnswer(503);
+  PipelineRequest request{{"PUT", Url::Parse("https://resource.example/a")}, nullptr};
+  request.Message.Body = std::make_shared<OnceBody>();
+  EXPECT_EQ(Send(request)->StatusCode, 503);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+TEST_F(BoundCallRetries, StopsWhenItIsCancelled) {
+  auto const context = Context{}.WithCancellation();
+  transport_->Then([&](auto const&) {
+    context.Cancel();
+    return MakeResponse(503);
+  });
+  EXPECT_EQ(ErrorCodeOf([&] { Send("GET", context); }), errors::Cancelled.Name());
+}
+
+TEST_F(BoundCallRetries, RepeatsAFailedBindingCheckStayingBound) {
+  transport_->ThenAnswer(401, R"({"error":{"message":"[MtlsCnfClaimRequestDataValidationFailed] try again"}})");
+  EXPECT_EQ(Send("POST")->StatusCode, 200);
+  ASSERT_THAT(transport_->Sent(), SizeIs(2));
+  EXPECT_TRUE(transport_->Sent()[1].Binding);
+}
+
+TEST_F(BoundCallRetries, RepeatsAFailedBindingCheckNotForever) {
+  std::string const body = R"({"error":{"message":"[MtlsCnfClaimRequestDataValidationFailed] try again"}})";
+  for (int i = 0; i < 9; ++i) transport_->ThenAnswer(401, body);
+  auto const response = Send("GET");
+  EXPECT_EQ(response->StatusCode, 401);
+  EXPECT_EQ(ReadToEnd(*response->Body, 1000, {}), body);
+  EXPECT_THAT(transport_->Sent(), SizeIs(4));
+}
+
+TEST_F(BoundCallRetries, LeavesEveryOther401Alone) {
+  transport_->ThenAnswer(401, R"({"error":{"code":"MissingClientCertificate"}})");
+  EXPECT_EQ(Send("GET")->StatusCode, 401);
+  EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+TEST_F(BoundCallRetries, RefusesOptionsThatMakeNoSense) {
+  options_.Retry.MaximumRetries = -1;
+  EXPECT_EQ(ErrorCodeOf([&] { BoundCallSettings{options_}; }), errors::InvalidArgument.Name());
 }
 
 }  // namespace

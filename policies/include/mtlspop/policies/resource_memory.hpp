@@ -1,0 +1,65 @@
+#pragma once
+
+/// @file
+/// What the calls of one client have learned about the resources that they went to.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <shared_mutex>
+#include <utility>
+#include <vector>
+
+#include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/url.hpp"
+
+namespace mtlspop {
+
+struct ResourceMemoryOptions {
+  /// How long an origin that refused a bound token, and took a bearer token instead, is sent bearer tokens without being
+  /// tried again; shortened by a random factor from 0.8 to 1. At least 0.
+  std::chrono::milliseconds BearerOnlyLifetime = std::chrono::minutes{15};
+  /// How many extra token requests the answers of one origin may cause in `ExtraTokensWindow`, for each of: claims
+  /// challenges, tokens called invalid, tokens for another scope or tenant. Beyond that an answer is handed on, unless the
+  /// credential has another token already. At least 0.
+  int ExtraTokens = 3;
+  std::chrono::milliseconds ExtraTokensWindow = std::chrono::minutes{5};
+  /// Numbers from 0 up to, not including, 1; called from any thread. Empty for a generator of its own.
+  std::function<double()> Random;
+};
+
+class KnownResource;
+
+/// What is known of the origins that a client has met, at most `MaximumOrigins` of them: which tokens they want, which kind
+/// they take, how many extra token requests they have caused. It does no I/O.
+///
+/// Thread safety: all members may be called from any thread at any time.
+class ResourceMemory final {
+ public:
+  static constexpr std::size_t MaximumOrigins = 256;
+
+  /// @throw Error `invalid_argument` for options out of range
+  explicit ResourceMemory(ResourceMemoryOptions options = {});
+  ~ResourceMemory();
+  ResourceMemory(ResourceMemory const&) = delete;
+  ResourceMemory& operator=(ResourceMemory const&) = delete;
+
+  /// What is known of `origin`; a new entry, kept, for one not met before.
+  std::shared_ptr<KnownResource> Of(Origin const& origin);
+  /// The same, null for one not met before.
+  std::shared_ptr<KnownResource> Find(Origin const& origin) const;
+
+ private:
+  using Entry = std::pair<Origin, std::shared_ptr<KnownResource>>;
+  std::shared_ptr<KnownResource> FindLocked(Origin const& origin) const;
+
+  std::shared_ptr<ResourceMemoryOptions const> options_;
+  /// Spares everybody the lock for as long as there is nothing to know.
+  std::atomic<bool> isEmpty_{true};
+  mutable std::shared_mutex mutex_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace mtlspop

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/policies/resource_memory.hpp"
+#include "mtlspop/transport/context.hpp"
+
+namespace mtlspop {
+
+/// So many in so much time, counted from the first.
+class RateLimit final {
+ public:
+  bool Take(int most, std::chrono::milliseconds window, std::chrono::steady_clock::time_point now) noexcept;
+
+ private:
+  int taken_ = 0;
+  std::chrono::steady_clock::time_point begin_{};
+};
+
+/// Why an answer would have another token requested.
+enum class ExtraToken { ForClaims, InsteadOfRejected, ForAnotherScopeOrTenant };
+
+/// What is known of one origin.
+///
+/// Thread safety: all members may be called from any thread at any time.
+class KnownResource final {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  /// The turn to ask, given back when it goes.
+  using Turn = std::unique_ptr<KnownResource, void (*)(KnownResource*)>;
+  static Turn NoTurn() noexcept {
+    return {nullptr, [](KnownResource*) {}};
+  }
+
+  explicit KnownResource(std::shared_ptr<ResourceMemoryOptions const> options) noexcept
+      : options_(std::move(options)) {}
+
+  /// Null until the origin has said what it wants.
+  std::shared_ptr<TokenRequest const> Wanted() const;
+  void SetWanted(std::shared_ptr<TokenRequest const> wanted);
+
+  /// The origin answered a request that carried no token.
+  void SetOpen() noexcept;
+  bool IsOpen() const noexcept;
+
+  /// The turn to ask the origin what it wants; none where another call has it.
+  Turn TryTakeTurn();
+  /// Returns when nobody asks any more, or nobody has to.
+  /// @throw Error `cancelled` or `deadline_exceeded`
+  void WaitForTurn(Context const& context);
+
+  /// The origin refused a bound token, and took a bearer token.
+  void SetTakesOnlyBearer(TimePoint now);
+  bool TakesOnlyBearer(TimePoint now) const noexcept;
+  /// The origin refused a bearer token because it was one.
+  void SetTakesOnlyBound(TimePoint now);
+  bool TakesOnlyBound(TimePoint now) const noexcept;
+  /// The origin took a bound token.
+  void NoteBoundSuccess() noexcept;
+
+  /// Whether one more token may be requested for this reason because this origin says so.
+  bool TakeExtraToken(ExtraToken reason, TimePoint now) noexcept;
+
+ private:
+  void EndTurn() noexcept;
+  TimePoint EndOfLife(TimePoint now) const;
+
+  std::shared_ptr<ResourceMemoryOptions const> options_;
+  mutable std::mutex mutex_;
+  std::condition_variable turnEnded_;
+  bool isAsked_ = false;
+  bool isOpen_ = false;
+  std::shared_ptr<TokenRequest const> wanted_;
+  TimePoint bearerOnlyUntil_ = TimePoint::min();
+  TimePoint boundOnlyUntil_ = TimePoint::min();
+  RateLimit extraTokens_[3];
+};
+
+}  // namespace mtlspop

@@ -1,0 +1,155 @@
+#include "mtlspop/policies/bound_call.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fakes.hpp"
+#include "mtlspop/credential/errors.hpp"
+#include "mtlspop/policies/binding_verdict.hpp"
+#include "mtlspop/policies/errors.hpp"
+#include "support/bound_call_table.hpp"
+#include "support/error_code_of.hpp"
+#include "support/manual_clock.hpp"
+
+namespace mtlspop {
+namespace {
+
+using namespace mtlspop::test;
+using namespace std::chrono_literals;
+using testing::ElementsAreArray;
+using testing::HasSubstr;
+
+Error ErrorOfTransport(Came const& came) {
+  if (came.What == Came::Kind::CertificateRefused) {
+    return Error{{errors::BindingCertificateRejected, "refused", "get another", 0, {}, {}, 0, true}};
+  }
+  return Error{{errors::ConnectionLost, "lost", "try", 0, {}, {}, 1, false, true}};
+}
+
+/// Plays the driver, and writes down what it is told.
+class Player final {
+ public:
+  Player(std::shared_ptr<BoundCallSettings const> settings, TableCredential& credential, ManualClock& time)
+      : settings_(std::move(settings)), credential_(credential), time_(time) {}
+
+  void Play(TableCall const& call) {
+    script_ = {call.Script.begin(), call.Script.end()};
+    call_.emplace(settings_, CallTarget{call.Method, Url::Parse("https://localhost/a"), call.Body != TableBody::None});
+    auto step = call_->Start(Now());
+    for (;;) {
+      Note(step);
+      if (auto* const ask = std::get_if<BoundCall::GetToken>(&step); ask && ask->Report) {
+        credential_.ReportRefusal(*ask->Report->Request, ask->Report->Token, ask->Report->Reason);
+      }
+      EXPECT_TRUE(!call_->NeedsRewind() || call.Body != TableBody::None);
+      if (call_->NeedsRewind() && call.Body == TableBody::Once) {
+        Decisions += "cannot rewind; ";
+        step = call_->CannotRewind();
+        continue;
+      }
+      if (auto* const ask = std::get_if<BoundCall::GetToken>(&step)) {
+        step = GetToken(*ask);
+      } else if (std::holds_alternative<BoundCall::Send>(step)) {
+        step = Send();
+      } else if (auto* const wait = std::get_if<BoundCall::Wait>(&step)) {
+        time_.Advance(wait->For);
+        step = call_->Waited(Now());
+      } else {
+        break;
+      }
+    }
+    if (auto* const fail = std::get_if<BoundCall::Fail>(&step)) Error = fail->What.Code().Name();
+    if (std::holds_alternative<BoundCall::Deliver>(step)) Status = status_;
+  }
+
+  bool HasPlayedAll() const { return script_.empty(); }
+
+  std::string Decisions;
+  std::string Error;
+  int Status = 0;
+
+ private:
+  CallTime Now() const { return {time_.Now(), time_.SteadyNow()}; }
+
+  BoundCall::Step GetToken(BoundCall::GetToken const& ask) {
+    try {
+      return call_->TokenObtained(credential_.GetToken(*ask.Request, {}), Now());
+    } catch (mtlspop::Error const& error) {
+      return call_->TokenFailed(error, Now());
+    }
+  }
+
+  BoundCall::Step Send() {
+    auto const came = script_.empty() ? Came{Came::Kind::Answer, 599} : script_.front();
+    if (!script_.empty()) script_.pop_front();
+    if (came.What != Came::Kind::Answer) return call_->SendFailed(ErrorOfTransport(came), Now());
+    status_ = came.Status;
+    Headers fields;
+    if (!came.Field.empty()) fields.Add(came.Field, came.FieldValue);
+    auto const body = call_->WantsBody(came.Status) ? std::string_view{came.Body} : std::string_view{};
+    return call_->Answered({came.Status, fields, body}, Now());
+  }
+
+  void Note(BoundCall::Step const& step) {
+    if (auto const* const ask = std::get_if<BoundCall::GetToken>(&step)) {
+      auto const& request = *ask->Request;
+      Decisions += "ask";
+      if (!request.TenantId.empty()) Decisions += " " + request.TenantId;
+      if (request.Binding == TokenBinding::None) Decisions += " for bearer";
+      if (request.Binding == TokenBinding::Required) Decisions += " bound";
+      if (!request.Claims.empty()) Decisions += " with claims";
+      if (ask->Report) Decisions.append(" after ").append(ToString(ask->Report->Reason));
+      Decisions += "; ";
+    } else if (auto const* const send = std::get_if<BoundCall::Send>(&step)) {
+      auto const without = send->AsQuestion ? std::string{"question"} : std::string{"nothing"};
+      Decisions += "send " + (send->Token ? TableCredential::NameOf(*send->Token) : without) + "; ";
+    } else if (auto const* const wait = std::get_if<BoundCall::Wait>(&step)) {
+      Decisions += "wait " + std::to_string(wait->For.count()) + "; ";
+    } else if (std::holds_alternative<BoundCall::Deliver>(step)) {
+      Decisions += "deliver " + std::to_string(status_);
+    } else if (std::holds_alternative<BoundCall::Fail>(step)) {
+      Decisions += "fail";
+    }
+  }
+
+  std::shared_ptr<BoundCallSettings const> settings_;
+  TableCredential& credential_;
+  ManualClock& time_;
+  std::optional<BoundCall> call_;
+  std::deque<Came> script_;
+  int status_ = 0;
+};
+
+BoundCallOptions WithoutChance(BoundCallOptions options) {
+  options.Retry.Random = [] { return 0.5; };
+  options.Memory.Random = [] { return 0.5; };
+  return options;
+}
+
+class BoundCallTable : public testing::TestWithParam<BoundCallRow> {};
+
+TEST_P(BoundCallTable, Decides) {
+  auto const& row = GetParam();
+  auto const time = std::make_shared<ManualClock>();
+  TableCredential credential{
+      row.Credential, time, [](int number) { return MakeNamedBinding("key-" + std::to_string(number)); }};
+  auto const settings = std::make_shared<BoundCallSettings const>(WithoutChance(row.Options));
+  for (auto const& call : row.Calls) {
+    time->Advance(call.After);
+    Player player{settings, credential, *time};
+    player.Play(call);
+    EXPECT_EQ(player.Decisions, call.Decisions);
+    EXPECT_TRUE(player.HasPlayedAll());
+    EXPECT_EQ(player.Error, call.Error);
+    EXPECT_EQ(player.Status, call.Status);
+    EXPECT_THAT(credential.TakeRefusals(), ElementsAreArray(call.Refusals));
+    EXPECT_EQ(credential.TakeFetched(), call.Fetched);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, BoundCallTable, testing::ValuesIn(AllBoundCallRows()), [](auto const& info) {
+  return info.param.Name;
+});
+
+}  // namespace
+}  // namespace mtlspop
