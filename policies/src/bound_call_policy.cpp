@@ -85,8 +85,7 @@ class Driver final {
     } catch (Error const& error) {
       return call_.SendFailed(error, Now());
     }
-    auto const body =
-        call_.WantsBody(response_->StatusCode) ? PeekBody(*response_, context_) : std::string{};
+    auto const body = call_.WantsBody(response_->StatusCode) ? PeekBody(*response_, context_) : std::string{};
     return call_.Answered({response_->StatusCode, response_->Fields, body, &response_->Connection}, Now());
   }
 

@@ -44,8 +44,10 @@ BoundCall::Fail BoundNotTaken(Url const& target) {
 
 BoundCall::Fail BearerNotTaken(Url const& target) {
   return Of(
-      {errors::BearerTokensNotTaken, target.Host() + " takes certificate-bound tokens only, and was sent a bearer token",
-       "Use a credential with TokenBinding::Required for this resource; where that fails, its error says what keeps the "
+      {errors::BearerTokensNotTaken,
+       target.Host() + " takes certificate-bound tokens only, and was sent a bearer token",
+       "Use a credential with TokenBinding::Required for this resource; where that fails, its error says what keeps "
+       "the "
        "host from binding tokens",
        401, "BearerAuthenticationDisabledForKeyVault"});
 }

@@ -46,8 +46,7 @@ std::unique_ptr<Response> NextHttpPolicy::Send(PipelineRequest& request, Context
   return (*policies_)[index_]->Send(request, NextHttpPolicy{index_ + 1, *policies_}, context);
 }
 
-HttpPipeline::HttpPipeline(
-    std::vector<std::unique_ptr<HttpPolicy>> policies, std::shared_ptr<HttpTransport> transport)
+HttpPipeline::HttpPipeline(std::vector<std::unique_ptr<HttpPolicy>> policies, std::shared_ptr<HttpTransport> transport)
     : policies_(std::move(policies)) {
   for (auto const& policy : policies_) Required(policy.get(), "The pipeline has a policy that is null");
   policies_.push_back(std::make_unique<TransportPolicy>(std::move(transport)));

@@ -7,8 +7,7 @@
 
 namespace mtlspop {
 
-bool RateLimit::Take(
-    int most, std::chrono::milliseconds window, std::chrono::steady_clock::time_point now) noexcept {
+bool RateLimit::Take(int most, std::chrono::milliseconds window, std::chrono::steady_clock::time_point now) noexcept {
   if (taken_ == 0 || now - begin_ >= window) {
     begin_ = now;
     taken_ = 0;
@@ -48,9 +47,8 @@ KnownResource::Turn KnownResource::TryTakeTurn() {
 
 void KnownResource::WaitForTurn(Context const& context) {
   std::unique_lock<std::mutex> lock{mutex_};
-  WaitOrThrow(lock, turnEnded_, context, "Waiting for what the resource asks for", [this] {
-    return isOpen_ || !isAsked_;
-  });
+  WaitOrThrow(
+      lock, turnEnded_, context, "Waiting for what the resource asks for", [this] { return isOpen_ || !isAsked_; });
 }
 
 void KnownResource::EndTurn() noexcept {

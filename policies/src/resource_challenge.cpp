@@ -67,9 +67,8 @@ void RefuseForeignResource(std::string const& scope, Url const& target) {
 // Names that token services reserve for whatever tenant the user is of.
 bool StandsForAll(std::string_view tenant) noexcept {
   constexpr std::array<std::string_view, 4> Reserved{"common", "organizations", "consumers", "adfs"};
-  return std::any_of(Reserved.begin(), Reserved.end(), [tenant](std::string_view name) {
-    return EqualsIgnoreCase(name, tenant);
-  });
+  return std::any_of(
+      Reserved.begin(), Reserved.end(), [tenant](std::string_view name) { return EqualsIgnoreCase(name, tenant); });
 }
 
 std::string TenantOf(AuthenticationChallenge const& challenge, Url const& target) {

@@ -90,8 +90,7 @@ inline Came Challenges(std::string challenge) {
 inline Came Claims() { return Challenges(R"(Bearer error="insufficient_claims", claims="eyJhIjoxfQ==")"); }
 inline Came Invalid() { return Challenges(R"(Bearer error="invalid_token")"); }
 inline Came Wants(std::string const& tenant) {
-  return Challenges(
-      "Bearer authorization=\"https://login.example/" + tenant + "\", resource=\"https://localhost\"");
+  return Challenges("Bearer authorization=\"https://login.example/" + tenant + "\", resource=\"https://localhost\"");
 }
 inline Came Asks(int status, std::string field, std::string value) {
   return {Came::Kind::Answer, status, std::move(field), std::move(value)};
@@ -291,21 +290,34 @@ inline std::vector<BoundCallRow> RowsOfTokens() {
   CredentialScript notEligible;
   notEligible.Failures = {{"tenant_not_eligible_for_bound_tokens", false, {}}};
   TableCall const refreshing{
-      {Invalid(), Ok()}, "ask; send b1.1; ask after token_rejected; send b1.2; deliver 200", 200, "",
-      {"token_rejected"}, 2, 1};
+      {Invalid(), Ok()},
+      "ask; send b1.1; ask after token_rejected; send b1.2; deliver 200",
+      200,
+      "",
+      {"token_rejected"},
+      2,
+      1};
   auto const limited = [](Came const& came, std::string const& what, bool isTold) {
     std::vector<TableCall> calls;
     for (int i = 1; i <= 3; ++i) {
       auto const now = std::to_string(i);
       auto const next = std::to_string(i + 1);
       calls.push_back(
-          {{came, Ok()}, "ask; send b1." + now + "; " + what + "; send b1." + next + "; deliver 200", 200, "",
-           isTold ? std::vector<std::string>{"token_rejected"} : std::vector<std::string>{}, i == 1 ? 2 : 1});
+          {{came, Ok()},
+           "ask; send b1." + now + "; " + what + "; send b1." + next + "; deliver 200",
+           200,
+           "",
+           isTold ? std::vector<std::string>{"token_rejected"} : std::vector<std::string>{},
+           i == 1 ? 2 : 1});
     }
     calls.push_back({{came}, "ask; send b1.4; ask; deliver 401", 401});
-    calls.push_back(
-        Later(minutes{6}, {{came, Ok()}, "ask; send b1.4; " + what + "; send b1.5; deliver 200", 200, "",
-                           isTold ? std::vector<std::string>{"token_rejected"} : std::vector<std::string>{}, 1}));
+    calls.push_back(Later(
+        minutes{6}, {{came, Ok()},
+                     "ask; send b1.4; " + what + "; send b1.5; deliver 200",
+                     200,
+                     "",
+                     isTold ? std::vector<std::string>{"token_rejected"} : std::vector<std::string>{},
+                     1}));
     return calls;
   };
   return {
@@ -320,7 +332,8 @@ inline std::vector<BoundCallRow> RowsOfTokens() {
          {"token_rejected"},
          2,
          1}}},
-      {"CallsATokenInvalidWithEachRequest", required, WithScopes(), limited(Invalid(), "ask after token_rejected", true)},
+      {"CallsATokenInvalidWithEachRequest", required, WithScopes(),
+       limited(Invalid(), "ask after token_rejected", true)},
       {"WantsClaims",
        required,
        WithScopes(),
@@ -331,7 +344,10 @@ inline std::vector<BoundCallRow> RowsOfTokens() {
        WithScopes(),
        {{{Claims(), Claims()}, "ask; send b1.1; ask with claims; send b1.2; deliver 401", 401, "", {}, 2, 1}}},
       {"WantsClaimsWithEachRequest", required, WithScopes(), limited(Claims(), "ask with claims", false)},
-      {"RefusesWithoutAReason", required, WithScopes(), {{{Status(401)}, "ask; send b1.1; deliver 401", 401, "", {}, 1}}},
+      {"RefusesWithoutAReason",
+       required,
+       WithScopes(),
+       {{{Status(401)}, "ask; send b1.1; deliver 401", 401, "", {}, 1}}},
       {"IsSentNothingUntilTheTokenServiceMayBeAsked",
        throttled,
        WithScopes(),
@@ -408,13 +424,14 @@ inline std::vector<BoundCallRow> RowsOfRetries() {
       {"AsksForTime",
        required,
        WithScopes(),
-       {Post({{Asks(429, "Retry-After", "7"), Asks(503, "retry-after-ms", "150"), Ok()},
-              "ask; send b1.1; wait 7000; ask; send b1.1; wait 150; ask; send b1.1; deliver 200",
-              200,
-              "",
-              {},
-              1,
-              1})},
+       {Post(
+           {{Asks(429, "Retry-After", "7"), Asks(503, "retry-after-ms", "150"), Ok()},
+            "ask; send b1.1; wait 7000; ask; send b1.1; wait 150; ask; send b1.1; deliver 200",
+            200,
+            "",
+            {},
+            1,
+            1})},
        retry},
       {"AsksForTooMuchTime",
        required,
@@ -461,7 +478,9 @@ inline std::vector<BoundCallRow> RowsOfChallenges() {
       {"WantsATokenForAnotherResource",
        required,
        {},
-       {{{Challenges(R"(Bearer resource="https://graph.microsoft.com")")}, "send nothing; fail", 0,
+       {{{Challenges(R"(Bearer resource="https://graph.microsoft.com")")},
+         "send nothing; fail",
+         0,
          "challenge_rejected"}},
        learning},
       {"WantsAStrangeTenant",

@@ -222,7 +222,7 @@ TEST_F(BoundCallPolicyTest, ReplacesABindingThatTheResourceNoLongerTakes) {
   transport_->ThenAnswer(401, R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})");
   credential_->Answer = [this](auto const&) {
     return credential_->Refusals().empty() ? MakeBoundToken("old", MakeNamedBinding("old-key"))
-                                          : MakeBoundToken("new", MakeNamedBinding("new-key"));
+                                           : MakeBoundToken("new", MakeNamedBinding("new-key"));
   };
   auto request = Put("the value");
   EXPECT_EQ(MakePipeline(WithScopes()).Send(request, {})->StatusCode, 200);
@@ -414,7 +414,8 @@ TEST_F(BoundCallRetries, ReturnsTheAnswerWhereTheDeadlineComesFirst) {
   EXPECT_THAT(clock_->Slept(), IsEmpty());
 }
 
-class BoundCallNotIdempotent : public BoundCallRetries, public testing::WithParamInterface<std::pair<int, std::size_t>> {};
+class BoundCallNotIdempotent : public BoundCallRetries,
+                               public testing::WithParamInterface<std::pair<int, std::size_t>> {};
 
 TEST_P(BoundCallNotIdempotent, IsSentAgainOnlyWhereNothingWasDone) {
   transport_->ThenAnswer(GetParam().first);
@@ -455,6 +456,53 @@ TEST_F(BoundCallRetries, SaysHowOftenItTried) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Details().Attempts, 4);
   EXPECT_THAT(error->what(), HasSubstr("4 attempts"));
+}
+
+TEST_F(BoundCallRetries, NestsNoErrorInACopyOfItself) {
+  auto const failing = [](auto const&) -> std::unique_ptr<Response> {
+    try {
+      throw std::runtime_error{"the cause"};
+    } catch (std::exception const&) {
+      std::throw_with_nested(NotConnected);
+    }
+  };
+  for (int i = 0; i < 4; ++i) transport_->Then(failing);
+  try {
+    Send("GET");
+    FAIL() << "nothing thrown";
+  } catch (Error const& error) {
+    EXPECT_EQ(
+        DescribeWithCauses(error), "connect_failed: refused (4 attempts). try. [attempts=4]; caused by: the cause");
+  }
+}
+
+/// The layers' retries do not multiply: what the credential has tried again, nobody else tries again.
+TEST_F(BoundCallRetries, LeaveATokenServiceThatIsDownToTheCredential) {
+  credential_->Answer = [](auto const&) -> AccessToken { throw NotConnected; };
+  EXPECT_EQ(ErrorCodeOf([&] { Send("GET"); }), errors::ConnectFailed.Name());
+  EXPECT_THAT(credential_->Asked(), SizeIs(1));
+  EXPECT_THAT(clock_->Slept(), IsEmpty());
+}
+
+TEST_F(BoundCallRetries, AskForNoTokenBeforeTheTokenServiceMayBeAsked) {
+  credential_->Answer = [this](auto const&) {
+    if (credential_->Asked().size() > 1) return MakeBoundToken("token", MakeNamedBinding("key-1"));
+    auto details = NotConnected.Details();
+    details.NotBefore = clock_->Now() + 7s;
+    throw Error{std::move(details)};
+  };
+  EXPECT_EQ(Send("GET")->StatusCode, 200);
+  EXPECT_THAT(clock_->Slept(), ElementsAre(7s));
+}
+
+TEST_F(BoundCallRetries, DoNotWaitForATokenPastTheDeadline) {
+  credential_->Answer = [this](auto const&) -> AccessToken {
+    auto details = NotConnected.Details();
+    details.NotBefore = clock_->Now() + 60s;
+    throw Error{std::move(details)};
+  };
+  EXPECT_EQ(ErrorCodeOf([&] { Send("GET", Context{}.WithTimeout(30s)); }), errors::ConnectFailed.Name());
+  EXPECT_THAT(clock_->Slept(), IsEmpty());
 }
 
 TEST_F(BoundCallRetries, SendsTheWholeBodyAgain) {

@@ -147,6 +147,97 @@ TEST_P(BoundCallTable, Decides) {
   }
 }
 
+/// A framework whose own policies send the request again, with what they take for another token.
+class BoundCallInAFramework : public testing::Test {
+ protected:
+  BoundCallInAFramework() {
+    BoundCallOptions options;
+    options.RetriesFailures = false;
+    settings_ = std::make_shared<BoundCallSettings const>(WithoutChance(std::move(options)));
+    call_.emplace(settings_, CallTarget{"GET", Url::Parse("https://localhost/a")});
+  }
+
+  static TokenRequest For(std::string tenant) { return {{"https://localhost/.default"}, std::move(tenant), {}, {}}; }
+  static AccessToken Token(std::string text) { return MakeBoundToken(std::move(text), MakeNamedBinding("key-1")); }
+
+  /// Sends with this token, and has it refused with this body; whether the answer was handed on.
+  bool IsRefused(std::string const& tenant, AccessToken const& token, std::string_view body = {}) {
+    call_->Start(For(tenant), now_);
+    auto const step = call_->TokenObtained(token, now_);
+    if (!std::holds_alternative<BoundCall::Send>(step)) return false;
+    Headers const none;
+    return std::holds_alternative<BoundCall::Deliver>(call_->Answered({401, none, body}, now_));
+  }
+
+  std::shared_ptr<BoundCallSettings const> settings_;
+  std::optional<BoundCall> call_;
+  CallTime now_{std::chrono::system_clock::now(), std::chrono::steady_clock::now()};
+};
+
+TEST_F(BoundCallInAFramework, NeverAnswersAChallengeWithARefusedToken) {
+  EXPECT_TRUE(IsRefused("a", Token("a1")));
+  EXPECT_TRUE(IsRefused("b", Token("b1")));
+  EXPECT_TRUE(call_->WasRefused(Token("a1")));
+  call_->Start(For("a"), now_);
+  auto step = call_->TokenObtained(Token("a1"), now_);
+  auto const* const ask = std::get_if<BoundCall::GetToken>(&step);
+  ASSERT_TRUE(ask && ask->Report);
+  EXPECT_EQ(ask->Report->Reason, RefusalReason::TokenRejected);
+  EXPECT_EQ(ask->Report->Request->TenantId, "a");
+  step = call_->TokenObtained(Token("a2"), now_);
+  ASSERT_TRUE(std::holds_alternative<BoundCall::Send>(step));
+  EXPECT_EQ(std::get<BoundCall::Send>(step).Token->Token, Secret{std::string{"a2"}});
+}
+
+TEST_F(BoundCallInAFramework, DoesOnceForTheCallWhatIsDoneOnce) {
+  std::string const body = "AADSTS500181";
+  EXPECT_FALSE(IsRefused("a", Token("a1"), body));
+  ASSERT_TRUE(std::holds_alternative<BoundCall::Send>(call_->TokenObtained(Token("a2"), now_)));
+  Headers const none;
+  EXPECT_TRUE(std::holds_alternative<BoundCall::Deliver>(call_->Answered({503, none}, now_)));
+  EXPECT_TRUE(IsRefused("a", Token("a3"), body));
+}
+
+/// The framework goes on with the token that it has, and this call has a better one.
+TEST_F(BoundCallInAFramework, GoesOnWithTheTokenThatReplacedTheFrameworks) {
+  EXPECT_FALSE(IsRefused("a", Token("a1"), "AADSTS500181"));
+  call_->TokenObtained(Token("a2"), now_);
+  Headers const none;
+  call_->Answered({503, none}, now_);
+  call_->Start(For("a"), now_);
+  auto const step = call_->TokenObtained(Token("a1"), now_);
+  ASSERT_TRUE(std::holds_alternative<BoundCall::Send>(step));
+  EXPECT_EQ(std::get<BoundCall::Send>(step).Token->Token, Secret{std::string{"a2"}});
+}
+
+TEST_F(BoundCallInAFramework, RefusesABearerTokenInPlaceOfABoundOne) {
+  auto wanted = For("a");
+  wanted.Binding = TokenBinding::Required;
+  call_->Start(wanted, now_);
+  auto const step = call_->TokenObtained(MakeBearerToken("bearer"), now_);
+  ASSERT_TRUE(std::holds_alternative<BoundCall::Fail>(step));
+  EXPECT_EQ(std::get<BoundCall::Fail>(step).What.Code(), errors::TokenTypeMismatch);
+}
+
+class BoundCallVerdicts : public testing::TestWithParam<std::pair<char const*, BindingVerdict>> {};
+
+TEST_P(BoundCallVerdicts, AreRead) { EXPECT_EQ(ReadBindingVerdict(GetParam().first), GetParam().second); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Bodies,
+    BoundCallVerdicts,
+    testing::Values(
+        std::pair{"", BindingVerdict::None},
+        std::pair{"[MtlsCnfClaimRequestDataValidationFailed] try again", BindingVerdict::CheckFailed},
+        std::pair{"[AggregatedAuthenticationFailure] 'S2S17001: no'", BindingVerdict::CheckFailed},
+        std::pair{"S2S17001 by itself", BindingVerdict::None},
+        std::pair{"AADSTS500181: mismatch", BindingVerdict::NoLongerGood},
+        std::pair{"AADSTS5001811: a longer number", BindingVerdict::None},
+        std::pair{"AADSTS392196", BindingVerdict::NotSupported},
+        std::pair{"AADSTS3921996", BindingVerdict::None},
+        std::pair{"Client certificate required for using MTLS_POP token", BindingVerdict::CertificateMissing},
+        std::pair{"BearerAuthenticationDisabledForKeyVault", BindingVerdict::BearerNotTaken}));
+
 INSTANTIATE_TEST_SUITE_P(, BoundCallTable, testing::ValuesIn(AllBoundCallRows()), [](auto const& info) {
   return info.param.Name;
 });

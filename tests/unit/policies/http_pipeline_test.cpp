@@ -50,6 +50,17 @@ TEST(HttpPipeline, NeverSendsABoundTokenBare) {
   EXPECT_THAT(transport->Sent(), IsEmpty());
 }
 
+TEST(MakeBoundPipeline, RefusesNothing) {
+  auto const credential = std::make_shared<FakeCredential>();
+  auto const transport = std::make_shared<ScriptedTransport>();
+  BoundPipelineOptions withoutClock;
+  withoutClock.Time = nullptr;
+  EXPECT_EQ(ErrorCodeOf([&] { MakeBoundPipeline(nullptr, transport); }), errors::InvalidArgument.Name());
+  EXPECT_EQ(ErrorCodeOf([&] { MakeBoundPipeline(credential, nullptr); }), errors::InvalidArgument.Name());
+  EXPECT_EQ(
+      ErrorCodeOf([&] { MakeBoundPipeline(credential, transport, withoutClock); }), errors::InvalidArgument.Name());
+}
+
 TEST(MakeBoundPipeline, AuthorizesEachAttemptAnew) {
   auto const transport = std::make_shared<ScriptedTransport>();
   auto const credential = std::make_shared<FakeCredential>();
