@@ -29,7 +29,6 @@ std::optional<milliseconds> ReadMilliseconds(Headers const& fields, std::string_
   return milliseconds{std::min(*number, MaximumSeconds * 1000)};
 }
 
-
 }  // namespace
 
 std::optional<milliseconds> ReadRetryAfter(Headers const& fields, std::chrono::system_clock::time_point now) {
