@@ -105,7 +105,8 @@ class BoundCall::State final {
         isIdempotent_(IsIdempotent(target_.Method)),
         budget_(settings_->Options, deadline) {}
 
-  Step Start(std::shared_ptr<TokenRequest const> wanted, CallTime now) {
+  Step Start(std::shared_ptr<TokenRequest const> wanted, CallTime now, bool isAnotherWanted) {
+    isAnotherWanted_ = isAnotherWanted;
     needsRewind_ = false;
     isAnswerHeld_ = false;
     failure_.reset();
@@ -125,6 +126,10 @@ class BoundCall::State final {
     if (isBearer && purpose_ == Purpose::BindAgain) return failures::BearerNotTaken(target_.Target);
     if (!isBearer && purpose_ == Purpose::FallBackToBearer) return failures::BoundNotTaken(target_.Target);
     if (IsNoBetter(token)) return InPlaceOf(token, now);
+    if (std::exchange(isAnotherWanted_, false) && Known().HasRefused(token) &&
+        Known().TakeExtraToken(ExtraToken::InsteadOfRejected, now.Steady)) {
+      return Ask(asked_, Purpose::ReplaceToken, Refusal{asked_, token, RefusalReason::TokenRejected});
+    }
     if (purpose_ == Purpose::FallBackToBearer) LogFallback();
     token_ = std::move(token);
     tokenRequest_ = asked_;
@@ -188,6 +193,7 @@ class BoundCall::State final {
   }
 
   bool WantsBody(int statusCode) const noexcept { return statusCode == 401 && !isQuestion_; }
+  bool IsChallengeAnswered() const noexcept { return isChallengeAnswered_; }
   bool WasRefused(AccessToken const& token) const noexcept { return refused_.Holds(token); }
 
  private:
@@ -351,6 +357,7 @@ class BoundCall::State final {
 
   Step Unauthorized(CallAnswer const& answer, CallTime now) {
     auto const verdict = ReadBindingVerdict(answer.Body);
+    isChallengeAnswered_ = verdict != BindingVerdict::None;
     if (!IsBound()) {
       Refuse();
       return verdict == BindingVerdict::BearerNotTaken ? BindAgain(now) : AnswerChallenge(answer, now);
@@ -376,6 +383,7 @@ class BoundCall::State final {
 
   Refusal Refuse(RefusalReason reason = RefusalReason::TokenRejected) {
     refused_.Add(*token_);
+    Known().NoteRefused(*token_);
     Refusal refusal{tokenRequest_, std::move(*token_), reason};
     token_.reset();
     refusal_ = refusal;
@@ -447,6 +455,7 @@ class BoundCall::State final {
 
   // Beyond the limit the credential may have a better token all the same, which another call has got.
   Step AnswerClaims(std::string claims, CallTime now) {
+    isChallengeAnswered_ = true;
     if (std::exchange(areClaimsAnswered_, true)) return Deliver{};
     auto request = RequestOfThisCall(now);
     if (Known().TakeExtraToken(ExtraToken::ForClaims, now.Steady)) {
@@ -522,6 +531,10 @@ class BoundCall::State final {
   bool isChallengeFollowed_ = false;
   bool isFallenBack_ = false;
 
+  // What a framework above wants and may see.
+  bool isAnotherWanted_ = false;
+  bool isChallengeAnswered_ = false;
+
   // What is on its way, and what came back.
   bool isQuestion_ = false;
   bool wasQuestion_ = false;
@@ -537,10 +550,10 @@ BoundCall::BoundCall(std::shared_ptr<BoundCallSettings const> settings, CallTarg
 
 BoundCall::~BoundCall() = default;
 
-Step BoundCall::Start(CallTime now) { return state_->Start(nullptr, now); }
+Step BoundCall::Start(CallTime now) { return state_->Start(nullptr, now, false); }
 
-Step BoundCall::Start(TokenRequest wanted, CallTime now) {
-  return state_->Start(std::make_shared<TokenRequest const>(std::move(wanted)), now);
+Step BoundCall::Start(TokenRequest wanted, CallTime now, bool isAnotherWanted) {
+  return state_->Start(std::make_shared<TokenRequest const>(std::move(wanted)), now, isAnotherWanted);
 }
 
 Step BoundCall::TokenObtained(AccessToken token, CallTime now) { return state_->TokenObtained(std::move(token), now); }
@@ -551,6 +564,7 @@ Step BoundCall::Waited(CallTime now) { return state_->Waited(now); }
 bool BoundCall::NeedsRewind() const noexcept { return state_->NeedsRewind(); }
 Step BoundCall::CannotRewind() { return state_->CannotRewind(); }
 bool BoundCall::WantsBody(int statusCode) const noexcept { return state_->WantsBody(statusCode); }
+bool BoundCall::IsChallengeAnswered() const noexcept { return state_->IsChallengeAnswered(); }
 bool BoundCall::WasRefused(AccessToken const& token) const noexcept { return state_->WasRefused(token); }
 
 }  // namespace mtlspop

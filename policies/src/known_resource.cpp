@@ -88,6 +88,16 @@ void KnownResource::NoteBoundSuccess() noexcept {
   bearerOnlyUntil_ = TimePoint::min();
 }
 
+void KnownResource::NoteRefused(AccessToken const& token) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  refused_.Add(token);
+}
+
+bool KnownResource::HasRefused(AccessToken const& token) const noexcept {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return refused_.Holds(token);
+}
+
 bool KnownResource::TakeExtraToken(ExtraToken reason, TimePoint now) noexcept {
   std::lock_guard<std::mutex> const lock{mutex_};
   return extraTokens_[static_cast<std::size_t>(reason)].Take(options_->ExtraTokens, options_->ExtraTokensWindow, now);

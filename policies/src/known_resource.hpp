@@ -8,6 +8,7 @@
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/policies/resource_memory.hpp"
 #include "mtlspop/transport/context.hpp"
+#include "refused_tokens.hpp"
 
 namespace mtlspop {
 
@@ -62,6 +63,10 @@ class KnownResource final {
   /// The origin took a bound token.
   void NoteBoundSuccess() noexcept;
 
+  /// The origin refused this token, and may have another one asked for it by a later call.
+  void NoteRefused(AccessToken const& token);
+  bool HasRefused(AccessToken const& token) const noexcept;
+
   /// Whether one more token may be requested for this reason because this origin says so.
   bool TakeExtraToken(ExtraToken reason, TimePoint now) noexcept;
 
@@ -77,6 +82,7 @@ class KnownResource final {
   std::shared_ptr<TokenRequest const> wanted_;
   TimePoint bearerOnlyUntil_ = TimePoint::min();
   TimePoint boundOnlyUntil_ = TimePoint::min();
+  RefusedTokens refused_;
   RateLimit extraTokens_[3];
 };
 

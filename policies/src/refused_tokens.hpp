@@ -8,7 +8,7 @@
 
 namespace mtlspop {
 
-/// The last tokens that a resource refused to one call, at most `Most` of them.
+/// The last tokens that a resource refused, to one call or to all, at most `Most` of them.
 class RefusedTokens final {
  public:
   static constexpr std::size_t Most = 16;

@@ -9,6 +9,7 @@
 #include <azure/core/exception.hpp>
 #include <azure/core/http/http.hpp>
 
+#include "mtlspop/azure/errors.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/policies/errors.hpp"
 
@@ -31,6 +32,7 @@ constexpr ErrorCode AboutTheBinding[] = {
     errors::BindingRequiresHttps,       errors::BoundTokenWithoutBinding,
     errors::ChallengeRejected,          errors::InvalidBindingCertificate,
     errors::PrivateKeyUnusable,         errors::ResourceDoesNotSupportBoundTokens,
+    errors::TokenBindingNotInUse,       errors::TokenRefused,
 };
 
 // Another try would meet the same.

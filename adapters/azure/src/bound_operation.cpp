@@ -4,6 +4,8 @@
 
 #include <azure/core/http/http.hpp>
 
+#include "azure_context.hpp"
+
 namespace mtlspop::azure {
 namespace {
 
@@ -12,18 +14,22 @@ Azure::Core::Context::Key const& OperationKey() {
   return key;
 }
 
+// "https://host:port" as Azure's request names it.
+std::string OriginOf(Azure::Core::Http::Request const& request) {
+  auto const& url = request.GetUrl();
+  return url.GetScheme() + "://" + url.GetHost() + ":" + std::to_string(url.GetPort());
+}
+
 }  // namespace
 
-void AddSources(std::vector<BoundSource>& sources, std::vector<BoundSource> const& more) {
+void AddSources(BoundSources& sources, BoundSources const& more) {
   for (auto const& source : more) {
-    auto const isKnown = std::any_of(
-        sources.begin(), sources.end(), [&source](BoundSource const& known) { return known.Pairs == source.Pairs; });
+    auto const isKnown = std::any_of(sources.begin(), sources.end(), [&source](BoundSource const& known) {
+      return known.Handles == source.Handles;
+    });
     if (!isKnown) sources.push_back(source);
   }
 }
-
-BoundOperation::BoundOperation(std::shared_ptr<BoundTokenSettings const> settings)
-    : settings_(std::move(settings)), sources_(settings_->Sources) {}
 
 std::shared_ptr<BoundOperation> BoundOperation::Of(Azure::Core::Context const& context) {
   std::shared_ptr<BoundOperation> operation;
@@ -36,21 +42,30 @@ Azure::Core::Context BoundOperation::With(
   return context.WithValue(OperationKey(), std::move(operation));
 }
 
-BoundOperation::Held BoundOperation::Find(std::string_view token) const {
-  for (auto const& source : sources_) {
-    if (auto pair = source.Pairs->Find(token)) return {source.Credential, source.Pairs, std::move(pair)};
+BoundSource const* BoundOperation::FindByHandle(std::string const& handle) const {
+  auto const found = std::find_if(
+      sources_.begin(), sources_.end(), [&handle](auto const& source) { return source.Handles->Find(handle); });
+  return found == sources_.end() ? nullptr : &*found;
+}
+
+bool BoundOperation::Knows(TokenHandles const& handles) const {
+  return std::any_of(
+      sources_.begin(), sources_.end(), [&handles](auto const& source) { return source.Handles.get() == &handles; });
+}
+
+BoundCall& BoundOperation::CallFor(
+    BoundSource const& source, Azure::Core::Http::Request const& request, Azure::Core::Context const& context) {
+  auto origin = OriginOf(request);
+  for (auto const& entry : calls_) {
+    if (entry.Source == source.Handles.get() && entry.Origin == origin) return *entry.Call;
   }
-  return {};
-}
-
-int BoundOperation::TakeCheckRetry() noexcept {
-  return checkRetries_ < settings_->Retry.MaxRetries ? ++checkRetries_ : 0;
-}
-
-void BoundOperation::NoteRefusal(std::shared_ptr<TokenPair const> pair) noexcept { refused_ = std::move(pair); }
-
-bool BoundOperation::WasRefused(AccessToken const& token) const {
-  return refused_ && refused_->Token.Token.Reveal() == token.Token.Reveal();
+  auto const* const body = request.GetBodyStream();
+  CallTarget target{
+      request.GetMethod().ToString(), Url::Parse(request.GetUrl().GetAbsoluteUrl()),
+      body != nullptr && body->Length() != 0};
+  auto call = std::make_unique<BoundCall>(source.Settings, std::move(target), FromAzure(context).Deadline());
+  calls_.push_back({source.Handles.get(), std::move(origin), std::move(call)});
+  return *calls_.back().Call;
 }
 
 std::unique_ptr<Azure::Core::Http::RawResponse> BoundOperationPolicy::Send(
@@ -58,10 +73,10 @@ std::unique_ptr<Azure::Core::Http::RawResponse> BoundOperationPolicy::Send(
     Azure::Core::Http::Policies::NextHttpPolicy nextPolicy,
     Azure::Core::Context const& context) const {
   if (auto const operation = BoundOperation::Of(context)) {
-    operation->Join(*settings_);
+    operation->Join(*sources_);
     return nextPolicy.Send(request, context);
   }
-  return nextPolicy.Send(request, BoundOperation::With(context, std::make_shared<BoundOperation>(settings_)));
+  return nextPolicy.Send(request, BoundOperation::With(context, std::make_shared<BoundOperation>(*sources_)));
 }
 
 }  // namespace mtlspop::azure

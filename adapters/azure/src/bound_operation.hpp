@@ -1,7 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,92 +9,79 @@
 #include <azure/core/http/policies/policy.hpp>
 
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/policies/bound_call.hpp"
 #include "mtlspop/transport/clock.hpp"
-#include "mtlspop/transport/log.hpp"
-#include "token_pairs.hpp"
+#include "token_handles.hpp"
 
 namespace mtlspop::azure {
 
-/// A credential of this library, and the pairs of what it has handed out.
+/// A credential of this library, as one client uses it.
 struct BoundSource {
   std::shared_ptr<mtlspop::TokenCredential> Credential;
-  std::shared_ptr<TokenPairs> Pairs;
-};
-
-/// What the policies of a client need. Immutable.
-struct BoundTokenSettings {
-  std::vector<BoundSource> Sources;
-  Azure::Core::Http::Policies::RetryOptions Retry;
+  std::shared_ptr<TokenHandles> Handles;
+  std::shared_ptr<BoundCallSettings const> Settings;
   std::shared_ptr<Clock> Time;
-  Logger Log;
 };
 
-/// Adds those of `more` that are not among `sources`.
-void AddSources(std::vector<BoundSource>& sources, std::vector<BoundSource> const& more);
+using BoundSources = std::vector<BoundSource>;
 
-/// One call of a client's method, with all requests that Azure's retry and authentication policies make of it. It counts
-/// what may be done once, or so and so often, per call: those policies start again below themselves, and know nothing of
-/// each other.
+/// Adds those of `more` whose credentials are not among `sources`.
+void AddSources(BoundSources& sources, BoundSources const& more);
+
+/// One call of a client's method, with all requests that Azure's retry and authentication policies make of it: those start
+/// again below themselves and know nothing of each other, so what was done once is remembered here.
 ///
 /// Thread safety: one thread at a time, as the call itself.
 class BoundOperation final {
  public:
-  /// A token, and what knows it; null where nothing does.
-  struct Held {
-    std::shared_ptr<mtlspop::TokenCredential> Credential;
-    std::shared_ptr<TokenPairs> Pairs;
-    std::shared_ptr<TokenPair const> Pair;
-  };
-
-  explicit BoundOperation(std::shared_ptr<BoundTokenSettings const> settings);
+  explicit BoundOperation(BoundSources const& sources) : sources_(sources) {}
 
   /// The one that `context` belongs to, null for none.
   static std::shared_ptr<BoundOperation> Of(Azure::Core::Context const& context);
   static Azure::Core::Context With(Azure::Core::Context const& context, std::shared_ptr<BoundOperation> operation);
 
-  /// Knows the credentials of `settings` too from now on: another policy of the same pipeline was made with them.
-  void Join(BoundTokenSettings const& settings) { AddSources(sources_, settings.Sources); }
+  /// Knows these credentials too from now on: another policy of the same pipeline was made with them.
+  void Join(BoundSources const& sources) { AddSources(sources_, sources); }
 
-  BoundTokenSettings const& Settings() const noexcept { return *settings_; }
-  Held Find(std::string_view token) const;
+  /// Azure's policies ask for another token than the one that was answered 401.
+  void WantAnother() noexcept { isAnotherWanted_ = true; }
+  bool TakeAnotherWanted() noexcept { return std::exchange(isAnotherWanted_, false); }
 
-  /// Which retry of a failed binding check comes next, from 1; 0 where there is none left.
-  int TakeCheckRetry() noexcept;
-  /// Whether a claims challenge may be answered: the first time.
-  bool TakeClaimsAnswer() noexcept { return !std::exchange(claimsAnswered_, true); }
-  /// Whether the binding may be replaced: the first time.
-  bool TakeBindingReplacement() noexcept { return !std::exchange(bindingReplaced_, true); }
+  BoundSource const* FindByHandle(std::string const& handle) const;
+  bool Knows(TokenHandles const& handles) const;
 
-  /// The last 401 was for a request with this token; null for none, or one of somebody else.
-  void NoteRefusal(std::shared_ptr<TokenPair const> pair) noexcept;
-  bool WasRefused(AccessToken const& token) const;
+  /// What this call remembers of its requests with tokens of `source`, to this origin.
+  BoundCall& CallFor(
+      BoundSource const& source, Azure::Core::Http::Request const& request, Azure::Core::Context const& context);
 
  private:
-  std::shared_ptr<BoundTokenSettings const> settings_;
-  std::vector<BoundSource> sources_;
-  int checkRetries_ = 0;
-  bool claimsAnswered_ = false;
-  bool bindingReplaced_ = false;
-  std::shared_ptr<TokenPair const> refused_;
+  struct Entry {
+    TokenHandles const* Source;
+    std::string Origin;
+    std::unique_ptr<BoundCall> Call;
+  };
+
+  BoundSources sources_;
+  bool isAnotherWanted_ = false;
+  std::vector<Entry> calls_;
 };
 
-/// Puts a `BoundOperation` into the context of each call, for the policies below.
+/// Puts a `BoundOperation` into the context of each call, for the policies below and for the credential.
 ///
 /// Thread safety: one policy serves many requests at once.
 class BoundOperationPolicy final : public Azure::Core::Http::Policies::HttpPolicy {
  public:
-  explicit BoundOperationPolicy(std::shared_ptr<BoundTokenSettings const> settings) noexcept
-      : settings_(std::move(settings)) {}
+  explicit BoundOperationPolicy(std::shared_ptr<BoundSources const> sources) noexcept : sources_(std::move(sources)) {}
 
   std::unique_ptr<Azure::Core::Http::RawResponse> Send(
       Azure::Core::Http::Request& request,
       Azure::Core::Http::Policies::NextHttpPolicy nextPolicy,
       Azure::Core::Context const& context) const override;
 
-  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<BoundOperationPolicy>(settings_); }
+  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<BoundOperationPolicy>(sources_); }
 
  private:
-  std::shared_ptr<BoundTokenSettings const> settings_;
+  std::shared_ptr<BoundSources const> sources_;
 };
 
 }  // namespace mtlspop::azure

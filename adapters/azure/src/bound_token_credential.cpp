@@ -1,24 +1,18 @@
 #include "mtlspop/azure/bound_token_credential.hpp"
 
-#include <chrono>
+#include <string>
 #include <utility>
 
 #include "azure_context.hpp"
 #include "azure_failure.hpp"
 #include "bound_operation.hpp"
-#include "mtlspop/credential/errors.hpp"
-#include "token_pairs.hpp"
+#include "credential_state.hpp"
+#include "mtlspop/azure/errors.hpp"
 
 namespace mtlspop::azure {
 namespace {
 
 using Azure::Core::Credentials::TokenRequestContext;
-
-// What is wanted of the credential that `options` say to make, said with each request.
-std::optional<TokenBinding> BindingToAskFor(BoundTokenCredentialOptions const& options) {
-  if (options.Credential) return std::nullopt;
-  return options.ManagedIdentity.Binding.value_or(TokenBinding::Required);
-}
 
 BoundTokenCredentialOptions Completed(BoundTokenCredentialOptions options) {
   if (options.Credential) return options;
@@ -26,12 +20,8 @@ BoundTokenCredentialOptions Completed(BoundTokenCredentialOptions options) {
   // What closes connections when a binding is retired has to be what opens them.
   if (!identity.Transport) identity.Transport = options.Transport;
   if (!identity.Log.IsEnabled(LogLevel::Error)) identity.Log = options.Log;
-  auto made = identity;
-  // A credential that prefers bound tokens gives no other where it can have them. One that is asked for them with each
-  // request can be asked for a bearer token where the resource refuses the bound one.
-  made.Binding = identity.Binding.value_or(TokenBinding::Required);
-  if (made.Binding == TokenBinding::Preferred) made.Binding = TokenBinding::None;
-  options.Credential = std::make_shared<ManagedIdentityCredential>(std::move(made));
+  if (!identity.Binding) identity.Binding = TokenBinding::Required;
+  options.Credential = std::make_shared<ManagedIdentityCredential>(identity);
   return options;
 }
 
@@ -46,29 +36,39 @@ bool AsksForAnother(TokenRequestContext const& wanted) {
   return wanted.MinimumExpiration == (Azure::DateTime::duration::max)();
 }
 
-bool ExpiresTooSoon(AccessToken const& token, Clock& time, TokenRequestContext const& wanted) {
-  // In Azure's unit, in which its longest minimum does not overflow.
-  auto const left = std::chrono::duration_cast<Azure::DateTime::duration>(token.ExpiresOn - time.Now());
-  return left < wanted.MinimumExpiration;
+[[noreturn]] void ThrowNotInUse(Logger const& log, std::string why, std::string action) {
+  // A chain of credentials goes on to the next one, and drops this text.
+  log.Write(LogLevel::Error, errors::TokenBindingNotInUse.Name(), {{"what", why}});
+  throw Error{{errors::TokenBindingNotInUse, std::move(why), std::move(action)}};
 }
 
-// The policy would not know such a token for a bound one without its pair, and let it pass as a bearer token.
-void RefuseUnlessRecognizable(AccessToken const& token) {
-  if (IsBoundToken(token.Token.Reveal())) return;
-  throw Error{
-      {errors::TokenMalformed, "the credential returned a bound token that does not say what it is bound to",
-       "A bound token has to be a JWT with x5t#S256 in its cnf claim (RFC 8705 section 3.1): correct the credential "
-       "that "
-       "BoundTokenCredentialOptions::Credential names"}};
+void RefuseOtherClients(BoundOperation const* operation, TokenHandles const& handles, bool isInUse, Logger const& log) {
+  if (operation != nullptr && operation->Knows(handles)) return;
+  if (operation != nullptr) {
+    ThrowNotInUse(
+        log, "The client's options went through UseTokenBinding with another credential than the client was given",
+        "Call UseTokenBinding with the credential that the client is constructed with, or once for each part of a "
+        "chain");
+  }
+  if (isInUse) {
+    ThrowNotInUse(
+        log, "The client was constructed with other options than those that went through UseTokenBinding",
+        "Construct it with these, or with a copy made after UseTokenBinding; a credential in between has to pass on "
+        "the "
+        "context that it is called with");
+  }
+  ThrowNotInUse(
+      log, "The client was constructed without UseTokenBinding",
+      "Call mtlspop::azure::UseTokenBinding(options, credential), and construct the client with these options");
 }
 
 }  // namespace
 
+BoundTokenCredential::State::State(BoundTokenCredentialOptions options)
+    : Options(Completed(std::move(options))), Memory(std::make_shared<ResourceMemory>(Options.Memory)) {}
+
 BoundTokenCredential::BoundTokenCredential(BoundTokenCredentialOptions options)
-    : TokenCredential("BoundTokenCredential"),
-      binding_(BindingToAskFor(options)),
-      options_(Completed(std::move(options))),
-      pairs_(std::make_shared<TokenPairs>(options_.ManagedIdentity.Time.get())) {}
+    : TokenCredential("BoundTokenCredential"), state_(std::make_shared<State>(std::move(options))) {}
 
 BoundTokenCredential::BoundTokenCredential(std::shared_ptr<mtlspop::TokenCredential> credential)
     : BoundTokenCredential(Over(std::move(credential))) {}
@@ -78,35 +78,19 @@ BoundTokenCredential::~BoundTokenCredential() = default;
 Azure::Core::Credentials::AccessToken BoundTokenCredential::GetToken(
     TokenRequestContext const& tokenRequestContext, Azure::Core::Context const& context) const {
   context.ThrowIfCancelled();
+  auto const operation = BoundOperation::Of(context);
   TokenRequest request;
   request.Scopes = tokenRequestContext.Scopes;
   request.TenantId = tokenRequestContext.TenantId;
-  request.Binding = binding_;
   try {
-    auto token = Get(request, tokenRequestContext, context);
-    if (token.Type == TokenType::MtlsPop) {
-      RefuseUnlessRecognizable(token);
-      pairs_->Remember(token, request);
-    }
-    return {token.Token.Reveal(), Azure::DateTime{token.ExpiresOn}};
+    RefuseOtherClients(operation.get(), *state_->Handles, state_->IsInUse, state_->Options.Log);
+    // Whether there is a token decides which part of a chain is used. The one that is sent the policy asks for.
+    auto const token = state_->Options.Credential->GetToken(request, FromAzure(context));
+    if (AsksForAnother(tokenRequestContext)) operation->WantAnother();
+    return {state_->Handles->For(request), Azure::DateTime{token.ExpiresOn}};
   } catch (Error const& error) {
     ThrowAsAuthenticationFailure(error, context);
   }
-}
-
-AccessToken BoundTokenCredential::Get(
-    TokenRequest const& request, TokenRequestContext const& wanted, Azure::Core::Context const& context) const {
-  // Azure's policy also asks for another token where the request that was refused carried none, or one for another
-  // tenant: as it does to learn the tenant. Then a cached one is as good as a new one.
-  auto const operation = BoundOperation::Of(context);
-  auto const isRefused = AsksForAnother(wanted);
-  auto token = options_.Credential->GetToken(request, FromAzure(context));
-  if (token.Source != TokenSource::Cache) return token;
-  auto const isUsable = isRefused ? operation && !operation->WasRefused(token)
-                                  : !ExpiresTooSoon(token, *options_.ManagedIdentity.Time, wanted);
-  if (isUsable) return token;
-  options_.Credential->ReportRefusal(request, token, RefusalReason::TokenRejected);
-  return options_.Credential->GetToken(request, FromAzure(context));
 }
 
 }  // namespace mtlspop::azure

@@ -76,22 +76,11 @@ bool IsBuffered(Azure::Core::Http::Request const& request, Response const& respo
   return request.ShouldBufferResponse() || response.StatusCode >= 300;
 }
 
-void RefuseRedirect(mtlspop::Request const& request, Response const& response) {
-  auto const status = response.StatusCode;
-  auto const isRedirect = (status >= 301 && status <= 303) || status == 307 || status == 308;
-  if (!isRedirect || !response.Fields.Contains("Location")) return;
-  throw Error{
-      {errors::RedirectRefused, request.Target.Host() + " answered a bound request with a redirect",
-       "Use the URL that the service redirects to, if it is one you trust: a bound token and its certificate are never "
-       "taken elsewhere by an answer",
-       status}};
-}
-
 // Puts the token where its placeholder stands. A placeholder that came without its token, or the other way round, has lost
 // its way.
 void PutTokenIn(mtlspop::Request& request, BoundTravel const* travel) {
   auto const isPrepared = request.Fields.Get("authorization") == TokenPlaceholder;
-  if (isPrepared && travel != nullptr && travel->Token.Binding) {
+  if (isPrepared && travel != nullptr) {
     request.Fields.Set("authorization", travel->Token.AuthorizationHeader());
   } else if (isPrepared || travel != nullptr) {
     throw Error{
@@ -135,6 +124,13 @@ std::unique_ptr<Response> SendWithin(
   }
 }
 
+std::unique_ptr<RawResponse> AnswerProbe(BoundTravel& travel) {
+  travel.HasArrived = true;
+  auto response = std::make_unique<RawResponse>(1, 1, HttpStatusCode::NoContent, "No Content");
+  response->SetBodyStream(std::make_unique<ResponseBody>(std::make_unique<MemoryBody>(std::string{}), BodyLimits{}));
+  return response;
+}
+
 }  // namespace
 
 Azure::Core::Context::Key const& BoundTravelKey() {
@@ -153,6 +149,7 @@ std::unique_ptr<RawResponse> HttpTransport::Send(
     Azure::Core::Http::Request& request, Azure::Core::Context const& context) {
   std::shared_ptr<BoundTravel> travel;
   context.TryGetValue(BoundTravelKey(), travel);
+  if (travel && travel->IsProbe) return AnswerProbe(*travel);
   auto const body = BodyOf(request, context);
   try {
     auto message = Translate(request, body);
@@ -160,7 +157,7 @@ std::unique_ptr<RawResponse> HttpTransport::Send(
     auto response = SendWithin(
         limits_.NetworkTimeout, *transport_, message, travel ? travel->Token.Binding : nullptr, body.get(),
         FromAzure(context));
-    if (travel) RefuseRedirect(message, *response);
+    if (travel) travel->Connection = response->Connection;
     BodyLimits limits{limits_.NetworkTimeout, {}};
     if (IsBuffered(request, *response)) limits.Bytes = limits_.BufferedBodyBytes;
     return Translate(std::move(response), limits);

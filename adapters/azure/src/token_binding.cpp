@@ -7,6 +7,7 @@
 
 #include "bound_operation.hpp"
 #include "bound_token_policy.hpp"
+#include "credential_state.hpp"
 #include "mtlspop/azure/http_transport.hpp"
 #include "mtlspop/transport/environment.hpp"
 
@@ -99,45 +100,48 @@ void RemoveAll(Policies& policies) {
 }
 
 // What earlier calls with these options have added.
-std::vector<BoundSource> SourcesOf(Policies const& policies) {
-  std::vector<BoundSource> sources;
+BoundSources SourcesOf(Policies const& policies) {
+  BoundSources sources;
   for (auto const& policy : policies) {
     auto const* const ours = dynamic_cast<BoundTokenPolicy const*>(policy.get());
-    if (ours != nullptr) AddSources(sources, ours->Settings()->Sources);
+    if (ours != nullptr) AddSources(sources, *ours->Sources());
   }
   return sources;
 }
 
-}  // namespace
+// Lost connections and error statuses are left to Azure's retry policy.
+BoundCallOptions CallOptions(Azure::Core::Http::Policies::RetryOptions const& retry, Logger const& log) {
+  constexpr int MostRetries = 100;
+  BoundCallOptions options;
+  options.RetriesFailures = false;
+  options.Retry.MaximumRetries = std::clamp(static_cast<int>(retry.MaxRetries), 0, MostRetries);
+  options.Retry.InitialDelay = retry.RetryDelay;
+  options.Retry.MaximumDelay = retry.MaxRetryDelay;
+  options.Log = log;
+  return options;
+}
 
-/// What `UseTokenBinding` takes out of a credential.
-class TokenBindingAccess final {
- public:
-  static BoundTokenCredentialOptions const& OptionsOf(BoundTokenCredential const& credential) noexcept {
-    return credential.options_;
-  }
-  static std::shared_ptr<TokenPairs> const& PairsOf(BoundTokenCredential const& credential) noexcept {
-    return credential.pairs_;
-  }
-};
+}  // namespace
 
 void UseTokenBinding(
     Azure::Core::_internal::ClientOptions& options, std::shared_ptr<BoundTokenCredential> const& credential) {
   if (!credential) Refuse("no credential was given", "Pass a BoundTokenCredential to UseTokenBinding");
   RefuseUnusable(options.Transport);
-  auto const& from = TokenBindingAccess::OptionsOf(*credential);
+  auto& state = TokenBindingAccess::StateOf(*credential);
+  auto const& from = state.Options;
   AzureTransportOptions transport;
   transport.Transport = TransportFor(options.Transport, from.Transport, from.Limits);
 
-  auto sources = SourcesOf(options.PerRetryPolicies);
-  AddSources(sources, {{from.Credential, TokenBindingAccess::PairsOf(*credential)}});
-  auto const settings = std::make_shared<BoundTokenSettings const>(
-      BoundTokenSettings{std::move(sources), options.Retry, from.ManagedIdentity.Time, from.Log});
+  auto const settings = std::make_shared<BoundCallSettings const>(CallOptions(options.Retry, from.Log), state.Memory);
+  BoundSources all{{from.Credential, state.Handles, settings, from.ManagedIdentity.Time}};
+  AddSources(all, SourcesOf(options.PerRetryPolicies));
+  auto const sources = std::make_shared<BoundSources const>(std::move(all));
+  state.IsInUse = true;
   options.Transport = std::move(transport);
   RemoveAll<BoundOperationPolicy>(options.PerOperationPolicies);
   RemoveAll<BoundTokenPolicy>(options.PerRetryPolicies);
-  options.PerOperationPolicies.push_back(std::make_unique<BoundOperationPolicy>(settings));
-  options.PerRetryPolicies.push_back(std::make_unique<BoundTokenPolicy>(settings));
+  options.PerOperationPolicies.push_back(std::make_unique<BoundOperationPolicy>(sources));
+  options.PerRetryPolicies.push_back(std::make_unique<BoundTokenPolicy>(sources));
 }
 
 }  // namespace mtlspop::azure

@@ -36,13 +36,32 @@ class BearerHeader final : public HttpPolicy {
   std::string token_;
 };
 
-/// Answers at once, so that what is above it can be measured.
-class NoTransport final : public HttpPolicy {
+/// Asks for the text of such a header, as Azure's own authentication policy does: in the context of a call.
+class AsksForToken final : public HttpPolicy {
  public:
-  std::unique_ptr<RawResponse> Send(Request&, NextHttpPolicy, Azure::Core::Context const&) const override {
-    return std::make_unique<RawResponse>(1, 1, HttpStatusCode::Ok, "OK");
+  AsksForToken(std::shared_ptr<azure::BoundTokenCredential> credential, std::string& token)
+      : credential_(std::move(credential)), token_(token) {}
+  std::unique_ptr<RawResponse> Send(Request&, NextHttpPolicy, Azure::Core::Context const& context) const override {
+    token_ = credential_->GetToken({}, context).Token;
+    return nullptr;
   }
-  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<NoTransport>(); }
+  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<AsksForToken>(credential_, token_); }
+
+ private:
+  std::shared_ptr<azure::BoundTokenCredential> credential_;
+  std::string& token_;
+};
+
+/// Answers at once, so that what is above it can be measured.
+class NoTransport final : public mtlspop::HttpTransport {
+ public:
+  std::unique_ptr<Response> Send(
+      mtlspop::Request&, std::shared_ptr<BindingCertificate const> const&, Context const&) override {
+    auto response = std::make_unique<Response>();
+    response->StatusCode = 200;
+    response->Body = std::make_unique<MemoryBody>(std::string{});
+    return response;
+  }
 };
 
 struct Clients {
@@ -58,9 +77,16 @@ Clients MakeClients(Scenario const& scenario, Scenario const& unbound) {
   options.Transport = MakeOwnTransport(scenario);
   options.Log = {};
   auto const credential = std::make_shared<azure::BoundTokenCredential>(options);
-  auto const token = credential->GetToken({}, {}).Token;
   Azure::Core::_internal::ClientOptions clientOptions;
   azure::UseTokenBinding(clientOptions, credential);
+  std::string token;
+  {
+    std::vector<std::unique_ptr<HttpPolicy>> policies;
+    policies.push_back(clientOptions.PerOperationPolicies.front()->Clone());
+    policies.push_back(std::make_unique<AsksForToken>(credential, token));
+    Request request{Azure::Core::Http::HttpMethod::Get, Azure::Core::Url{UrlOf(scenario)}};
+    HttpPipeline{std::move(policies)}.Send(request, {});
+  }
 
   auto const make = [&](bool policy, std::unique_ptr<HttpPolicy> last) {
     std::vector<std::unique_ptr<HttpPolicy>> policies;
@@ -75,10 +101,13 @@ Clients MakeClients(Scenario const& scenario, Scenario const& unbound) {
   curl.CAInfo = unbound.CaFile;
   Azure::Core::Http::Policies::TransportOptions curlTransport;
   curlTransport.Transport = std::make_shared<Azure::Core::Http::CurlTransport>(curl);
+  Azure::Core::Http::Policies::TransportOptions noTransport;
+  noTransport.Transport = std::make_shared<azure::HttpTransport>(std::make_shared<NoTransport>());
   return {
       make(true, std::make_unique<TransportPolicy>(clientOptions.Transport)),
-      make(false, std::make_unique<TransportPolicy>(curlTransport)), make(true, std::make_unique<NoTransport>()),
-      make(false, std::make_unique<NoTransport>())};
+      make(false, std::make_unique<TransportPolicy>(curlTransport)),
+      make(true, std::make_unique<TransportPolicy>(noTransport)),
+      make(false, std::make_unique<TransportPolicy>(noTransport))};
 }
 
 void RunRequests(HttpPipeline const& pipeline, Scenario const& scenario, int count) {

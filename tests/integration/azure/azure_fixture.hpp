@@ -20,6 +20,8 @@ namespace mtlspop::test {
 
 class AzureAgainstEmulator : public testing::Test {
  protected:
+  explicit AzureAgainstEmulator(std::vector<std::string> arguments = {}) : emulator_(std::move(arguments)) {}
+
   using SecretClient = Azure::Security::KeyVault::Secrets::SecretClient;
   using SecretClientOptions = Azure::Security::KeyVault::Secrets::SecretClientOptions;
   using Pipeline = Azure::Core::Http::_internal::HttpPipeline;

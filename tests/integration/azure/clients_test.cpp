@@ -289,6 +289,24 @@ TEST_F(AzureAgainstEmulator, KeepsADeadlineWhileTheServerHoldsTheAnswer) {
   emulator_.Control("release", json::object());
 }
 
+TEST_F(AzureAgainstEmulator, EndsACallWithoutADeadlineWhereTheServerStandsStill) {
+  auto options = CredentialOptions();
+  options.Limits.NetworkTimeout = 200ms;
+  auto const credential = std::make_shared<azure::BoundTokenCredential>(options);
+  SecretClientOptions clientOptions;
+  clientOptions.Retry.MaxRetries = 0;
+  azure::UseTokenBinding(clientOptions, credential);
+  SecretClient const client{VaultUrl(), credential, clientOptions};
+  emulator_.ArmFault({{"path", "/secrets/boundsecret"}, {"service", "vault"}, {"fault", {{"hold", true}}}});
+  try {
+    client.GetSecret("boundsecret");
+    FAIL();
+  } catch (Azure::Core::Http::TransportException const& error) {
+    EXPECT_EQ(error.ErrorCode, "deadline_exceeded");
+  }
+  emulator_.Control("release", json::object());
+}
+
 TEST_F(AzureAgainstEmulator, IsCancelledFromAnotherThread) {
   auto const client = MakeSecretClient(MakeCredential());
   client.GetSecret("boundsecret");

@@ -110,6 +110,24 @@ TEST_F(AzureStreaming, ReadsALongAnswerInPieces) {
   EXPECT_EQ(total, DownloadSize);
 }
 
+TEST_F(AzureStreaming, BuffersNoMoreThanIsAllowed) {
+  auto options = CredentialOptions();
+  options.Limits.BufferedBodyBytes = 1'000'000;
+  auto const credential = std::make_shared<azure::BoundTokenCredential>(options);
+  Azure::Core::_internal::ClientOptions clientOptions;
+  azure::UseTokenBinding(clientOptions, credential);
+  auto const pipeline = MakePipeline(credential, StorageScope, clientOptions);
+  AzureRequest request{HttpMethod::Get, Azure::Core::Url{BlobUrl() + "/generated/3000000"}};
+  try {
+    pipeline.Send(request, {});
+    FAIL();
+  } catch (Azure::Core::RequestFailedException const& error) {
+    EXPECT_EQ(error.ErrorCode, "buffered_body_limit_exceeded");
+  }
+  EXPECT_EQ(Download(pipeline)->ReadToEnd().size(), static_cast<std::size_t>(DownloadSize));
+  EXPECT_TRUE(NothingIsInUse());
+}
+
 TEST_F(AzureStreaming, GivesTheConnectionBackAfterALongAnswer) {
   auto const pipeline = MakeBlobPipeline();
   EXPECT_EQ(Download(pipeline)->ReadToEnd().size(), static_cast<std::size_t>(DownloadSize));

@@ -41,6 +41,7 @@ inline std::string Jwt(std::string const& name) {
 class ForeignTransport final : public Azure::Core::Http::HttpTransport {
  public:
   std::unique_ptr<RawResponse> Send(Azure::Core::Http::Request& request, Azure::Core::Context const&) override {
+    Seen += request.GetUrl().GetAbsoluteUrl() + "\n";
     for (auto const& [name, value] : request.GetHeaders()) Seen += name + ": " + value + "\n";
     auto response = std::make_unique<RawResponse>(1, 1, HttpStatusCode::Ok, "OK");
     response->SetBodyStream(std::make_unique<Azure::Core::IO::MemoryBodyStream>(nothing_));
@@ -62,8 +63,19 @@ class TokenBindingTest : public testing::Test {
     options.ManagedIdentity.Time = clock_;
     credential_ = std::make_shared<BoundTokenCredential>(options);
     clientOptions_.Retry.RetryDelay = std::chrono::milliseconds{0};
-    inner_->Answer = [this](TokenRequest const&) { return Expiring(MakeBoundToken(Jwt("bound-token"), binding_)); };
+    inner_->Answer = [this](TokenRequest const& asked) { return Named(NameFor(asked)); };
   }
+
+  /// As a credential that keeps its tokens and replaces what was refused: another name for each tenant, after claims and
+  /// after each refusal.
+  std::string NameFor(TokenRequest const& asked) {
+    if (!asked.Claims.empty()) ++claims_;
+    auto name = std::string{"bound-token"} + (asked.TenantId.empty() ? "" : "-for-" + asked.TenantId);
+    if (claims_ != 0) name += "-with-claims-" + std::to_string(claims_);
+    auto const refused = inner_->Refusals().size();
+    return refused == 0 ? name : name + "-after-" + std::to_string(refused);
+  }
+  AccessToken Named(std::string const& name) const { return Expiring(MakeBoundToken(Jwt(name), binding_)); }
 
   static AccessToken Expiring(AccessToken token) {
     token.ExpiresOn = std::chrono::system_clock::now() + std::chrono::hours{1};
@@ -118,6 +130,14 @@ class TokenBindingTest : public testing::Test {
     EXPECT_EQ(sent.Binding->X5tS256(), key);
   }
 
+  std::vector<std::string> ClaimsAskedFor() const {
+    std::vector<std::string> claims;
+    for (auto const& asked : inner_->Asked()) {
+      if (!asked.Claims.empty()) claims.push_back(asked.Claims);
+    }
+    return claims;
+  }
+
   /// The text of the AuthenticationException that `call` throws.
   template <typename Call>
   static std::string RefusalOf(Call&& call) {
@@ -135,6 +155,7 @@ class TokenBindingTest : public testing::Test {
   std::shared_ptr<BindingCertificate const> binding_ = MakeNamedBinding("key-1");
   std::shared_ptr<BoundTokenCredential> credential_;
   Azure::Core::_internal::ClientOptions clientOptions_;
+  int claims_ = 0;
 };
 
 }  // namespace mtlspop::azure

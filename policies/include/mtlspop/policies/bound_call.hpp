@@ -179,7 +179,9 @@ class BoundCall final {
   /// done.
   Step Start(CallTime now);
   /// The same with a token request of the framework's own.
-  Step Start(TokenRequest wanted, CallTime now);
+  /// @param isAnotherWanted whether the framework asks for another token than those that the origin has refused, to this call
+  /// or to an earlier one: one token of the credential's that it has refused is replaced then.
+  Step Start(TokenRequest wanted, CallTime now, bool isAnotherWanted = false);
 
   Step TokenObtained(AccessToken token, CallTime now);
   Step TokenFailed(Error const& error, CallTime now);
@@ -194,6 +196,9 @@ class BoundCall final {
 
   /// Whether the beginning of the body of an answer with this status is looked at.
   bool WantsBody(int statusCode) const noexcept;
+  /// Whether the challenge of a 401 that is delivered has been answered here as often as it may be: a framework that answers
+  /// challenges by itself must not see it.
+  bool IsChallengeAnswered() const noexcept;
   /// Whether this call has met the resource's refusal of exactly this token.
   bool WasRefused(AccessToken const& token) const noexcept;
 

@@ -4,7 +4,6 @@
 /// The Azure SDK's credential over any credential of this library.
 
 #include <memory>
-#include <optional>
 
 #include <azure/core/context.hpp>
 #include <azure/core/credentials/credentials.hpp>
@@ -12,15 +11,15 @@
 #include "mtlspop/azure/http_transport.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/policies/resource_memory.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
 namespace mtlspop::azure {
 
-class TokenPairs;
+class TokenBindingAccess;
 
 struct BoundTokenCredentialOptions {
-  /// Where tokens come from. Null for a `ManagedIdentityCredential` with the options below. Its bound tokens have to be JWTs
-  /// with a `cnf` claim, as those of the token service are (RFC 8705 section 3.1).
+  /// Where tokens come from. Null for a `ManagedIdentityCredential` with the options below.
   std::shared_ptr<mtlspop::TokenCredential> Credential;
   /// Tokens have to be bound unless `Binding` is set to something else here. With `TokenBinding::Preferred`, a resource that
   /// refuses bound tokens is sent a bearer token instead. `Transport` and `Log` are those below where they are not set here.
@@ -29,14 +28,17 @@ struct BoundTokenCredentialOptions {
   std::shared_ptr<mtlspop::HttpTransport> Transport;
   /// What those requests are held to.
   NetworkLimits Limits;
+  /// How long it is remembered that a resource takes only bearer tokens, and how many extra tokens a resource may cause.
+  ResourceMemoryOptions Memory;
   Logger Log = Logger::FromEnvironment();
 };
 
 /// Hands this library's tokens to clients of the Azure SDK for C++.
 ///
-/// Azure's `AccessToken` has room for neither a type nor a certificate. So the credential remembers which binding belongs to
-/// which token, exactly and until the token has expired, and the policy that `UseTokenBinding` adds looks it up again. A
-/// bound token is of no use to a client without that policy: the resource refuses it.
+/// Azure's `AccessToken` has room for neither a type nor a certificate. So what is handed out is a random text, a handle:
+/// nobody takes it but the policy that `UseTokenBinding` adds, which asks the credential for token and certificate each
+/// time. So the credential's own cache has the last word on what is fresh, however long Azure's policies keep a handle, and
+/// a token is never in an Azure request object.
 ///
 /// @code
 /// auto credential = std::make_shared<mtlspop::azure::BoundTokenCredential>();
@@ -48,6 +50,10 @@ struct BoundTokenCredentialOptions {
 /// It can be a part of an `Azure::Identity::ChainedTokenCredential`; pass the chain to the client and this credential to
 /// `UseTokenBinding`. Tokens of other credentials pass through the policy untouched.
 ///
+/// A client that was constructed with this credential and not with what `UseTokenBinding` has put into its options sends
+/// nothing: its call fails with `token_binding_not_in_use`, which says what is missing. That is so for whoever else calls
+/// `GetToken`, such as a credential of one's own that does not pass on the context.
+///
 /// Thread safety: all members may be called from any thread at any time.
 class BoundTokenCredential final : public Azure::Core::Credentials::TokenCredential {
  public:
@@ -56,22 +62,19 @@ class BoundTokenCredential final : public Azure::Core::Credentials::TokenCredent
   explicit BoundTokenCredential(std::shared_ptr<mtlspop::TokenCredential> credential);
   ~BoundTokenCredential() override;
 
-  /// @throw Azure::Core::Credentials::AuthenticationException with the text of this library's `Error`;
-  /// Azure::Core::OperationCancelledException where `context` ended.
+  /// Returns a handle, good until the token that it stands for now expires.
+  /// @throw Azure::Core::Credentials::AuthenticationException with the text of this library's `Error`:
+  /// `token_binding_not_in_use`, or what the credential throws; Azure::Core::OperationCancelledException where `context`
+  /// ended.
   Azure::Core::Credentials::AccessToken GetToken(
       Azure::Core::Credentials::TokenRequestContext const& tokenRequestContext,
       Azure::Core::Context const& context) const override;
 
  private:
   friend class TokenBindingAccess;
-  AccessToken Get(
-      TokenRequest const& request,
-      Azure::Core::Credentials::TokenRequestContext const& wanted,
-      Azure::Core::Context const& context) const;
+  class State;
 
-  std::optional<TokenBinding> binding_;
-  BoundTokenCredentialOptions options_;
-  std::shared_ptr<TokenPairs> pairs_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace mtlspop::azure
