@@ -26,22 +26,29 @@ bool EndedByCaller(Error const& error, Azure::Core::Context const& context) {
          context.GetDeadline() <= Azure::DateTime{std::chrono::system_clock::now() + ClocksApart};
 }
 
-// The binding is lost, unusable or not wanted.
+// The binding is lost, unusable or not wanted, or the token is.
 constexpr ErrorCode AboutTheBinding[] = {
-    errors::AuthorizationRequiresHttps, errors::BindingCertificateRejected,
-    errors::BindingRequiresHttps,       errors::BoundTokenWithoutBinding,
-    errors::ChallengeRejected,          errors::InvalidBindingCertificate,
-    errors::PrivateKeyUnusable,         errors::ResourceDoesNotSupportBoundTokens,
-    errors::TokenBindingNotInUse,       errors::TokenRefused,
+    errors::AuthorizationRequiresHttps,
+    errors::BearerTokensNotTaken,
+    errors::BindingCertificateRejected,
+    errors::BindingRequiresHttps,
+    errors::BoundTokenWithoutBinding,
+    errors::ChallengeRejected,
+    errors::InvalidBindingCertificate,
+    errors::PrivateKeyUnusable,
+    errors::ResourceDoesNotSupportBoundTokens,
+    errors::TokenBindingNotInUse,
+    errors::TokenRefused,
+    errors::TokenTypeMismatch,
 };
 
-// Another try would meet the same.
-constexpr ErrorCode Final[] = {
-    errors::BufferedBodyLimitExceeded,  errors::ChunkExtensionLimitExceeded, errors::HeaderBytesLimitExceeded,
-    errors::HeaderCountLimitExceeded,   errors::InformationalLimitExceeded,  errors::InvalidArgument,
-    errors::LineBytesLimitExceeded,     errors::ProxyAuthenticationRequired, errors::RedirectRefused,
-    errors::RenegotiationLimitExceeded, errors::RequestBodyFailed,           errors::ServerCertificateRejected,
-    errors::TrustStoreUnusable,
+// What Azure's retry policy tries again for any transport, whether we would or not. Everything else is final: another try
+// would meet the same.
+constexpr ErrorCode MayPass[] = {
+    errors::ConnectFailed,      errors::ConnectionLost,    errors::ConnectionLostDuringBinding,
+    errors::DeadlineExceeded,   errors::MalformedResponse, errors::NameResolutionFailed,
+    errors::PoolExhausted,      errors::ProxyFailed,       errors::SystemFailure,
+    errors::TlsHandshakeFailed,
 };
 
 template <std::size_t Count>
@@ -71,8 +78,10 @@ void ThrowAsRequestFailure(Error const& error, Azure::Core::Context const& conte
   if (IsOneOf(error.Code(), AboutTheBinding)) {
     throw Azure::Core::Credentials::AuthenticationException(DescribeWithCauses(error));
   }
-  if (IsOneOf(error.Code(), Final)) ThrowRequestFailed<Azure::Core::RequestFailedException>(error);
-  ThrowRequestFailed<Azure::Core::Http::TransportException>(error);
+  if (error.Details().Transient || IsOneOf(error.Code(), MayPass)) {
+    ThrowRequestFailed<Azure::Core::Http::TransportException>(error);
+  }
+  ThrowRequestFailed<Azure::Core::RequestFailedException>(error);
 }
 
 }  // namespace mtlspop::azure

@@ -219,6 +219,43 @@ TEST_F(BoundCallInAFramework, RefusesABearerTokenInPlaceOfABoundOne) {
   EXPECT_EQ(std::get<BoundCall::Fail>(step).What.Code(), errors::TokenTypeMismatch);
 }
 
+TEST_F(BoundCallInAFramework, ReplacesATokenThatAnEarlierCallHasMetTheRefusalOf) {
+  EXPECT_TRUE(IsRefused("a", Token("a1")));
+  for (auto const isAnotherWanted : {false, true}) {
+    BoundCall later{settings_, CallTarget{"GET", Url::Parse("https://localhost/a")}};
+    later.Start(For("a"), now_, isAnotherWanted);
+    auto const step = later.TokenObtained(Token("a1"), now_);
+    auto const* const ask = std::get_if<BoundCall::GetToken>(&step);
+    EXPECT_EQ(ask != nullptr, isAnotherWanted);
+    if (ask == nullptr) continue;
+    ASSERT_TRUE(ask->Report);
+    EXPECT_EQ(ask->Report->Reason, RefusalReason::TokenRejected);
+    // The credential may have no other: then it is sent all the same.
+    EXPECT_TRUE(std::holds_alternative<BoundCall::Send>(later.TokenObtained(Token("a1"), now_)));
+  }
+}
+
+TEST_F(BoundCallInAFramework, ReplacesOnlySoManyTokensBecauseOneIsWanted) {
+  int replaced = 0;
+  for (int i = 0; i < 9; ++i) {
+    EXPECT_TRUE(IsRefused("a", Token("a" + std::to_string(i))));
+    BoundCall later{settings_, CallTarget{"GET", Url::Parse("https://localhost/a")}};
+    later.Start(For("a"), now_, true);
+    auto const step = later.TokenObtained(Token("a" + std::to_string(i)), now_);
+    replaced += std::holds_alternative<BoundCall::GetToken>(step) ? 1 : 0;
+  }
+  EXPECT_EQ(replaced, settings_->Options.Memory.ExtraTokens);
+}
+
+TEST_F(BoundCallInAFramework, SaysWhatItsPoliciesMustNotAnswerAgain) {
+  EXPECT_TRUE(IsRefused("a", Token("a1")));
+  EXPECT_FALSE(call_->IsChallengeAnswered());
+  IsRefused("b", Token("b1"), "AADSTS500181");
+  EXPECT_TRUE(call_->IsChallengeAnswered());
+  EXPECT_TRUE(IsRefused("c", Token("c1")));
+  EXPECT_FALSE(call_->IsChallengeAnswered());
+}
+
 class BoundCallVerdicts : public testing::TestWithParam<std::pair<char const*, BindingVerdict>> {};
 
 TEST_P(BoundCallVerdicts, AreRead) { EXPECT_EQ(ReadBindingVerdict(GetParam().first), GetParam().second); }
