@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "azure/azure_fixture.hpp"
 #include "support/event.hpp"
 #include "support/scoped_environment.hpp"
+#include "support/scripted_server.hpp"
 #include "support/server_process.hpp"
 #include "support/squid_proxy.hpp"
 #include "support/test_certificate_authority.hpp"
@@ -15,14 +17,16 @@ namespace {
 
 class AzureTransportOptions : public AzureAgainstEmulator {
  protected:
-  /// What stands between the lines of the emulator's certificate authority, as Azure wants it.
-  std::string RootCertificate() const {
-    std::ifstream file{emulator_.Startup().at("ca_file").get<std::string>()};
+  /// What stands between the lines of a certificate in PEM, as Azure wants it.
+  static std::string Base64Of(std::istream&& pem) {
     std::string text;
-    for (std::string line; std::getline(file, line);) {
+    for (std::string line; std::getline(pem, line);) {
       if (line.rfind("-----", 0) != 0) text += line;
     }
     return text;
+  }
+  std::string RootCertificate() const {
+    return Base64Of(std::ifstream{emulator_.Startup().at("ca_file").get<std::string>()});
   }
 
   /// Options of a client that is to make its own transport.
@@ -87,6 +91,32 @@ TEST_F(AzureTransportOptions, TrustNobodyButTheExpectedRoot) {
   } catch (Azure::Core::RequestFailedException const& error) {
     EXPECT_EQ(error.ErrorCode, "server_certificate_rejected");
   }
+}
+
+/// What people pin, and azure-core's own tests: the authority that issued the server's certificate, or that itself.
+TEST_F(AzureTransportOptions, TrustAnIssuingAuthorityOrTheServersOwnCertificateAsTheExpectedRoot) {
+  TestCertificateAuthority const root;
+  TestCertificateAuthority issuing{"issuing authority", root};
+  TestCertificateAuthority const stranger{"another authority"};
+  ScriptedServerOptions serverOptions;
+  serverOptions.Tls.emplace();
+  serverOptions.Tls->Certificate = issuing.IssueForLoopback();
+  ScriptedServer const server{serverOptions, [](ScriptedConnection& connection) {
+                                while (connection.TryReadRequest()) connection.Answer(200, "ok");
+                              }};
+  auto const statusWith = [&](std::string const& trusted) {
+    Azure::Core::_internal::ClientOptions options;
+    options.Retry.MaxRetries = 0;
+    options.Transport.HttpProxy = "";
+    options.Transport.ExpectedTlsRootCertificate = Base64Of(std::istringstream{trusted});
+    azure::UseTokenBinding(
+        options, std::make_shared<azure::BoundTokenCredential>(
+                     std::make_shared<ManagedIdentityCredential>(emulator_.CredentialOptions())));
+    return GetStatus(Pipeline{options, "test", "1.0", {}, {}}, server.Url());
+  };
+  EXPECT_EQ(statusWith(issuing.CertificatePem()), 200);
+  EXPECT_EQ(statusWith(serverOptions.Tls->Certificate.CertificatePem), 200);
+  EXPECT_THROW(statusWith(stranger.CertificatePem()), Azure::Core::RequestFailedException);
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ namespace mtlspop::azure {
 ///   on the wire by the transport together with the certificate, and by nothing else: where another transport is in its
 ///   place, nothing is sent.
 /// - Sets the transport. Of what `options.Transport` says, the proxy with its credentials and the expected root certificate
-///   are kept; an empty `HttpProxy` means none, not even the environment's.
+///   are kept; an empty `HttpProxy` means none, not even the environment's. The expected root may be an issuing authority or
+///   the server's own certificate, and is then the only one that is trusted.
 /// - Does what `BoundCall` says about refusals, once for each call of the client, however many requests Azure's retry and
 ///   authentication policies make of it. Lost connections and error statuses are theirs; a failed binding check
 ///   (`MtlsCnfClaimRequestDataValidationFailed`) is retried here, as often and as slowly as `options.Retry` or the answer's
