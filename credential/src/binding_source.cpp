@@ -53,10 +53,6 @@ void CheckCertificate(
   }
 }
 
-system_clock::time_point RotationTime(StoredBinding const& binding) noexcept {
-  return RotateOn(binding.IssuedOn, binding.Certificate->NotAfter());
-}
-
 Error StrengthNotAvailable(KeyStrength wanted, KeyStrength best) {
   return Error{
       {errors::MinimumStrengthNotAvailable,
@@ -105,10 +101,6 @@ class KeyInTheMaking final {
 
 }  // namespace
 
-system_clock::time_point RotateOn(system_clock::time_point issuedOn, system_clock::time_point notAfter) noexcept {
-  return notAfter - std::min<system_clock::duration>(std::chrono::hours{24}, (notAfter - issuedOn) / 2);
-}
-
 BindingSource::BindingSource(Options options, ImdsClient imds, BindingLife& life)
     : options_(std::move(options)), imds_(std::move(imds)), life_(life), rotateOn_(Never) {}
 
@@ -148,19 +140,21 @@ bool BindingSource::RotationIsDue(TimePoint now) {
   return time >= state.NextTryOn.load() && !state.IsRotating.exchange(true);
 }
 
-void BindingSource::GiveUpRotation(TimePoint now) noexcept {
-  constexpr std::chrono::seconds first{1};
-  constexpr std::chrono::seconds longest = std::chrono::minutes{5};
-  constexpr int doublings = 9;
+void BindingSource::GiveUpRotation(TimePoint now, std::optional<TimePoint> notBefore) noexcept {
   auto& state = state_.Get();
-  auto const delay = std::min(first * (1 << std::min(state.FailedRotations++, doublings)), longest);
-  state.NextTryOn = (now + delay).time_since_epoch().count();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto const left = state.Last ? state.Last->Certificate->NotAfter() - now : TimePoint::duration{};
+  auto const next = now + RenewalRetryDelay(++state.FailedRotations, left, options_.Random);
+  state.NextTryOn = std::max(next, notBefore.value_or(next)).time_since_epoch().count();
   state.IsRotating = false;
 }
 
 void BindingSource::Rotate(std::string const& correlationId, Context const& context) {
   try {
     JoinOrMake(Purpose::Rotation, correlationId, context);
+  } catch (Error const& error) {
+    GiveUpRotation(options_.Time->Now(), error.Details().NotBefore);
+    throw;
   } catch (...) {
     GiveUpRotation(options_.Time->Now());
     throw;
@@ -184,16 +178,17 @@ std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
   auto& state = state_.Get();
   std::shared_ptr<Flight<Binding>> flight;
   auto moment = life_.Moment();
+  auto const began = options_.Time->Now();
   {
     std::lock_guard<std::mutex> const lock{state.Mutex};
-    auto const now = options_.Time->Now();
     bool const isCurrent = state.Last && life_.IsCurrent(state.Last->Certificate->X5tS256());
     auto const current = isCurrent ? state.Last : nullptr;
-    if (purpose == Purpose::Use && current && IsUsable(*current, now)) return current;
+    if (purpose == Purpose::Use && current && IsUsable(*current, began)) return current;
     // There is none, as in a child of fork() it may be: what is due is the first one, for whoever asks for it.
     if (!current) rotateOn_.store(Never);
     // Somebody else was quicker.
-    if (purpose == Purpose::Rotation && (!current || now < RotationTime(*current))) return current;
+    if (purpose == Purpose::Rotation && (!current || began.time_since_epoch().count() < rotateOn_.load()))
+      return current;
     if (state.UnderWay) {
       flight = state.UnderWay;
     } else {
@@ -209,7 +204,7 @@ std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
   try {
     auto binding = LoadOrIssue(correlationId, context);
     // The one before was refused meanwhile, and this one may be for the same key.
-    while (!Adopt(binding, moment)) {
+    while (!Adopt(binding, moment, began)) {
       moment = life_.Moment();
       binding = Issue(correlationId, context);
       Save(*binding);
@@ -258,7 +253,7 @@ std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwa
     bool const good = certificate.X5tS256() != unwanted && !life_.IsRefused(certificate.X5tS256()) &&
                       loaded->Attested == (options_.Attestation != nullptr) &&
                       certificate.Strength() >= options_.MinimumStrength && certificate.IsValidAt(now) &&
-                      now < RotationTime(*loaded);
+                      now < RotationDueOn(loaded->IssuedOn, certificate.NotAfter());
     if (!good) return nullptr;
     options_.Log.Write(LogLevel::Info, "binding_loaded", {{"x5t_s256", certificate.X5tS256()}});
     return std::make_shared<StoredBinding const>(std::move(*loaded));
@@ -367,12 +362,17 @@ void BindingSource::Remove(std::string const& x5tS256) {
   }
 }
 
-bool BindingSource::Adopt(Binding const& binding, std::uint64_t moment) {
+bool BindingSource::Adopt(Binding const& binding, std::uint64_t moment, TimePoint began) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
+  bool const replacesAnother = state.Last && life_.IsCurrent(state.Last->Certificate->X5tS256());
   if (!life_.AdoptUnlessRefusedSince(moment, binding->Certificate->X5tS256())) return false;
+  // One from the store was issued before, and is no sign of machines that begin together.
+  bool const isFirst = !replacesAnother && binding->IssuedOn >= began;
   state.Last = binding;
-  rotateOn_.store(RotationTime(*binding).time_since_epoch().count());
+  auto const rotation = ScheduleRotation(
+      binding->IssuedOn, binding->Certificate->NotAfter(), isFirst ? Renewal::First : Renewal::Next, options_.Random);
+  rotateOn_.store(rotation.time_since_epoch().count());
   state.NextTryOn = 0;
   state.FailedRotations = 0;
   state.IsRotating = false;  // before anybody sees the new binding, and finds the next rotation due

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/key_provider.hpp"
+#include "renewal_schedule.hpp"
 
 namespace mtlspop {
 
@@ -43,6 +45,7 @@ class BindingSource final {
     /// "" for the provider's own.
     std::string KeyName;
     gsl::not_null<std::shared_ptr<Clock>> Time;
+    RandomNumbers Random;
     Logger Log;
   };
   /// Borrows `life`, which says whether the binding that was made last is still the current one.
@@ -53,10 +56,10 @@ class BindingSource final {
   std::shared_ptr<StoredBinding const> Get(std::string const& correlationId, Context const& context);
 
   /// Whether the next binding should be made now. Says yes to one caller, who then calls `Rotate` or `GiveUpRotation`,
-  /// and again only when that has ended; after failures not before 1 s, then 2 s, 4 s, up to 5 minutes have passed.
+  /// and again only when that has ended; after failures as `RenewalRetryDelay` has it.
   bool RotationIsDue(TimePoint now);
-  /// Nobody could be found to rotate.
-  void GiveUpRotation(TimePoint now) noexcept;
+  /// The next binding could not be had, and is not asked for again before `notBefore`, if that is given.
+  void GiveUpRotation(TimePoint now, std::optional<TimePoint> notBefore = std::nullopt) noexcept;
   /// Makes the next binding while the current one stays in use.
   /// @throw Error as `Get`
   void Rotate(std::string const& correlationId, Context const& context);
@@ -84,8 +87,8 @@ class BindingSource final {
   std::shared_ptr<BindingKey const> ReusableKey();
   KeyRequest NextKey();
   void Save(StoredBinding const& binding);
-  /// Takes it into use; false where the one before was refused since `moment`.
-  bool Adopt(Binding const& binding, std::uint64_t moment);
+  /// Takes it into use, and plans its rotation; false where the one before was refused since `moment`.
+  bool Adopt(Binding const& binding, std::uint64_t moment, TimePoint began);
   /// The binding that was made last, null where it is not the current one any more.
   Binding Current() const;
   bool IsUsable(StoredBinding const& binding, TimePoint now) const;
@@ -101,7 +104,7 @@ class BindingSource final {
     std::shared_ptr<Flight<Binding>> UnderWay;
     /// Ticks of the system clock, after failures.
     std::atomic<std::chrono::system_clock::rep> NextTryOn{0};
-    std::atomic<int> FailedRotations{0};
+    int FailedRotations = 0;
     std::atomic<bool> IsRotating{false};
   };
 
@@ -113,10 +116,5 @@ class BindingSource final {
   /// `State`.
   std::atomic<std::chrono::system_clock::rep> rotateOn_;
 };
-
-/// When the next certificate should be had: when less than 24 hours or less than half of its life remain, whichever is
-/// the shorter time.
-std::chrono::system_clock::time_point RotateOn(
-    std::chrono::system_clock::time_point issuedOn, std::chrono::system_clock::time_point notAfter) noexcept;
 
 }  // namespace mtlspop

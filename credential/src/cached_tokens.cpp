@@ -167,7 +167,7 @@ void CachedTokens::Fly(
     flight->Complete(std::move(token));
   } catch (...) {
     auto failure = Failure::Current();
-    cache_.NoteFailedRefresh(request, route, clock_->Now());
+    cache_.NoteFailedRefresh(request, route, clock_->Now(), failure.Outermost().NotBefore);
     Land(key, flight);
     if (isRefresh && failure.Outermost().Code != errors::Cancelled) {
       auto const& details = failure.Outermost();

@@ -41,7 +41,7 @@ class ClientAssertionCredential::Impl {
   ClientAssertionCredentialOptions options_;
   ConfidentialClient client_;
   PerProcess<State> state_;
-  TokenCache cache_;
+  TokenCache cache_{RandomOr(options_.Random)};
   BindingLife life_;
   IneligibleTenants ineligible_;
   /// Last, so that it ends first: its jobs use all of the above.
@@ -157,7 +157,7 @@ AccessToken ClientAssertionCredential::Impl::Exchange(
   if (token.Binding) {
     token.Attested = assertion.Attested;
     // Leg 1 rotates its certificate by itself: follow it before the one at hand ends.
-    token.RefreshOn = std::min(token.RefreshOn, RotateOn(options_.Time->Now(), token.Binding->NotAfter()));
+    token.RefreshOn = std::min(token.RefreshOn, RotationDueOn(options_.Time->Now(), token.Binding->NotAfter()));
   }
   return token;
 }

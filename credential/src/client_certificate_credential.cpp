@@ -106,7 +106,7 @@ class ClientCertificateCredential::Impl {
   std::atomic<Clock::SystemTime::rep> nextLook_{0};
   /// The current one was refused: the next token is asked for with a newer one, if there is one.
   std::atomic<bool> looksFirst_{false};
-  TokenCache cache_;
+  TokenCache cache_{RandomOr(options_.Random)};
   BindingLife life_;
   IneligibleTenants ineligible_;
   /// Last, so that it ends first: its jobs use all of the above.

@@ -90,7 +90,7 @@ class ManagedIdentityCredential::Impl {
   ServiceClient client_;
   ImdsClient imds_;
   std::shared_ptr<AttestationCache> attestation_;
-  TokenCache cache_;
+  TokenCache cache_{RandomOr(options_.Random)};
   BindingLife life_;
   BindingSource bindings_;
   /// Whether the last reason to fall back was one that may go by itself.
@@ -130,8 +130,8 @@ BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
   auto store = options_.Store ? gsl::make_not_null(options_.Store) : MakeMemoryBindingStore();
   std::string const name = settings_.ImdsEndpoint + " " + options_.Identity.ToString() +
                            (options_.Attest ? " attested " : " ") + std::string{ToString(options_.MinimumStrength)};
-  return {std::move(keys),          attestation_,      std::move(store), name,
-          options_.MinimumStrength, settings_.KeyName, options_.Time,    options_.Log};
+  return {std::move(keys),   attestation_,  std::move(store),          name,        options_.MinimumStrength,
+          settings_.KeyName, options_.Time, RandomOr(options_.Random), options_.Log};
 }
 
 void ManagedIdentityCredential::Impl::Check(TokenRequest const& request) const {

@@ -26,13 +26,16 @@ Seconds UntilNextSeenAtRandom(Seconds earliest, Seconds latest, double whichPeri
 WallTime DueOn(WallTime from, WallTime earliest, WallTime latest, Renewal renewal, RandomNumbers const& random) {
   if (earliest <= from) return earliest;
   Seconds const first = earliest - from;
-  Seconds const last = std::max(latest, earliest) - from;
+  // What is wanted soon is not put off for hours because it could wait.
+  Seconds const last = std::clamp<WallDuration>(latest - from, earliest - from, 2 * (earliest - from));
   if (renewal == Renewal::Next) return from + Exactly(Between(first, last, random()));
   auto const whichPeriod = random();
   return from + Exactly(UntilNextSeenAtRandom(first, last, whichPeriod, random()));
 }
 
 }  // namespace
+
+RandomNumbers RandomOr(RandomNumbers const& given) { return given ? given : SystemRandomNumbers(); }
 
 RandomNumbers SystemRandomNumbers() {
   // Straight from the system: renewals are rare, and a generator with a state would be the same in each child of fork().
@@ -42,12 +45,16 @@ RandomNumbers SystemRandomNumbers() {
   };
 }
 
-WallTime RotateOn(WallTime issuedOn, WallTime notAfter, Renewal renewal, RandomNumbers const& random) {
-  auto const left = std::min<WallDuration>(std::chrono::hours{24}, (notAfter - issuedOn) / 2);
-  return DueOn(issuedOn, notAfter - left, notAfter - left / 2, renewal, random);
+WallTime RotationDueOn(WallTime issuedOn, WallTime notAfter) noexcept {
+  return notAfter - std::min<WallDuration>(std::chrono::hours{24}, (notAfter - issuedOn) / 2);
 }
 
-WallTime RefreshOn(
+WallTime ScheduleRotation(WallTime issuedOn, WallTime notAfter, Renewal renewal, RandomNumbers const& random) {
+  auto const due = RotationDueOn(issuedOn, notAfter);
+  return DueOn(issuedOn, due, due + (notAfter - due) / 2, renewal, random);
+}
+
+WallTime ScheduleRefresh(
     WallTime now, WallTime refreshOn, WallTime freshUntil, Renewal renewal, RandomNumbers const& random) {
   return DueOn(now, refreshOn, refreshOn + (freshUntil - refreshOn) / 2, renewal, random);
 }

@@ -26,6 +26,9 @@ using RandomNumbers = std::function<double()>;
 /// @throw std::runtime_error where the system has none to give
 RandomNumbers SystemRandomNumbers();
 
+/// The application's numbers, or else the system's.
+RandomNumbers RandomOr(RandomNumbers const& given);
+
 /// What is renewed.
 enum class Renewal {
   /// Nothing of its kind was there: the machine has just been started, or what it had was refused. Others may be in the
@@ -38,13 +41,18 @@ enum class Renewal {
 using WallTime = std::chrono::system_clock::time_point;
 using WallDuration = std::chrono::system_clock::duration;
 
-/// When the next certificate should be had. Due when less than 24 hours or less than half of its life remain, whichever is
-/// the shorter time (contract, section 8), at random until half of that remaining time is over.
-WallTime RotateOn(WallTime issuedOn, WallTime notAfter, Renewal renewal, RandomNumbers const& random);
+/// When the next certificate is due: when less than 24 hours or less than half of its life remain, whichever is the
+/// shorter time (contract, section 8).
+WallTime RotationDueOn(WallTime issuedOn, WallTime notAfter) noexcept;
+
+/// When the next certificate is asked for: when it is due, or later, at random until half of the time that remains then is
+/// over.
+WallTime ScheduleRotation(WallTime issuedOn, WallTime notAfter, Renewal renewal, RandomNumbers const& random);
 
 /// When the next token should be had: from `refreshOn`, which the service named or which is half of a long life, at
-/// random until half of the time up to `freshUntil` is over.
-WallTime RefreshOn(WallTime now, WallTime refreshOn, WallTime freshUntil, Renewal renewal, RandomNumbers const& random);
+/// random until half of the time up to `freshUntil` is over, and at the latest after twice the time up to `refreshOn`.
+WallTime ScheduleRefresh(
+    WallTime now, WallTime refreshOn, WallTime freshUntil, Renewal renewal, RandomNumbers const& random);
 
 /// How long to wait after so many failures (1 or more) to renew something that is still good for `left`: at random up to
 /// a minute after the first, then up to an hour, and never more than half of `left`. What is waited for is not missed

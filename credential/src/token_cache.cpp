@@ -4,8 +4,6 @@
 #include <functional>
 #include <utility>
 
-#include "renewal_schedule.hpp"
-
 namespace mtlspop {
 namespace {
 
@@ -48,8 +46,8 @@ std::vector<AccessToken> CopyForEachSlot(AccessToken const& token) {
   return copies;
 }
 
-/// How long to wait until trying again to refresh a token that has `left` to live.
-system_clock::duration RetryDelay(system_clock::duration left) noexcept {
+/// How long a caller who was told to refresh a token that has `left` to live has for it, before another one is told so.
+system_clock::duration RefreshLease(system_clock::duration left) noexcept {
   return std::clamp<system_clock::duration>(left / 8, std::chrono::milliseconds{100}, std::chrono::seconds{30});
 }
 
@@ -91,7 +89,7 @@ struct TokenCache::Entry {
   bool ClaimRefresh(TimePoint now) const noexcept {
     auto const time = now.time_since_epoch().count();
     auto next = NextTry.load(std::memory_order_relaxed);
-    auto const after = time + RetryDelay(UsableUntil - now).count();
+    auto const after = time + RefreshLease(UsableUntil - now).count();
     return time >= next && NextTry.compare_exchange_strong(next, after, std::memory_order_relaxed);
   }
 
@@ -106,9 +104,11 @@ struct TokenCache::Entry {
   TimePoint RefreshOn;
   /// Ticks of the system clock before which nobody tries to get a new token.
   mutable std::atomic<system_clock::rep> NextTry{0};
+  mutable std::atomic<int> FailedRefreshes{0};
 };
 
-TokenCache::TokenCache() : entries_(std::make_unique<Entries const>()) {}
+TokenCache::TokenCache(RandomNumbers random)
+    : random_(std::move(random)), entries_(std::make_unique<Entries const>()) {}
 
 TokenCache::Entry const* TokenCache::FindEntry(
     Entries const& entries, TokenRequest const& request, TokenRoute route, std::size_t hash) {
@@ -134,8 +134,11 @@ Freshness TokenCache::Find(TokenRequest const& request, TokenRoute route, TimePo
 }
 
 void TokenCache::Put(TokenRequest const& request, TokenRoute route, AccessToken const& token, TimePoint now) {
-  auto added = std::make_shared<Entry const>(request, route, token, now);
+  auto added = std::make_shared<Entry>(request, route, token, now);
   std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
+  bool const isNext = FindEntry(entries_.Value(), request, route, added->Hash) != nullptr;
+  added->RefreshOn =
+      ScheduleRefresh(now, added->RefreshOn, added->FreshUntil, isNext ? Renewal::Next : Renewal::First, random_);
   Entries entries;
   entries.reserve(entries_.Value().size() + 1);
   for (auto const& entry : entries_.Value()) {
@@ -172,12 +175,14 @@ void TokenCache::DropToken(Secret const& token) {
   if (entries.size() != entries_.Value().size()) Publish(std::move(entries));
 }
 
-void TokenCache::NoteFailedRefresh(TokenRequest const& request, TokenRoute route, TimePoint now) {
+void TokenCache::NoteFailedRefresh(
+    TokenRequest const& request, TokenRoute route, TimePoint now, std::optional<TimePoint> notBefore) {
   auto const hash = HashOf(request, route);
   entries_.Read([&](Entries const& entries, std::size_t) {
-    if (auto const* const entry = FindEntry(entries, request, route, hash)) {
-      entry->NextTry.store((now + RetryDelay(entry->UsableUntil - now)).time_since_epoch().count());
-    }
+    auto const* const entry = FindEntry(entries, request, route, hash);
+    if (entry == nullptr) return;
+    auto const next = now + RenewalRetryDelay(++entry->FailedRefreshes, entry->UsableUntil - now, random_);
+    entry->NextTry.store(std::max(next, notBefore.value_or(next)).time_since_epoch().count());
   });
 }
 

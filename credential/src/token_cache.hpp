@@ -17,6 +17,7 @@
 #include "mtlspop/credential/access_token.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "published.hpp"
+#include "renewal_schedule.hpp"
 
 namespace mtlspop {
 
@@ -56,7 +57,7 @@ class TokenCache final {
  public:
   using TimePoint = AccessToken::TimePoint;
 
-  TokenCache();
+  explicit TokenCache(RandomNumbers random);
 
   /// Looks the token up and copies it to `token`, unless the answer is `None`.
   Freshness Find(TokenRequest const& request, TokenRoute route, TimePoint now, AccessToken& token) const;
@@ -67,8 +68,10 @@ class TokenCache final {
   void Remove(TokenRequest const& request, TokenRoute route);
   /// Forgets this token, whatever it was asked for with.
   void DropToken(Secret const& token);
-  /// Says that a new token could not be had, so that the old one is given out for a while without trying.
-  void NoteFailedRefresh(TokenRequest const& request, TokenRoute route, TimePoint now);
+  /// Says that a new token could not be had, so that the old one is given out for a while without trying: as long as
+  /// `RenewalRetryDelay` has it, and until `notBefore`, where that is given.
+  void NoteFailedRefresh(
+      TokenRequest const& request, TokenRoute route, TimePoint now, std::optional<TimePoint> notBefore = std::nullopt);
 
   /// Forgets all tokens bound to this `x5t#S256`, or those of one tenant (as requests name it).
   void DropBinding(std::string_view x5tS256, std::optional<std::string_view> tenantId = std::nullopt);
@@ -91,6 +94,7 @@ class TokenCache final {
     std::mutex Mutex;
   };
 
+  RandomNumbers random_;
   PerProcess<Writing> writing_;
   /// By hash.
   Published<Entries> entries_;

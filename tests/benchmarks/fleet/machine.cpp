@@ -87,10 +87,10 @@ Schedule LibrarySchedule(RandomNumbers const& random) {
   return {
       "with jitter",
       [random](WallTime issuedOn, WallTime notAfter, Renewal renewal) {
-        return RotateOn(issuedOn, notAfter, renewal, random);
+        return ScheduleRotation(issuedOn, notAfter, renewal, random);
       },
       [random](WallTime now, WallTime refreshOn, WallTime freshUntil, Renewal renewal) {
-        return RefreshOn(now, refreshOn, freshUntil, renewal, random);
+        return ScheduleRefresh(now, refreshOn, freshUntil, renewal, random);
       },
       [random](int failures, WallDuration left) { return RenewalRetryDelay(failures, left, random); }};
 }

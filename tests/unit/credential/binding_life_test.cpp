@@ -146,7 +146,7 @@ class BindingLifeTest : public testing::Test {
   std::shared_ptr<ManualClock> time_ = std::make_shared<ManualClock>();
   LogLines lines_;
   std::vector<std::string> dropped_;
-  TokenCache cache_;
+  TokenCache cache_{[] { return 0.0; }};
   BindingLife life_;
 };
 

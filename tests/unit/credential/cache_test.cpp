@@ -48,10 +48,10 @@ TEST(TokenTimes, AbsurdLivesAreCut) {
 /// When less than 24 hours or less than half its life remains, whichever is the shorter time.
 TEST(Rotation, IsDueAtTheContractsTime) {
   std::chrono::system_clock::time_point const issued{1000h};
-  EXPECT_EQ(RotateOn(issued, issued + 8h), issued + 4h);
-  EXPECT_EQ(RotateOn(issued, issued + 8s), issued + 4s);
-  EXPECT_EQ(RotateOn(issued, issued + 7 * 24h), issued + 6 * 24h);
-  EXPECT_EQ(RotateOn(issued, issued + 48h), issued + 24h);
+  EXPECT_EQ(RotationDueOn(issued, issued + 8h), issued + 4h);
+  EXPECT_EQ(RotationDueOn(issued, issued + 8s), issued + 4s);
+  EXPECT_EQ(RotationDueOn(issued, issued + 7 * 24h), issued + 6 * 24h);
+  EXPECT_EQ(RotationDueOn(issued, issued + 48h), issued + 24h);
 }
 
 TEST(Cache, KeepsTokensApartByScopeTenantAndType) {
@@ -116,7 +116,7 @@ TEST(Cache, FailedBackgroundRefreshIsNoErrorAndIsTriedAgainAfterAWhile) {
   // Not at every call.
   for (int i = 0; i < 100; ++i) EXPECT_EQ(world.Get().Token, first.Token);
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
-  world.Time->Advance(31s);
+  world.Time->Advance(1min + 1s);
   EXPECT_EQ(world.Get().Token, first.Token);
   EXPECT_TRUE(Eventually([&] { return world.Cloud->Count(TokenPath) == 3; }));
 }

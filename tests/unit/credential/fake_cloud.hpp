@@ -191,6 +191,7 @@ struct ManagedIdentityWorld {
     Options.Keys = Keys;
     Options.Transport = Cloud;
     Options.Time = std::shared_ptr<Clock>{Time};
+    Options.Random = [] { return 0.0; };
     Options.Log = Lines->MakeLogger();
     Options.Environment = [this](char const* name) { return Environment.count(name) ? Environment.at(name) : ""; };
   }

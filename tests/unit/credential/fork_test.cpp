@@ -200,7 +200,7 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
   auto const parent = ::getpid();
   Event asked;
   Event mayAnswer;
-  TokenCache cache;
+  TokenCache cache{[] { return 0.0; }};
   BindingLife life{{BindingSupply::Renewable, *SystemClock().get(), Logger{}, [](std::string const&) {}}, cache};
   CachedTokens tokens{"test", SystemClock(), Logger{}, cache, life, [&](auto const&, auto, bool, auto const&) {
                         if (::getpid() == parent) {

@@ -48,7 +48,7 @@ TEST(RefusedBinding, LeavesNoTokenThatIsJustBeingCached) {
   auto const clock = std::make_shared<TellTaleClock>();
   std::atomic<int> fetched{0};
   std::function<void()> refuse;
-  TokenCache cache;
+  TokenCache cache{[] { return 0.0; }};
   BindingLife life{{BindingSupply::Renewable, *clock, Logger{}, [](std::string const&) {}}, cache};
   CachedTokens tokens{
       "test", std::shared_ptr<Clock>{clock}, Logger{}, cache, life, [&](auto const&, auto, bool, auto const&) {

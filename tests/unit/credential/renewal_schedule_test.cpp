@@ -25,29 +25,34 @@ double Hours(WallDuration duration) { return std::chrono::duration<double, std::
 
 TEST(RenewalSchedule, IsTheContractsWhereNothingIsRandom) {
   for (auto const renewal : {Renewal::First, Renewal::Next}) {
-    EXPECT_EQ(RotateOn(Start, Start + hours{8}, renewal, Zero), Start + hours{4});
-    EXPECT_EQ(RotateOn(Start, Start + hours{24 * 7}, renewal, Zero), Start + hours{24 * 6});
-    EXPECT_EQ(RefreshOn(Start, Start + hours{12}, Start + hours{23}, renewal, Zero), Start + hours{12});
+    EXPECT_EQ(ScheduleRotation(Start, Start + hours{8}, renewal, Zero), Start + hours{4});
+    EXPECT_EQ(ScheduleRotation(Start, Start + hours{24 * 7}, renewal, Zero), Start + hours{24 * 6});
+    EXPECT_EQ(ScheduleRefresh(Start, Start + hours{12}, Start + hours{23}, renewal, Zero), Start + hours{12});
   }
 }
 
 TEST(RenewalSchedule, TheNextRenewalIsNeverBeforeTheContractsTimeAndLeavesHalfOfWhatIsLeftThen) {
-  EXPECT_LT(RotateOn(Start, Start + hours{8}, Renewal::Next, AlmostOne), Start + hours{6});
-  EXPECT_GT(RotateOn(Start, Start + hours{8}, Renewal::Next, AlmostOne), Start + hours{6} - seconds{1});
-  EXPECT_LT(RotateOn(Start, Start + hours{24 * 7}, Renewal::Next, AlmostOne), Start + hours{24 * 6 + 12});
+  EXPECT_LT(ScheduleRotation(Start, Start + hours{8}, Renewal::Next, AlmostOne), Start + hours{6});
+  EXPECT_GT(ScheduleRotation(Start, Start + hours{8}, Renewal::Next, AlmostOne), Start + hours{6} - seconds{1});
+  EXPECT_LT(ScheduleRotation(Start, Start + hours{24 * 7}, Renewal::Next, AlmostOne), Start + hours{24 * 6 + 12});
   EXPECT_LT(
-      RefreshOn(Start, Start + hours{12}, Start + hours{23}, Renewal::Next, AlmostOne),
+      ScheduleRefresh(Start, Start + hours{12}, Start + hours{23}, Renewal::Next, AlmostOne),
       Start + hours{17} + minutes{30});
 }
 
+TEST(RenewalSchedule, WhatIsWantedSoonIsNotPutOffForLong) {
+  EXPECT_LT(
+      ScheduleRefresh(Start, Start + minutes{5}, Start + hours{23}, Renewal::Next, AlmostOne), Start + minutes{10});
+}
+
 TEST(RenewalSchedule, TheFirstRenewalComesAtAnyTimeOfThePeriod) {
-  EXPECT_GE(RotateOn(Start, Start + hours{8}, Renewal::First, AlmostOne), Start);
-  EXPECT_LT(RotateOn(Start, Start + hours{8}, Renewal::First, AlmostOne), Start + seconds{1});
+  EXPECT_GE(ScheduleRotation(Start, Start + hours{8}, Renewal::First, AlmostOne), Start);
+  EXPECT_LT(ScheduleRotation(Start, Start + hours{8}, Renewal::First, AlmostOne), Start + seconds{1});
 }
 
 TEST(RenewalSchedule, WhatIsDueAlreadyStaysSo) {
-  EXPECT_EQ(RefreshOn(Start, Start - hours{1}, Start, Renewal::Next, AlmostOne), Start - hours{1});
-  EXPECT_EQ(RotateOn(Start, Start - hours{8}, Renewal::First, AlmostOne), Start - hours{4});
+  EXPECT_EQ(ScheduleRefresh(Start, Start - hours{1}, Start, Renewal::Next, AlmostOne), Start - hours{1});
+  EXPECT_EQ(ScheduleRotation(Start, Start - hours{8}, Renewal::First, AlmostOne), Start - hours{4});
 }
 
 // 20,000 machines of one minute, hour by hour: the fleet asks evenly from the first hour on.
@@ -57,7 +62,7 @@ TEST(RenewalSchedule, AFleetOfOneMinuteAsksAtAnEvenRate) {
   for (int machine = 0; machine < 20'000; ++machine) {
     auto renewal = Renewal::First;
     for (auto issued = Start; issued < Start + hours{48};) {
-      issued = RotateOn(issued, issued + hours{8}, renewal, random);
+      issued = ScheduleRotation(issued, issued + hours{8}, renewal, random);
       renewal = Renewal::Next;
       if (issued < Start + hours{48}) ++inHour.at(static_cast<std::size_t>(Hours(issued - Start)));
     }
