@@ -67,7 +67,7 @@ ManagedIdentityCapabilities GetManagedIdentityCapabilities(
   auto const keys = options.Keys ? gsl::make_not_null(options.Keys) : MakeDefaultKeyProvider();
   ImdsClient const imds{
       {settings.ImdsEndpoint, options.Identity, settings.ImdsEndpointSource, options.CapabilityDiscoveryTimeout},
-      ServiceClient{transport, options.Time, options.Log}};
+      ServiceClient{transport, options.Time, RandomOr(options.Random), options.Log}};
 
   ManagedIdentityCapabilities capabilities;
   capabilities.HighestStrength = keys->HighestStrength();

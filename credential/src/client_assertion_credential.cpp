@@ -54,7 +54,8 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
           options_,
           options_.ClientId,
           options_.ClientCapabilities,
-          ConfidentialClient::MakeServiceClient(options_.Transport, options_.Time, options_.Log)),
+          ConfidentialClient::MakeServiceClient(
+              options_.Transport, options_.Time, RandomOr(options_.Random), options_.Log)),
       life_(
           {BindingSupply::Renewable, *options_.Time.get(), options_.Log,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},

@@ -119,7 +119,8 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
           options_,
           options_.ClientId,
           options_.ClientCapabilities,
-          ConfidentialClient::MakeServiceClient(options_.Transport, options_.Time, options_.Log)),
+          ConfidentialClient::MakeServiceClient(
+              options_.Transport, options_.Time, RandomOr(options_.Random), options_.Log)),
       life_(
           {BindingSupply::Fixed, *clock_, options_.Log,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},

@@ -23,8 +23,9 @@ ConfidentialClient::ConfidentialClient(
 ServiceClient ConfidentialClient::MakeServiceClient(
     std::shared_ptr<HttpTransport> const& transport,
     gsl::not_null<std::shared_ptr<Clock>> const& clock,
+    RandomNumbers const& random,
     Logger const& log) {
-  return ServiceClient{transport ? gsl::make_not_null(transport) : DefaultHttpTransport(), clock, log};
+  return ServiceClient{transport ? gsl::make_not_null(transport) : DefaultHttpTransport(), clock, random, log};
 }
 
 AccessToken ConfidentialClient::RequestToken(

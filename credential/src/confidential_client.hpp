@@ -36,6 +36,7 @@ class ConfidentialClient final {
   static ServiceClient MakeServiceClient(
       std::shared_ptr<HttpTransport> const& transport,
       gsl::not_null<std::shared_ptr<Clock>> const& clock,
+      RandomNumbers const& random,
       Logger const& log);
 
   AccessToken RequestToken(

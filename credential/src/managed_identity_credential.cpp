@@ -22,7 +22,7 @@ namespace {
 
 ServiceClient MakeClient(ManagedIdentityCredentialOptions const& options) {
   auto transport = options.Transport ? options.Transport : DefaultHttpTransport().get();
-  return ServiceClient{gsl::make_not_null(std::move(transport)), options.Time, options.Log};
+  return ServiceClient{gsl::make_not_null(std::move(transport)), options.Time, RandomOr(options.Random), options.Log};
 }
 
 std::shared_ptr<AttestationCache> MakeAttestation(

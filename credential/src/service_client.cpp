@@ -192,7 +192,7 @@ ServiceResponse ServiceClient::SendUntil(
     Progress::Report(
         {request.Name, request.Target.GetOrigin().ToString(), request.CorrelationId, attempt, before, begun, clock_});
     log_.Write(LogLevel::Debug, "retry", {{"request", request.Name}, {"after_seconds", std::int64_t{delay->count()}}});
-    clock_->Sleep(*delay, context);
+    clock_->Sleep(WithJitter(*delay, random_), context);
   }
 }
 

@@ -1,4 +1,5 @@
 // Section 8 of the wire contract: cache, background refresh, rotation, single flight.
+#include <atomic>
 #include <future>
 #include <thread>
 #include <vector>
@@ -155,6 +156,31 @@ TEST(Cache, ShortLivedTokensAreServedAndRefreshedInTheBackground) {
   world.Time->Advance(200ms);
   EXPECT_EQ(world.Get().Token, first.Token);
   EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
+}
+
+/// Machines of one deployment must not come back together.
+TEST(Rotation, ComesAtARandomTimeAfterItIsDueAndTheFirstOneAtAnyTime) {
+  ManagedIdentityWorld world;
+  // Period and moment of the first: (1 - 0.5) of the shortest period, which is four hours. Then half way to six.
+  auto const numbers = std::make_shared<std::vector<double>>(std::vector<double>{0, 0.5});
+  world.Options.Random = [numbers, next = std::make_shared<std::atomic<std::size_t>>(0)] {
+    auto const index = (*next)++;
+    return index < numbers->size() ? numbers->at(index) : 0.5;
+  };
+  auto const first = world.Get();
+  world.Time->Advance(2h - 1min);
+  EXPECT_EQ(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 1);
+  world.Time->Advance(2min);
+  world.Get();
+  EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() != first.Binding->X5tS256(); }));
+  auto const second = world.Get();
+  world.Time->Advance(4h + 50min);
+  EXPECT_EQ(world.Get().Binding->X5tS256(), second.Binding->X5tS256());
+  EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
+  world.Time->Advance(11min);
+  world.Get();
+  EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() != second.Binding->X5tS256(); }));
 }
 
 /// A token that a caller holds stays usable, with its own certificate, across a rotation.
