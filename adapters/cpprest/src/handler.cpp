@@ -94,6 +94,7 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
   pipeline.Binding = options.Binding;
   pipeline.Memory = std::move(options.Memory);
   pipeline.Retry = std::move(options.Retry);
+  pipeline.Time = std::move(options.Time);
   pipeline.Log = std::move(options.Log);
   auto sending = std::make_shared<Sending const>(Sending{
       MakeBoundPipeline(std::move(credential), std::move(transport), std::move(pipeline)),

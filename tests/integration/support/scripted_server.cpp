@@ -29,6 +29,12 @@ int RefuseEverything(int, X509_STORE_CTX* context) {
   return 0;
 }
 
+/// What `ScriptedTls::RefusesNext` says, in place of all checks of the chain.
+int RefuseAsTold(X509_STORE_CTX* context, void* refusesNext) {
+  if (!(*static_cast<std::function<bool()> const*>(refusesNext))()) return 1;
+  return RefuseEverything(0, context);
+}
+
 /// Gives every ticket a number, so that a test can see whether one was used twice.
 int NumberTicket(SSL* ssl, void*) {
   static std::atomic<std::uint64_t> next{0};
@@ -122,6 +128,10 @@ std::shared_ptr<SSL_CTX> ScriptedServer::MakeContext() const {
   SSL_CTX_set_verify(
       raw, tls.Ask == AskInHandshake::Yes ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
       tls.RefuseClientCertificates ? &RefuseEverything : &AcceptAnything);
+  if (tls.RefusesNext) {
+    auto* const refusesNext = const_cast<std::function<bool()>*>(&tls.RefusesNext);
+    SSL_CTX_set_cert_verify_callback(raw, &RefuseAsTold, refusesNext);
+  }
   for (auto* const authority : tls.AdvertisedAuthorities) SSL_CTX_add_client_CA(raw, authority);
   return context;
 }

@@ -82,6 +82,8 @@ struct ScriptedTls {
   AskInHandshake Ask = AskInHandshake::No;
   /// Answers every client certificate with a fatal alert. Otherwise all are accepted, and noted.
   bool RefuseClientCertificates = false;
+  /// The same for one handshake at a time: asked for each certificate, on the connection's thread. Empty for never.
+  std::function<bool()> RefusesNext;
   /// Certificates whose subjects are named as the acceptable authorities.
   std::vector<X509*> AdvertisedAuthorities;
   /// Called on the connection's thread where the first handshake failed, with the client's alert or "".

@@ -24,6 +24,7 @@
 
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/policies/bound_call.hpp"
+#include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
 namespace mtlspop::cpprest {
@@ -46,6 +47,8 @@ struct HandlerOptions {
   std::optional<TokenBinding> Binding;
   RetryOptions Retry;
   ResourceMemoryOptions Memory;
+  /// For the waits between attempts.
+  std::shared_ptr<Clock> Time = SystemClock();
   /// One line for each attempt.
   Logger Log = Logger::FromEnvironment();
   /// The configuration of the client, since a handler cannot see it. `AddHandler` and `MakeClient` set it.

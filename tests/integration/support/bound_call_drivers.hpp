@@ -1,0 +1,172 @@
+#pragma once
+
+/// @file
+/// The table of `BoundCall` over real sockets, for everything that drives it. A driver's test says how a request is sent:
+///
+/// @code
+/// INSTANTIATE_TEST_SUITE_P(
+///     MyFramework, BoundCallDriver, testing::ValuesIn(DrivenRows({"MyFramework", needs, [](DriverSetup const& setup) {...}})),
+///     NameOfDrivenRow);
+/// @endcode
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mtlspop/transport/http_transport.hpp"
+#include "support/bound_call_credential.hpp"
+#include "support/bound_call_resource.hpp"
+#include "support/bound_call_table.hpp"
+#include "support/manual_clock.hpp"
+
+namespace mtlspop::test {
+
+/// What a driver is made with.
+struct DriverSetup {
+  std::shared_ptr<TokenCredential> Credential;
+  std::shared_ptr<HttpTransport> Transport;
+  std::shared_ptr<Clock> Time;
+  BoundCallOptions Options;
+};
+
+/// Sends this request, with a body of `DrivenBody` where there is one. Returns the status, as a text, or the name of the
+/// code of the error.
+using DriverSend = std::function<std::string(std::string const& method, std::string const& url, TableBody body)>;
+
+inline constexpr char const* DrivenBody = "the body of the request";
+
+struct DriverKind {
+  /// The needs of rows that it meets.
+  Needs Meets;
+  std::function<DriverSend(DriverSetup const& setup)> Make;
+};
+
+struct DrivenRow {
+  DriverKind Driver;
+  BoundCallRow Row;
+};
+
+inline std::ostream& operator<<(std::ostream& stream, DrivenRow const& row) { return stream << row.Row; }
+
+/// The rows that make sense with `driver`.
+inline std::vector<DrivenRow> DrivenRows(DriverKind const& driver) {
+  std::vector<DrivenRow> rows;
+  for (auto const& row : AllBoundCallRows()) {
+    auto const meets = (driver.Meets.Learning || !row.Needs.Learning) && (driver.Meets.Retry || !row.Needs.Retry) &&
+                       (driver.Meets.OnceBody || !row.Needs.OnceBody) && (driver.Meets.Binding || !row.Needs.Binding);
+    if (meets) rows.push_back({driver, row});
+  }
+  return rows;
+}
+
+inline std::string NameOfDrivenRow(testing::TestParamInfo<DrivenRow> const& row) { return row.param.Row.Name; }
+
+/// The names of the tokens in the decisions "send NAME;".
+inline std::vector<std::string> TokensSentBy(std::string const& decisions) {
+  std::vector<std::string> tokens;
+  std::string const verb = "send ";
+  for (auto at = decisions.find(verb); at != std::string::npos; at = decisions.find(verb, at)) {
+    at += verb.size();
+    tokens.push_back(decisions.substr(at, decisions.find(';', at) - at));
+  }
+  return tokens;
+}
+
+class BoundCallDriver : public testing::TestWithParam<DrivenRow> {
+ protected:
+  BoundCallDriver() {
+    setup_.Credential = credential_;
+    setup_.Transport = MakeTransport(authority_);
+    setup_.Time = clock_;
+    setup_.Options = GetParam().Row.Options;
+    setup_.Options.Retry.Random = [] { return 0.5; };
+    setup_.Options.Memory.Random = [] { return 0.5; };
+    send_ = GetParam().Driver.Make(setup_);
+  }
+
+  static std::shared_ptr<HttpTransport> MakeTransport(TestCertificateAuthority const& authority) {
+    TransportOptions options;
+    options.Tls.Trust.CaPem = authority.CertificatePem();
+    options.Proxy.UseEnvironment = false;
+    return MakeHttpTransport(std::move(options));
+  }
+
+  std::shared_ptr<BindingCertificate const> MakeBinding(int number) {
+    auto binding = ToBinding(authority_.IssueForClient("binding " + std::to_string(number)));
+    bindings_.push_back(binding->X5tS256());
+    return binding;
+  }
+
+  /// The tokens of the requests that arrive: all that are sent, but for those whose handshake is refused.
+  static std::vector<std::string> TokensArriving(TableCall const& call, std::string const& decisions) {
+    auto tokens = TokensSentBy(decisions);
+    for (std::size_t i = std::min(tokens.size(), call.Script.size()); i-- > 0;) {
+      if (call.Script[i].What != Came::Kind::CertificateRefused) continue;
+      tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    return tokens;
+  }
+
+  /// The name of the token that `arrived` carries, after checking that everything else fits it.
+  std::string TokenOf(TableResource::Arrived const& arrived, TableCall const& call) const {
+    auto const& [request, x5tS256] = arrived;
+    auto const field = request.Get("Authorization");
+    if (field.empty()) {
+      EXPECT_EQ(x5tS256, "");
+      return request.Method == call.Method && call.Body == TableBody::None ? "nothing" : "question";
+    }
+    EXPECT_EQ(request.Method, call.Method);
+    EXPECT_EQ(request.Body, call.Body == TableBody::None ? "" : DrivenBody);
+    EXPECT_EQ(request.Count("Authorization"), 1U);
+    AccessToken token;
+    token.Token = Secret{field.substr(field.find(' ') + 1)};
+    auto name = TableCredential::NameOf(token);
+    auto const kind = name.substr(name.find('/') + 1);
+    auto const isBound = kind.find("bearer") == std::string::npos;
+    auto const number = kind[1] - '1';
+    EXPECT_EQ(field.rfind(isBound ? "mtls_pop " : "Bearer ", 0), 0U) << field;
+    EXPECT_EQ(request.Get("x-ms-tokenboundauth"), isBound ? "true" : "");
+    EXPECT_EQ(x5tS256, isBound ? bindings_.at(static_cast<std::size_t>(number)) : "");
+    return name;
+  }
+
+  std::vector<std::string> TakeTokens(TableCall const& call) {
+    std::vector<std::string> tokens;
+    for (auto const& arrived : resource_.TakeRequests()) tokens.push_back(TokenOf(arrived, call));
+    return tokens;
+  }
+
+  TestCertificateAuthority authority_;
+  TableResource resource_{authority_.IssueForLoopback()};
+  std::vector<std::string> bindings_;
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<TableCredential> credential_ = std::make_shared<TableCredential>(
+      GetParam().Row.Credential, clock_, [this](int number) { return MakeBinding(number); });
+  DriverSetup setup_;
+  DriverSend send_;
+};
+
+TEST_P(BoundCallDriver, Follows) {
+  for (auto const& call : GetParam().Row.Calls) {
+    clock_->Advance(call.After);
+    resource_.Play(call.Script);
+    auto const connections = resource_.Connections();
+    EXPECT_EQ(
+        send_(call.Method, resource_.Url("/a"), call.Body),
+        call.Error.empty() ? std::to_string(call.Status) : call.Error);
+    EXPECT_TRUE(resource_.HasPlayedAll());
+    EXPECT_THAT(TakeTokens(call), testing::ElementsAreArray(TokensArriving(call, call.Decisions))) << call.Decisions;
+    EXPECT_THAT(credential_->TakeRefusals(), testing::ElementsAreArray(call.Refusals));
+    EXPECT_EQ(credential_->TakeFetched(), call.Fetched);
+    if (call.Connections >= 0) {
+      EXPECT_EQ(resource_.Connections() - connections, static_cast<std::size_t>(call.Connections));
+    }
+  }
+}
+
+}  // namespace mtlspop::test
