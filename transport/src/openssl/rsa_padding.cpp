@@ -60,17 +60,18 @@ std::vector<std::uint8_t> EncodeDigestInfo(DigestAlgorithm algorithm, gsl::span<
       algorithm == DigestAlgorithm::Sha256   ? 1
       : algorithm == DigestAlgorithm::Sha384 ? 2
                                              : 3);
-  Bytes info{0x30,  static_cast<std::uint8_t>(17 + length),
-             0x30,  0x0d,
-             0x06,  0x09,
-             0x60,  0x86,
-             0x48,  0x01,
-             0x65,  0x03,
-             0x04,  0x02,
-             arc,   0x05,
-             0x00,  0x04,
-             length};
-  info.insert(info.end(), digest.begin(), digest.end());
+  std::array<std::uint8_t, 19> const head{0x30,  static_cast<std::uint8_t>(17 + length),
+                                          0x30,  0x0d,
+                                          0x06,  0x09,
+                                          0x60,  0x86,
+                                          0x48,  0x01,
+                                          0x65,  0x03,
+                                          0x04,  0x02,
+                                          arc,   0x05,
+                                          0x00,  0x04,
+                                          length};
+  Bytes info(head.size() + length);
+  std::copy(digest.begin(), digest.end(), std::copy(head.begin(), head.end(), info.begin()));
   return info;
 }
 
