@@ -22,35 +22,50 @@ bool MemoryBody::TryRewind() {
   return true;
 }
 
+namespace {
+
+/// Makes room for `size` bytes in all. What was there is moved and overwritten: it may be a token.
+void Grow(std::string& text, std::size_t size) {
+  if (size > text.capacity()) {
+    std::string larger;
+    larger.reserve(std::max(size, 2 * text.capacity()));
+    larger = text;
+    Cleanse(text);
+    text.swap(larger);
+  }
+  text.resize(size);
+}
+
+}  // namespace
+
 std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& context) {
   constexpr std::size_t step = 16 * 1024;
   std::string text;
   auto const length = stream.Length();
-  auto const tooLarge = [limit] {
-    return Error{ErrorDetails{
-        errors::BufferedBodyLimitExceeded,
-        "The body is larger than the " + std::to_string(limit) + " bytes that may be buffered",
-        "Read it as a stream, or raise TransportLimits::BufferedBodyBytes"}};
+  auto const refuse = [&](bool isTooLarge) {
+    if (isTooLarge) {
+      Cleanse(text);
+      throw Error{ErrorDetails{
+          errors::BufferedBodyLimitExceeded,
+          "The body is larger than the " + std::to_string(limit) + " bytes that may be buffered",
+          "Read it as a stream, or allow more (BufferedBodyBytes, or the argument of ReadToEnd)"}};
+    }
   };
-  if (length && *length > limit) {
-    throw tooLarge();
-  }
-  // A known length is believed only so far: memory grows with what really comes.
-  std::size_t room = length ? static_cast<std::size_t>(std::min<std::uint64_t>(*length, step)) : std::size_t{1024};
+  refuse(length && *length > limit);
+  // A known length is believed only so far: memory grows with what really comes. One byte more shows the end.
+  std::size_t room = length ? static_cast<std::size_t>(std::min<std::uint64_t>(*length, step)) + 1 : std::size_t{1024};
   for (;;) {
     auto const used = text.size();
-    text.resize(used + std::max<std::size_t>(room, 1));
+    Grow(text, used + room);
     auto const count = stream.Read(
         gsl::span<std::uint8_t>{reinterpret_cast<std::uint8_t*>(text.data()) + used, text.size() - used}, context);
     text.resize(used + count);
     if (count == 0) {
       return text;
     }
-    if (text.size() > limit) {
-      throw tooLarge();
-    }
+    refuse(text.size() > limit);
     room = length && *length > text.size()
-               ? static_cast<std::size_t>(std::min<std::uint64_t>(*length - text.size(), step))
+               ? static_cast<std::size_t>(std::min<std::uint64_t>(*length - text.size(), step)) + 1
                : (length ? 1 : step);
   }
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "mtlspop/transport/secret.hpp"
+
 namespace mtlspop {
 namespace {
 
@@ -9,7 +11,26 @@ constexpr char ToLower(char character) noexcept {
   return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
 }
 
+/// Fields whose values are credentials.
+bool IsSecret(std::string_view name) noexcept {
+  return EqualsIgnoreCase(name, "authorization") || EqualsIgnoreCase(name, "proxy-authorization") ||
+         EqualsIgnoreCase(name, "x-ms-authorization-auxiliary");
+}
+
+void CleanseSecret(Headers::Field& field) noexcept {
+  if (IsSecret(field.first)) {
+    Cleanse(field.second);
+  }
+}
+
 }  // namespace
+
+Headers& Headers::operator=(Headers other) noexcept {
+  fields_.swap(other.fields_);
+  return *this;
+}
+
+Headers::~Headers() { std::for_each(fields_.begin(), fields_.end(), &CleanseSecret); }
 
 bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept {
   return left.size() == right.size() &&
@@ -23,13 +44,23 @@ void Headers::Set(std::string_view name, std::string value) {
     fields_.emplace_back(std::string{name}, std::move(value));
     return;
   }
+  std::for_each(fields_.begin(), fields_.end(), [&](Field& field) {
+    if (sameName(field)) {
+      CleanseSecret(field);
+    }
+  });
   first->second = std::move(value);
   fields_.erase(std::remove_if(first + 1, fields_.end(), sameName), fields_.end());
 }
 
 bool Headers::Remove(std::string_view name) {
-  auto const end = std::remove_if(
-      fields_.begin(), fields_.end(), [name](Field const& field) { return EqualsIgnoreCase(field.first, name); });
+  auto const end = std::remove_if(fields_.begin(), fields_.end(), [name](Field& field) {
+    bool const same = EqualsIgnoreCase(field.first, name);
+    if (same) {
+      CleanseSecret(field);
+    }
+    return same;
+  });
   bool const found = end != fields_.end();
   fields_.erase(end, fields_.end());
   return found;

@@ -40,7 +40,8 @@ constexpr std::size_t ShortestChunkedBody = 5;
 
 class Http1Parser::Impl final : public http::basic_parser<false> {
  public:
-  Impl(TransportLimits const& limits, std::string_view method) : limits_(limits), isHead_(method == "HEAD") {
+  Impl(TransportLimits const& limits, std::string_view method)
+      : limits_(limits), isConnect_(method == "CONNECT"), isHead_(method == "HEAD" || isConnect_) {
     // Our own limits come first, with errors that name the option.
     header_limit(static_cast<std::uint32_t>(
         std::min<std::size_t>(limits.HeaderBytes + 1024, std::numeric_limits<std::uint32_t>::max())));
@@ -75,6 +76,9 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
   void on_finish_impl(error_code&) override {}
 
   void NoteContentLength(string_view value);
+  std::size_t Put(gsl::span<std::uint8_t const> bytes);
+  bool IsReadOtherwise(gsl::span<std::uint8_t const> bytes) const noexcept;
+  std::string Rewrite(std::string_view head) const;
   void CheckPartOfHead(gsl::span<std::uint8_t const> bytes) const;
   void CheckPartOfChunk(gsl::span<std::uint8_t const> bytes);
   [[noreturn]] void ThrowLineLimit() const;
@@ -83,6 +87,7 @@ class Http1Parser::Impl final : public http::basic_parser<false> {
 
   /// By value: an answer may outlive the transport whose options these were.
   TransportLimits limits_;
+  bool isConnect_;
   bool isHead_;
   bool headDone_ = false;
   bool isHttp11_ = false;
@@ -214,14 +219,17 @@ std::size_t Http1Parser::Impl::ParseHead(gsl::span<std::uint8_t const> bytes) {
   if (!std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(compared), start.begin())) {
     ThrowMalformed("it does not begin with HTTP/1");
   }
-  error_code ec;
-  auto const rest = bytes.subspan(headUsed_);
-  headUsed_ += put(boost::asio::const_buffer{rest.data(), rest.size()}, ec);
-  if (ec && ec != http::error::need_more) {
-    if (ec == http::error::header_limit) {
-      CheckPartOfHead(bytes);
+  if (IsReadOtherwise(bytes)) {
+    constexpr std::string_view end = "\r\n\r\n";
+    std::string_view const text{reinterpret_cast<char const*>(bytes.data()), bytes.size()};
+    auto const found = text.find(end);
+    if (found != std::string_view::npos) {
+      headUsed_ = found + end.size();
+      auto const rewritten = Rewrite(text.substr(0, headUsed_));
+      static_cast<void>(Put({reinterpret_cast<std::uint8_t const*>(rewritten.data()), rewritten.size()}));
     }
-    ThrowMalformed(ec.message());
+  } else {
+    headUsed_ += Put(bytes.subspan(headUsed_));
   }
   if (!is_header_done()) {
     CheckPartOfHead(bytes);
@@ -231,6 +239,52 @@ std::size_t Http1Parser::Impl::ParseHead(gsl::span<std::uint8_t const> bytes) {
     CheckPartOfHead(bytes.subspan(0, headUsed_));
   }
   return headUsed_;
+}
+
+/// Hands `bytes` to Beast. Returns how many it used.
+std::size_t Http1Parser::Impl::Put(gsl::span<std::uint8_t const> bytes) {
+  error_code ec;
+  auto const used = put(boost::asio::const_buffer{bytes.data(), bytes.size()}, ec);
+  if (ec && ec != http::error::need_more) {
+    if (ec == http::error::header_limit) {
+      CheckPartOfHead(bytes);
+    }
+    ThrowMalformed(ec.message());
+  }
+  return used;
+}
+
+/// Whether Beast is stricter than safety needs: a status line without the space behind its code leaves nothing open
+/// (servers send it; RFC 9112 section 4 has the space before an absent reason), and a successful answer to CONNECT has no
+/// framing, whatever its fields say (RFC 9112 section 6.3, 2).
+bool Http1Parser::Impl::IsReadOtherwise(gsl::span<std::uint8_t const> bytes) const noexcept {
+  constexpr std::size_t afterCode = std::string_view{"HTTP/1.1 200"}.size();
+  if (bytes.size() < afterCode + 2) {
+    return false;
+  }
+  return (bytes[afterCode] == '\r' && bytes[afterCode + 1] == '\n') || (isConnect_ && bytes[afterCode - 3] == '2');
+}
+
+/// A whole header with the space, and without the framing of an answer to CONNECT.
+std::string Http1Parser::Impl::Rewrite(std::string_view head) const {
+  std::string rewritten;
+  rewritten.reserve(head.size() + 1);
+  bool left = true;
+  for (bool first = true; !head.empty(); first = false) {
+    auto const line = head.substr(0, head.find('\n') + 1);
+    head.remove_prefix(line.size());
+    auto const name = line.substr(0, line.find(':'));
+    bool const framing = EqualsIgnoreCase(name, "content-length") || EqualsIgnoreCase(name, "transfer-encoding");
+    bool const folded = line.front() == ' ' || line.front() == '\t';
+    left = folded ? left : !(isConnect_ && framing);
+    if (left) {
+      rewritten.append(line);
+    }
+    if (first && line.find(' ') == line.rfind(' ')) {
+      rewritten.insert(rewritten.size() - 2, 1, ' ');
+    }
+  }
+  return rewritten;
 }
 
 BodyFraming Http1Parser::Impl::Framing() const noexcept {

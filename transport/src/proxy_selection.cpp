@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
+#include <utility>
 
 #include "ip_address.hpp"
 #include "mtlspop/base/encoding.hpp"
@@ -43,9 +45,11 @@ Secret BasicAuthorization(std::string_view user, std::string_view password) {
 /// "[scheme://][user[:password]@]host[:port][/]". Without a scheme it is http, without a port 1080, as with curl.
 Proxy ParseProxy(std::string_view text, char const* source) {
   auto const refuse = [source](std::string const& why) {
-    return Error{ErrorDetails{
+    ErrorDetails details{
         errors::InvalidArgument, std::string{"The proxy given in "} + source + " cannot be used: " + why,
-        "Give http://host:port or https://host:port"}};
+        "Give http://host:port or https://host:port, or name the host in NO_PROXY"};
+    details.NothingSent = true;
+    return Error{std::move(details)};
   };
   auto const separator = text.find("://");
   std::string const scheme{separator == std::string_view::npos ? "http" : text.substr(0, separator)};
@@ -72,18 +76,6 @@ Proxy ParseProxy(std::string_view text, char const* source) {
     throw refuse(error.Details().What);
   }
   return proxy;
-}
-
-/// The first of `names` that is set and not empty.
-std::optional<Proxy> FromEnvironment(
-    ProxySelection::Environment const& environment, std::initializer_list<char const*> names) {
-  for (char const* const name : names) {
-    char const* const value = environment(name);
-    if (value != nullptr) {
-      return *value == '\0' ? std::nullopt : std::make_optional(ParseProxy(value, name));
-    }
-  }
-  return std::nullopt;
 }
 
 bool HasPrefix(gsl::span<unsigned char const> address, gsl::span<unsigned char const> network, std::size_t bits) {
@@ -114,7 +106,7 @@ bool IsInNetwork(gsl::span<std::uint8_t const> address, std::string_view entry) 
     if (!number) {
       return false;
     }
-    bits = static_cast<std::size_t>(std::stoul(std::string{digits}));
+    std::from_chars(digits.data(), digits.data() + digits.size(), bits);
   }
   return HasPrefix(address, *network, bits);
 }
@@ -156,12 +148,31 @@ bool IsDirect(std::vector<std::string> const& list, std::string_view host) {
   });
 }
 
+/// The first of `names` that is set, also where it is set to nothing.
+ProxySelection::Setting ProxySelection::FromEnvironment(
+    Environment const& environment, std::initializer_list<char const*> names) {
+  Setting setting;
+  for (char const* const name : names) {
+    char const* const value = environment(name);
+    if (value == nullptr) {
+      continue;
+    }
+    try {
+      setting.Usable = *value == '\0' ? std::nullopt : std::make_optional(ParseProxy(value, name));
+    } catch (Error const& error) {
+      setting.Unusable = error;
+    }
+    break;
+  }
+  return setting;
+}
+
 ProxySelection::ProxySelection(ProxyOptions const& options, Environment const& environment)
     : direct_(SplitNoProxy(options.NoProxy)) {
   if (!options.Url.empty()) {
-    forHttps_ = ParseProxy(options.Url, "ProxyOptions::Url");
+    forHttps_.Usable = ParseProxy(options.Url, "ProxyOptions::Url");
     if (!options.UserName.empty()) {
-      forHttps_->Authorization = BasicAuthorization(options.UserName, options.Password.Reveal());
+      forHttps_.Usable->Authorization = BasicAuthorization(options.UserName, options.Password.Reveal());
     }
     forHttp_ = forHttps_;
     return;
@@ -181,9 +192,15 @@ ProxySelection::ProxySelection(ProxyOptions const& options, Environment const& e
   }
 }
 
-Proxy const* ProxySelection::For(Origin const& origin) const noexcept {
-  auto const& proxy = origin.IsHttps() ? forHttps_ : forHttp_;
-  return proxy && !IsDirect(direct_, origin.Host) ? &*proxy : nullptr;
+Proxy const* ProxySelection::For(Origin const& origin) const {
+  auto const& setting = origin.IsHttps() ? forHttps_ : forHttp_;
+  if ((!setting.Usable && !setting.Unusable) || IsDirect(direct_, origin.Host)) {
+    return nullptr;
+  }
+  if (setting.Unusable) {
+    throw *setting.Unusable;
+  }
+  return &*setting.Usable;
 }
 
 }  // namespace mtlspop

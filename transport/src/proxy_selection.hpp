@@ -4,6 +4,7 @@
 /// Which proxy a request goes through, as curl decides it.
 
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,15 +29,23 @@ class ProxySelection final {
   /// The value of an environment variable, null where it is not set.
   using Environment = std::function<char const*(char const* name)>;
 
-  /// @throw Error `invalid_argument` for a proxy URL that cannot be used
+  /// @throw Error `invalid_argument` for a proxy URL in `options` that cannot be used
   ProxySelection(ProxyOptions const& options, Environment const& environment);
 
   /// Null for a direct connection. Good for as long as this object lives.
-  Proxy const* For(Origin const& origin) const noexcept;
+  /// @throw Error `invalid_argument` where the environment names a proxy for `origin` that cannot be used
+  Proxy const* For(Origin const& origin) const;
 
  private:
-  std::optional<Proxy> forHttps_;
-  std::optional<Proxy> forHttp_;
+  /// A proxy, none, or why it cannot be used: an error for those requests alone that would go through it.
+  struct Setting {
+    std::optional<Proxy> Usable;
+    std::optional<Error> Unusable;
+  };
+  static Setting FromEnvironment(Environment const& environment, std::initializer_list<char const*> names);
+
+  Setting forHttps_;
+  Setting forHttp_;
   std::vector<std::string> direct_;
 };
 

@@ -102,9 +102,15 @@ void Exchange::Deliver(Response& response) {
 std::unique_ptr<web::http::compression::decompress_provider> Exchange::DecompressorFor(Response const& response) const {
   auto const* const encoding = response.Fields.Find("Content-Encoding");
   if (!sending_->AcceptCompressed || encoding == nullptr) return nullptr;
-  return web::http::compression::details::get_decompressor_from_header(
-      utility::conversions::to_string_t(*encoding), web::http::compression::details::header_types::content_encoding,
-      request_.decompress_factories());
+  try {
+    return web::http::compression::details::get_decompressor_from_header(
+        utility::conversions::to_string_t(*encoding), web::http::compression::details::header_types::content_encoding,
+        request_.decompress_factories());
+  } catch (http_exception const& error) {
+    std::throw_with_nested(Error{
+        {errors::MalformedResponse, std::string{"the answer's Content-Encoding cannot be undone: "} + error.what(),
+         "Look at the server: it compresses in a way that the request did not ask for"}});
+  }
 }
 
 void Exchange::ReadBody(
@@ -112,10 +118,11 @@ void Exchange::ReadBody(
     http_response& answer,
     std::unique_ptr<web::http::compression::decompress_provider> decompressor) noexcept {
   auto const implementation = answer._get_impl();
-  auto const isDefaultStream = !request_._get_impl()->_response_stream().is_valid();
+  bool const inMemory = !request_._get_impl()->_response_stream().is_valid();
+  auto const limit = inMemory ? std::make_optional(sending_->BufferedBodyBytes) : std::nullopt;
   try {
-    ResponseBodyWriter writer{implementation->outstream(), isDefaultStream, std::move(decompressor),
-                              sending_->ChunkSize,         *observer_,      scheduler_};
+    ResponseBodyWriter writer{implementation->outstream(), limit,      std::move(decompressor),
+                              sending_->ChunkSize,         *observer_, scheduler_};
     auto const total = writer.Write(*response.Body, cancellable_, sending_->Timeout);
     implementation->_complete(total);
   } catch (...) {

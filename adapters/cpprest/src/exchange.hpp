@@ -21,6 +21,7 @@ struct Sending {
   std::chrono::microseconds Timeout;
   std::size_t ChunkSize;
   bool AcceptCompressed;
+  std::size_t BufferedBodyBytes;
   /// Null where cpprestsdk's own threads need no watching.
   std::shared_ptr<PoolWatch> Watch = PoolWatch::OfProcess();
 };

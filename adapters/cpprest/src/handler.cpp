@@ -99,7 +99,8 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
   auto sending = std::make_shared<Sending const>(Sending{
       MakeBoundPipeline(std::move(credential), std::move(transport), std::move(pipeline)),
       std::make_shared<ElasticWorkers>(), options.Config.timeout<std::chrono::microseconds>(),
-      options.Config.chunksize(), options.Config.request_compressed_response()});
+      options.Config.chunksize(), options.Config.request_compressed_response(),
+      options.BufferedBodyBytes});
   return std::make_shared<BoundHandler>(
       std::make_shared<SendingStage>(std::move(sending), options.Config.guarantee_order()));
 }

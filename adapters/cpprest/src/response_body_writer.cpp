@@ -1,10 +1,12 @@
 #include "response_body_writer.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 #include <utility>
 
 #include "await.hpp"
+#include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::cpprest {
 namespace {
@@ -12,17 +14,24 @@ namespace {
 // What one TLS record can hold (RFC 8446 section 5.1): more is rarely there at once.
 constexpr std::size_t RecordBytes = 16 * 1024;
 
+Error BrokenCompression(std::string const& why) {
+  return Error{
+      {errors::MalformedResponse, "the answer's compressed body cannot be unpacked: " + why,
+       "Look at the server, or at what stands between; without http_client_config::set_request_compressed_response "
+       "nobody compresses"}};
+}
+
 }  // namespace
 
 ResponseBodyWriter::ResponseBodyWriter(
     concurrency::streams::ostream const& stream,
-    bool isDefaultStream,
+    std::optional<std::size_t> bufferLimit,
     std::unique_ptr<web::http::compression::decompress_provider> decompressor,
     std::size_t chunkSize,
     TransferObserver& observer,
     pplx::scheduler_ptr scheduler)
     : buffer_(stream.streambuf()),
-      isDefaultStream_(isDefaultStream),
+      bufferLimit_(bufferLimit),
       decompressor_(std::move(decompressor)),
       chunkSize_(chunkSize),
       observer_(observer),
@@ -30,7 +39,8 @@ ResponseBodyWriter::ResponseBodyWriter(
 
 std::uint64_t ResponseBodyWriter::Write(BodyStream& body, Context const& context, Context::Clock::duration timeout) {
   auto const length = body.Length();
-  auto const inPlace = isDefaultStream_ && !decompressor_ && length;
+  auto const inPlace = bufferLimit_ && !decompressor_ && length;
+  if (inPlace) CheckLimit(*length);
   std::uint64_t total = 0;
   for (;;) {
     auto const piece = context.WithTimeout(timeout);
@@ -42,6 +52,7 @@ std::uint64_t ResponseBodyWriter::Write(BodyStream& body, Context const& context
     observer_.Report(web::http::message_direction::download, total);
     if (count == 0) break;
   }
+  if (member_ == Member::Begun) throw BrokenCompression("it ends in the middle");
   // The end is what gives the connection back to its pool.
   std::uint8_t rest = 0;
   if (inPlace) body.Read({&rest, 1}, context.WithTimeout(timeout));
@@ -78,6 +89,8 @@ std::size_t ResponseBodyWriter::ReadAndCopy(BodyStream& body, Context const& con
 
 void ResponseBodyWriter::Put(
     std::shared_ptr<std::vector<std::uint8_t>> const& bytes, std::size_t count, Context const& context) {
+  delivered_ += count;
+  CheckLimit(delivered_);
   observer_.Guard([&] {
     for (std::size_t done = 0; done < count;) {
       auto writing = buffer_.putn_nocopy(bytes->data() + done, count - done);
@@ -92,21 +105,52 @@ void ResponseBodyWriter::Put(
   });
 }
 
+void ResponseBodyWriter::CheckLimit(std::uint64_t total) const {
+  if (!bufferLimit_ || total <= *bufferLimit_) return;
+  throw Error{
+      {errors::BufferedBodyLimitExceeded,
+       "the answer's body is larger than the " + std::to_string(*bufferLimit_) + " bytes that may be held in memory",
+       "Have it written to a stream (http_request::set_response_stream), or raise HandlerOptions::BufferedBodyBytes"}};
+}
+
+// A gzip file is a series of members, each compressed by itself (RFC 1952 section 2.2). Other formats have one.
+void ResponseBodyWriter::BeginNextMember() {
+  if (member_ == Member::Ended) {
+    if (decompressor_->algorithm() != web::http::compression::builtin::algorithm::GZIP) {
+      throw BrokenCompression("something stands behind its end");
+    }
+    decompressor_->reset();
+  }
+  member_ = Member::Begun;
+}
+
 std::shared_ptr<std::vector<std::uint8_t>> ResponseBodyWriter::Decompress(
     std::vector<std::uint8_t> const& bytes, std::size_t count) {
   auto output = std::make_shared<std::vector<std::uint8_t>>(count * 3);
   std::size_t consumed = 0;
   std::size_t produced = 0;
-  for (bool done = false; !done;) {
-    if (produced == output->size()) output->resize(output->size() * 2);
-    std::size_t processed = 0;
-    auto const got = decompressor_->decompress(
-        bytes.data() + consumed, count - consumed, output->data() + produced, output->size() - produced,
-        web::http::compression::operation_hint::has_more, processed, done);
-    consumed += processed;
-    produced += got;
-    if (got == 0 && (processed == 0 || consumed == count)) break;
+  try {
+    // A full buffer may leave something behind in the decompressor.
+    while (consumed < count || (produced == output->size() && member_ == Member::Begun)) {
+      if (produced == output->size()) output->resize(output->size() * 2);
+      if (member_ != Member::Begun) BeginNextMember();
+      std::size_t processed = 0;
+      bool done = false;
+      auto const got = decompressor_->decompress(
+          bytes.data() + consumed, count - consumed, output->data() + produced, output->size() - produced,
+          web::http::compression::operation_hint::has_more, processed, done);
+      consumed += processed;
+      produced += got;
+      if (done) member_ = Member::Ended;
+      if (bufferLimit_) CheckLimit(delivered_ + produced);
+      if (!done && got == 0 && processed == 0) break;
+    }
+  } catch (Error const&) {
+    throw;
+  } catch (std::exception const& error) {
+    std::throw_with_nested(BrokenCompression(error.what()));
   }
+  if (consumed < count) throw BrokenCompression("the decompressor takes no more of it");
   output->resize(produced);
   return output;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <cpprest/http_msg.h>
@@ -14,10 +15,11 @@ namespace mtlspop::cpprest {
 /// Moves the body of an answer into the stream that the application reads it from.
 class ResponseBodyWriter final {
  public:
-  /// `isDefaultStream` says that the stream is cpprestsdk's own buffer and not one of the application's.
+  /// `bufferLimit` is what the body may come to, unpacked, where the stream is cpprestsdk's own buffer in memory; nothing
+  /// where it is one of the application's.
   ResponseBodyWriter(
       concurrency::streams::ostream const& stream,
-      bool isDefaultStream,
+      std::optional<std::size_t> bufferLimit,
       std::unique_ptr<web::http::compression::decompress_provider> decompressor,
       std::size_t chunkSize,
       TransferObserver& observer,
@@ -31,11 +33,17 @@ class ResponseBodyWriter final {
   std::size_t ReadInPlace(BodyStream& body, std::size_t size, Context const& context);
   std::size_t ReadAndCopy(BodyStream& body, Context const& context);
   void Put(std::shared_ptr<std::vector<std::uint8_t>> const& bytes, std::size_t count, Context const& context);
+  void CheckLimit(std::uint64_t total) const;
   std::shared_ptr<std::vector<std::uint8_t>> Decompress(std::vector<std::uint8_t> const& bytes, std::size_t count);
+  void BeginNextMember();
 
   concurrency::streams::streambuf<std::uint8_t> buffer_;
-  bool isDefaultStream_;
+  std::optional<std::size_t> bufferLimit_;
+  /// What went into the stream.
+  std::uint64_t delivered_ = 0;
   std::unique_ptr<web::http::compression::decompress_provider> decompressor_;
+  /// Where the unpacking stands: before, in and behind a compressed stream.
+  enum class Member { None, Begun, Ended } member_ = Member::None;
   std::size_t chunkSize_;
   TransferObserver& observer_;
   pplx::scheduler_ptr scheduler_;

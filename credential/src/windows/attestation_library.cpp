@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <exception>
 #include <iterator>
 #include <mutex>
@@ -232,7 +231,7 @@ void Resolve(LibraryFunctions& functions, HMODULE library, char const* name, Fun
 
 bool IsBlank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char character) {
-    return std::isspace(static_cast<unsigned char>(character)) != 0;
+    return character == ' ' || (character >= '\t' && character <= '\r');
   });
 }
 

@@ -238,6 +238,10 @@ std::size_t ScriptedConnection::WaitUntilClosed() {
 
 bool ScriptedConnection::WaitUntilReadable() { return !buffer_.empty() || TryFillBuffer(); }
 
+void ScriptedConnection::WriteBelowTls(std::string_view bytes) {
+  if (::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) throw PeerGone{};
+}
+
 void ScriptedConnection::Write(std::string_view bytes) {
   while (!bytes.empty()) {
     std::ptrdiff_t count = 0;

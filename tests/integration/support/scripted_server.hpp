@@ -140,6 +140,8 @@ class ScriptedConnection final {
   bool WaitUntilReadable();
 
   void Write(std::string_view bytes);
+  /// Writes to the socket past TLS: records of the test's own making.
+  void WriteBelowTls(std::string_view bytes);
   /// A whole answer with Content-Length.
   void Answer(int status, std::string_view body, std::string_view fields = {});
 

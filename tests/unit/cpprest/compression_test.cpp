@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "mtlspop/cpprest/http_exception.hpp"
+
 namespace mtlspop::cpprest {
 namespace {
 
@@ -76,6 +78,55 @@ TEST_F(CompressionTest, RefusesARequestThatAsksForCompressedTransfer) {
   http_request again{methods::GET};
   again.set_decompress_factories({compression::builtin::get_decompress_factory(U("gzip"))});
   EXPECT_FALSE(FailureOf(asking.request(again)));
+}
+
+class AttackCompressionTest : public CompressionTest {
+ protected:
+  /// The whole text, or the code of the failure.
+  std::string Fetch(std::string const& packed, std::size_t limit = DefaultBufferedBodyBytes) {
+    transport_->ThenAnswer(200, "Content-Encoding", "gzip", packed);
+    auto options = Options();
+    options.BufferedBodyBytes = limit;
+    auto client = MakeClient(U("https://a.example/base"), credential_, AskingForCompression(), std::move(options));
+    auto const response = client.request(methods::GET).get();
+    try {
+      return response.extract_string(true).get();
+    } catch (HttpException const& error) {
+      EXPECT_FALSE(error.Details().Action.empty());
+      return std::string{error.Code().Name()};
+    }
+  }
+};
+
+/// RFC 1952 section 2.2: a gzip file is a series of members.
+TEST_F(AttackCompressionTest, AllMembersOfAGzipFileAreRead) {
+  EXPECT_EQ(Fetch(Gzip("one ") + Gzip("two ") + Gzip("three")), "one two three");
+  std::string const large(100'000, 'z');
+  EXPECT_EQ(Fetch(Gzip(large) + Gzip("") + Gzip(large)), large + large);
+}
+
+TEST_F(AttackCompressionTest, AShortAnswerIsNotTakenForAWholeOne) {
+  std::string text;
+  for (int number = 0; text.size() < 300; ++number) text += std::to_string(number * 7919);
+  auto const packed = Gzip(text);
+  for (std::size_t length = 1; length < packed.size(); ++length) {
+    EXPECT_EQ(Fetch(packed.substr(0, length)), "malformed_response") << length;
+  }
+  EXPECT_EQ(Fetch(packed), text);
+  EXPECT_EQ(Fetch(packed + packed.substr(0, packed.size() - 1)), "malformed_response");
+  EXPECT_EQ(Fetch(packed + "no gzip"), "malformed_response");
+  EXPECT_EQ(Fetch("no gzip"), "malformed_response");
+  auto wrong = packed;
+  wrong[wrong.size() - 5] = static_cast<char>(wrong[wrong.size() - 5] ^ 1);
+  EXPECT_EQ(Fetch(wrong), "malformed_response") << "the checksum";
+}
+
+/// A small answer that would fill the memory, and one that is simply too large.
+TEST_F(AttackCompressionTest, ABodyInMemoryHasALimit) {
+  auto const packed = Gzip(std::string(1'000'000, 'z'));
+  ASSERT_LT(packed.size(), 10'000U);
+  EXPECT_EQ(Fetch(packed, 999'999), "buffered_body_limit_exceeded");
+  EXPECT_EQ(Fetch(packed, 1'000'000).size(), 1'000'000U);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ TEST_P(SendingWithoutThreads, FailsAtOnceRatherThanWaitWithoutALimit) {
   SendingStage stage{
       std::make_shared<Sending const>(Sending{
           MakeBoundPipeline(std::make_shared<test::FakeCredential>(), transport), workers, std::chrono::seconds{1},
-          1024, false}),
+          1024, false, DefaultBufferedBodyBytes}),
       GetParam()};
   for (int i = 0; i < 2; ++i) {
     http_request request{methods::GET};

@@ -182,5 +182,25 @@ TEST(RedactTest, IsSafeWithAnyBytes) {
   }
 }
 
+/// What the other side says may be cut in the middle of a letter, or be no UTF-8 at all: lines and texts always are.
+TEST(AttackUtf8Test, WhatIsNoUtf8IsReplaced) {
+  std::string const replaced = "\xEF\xBF\xBD";
+  for (std::string const good :
+       {"gr\xC3\xBC\xC3\x9F", "\xE2\x82\xAC", "\xF0\x9F\x94\x91", "\xF4\x8F\xBF\xBF", "\xED\x9F\xBF", "\xEE\x80\x80"}) {
+    EXPECT_EQ(Redact(good), good);
+    EXPECT_EQ(Redact("a" + good + "b"), "a" + good + "b");
+  }
+  // Cut, a continuation alone, longer than needed, half of a pair, beyond Unicode, never a byte of it.
+  EXPECT_EQ(Redact("\xC3"), replaced);
+  EXPECT_EQ(Redact("a\xE2\x82"), "a" + replaced + replaced);
+  EXPECT_EQ(Redact("\xBFz"), replaced + "z");
+  EXPECT_EQ(Redact("\xC0\xAF"), replaced + replaced);
+  EXPECT_EQ(Redact("\xE0\x9F\xBF"), replaced + replaced + replaced);
+  EXPECT_EQ(Redact("\xED\xA0\x80"), replaced + replaced + replaced);
+  EXPECT_EQ(Redact("\xF4\x90\x80\x80"), replaced + replaced + replaced + replaced);
+  EXPECT_EQ(Redact("\xFF\xFE"), replaced + replaced);
+  EXPECT_EQ(Redact("\xF0\x9F\x94"), replaced + replaced + replaced);
+}
+
 }  // namespace
 }  // namespace mtlspop

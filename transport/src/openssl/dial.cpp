@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mtlspop/transport/error.hpp"
+#include "openssl/exhaustion.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -73,6 +74,9 @@ class Race final {
   }
 
   [[noreturn]] void ThrowFailed() const {
+    if (IsExhaustion(lastFailure_)) {
+      ThrowExhausted("No connection to " + name_ + " could be begun", lastFailure_);
+    }
     ErrorDetails details{
         errors::ConnectFailed,
         "No connection to " + name_ + " could be made: " + std::system_category().message(lastFailure_),

@@ -7,6 +7,9 @@
 #include <exception>
 #include <utility>
 
+#include <openssl/crypto.h>
+#include <gsl/util>
+
 #include "openssl/answer_body.hpp"
 #include "openssl/request_head.hpp"
 
@@ -87,6 +90,7 @@ void Http1Exchange::AppendBody(std::string& text, std::size_t length) {
 /// Returns false where an answer came before the end.
 bool Http1Exchange::SendBody(std::uint64_t length) {
   std::vector<std::uint8_t> buffer(BodyStep + 1);
+  auto const cleanse = gsl::finally([&] { OPENSSL_cleanse(buffer.data(), buffer.size()); });
   for (auto left = length; left != 0;) {
     // Whole records, and for the last piece room to see that more would come.
     auto const room = static_cast<std::size_t>(left > BodyStep ? BodyStep : left + 1);
@@ -102,6 +106,7 @@ bool Http1Exchange::SendBody(std::uint64_t length) {
 /// RFC 9112 section 7.1. Returns false where an answer came before the end.
 bool Http1Exchange::SendChunkedBody() {
   std::vector<std::uint8_t> buffer(BodyStep);
+  auto const cleanse = gsl::finally([&] { OPENSSL_cleanse(buffer.data(), buffer.size()); });
   auto const room = gsl::span<std::uint8_t>{buffer}.subspan(ChunkPrefix, BodyStep - ChunkPrefix - ChunkSuffix);
   std::size_t count = 0;
   do {
@@ -181,7 +186,7 @@ bool Http1Exchange::Write(gsl::span<std::uint8_t const> bytes) {
         break;
       case IoStatus::WantRead:
       case IoStatus::WantWrite:
-        if (connection_->WaitOrInput(result.Status, waiter_) && ReceiveSome()) {
+        if (AnswerIsThere(result.Status)) {
           return false;
         }
         break;
@@ -196,6 +201,16 @@ bool Http1Exchange::Write(gsl::span<std::uint8_t const> bytes) {
     }
   }
   return true;
+}
+
+/// Waits for what `status` wants, or for input. Returns whether it was the answer. What came with the end of the handshake
+/// lies inside OpenSSL already, where waiting for the socket would not see it. That is looked at once for each wait: the
+/// first half of a record lies there as well, and would be looked at without end.
+bool Http1Exchange::AnswerIsThere(IoStatus status) {
+  if (connection_->HasBufferedInput() && ReceiveSome()) {
+    return true;
+  }
+  return connection_->WaitOrInput(status, waiter_) && ReceiveSome();
 }
 
 void Http1Exchange::ReceiveHead() {

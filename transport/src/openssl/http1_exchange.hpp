@@ -49,6 +49,7 @@ class Http1Exchange final {
   bool SendChunkedBody();
   bool AwaitContinue();
   bool Write(gsl::span<std::uint8_t const> bytes);
+  bool AnswerIsThere(IoStatus status);
   std::size_t ReadBody(gsl::span<std::uint8_t> buffer, std::optional<std::uint64_t> left);
   std::size_t ReadFromBody(gsl::span<std::uint8_t> buffer);
   [[noreturn]] static void ThrowBodyFailed();

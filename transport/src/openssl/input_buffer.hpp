@@ -5,20 +5,30 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
+#include <openssl/crypto.h>
 #include <gsl/span>
 
 namespace mtlspop::openssl {
 
+/// Overwrites what was used, and what it leaves behind when it moves: answers hold tokens.
+///
 /// Thread safety: as a standard container.
 class InputBuffer final {
  public:
+  InputBuffer() = default;
+  InputBuffer(InputBuffer const&) = delete;
+  InputBuffer& operator=(InputBuffer const&) = delete;
+  ~InputBuffer() { Consume(Size()); }
+
   gsl::span<std::uint8_t const> Unused() const noexcept { return {bytes_.data() + begin_, end_ - begin_}; }
   std::size_t Size() const noexcept { return end_ - begin_; }
   bool Empty() const noexcept { return begin_ == end_; }
 
   void Consume(std::size_t count) noexcept {
+    Overwrite(begin_, count);
     begin_ += count;
     if (begin_ == end_) {
       begin_ = end_ = 0;
@@ -28,12 +38,10 @@ class InputBuffer final {
   /// Room for at least `minimum` more bytes behind the unused ones.
   gsl::span<std::uint8_t> Room(std::size_t minimum) {
     if (bytes_.size() - end_ < minimum && begin_ != 0) {
-      std::copy(bytes_.begin() + Offset(begin_), bytes_.begin() + Offset(end_), bytes_.begin());
-      end_ -= begin_;
-      begin_ = 0;
+      MoveToFront();
     }
     if (bytes_.size() - end_ < minimum) {
-      bytes_.resize(std::max(bytes_.size() * 2, end_ + minimum));
+      Grow(std::max(bytes_.size() * 2, end_ + minimum));
     }
     return {bytes_.data() + end_, bytes_.size() - end_};
   }
@@ -49,7 +57,28 @@ class InputBuffer final {
 
  private:
   static constexpr std::size_t RestingSize = 4096;
-  static std::ptrdiff_t Offset(std::size_t position) noexcept { return static_cast<std::ptrdiff_t>(position); }
+
+  void Overwrite(std::size_t from, std::size_t count) noexcept {
+    if (count != 0) {
+      OPENSSL_cleanse(bytes_.data() + from, count);
+    }
+  }
+
+  void MoveToFront() noexcept {
+    auto const size = Size();
+    std::memmove(bytes_.data(), bytes_.data() + begin_, size);
+    auto const stale = std::max(size, begin_);
+    Overwrite(stale, end_ - stale);
+    begin_ = 0;
+    end_ = size;
+  }
+
+  void Grow(std::size_t size) {
+    std::vector<std::uint8_t> larger(size);
+    std::copy_n(bytes_.data(), end_, larger.data());
+    Overwrite(0, end_);
+    bytes_.swap(larger);
+  }
 
   std::vector<std::uint8_t> bytes_;
   std::size_t begin_ = 0;

@@ -1,6 +1,7 @@
 #include "openssl/name_resolution.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -18,6 +19,7 @@
 
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "openssl/exhaustion.hpp"
 #include "openssl/socket.hpp"
 
 namespace mtlspop::openssl {
@@ -32,6 +34,8 @@ struct Question {
   std::size_t Askers = 0;
   bool Done = false;
   int Failure = 0;
+  /// The errno value behind `Failure` where the name has no part in it, 0 otherwise.
+  int Cause = 0;
   std::vector<Address> Addresses;
 };
 
@@ -124,14 +128,14 @@ std::shared_ptr<Question> Lookups::Ask(std::string const& host, std::string cons
   question->Askers = 1;
   question->Answered = Descriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   if (!question->Answered.IsOpen()) {
-    ThrowNotResolved(host, "too many open files", true);
+    ThrowExhausted("The host name " + host + " could not be looked up", errno);
   }
   running_.push_back(question);
   try {
     std::thread{[this, question] { Run(question); }}.detach();
   } catch (std::system_error const& error) {
     running_.pop_back();
-    ThrowNotResolved(host, error.what(), true);
+    ThrowExhausted("No thread could be started to look the host name " + host + " up", error.code().value());
   }
   return question;
 }
@@ -154,9 +158,17 @@ void Lookups::Run(std::shared_ptr<Question> const& question) noexcept {
   } catch (std::bad_alloc const&) {
     addresses.clear();  // nobody above could catch it
   }
+  int cause = failure == EAI_SYSTEM ? errno : 0;
+  if (failure == EAI_MEMORY) {
+    cause = ENOMEM;
+  } else if (failure != 0 && cause == 0) {
+    // Without descriptors the resolver asks nobody, and says that there is no such name.
+    cause = DescriptorShortage();
+  }
   std::lock_guard<std::mutex> const lock{mutex_};
   running_.erase(std::find(running_.begin(), running_.end(), question));
   question->Failure = failure;
+  question->Cause = cause;
   question->Addresses = std::move(addresses);
   question->Done = true;
   std::uint64_t const one = 1;
@@ -209,6 +221,9 @@ std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter
     answer = lookups.AnswerOf(question);
   }
   // Nothing changes any more once it is there.
+  if (answer->Failure != 0 && answer->Cause != 0) {
+    ThrowExhausted("The host name " + host + " could not be looked up", answer->Cause);
+  }
   if (answer->Failure != 0) {
     ThrowNotResolved(host, ::gai_strerror(answer->Failure), answer->Failure == EAI_AGAIN);
   }

@@ -36,7 +36,7 @@ void WriteAll(Connection& connection, std::string const& text, Waiter& waiter) {
 /// The status of the proxy's answer. Its header is taken off the connection.
 int ReadTunnelAnswer(Connection& connection, TransportLimits const& limits, Waiter& waiter) {
   // The answer to CONNECT has no body when it is a success, and nobody reads it otherwise (RFC 9110 section 9.3.6).
-  Http1Parser parser{limits, "HEAD"};
+  Http1Parser parser{limits, "CONNECT"};
   std::size_t informational = 0;
   for (;;) {
     auto& input = connection.Input();
@@ -54,7 +54,7 @@ int ReadTunnelAnswer(Connection& connection, TransportLimits const& limits, Wait
               errors::InformationalLimitExceeded, "The proxy sends informational answers without end",
               "Look at the proxy; if it needs them, raise TransportLimits::InformationalResponses"}};
         }
-        parser = Http1Parser{limits, "HEAD"};
+        parser = Http1Parser{limits, "CONNECT"};
       }
     } else if (Waits(result.Status)) {
       connection.Wait(result.Status, waiter);

@@ -1,6 +1,8 @@
-#include <cstdlib>
+#include <charconv>
 #include <cstring>
 #include <optional>
+#include <string_view>
+#include <system_error>
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -112,10 +114,16 @@ int SetSalt(Operation& operation, OSSL_PARAM const* parameter) {
   if (text == nullptr) {
     return OSSL_PARAM_get_int(parameter, &operation.Salt);
   }
-  operation.Salt = std::strcmp(text, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0 ? RSA_PSS_SALTLEN_DIGEST
-                   : std::strcmp(text, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX) == 0  ? RSA_PSS_SALTLEN_MAX
-                   : std::strcmp(text, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO) == 0 ? RSA_PSS_SALTLEN_AUTO
-                                                                             : std::atoi(text);
+  std::string_view const name{text};
+  if (name == OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) {
+    operation.Salt = RSA_PSS_SALTLEN_DIGEST;
+  } else if (name == OSSL_PKEY_RSA_PSS_SALT_LEN_MAX) {
+    operation.Salt = RSA_PSS_SALTLEN_MAX;
+  } else if (name == OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO) {
+    operation.Salt = RSA_PSS_SALTLEN_AUTO;
+  } else {
+    return std::from_chars(name.data(), name.data() + name.size(), operation.Salt).ec == std::errc{} ? 1 : 0;
+  }
   return 1;
 }
 

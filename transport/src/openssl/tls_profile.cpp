@@ -72,7 +72,8 @@ void ApplyTlsProfile(SSL_CTX* context, TlsVersion minimum) noexcept {
   int const lowest = minimum == TlsVersion::Tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
   SSL_CTX_set_min_proto_version(context, std::max(static_cast<int>(SSL_CTX_get_min_proto_version(context)), lowest));
   SSL_CTX_clear_options(context, LaxOptions);
-  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION);
+  // What was read out of a record is overwritten there: it may have been a token.
+  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 void LimitTlsVersion(SSL* ssl, TlsVersion maximum) noexcept {

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <memory>
 #include <utility>
 
@@ -103,8 +102,29 @@ std::string SubjectOf(PCCERT_CONTEXT certificate) {
   return subject;
 }
 
+/// Whether it is one of an authority that another one vouches for, which signs certificates (RFC 5280 section 4.2.1.9). One
+/// that signed itself is marked so by many a tool, whatever it is for.
+bool IsAuthorityOfOthers(PCCERT_CONTEXT certificate) {
+  auto* const info = certificate->pCertInfo;
+  auto const* const extension = CertFindExtension(szOID_BASIC_CONSTRAINTS2, info->cExtension, info->rgExtension);
+  if (extension == nullptr || CertCompareCertificateName(X509_ASN_ENCODING, &info->Issuer, &info->Subject) != FALSE) {
+    return false;
+  }
+  CERT_BASIC_CONSTRAINTS2_INFO constraints{};
+  DWORD size = sizeof constraints;
+  return CryptDecodeObject(
+             X509_ASN_ENCODING, X509_BASIC_CONSTRAINTS2, extension->Value.pbData, extension->Value.cbData, 0,
+             &constraints, &size) == FALSE ||
+         constraints.fCA != FALSE;
+}
+
 /// RFC 5280 sections 4.2.1.3 and 4.2.1.12: an extension that is there must allow what the certificate is for.
 void CheckUsage(PCCERT_CONTEXT certificate) {
+  if (IsAuthorityOfOthers(certificate)) {
+    Refuse(
+        "The first certificate is one of an authority, which signs other certificates",
+        "Pass the leaf certificate first, then the ones above it");
+  }
   BYTE usage = 0;
   auto const hasUsage = CertGetIntendedKeyUsage(X509_ASN_ENCODING, certificate->pCertInfo, &usage, 1) != FALSE;
   if (hasUsage && (usage & CERT_DIGITAL_SIGNATURE_KEY_USAGE) == 0) {
@@ -165,8 +185,9 @@ std::shared_ptr<BindingCertificate const> Assemble(
 std::string NormalThumbprint(std::string_view text) {
   std::string thumbprint;
   for (char const character : text) {
-    if (std::isxdigit(static_cast<unsigned char>(character)) != 0) {
-      thumbprint += static_cast<char>(std::toupper(static_cast<unsigned char>(character)));
+    bool const small = character >= 'a' && character <= 'f';
+    if (small || (character >= '0' && character <= '9') || (character >= 'A' && character <= 'F')) {
+      thumbprint += static_cast<char>(small ? character - 'a' + 'A' : character);
     }
   }
   return thumbprint;

@@ -1,6 +1,7 @@
 #include "schannel/http_transport.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <limits>
 #include <optional>
@@ -182,7 +183,9 @@ std::optional<std::uint64_t> ContentLength(Response const& response, std::string
       text->find_first_not_of("0123456789") != std::string::npos || text->empty() || text->size() > 19) {
     return std::nullopt;
   }
-  return std::stoull(*text);
+  std::uint64_t length = 0;
+  std::from_chars(text->data(), text->data() + text->size(), length);
+  return length;
 }
 
 /// WinHTTP sends the whole request before it looks for an answer, an interim one included.

@@ -11,7 +11,8 @@
 
 namespace mtlspop {
 
-/// Header fields in the order they were added. Names compare without regard to case and may occur more than once.
+/// Header fields in the order they were added. Names compare without regard to case and may occur more than once. The values
+/// of `Authorization`, `Proxy-Authorization` and `x-ms-authorization-auxiliary` are overwritten when they go.
 ///
 /// Thread safety: as a standard container.
 class Headers final {
@@ -20,6 +21,10 @@ class Headers final {
   using const_iterator = std::vector<Field>::const_iterator;
 
   Headers() = default;
+  Headers(Headers const&) = default;
+  Headers(Headers&&) noexcept = default;
+  Headers& operator=(Headers other) noexcept;
+  ~Headers();
   /// Takes fields that somebody has collected already.
   explicit Headers(std::vector<Field> fields) noexcept : fields_(std::move(fields)) {}
 

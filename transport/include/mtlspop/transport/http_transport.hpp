@@ -114,8 +114,6 @@ struct TransportLimits {
   std::size_t LineBytes = 16 * 1024;
   /// Extensions of one chunk, in bytes (RFC 9112 section 7.1.1).
   std::size_t ChunkExtensionBytes = 1024;
-  /// What a buffered body may come to, in bytes, where a layer above buffers for its caller.
-  std::size_t BufferedBodyBytes = DefaultBufferedBodyBytes;
   /// Informational (1xx) answers before the answer itself.
   std::size_t InformationalResponses = 16;
   /// Renegotiations and post-handshake authentications during one request.

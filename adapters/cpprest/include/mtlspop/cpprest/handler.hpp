@@ -49,6 +49,10 @@ struct HandlerOptions {
   ResourceMemoryOptions Memory;
   /// For the waits between attempts.
   std::shared_ptr<Clock> Time = SystemClock();
+  /// What the body of an answer may come to, in bytes and unpacked, where cpprestsdk holds it in memory: an answer without a
+  /// response stream of the application's (`http_request::set_response_stream`). A larger one fails with
+  /// `buffered_body_limit_exceeded`.
+  std::size_t BufferedBodyBytes = DefaultBufferedBodyBytes;
   /// One line for each attempt.
   Logger Log = Logger::FromEnvironment();
   /// The configuration of the client, since a handler cannot see it. `AddHandler` and `MakeClient` set it.
