@@ -10,8 +10,10 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${MTLSPOP_WINDOWS_BUILD:-$root/build/windows}
 prefix=$build/prefix
 wine=/usr/lib/wine/wine64
-tests=(windows_common_test windows_credential_test windows_unit_test windows_winhttp_test windows_road_test windows_e2e_test)
+tests=(windows_common_test windows_credential_test windows_unit_test windows_winhttp_test windows_road_test
+  windows_cng_test windows_e2e_test)
 emulator_pid=
+renegotiating_pid=
 
 say() { printf '== %s\n' "$*" >&2; }
 
@@ -24,7 +26,7 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -- "$@"; fi; }
 
 install_packages() {
   local package missing=()
-  for package in cmake ninja-build g++ openssl libssl-dev libboost-dev libmsgsl-dev nlohmann-json3-dev googletest \
+  for package in cmake ninja-build g++ openssl libssl-dev libboost-dev libmsgsl-dev nlohmann-json3-dev googletest make perl \
     g++-mingw-w64-x86-64-posix wine64 wine; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
@@ -53,6 +55,38 @@ build_googletest() {
   cmake --build "$build/googletest" --target install -j "$(nproc)" >"$build/log"
 }
 
+# OpenSSL is in no package for Windows: from the sources that Debian has, the newest version whose archive can be had whole.
+# The list of sources is this function's own, in the build folder: the machine's are left as they are.
+fetch_openssl() {
+  local folder=$build/openssl lists version
+  mkdir -p "$folder/lists/partial"
+  lists=(-o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$folder/lists"
+    -o "Dir::Cache::srcpkgcache=$folder/srcpkgcache.bin" -o "Dir::Cache::pkgcache=$folder/pkgcache.bin"
+    -o Debug::NoLocking=1)
+  local signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]' suite
+  suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  printf 'deb-src %s http://deb.debian.org/%s main\n' "$signed" "debian $suite" "$signed" "debian $suite-updates" \
+    "$signed" "debian-security $suite-security" >"$folder/sources.list"
+  apt-get "${lists[@]}" update -qq
+  for version in $(apt-cache "${lists[@]}" showsrc openssl | sed -n 's/^Version: //p' | sort -rVu); do
+    if (cd "$folder" && apt-get "${lists[@]}" source --only-source --download-only --tar-only -qq "openssl=$version"); then
+      break
+    fi
+  done
+  rm -rf "$folder/sources.list" "$folder/lists"
+  rm -rf "$folder/source" && mkdir "$folder/source"
+  tar -xzf "$(ls -v "$folder"/openssl_*.orig.tar.gz | tail -n 1)" -C "$folder/source" --strip-components=1
+}
+
+build_openssl() {
+  [ -e "$prefix/lib/libssl.a" ] && return
+  say "building OpenSSL for Windows (some minutes, once)"
+  fetch_openssl >"$build/log" 2>&1 || return 1
+  (cd "$build/openssl/source" &&
+    ./Configure mingw64 --cross-compile-prefix=x86_64-w64-mingw32- no-shared no-tests --prefix="$prefix" --libdir=lib &&
+    make -j "$(nproc)" build_libs && make install_dev) >"$build/log" 2>&1
+}
+
 build_library() {
   say "building the library and its tests for Windows"
   (cd "$root" && cmake --preset windows -B "$build" -D MTLSPOP_WINDOWS_PREFIX="$prefix" "${launcher[@]}") >"$build/log"
@@ -79,6 +113,10 @@ start_wine() {
 }
 
 stop() {
+  if [ -n "$renegotiating_pid" ]; then
+    kill "$renegotiating_pid" 2>/dev/null || true
+    wait "$renegotiating_pid" 2>/dev/null || true
+  fi
   if [ -n "$emulator_pid" ]; then
     kill "$emulator_pid" 2>/dev/null || true
     wait "$emulator_pid" 2>/dev/null || true
@@ -105,7 +143,22 @@ start_emulator() {
   export MTLSPOP_EMULATOR
 }
 
-# Wine is more forgiving than Windows, whose ncrypt.dll has no functions of bcrypt.dll. And no OpenSSL is wanted.
+# OpenSSL answers renegotiations under Wine too: the emulator as it is by itself.
+start_renegotiating_emulator() {
+  "$build/emulator/mtlspop-emulator" >"$build/renegotiating.json" </dev/null &
+  renegotiating_pid=$!
+  local tries
+  for tries in $(seq 100); do
+    [ -s "$build/renegotiating.json" ] && break
+    kill -0 "$renegotiating_pid" 2>/dev/null || fail "the renegotiating emulator did not start"
+    sleep 0.1
+  done
+  MTLSPOP_RENEGOTIATING_EMULATOR=$(head -n 1 "$build/renegotiating.json")
+  [ -n "$MTLSPOP_RENEGOTIATING_EMULATOR" ] || fail "the renegotiating emulator printed no line after $tries tries"
+  export MTLSPOP_RENEGOTIATING_EMULATOR
+}
+
+# Wine is more forgiving than Windows, whose ncrypt.dll has no functions of bcrypt.dll. And no DLL of OpenSSL is wanted: where it is used, it is linked in.
 check_imports() {
   local program imports
   for program in "$build"/tests/windows/*.exe; do
@@ -156,11 +209,13 @@ mkdir -p "$build"
 install_packages
 step build_emulator
 step build_googletest
+step build_openssl
 step build_library
 check_imports
 step make_pkcs12
 start_wine
 start_emulator
+start_renegotiating_emulator
 run_demo
 check_that_skipping_fails
 failed=()
