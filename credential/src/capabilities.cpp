@@ -3,6 +3,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "mtlspop/transport/required.hpp"
 #include "uuid.hpp"
 
 namespace mtlspop {
@@ -67,7 +68,9 @@ ManagedIdentityCapabilities GetManagedIdentityCapabilities(
   auto const keys = options.Keys ? gsl::make_not_null(options.Keys) : MakeDefaultKeyProvider();
   ImdsClient const imds{
       {settings.ImdsEndpoint, options.Identity, settings.ImdsEndpointSource, options.CapabilityDiscoveryTimeout},
-      ServiceClient{transport, options.Time, RandomOr(options.Random), options.Log}};
+      ServiceClient{
+          transport, Required(options.Time, "ManagedIdentityCredentialOptions::Time"), RandomOr(options.Random),
+          options.Log}};
 
   ManagedIdentityCapabilities capabilities;
   capabilities.HighestStrength = keys->HighestStrength();

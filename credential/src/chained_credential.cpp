@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/required.hpp"
 
 namespace mtlspop {
 
 ChainedCredential::ChainedCredential(Sources sources, Logger log)
-    : sources_(sources.begin(), sources.end()), log_(std::move(log)), chosen_(sources_.size()) {
+    : sources_(std::move(sources)), log_(std::move(log)), chosen_(sources_.size()) {
+  for (auto const& source : sources_) Required(source, "A credential of the chain");
   if (!sources_.empty()) return;
   throw Error{{errors::InvalidArgument, "The chain holds no credential", "Give it at least one"}};
 }

@@ -10,6 +10,7 @@
 #include "confidential_client.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/required.hpp"
 #include "token_service.hpp"
 #include "uuid.hpp"
 
@@ -55,9 +56,12 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
           options_.ClientId,
           options_.ClientCapabilities,
           ConfidentialClient::MakeServiceClient(
-              options_.Transport, options_.Time, RandomOr(options_.Random), options_.Log)),
+              options_.Transport,
+              Required(options_.Time, "ClientAssertionCredentialOptions::Time"),
+              RandomOr(options_.Random),
+              options_.Log)),
       life_(
-          {BindingSupply::Renewable, *options_.Time.get(), options_.Log,
+          {BindingSupply::Renewable, *options_.Time, options_.Log,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
           cache_),
       tokens_(
@@ -82,7 +86,8 @@ ClientAssertionCredential::Impl::State::State(State* parents) {
 }
 
 AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  return GetConfidential({tokens_, ineligible_, options_.Binding, *options_.Time, options_.Log}, request, context);
+  return GetConfidential(
+      {client_, tokens_, ineligible_, options_.Binding, *options_.Time, options_.Log}, request, context);
 }
 
 /// The binding is leg 1's, which counts refusals for itself.

@@ -15,6 +15,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "mtlspop/transport/required.hpp"
 #include "secret_file.hpp"
 #include "uuid.hpp"
 
@@ -97,8 +98,7 @@ class ClientCertificateCredential::Impl {
   void ReloadIfDue();
 
   ClientCertificateCredentialOptions options_;
-  /// That of the options: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
-  Clock* clock_ = options_.Time.get().get();
+  Clock* clock_ = options_.Time.get();
   ConfidentialClient client_;
   /// What a child of fork() goes on with where its parent's was being replaced just then; never null.
   Certificate first_;
@@ -120,7 +120,10 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
           options_.ClientId,
           options_.ClientCapabilities,
           ConfidentialClient::MakeServiceClient(
-              options_.Transport, options_.Time, RandomOr(options_.Random), options_.Log)),
+              options_.Transport,
+              Required(options_.Time, "ClientCertificateCredentialOptions::Time"),
+              RandomOr(options_.Random),
+              options_.Log)),
       life_(
           {BindingSupply::Fixed, *clock_, options_.Log,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
@@ -149,7 +152,7 @@ ClientCertificateCredential::Impl::State::State(State* parents) {
 
 AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
   ReloadIfDue();
-  return GetConfidential({tokens_, ineligible_, options_.Binding, *clock_, options_.Log}, request, context);
+  return GetConfidential({client_, tokens_, ineligible_, options_.Binding, *clock_, options_.Log}, request, context);
 }
 
 /// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.

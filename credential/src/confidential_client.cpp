@@ -12,6 +12,7 @@ namespace mtlspop {
 ConfidentialClient::ConfidentialClient(
     AuthorityOptions authority, std::string clientId, std::vector<std::string> capabilities, ServiceClient client)
     : authority_(std::move(authority)),
+      tenants_{authority_.TenantId, authority_.AdditionallyAllowedTenants},
       endpoint_(MtlsTokenEndpoint(authority_)),
       clientId_(std::move(clientId)),
       capabilities_(std::move(capabilities)),
@@ -59,12 +60,16 @@ AccessToken ConfidentialClient::RequestToken(
   return token;
 }
 
+void ConfidentialClient::Check(TokenRequest const& request) const {
+  CheckTenantOfRequest(request.TenantId, tenants_);
+  if (request.Scopes.size() == 1 && !request.Scopes.front().empty()) return;
+  throw Error{
+      {errors::InvalidArgument, "An application's token is for exactly one scope, and the request has another number",
+       "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
+}
+
 AccessToken GetConfidential(ConfidentialTokens const& source, TokenRequest const& request, Context const& context) {
-  if (request.Scopes.size() != 1 || request.Scopes.front().empty()) {
-    throw Error{
-        {errors::InvalidArgument, "An application's token is for exactly one scope, and the request has another number",
-         "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
-  }
+  source.Client.Check(request);
   auto const effective = EffectiveBinding(source.Binding, request.Binding);
   auto& tokens = source.Tokens;
   if (effective == TokenBinding::None) return tokens.Get(request, TokenRoute::MtlsBearer, context);

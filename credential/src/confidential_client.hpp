@@ -13,6 +13,7 @@
 #include "ineligible_tenants.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "service_client.hpp"
+#include "tenants.hpp"
 
 namespace mtlspop {
 
@@ -45,10 +46,14 @@ class ConfidentialClient final {
       TokenRoute route,
       Context const& context) const;
 
+  /// @throw Error `invalid_argument` for no scope or more than one, `tenant_not_allowed`, `tenant_required`
+  void Check(TokenRequest const& request) const;
+
   HttpTransport& Transport() const noexcept { return client_.Transport(); }
 
  private:
   AuthorityOptions authority_;
+  AllowedTenants tenants_;
   std::string endpoint_;
   std::string clientId_;
   std::vector<std::string> capabilities_;
@@ -57,6 +62,7 @@ class ConfidentialClient final {
 
 /// What an application's credential gets its tokens from.
 struct ConfidentialTokens {
+  ConfidentialClient const& Client;
   CachedTokens& Tokens;
   IneligibleTenants& Ineligible;
   /// The credential's.
@@ -67,7 +73,7 @@ struct ConfidentialTokens {
 
 /// A token by the road that the credential's and the request's binding ask for. Where a bound token is preferred and
 /// the resource or the tenant cannot have one: a bearer token.
-/// @throw Error `invalid_argument` for no scope or more than one, and what the road throws
+/// @throw Error what `ConfidentialClient::Check` and the road throw
 AccessToken GetConfidential(ConfidentialTokens const& source, TokenRequest const& request, Context const& context);
 
 }  // namespace mtlspop

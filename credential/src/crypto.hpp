@@ -73,7 +73,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
     KeyStrength strength);
 
 /// The key providers of this platform, strongest first: `MakeDefaultKeyProvider()` joins them.
-std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> PlatformKeyProviders();
+std::vector<std::shared_ptr<KeyProvider>> PlatformKeyProviders();
 
 /// The attestation of this platform, null where there is none.
 std::shared_ptr<AttestationProvider> PlatformAttestationProvider();

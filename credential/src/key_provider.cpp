@@ -5,14 +5,14 @@
 
 #include "crypto.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/required.hpp"
 
 namespace mtlspop {
 namespace {
 
 class KeyProviderChain final : public KeyProvider {
  public:
-  explicit KeyProviderChain(std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> providers)
-      : providers_(std::move(providers)) {}
+  explicit KeyProviderChain(std::vector<std::shared_ptr<KeyProvider>> providers) : providers_(std::move(providers)) {}
 
   KeyStrength HighestStrength() const noexcept override {
     auto highest = KeyStrength::None;
@@ -26,7 +26,7 @@ class KeyProviderChain final : public KeyProvider {
     std::vector<KeyProvider*> saidNone;
     for (auto const& provider : providers_) {
       auto const strength = provider->HighestStrength();
-      if (strength == KeyStrength::None) saidNone.push_back(provider.get().get());
+      if (strength == KeyStrength::None) saidNone.push_back(provider.get());
       if (strength == KeyStrength::None || strength < request.MinimumStrength) continue;
       if (auto key = TryOne(*provider, request, context, failure)) return gsl::make_not_null(std::move(key));
     }
@@ -65,13 +65,13 @@ class KeyProviderChain final : public KeyProvider {
     }
   }
 
-  std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> providers_;
+  std::vector<std::shared_ptr<KeyProvider>> providers_;
 };
 
 }  // namespace
 
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyProviderChain(
-    std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> providers) {
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyProviderChain(std::vector<std::shared_ptr<KeyProvider>> providers) {
+  for (auto const& provider : providers) Required(provider, "A key provider of the chain");
   return std::shared_ptr<KeyProvider>{std::make_shared<KeyProviderChain>(std::move(providers))};
 }
 

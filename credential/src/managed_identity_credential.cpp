@@ -14,6 +14,8 @@
 #include "managed_identity_settings.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "mtlspop/transport/required.hpp"
+#include "tenants.hpp"
 #include "token_service.hpp"
 #include "uuid.hpp"
 
@@ -22,7 +24,9 @@ namespace {
 
 ServiceClient MakeClient(ManagedIdentityCredentialOptions const& options) {
   auto transport = options.Transport ? options.Transport : DefaultHttpTransport().get();
-  return ServiceClient{gsl::make_not_null(std::move(transport)), options.Time, RandomOr(options.Random), options.Log};
+  return ServiceClient{
+      gsl::make_not_null(std::move(transport)), Required(options.Time, "ManagedIdentityCredentialOptions::Time"),
+      RandomOr(options.Random), options.Log};
 }
 
 std::shared_ptr<AttestationCache> MakeAttestation(
@@ -31,6 +35,12 @@ std::shared_ptr<AttestationCache> MakeAttestation(
   if (!options.Attest || !provider) return nullptr;
   return std::make_shared<AttestationCache>(AttestationCache::Options{
       gsl::make_not_null(std::move(provider)), options.Time, options.Log, settings.KeepsAttestations});
+}
+
+ManagedIdentitySettings CheckedSettings(ManagedIdentityCredentialOptions const& options) {
+  if (!options.TenantId.empty()) CheckTenant(options.TenantId, "ManagedIdentityCredentialOptions::TenantId");
+  CheckAdditionalTenants(options.AdditionallyAllowedTenants);
+  return ReadSettings(options);
 }
 
 /// How soon binding is tried again after a failure that may go by itself.
@@ -42,7 +52,8 @@ bool MayFallBack(Error const& error, Context const& context) noexcept {
   auto const code = error.Code();
   // Where nobody answers, version 1 does not either.
   return code != errors::Cancelled && code != errors::InvalidArgument && code != errors::AttestationFailed &&
-         code != errors::ImdsNotReachable && !context.IsCancelled() && !context.IsExpired();
+         code != errors::ImdsNotReachable && code != errors::TenantRequired && code != errors::TenantNotAllowed &&
+         !context.IsCancelled() && !context.IsExpired();
 }
 
 /// Whether trying again soon could give a bound token.
@@ -84,8 +95,7 @@ class ManagedIdentityCredential::Impl {
   std::string const& TenantOf(TokenRequest const& request) const noexcept;
 
   ManagedIdentityCredentialOptions options_;
-  /// That of the options: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
-  Clock* clock_ = options_.Time.get().get();
+  Clock* clock_ = options_.Time.get();
   ManagedIdentitySettings settings_;
   ServiceClient client_;
   ImdsClient imds_;
@@ -103,7 +113,7 @@ class ManagedIdentityCredential::Impl {
 
 ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
     : options_(std::move(options)),
-      settings_(ReadSettings(options_)),
+      settings_(CheckedSettings(options_)),
       client_(MakeClient(options_)),
       imds_(
           {settings_.ImdsEndpoint, options_.Identity, settings_.ImdsEndpointSource,
@@ -141,8 +151,13 @@ void ManagedIdentityCredential::Impl::Check(TokenRequest const& request) const {
          "A managed identity's token is for exactly one scope, and the request has another number",
          "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
   }
+  if (!request.TenantId.empty()) CheckTenant(request.TenantId, "The tenant that a token is asked for");
+  // Where it is the identity's own, its name is known when its binding is.
+  if (!options_.TenantId.empty()) {
+    CheckTenantOfRequest(request.TenantId, {options_.TenantId, options_.AdditionallyAllowedTenants});
+  }
   // A bearer token for a resource that takes no other is none of those that the credential is made for.
-  bool const hasKey = std::max(settings_.Binding, request.Binding.value_or(TokenBinding::None)) != TokenBinding::None ||
+  bool const hasKey = std::max(options_.Binding, request.Binding.value_or(TokenBinding::None)) != TokenBinding::None ||
                       options_.BearerOverMtls;
   if (options_.Attest && !hasKey) {
     throw Error{
@@ -154,7 +169,7 @@ void ManagedIdentityCredential::Impl::Check(TokenRequest const& request) const {
 
 AccessToken ManagedIdentityCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
   Check(request);
-  auto const binding = EffectiveBinding(settings_.Binding, request.Binding);
+  auto const binding = EffectiveBinding(options_.Binding, request.Binding);
   RotateIfDue();
   if (binding == TokenBinding::Required) return tokens_.Get(request, TokenRoute::Bound, context);
   if (binding == TokenBinding::Preferred) return GetPreferred(request, context);
@@ -290,6 +305,9 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
     TokenRoute route,
     std::string const& correlationId,
     Context const& context) const {
+  CheckTenantOfRequest(
+      request.TenantId,
+      {options_.TenantId.empty() ? binding.TenantId : options_.TenantId, options_.AdditionallyAllowedTenants});
   auto const& tenant = TenantOf(request);
   bool const isOwnTenant = tenant.empty() || tenant == binding.TenantId;
   TokenServiceRequest message;

@@ -11,6 +11,10 @@ bool IsTrue(std::string const& value) { return value == "1" || EqualsIgnoreCase(
 
 }  // namespace
 
+TokenBinding AsEnvironmentSays(EnvironmentReader const& environment) {
+  return environment && IsTrue(environment("MSAL_ENABLE_MSI_V2")) ? TokenBinding::Preferred : TokenBinding::None;
+}
+
 ManagedIdentitySettings ReadSettings(ManagedIdentityCredentialOptions const& options) {
   auto const read = [&options](char const* name) {
     return options.Environment ? options.Environment(name) : std::string{};
@@ -26,8 +30,6 @@ ManagedIdentitySettings ReadSettings(ManagedIdentityCredentialOptions const& opt
     settings.ImdsEndpoint = DefaultImdsEndpoint;
     settings.ImdsEndpointSource = "the default address";
   }
-  auto const byDefault = IsTrue(read("MSAL_ENABLE_MSI_V2")) ? TokenBinding::Preferred : TokenBinding::None;
-  settings.Binding = options.Binding.value_or(byDefault);
   settings.BindingDisabled = IsTrue(read("MSAL_MI_DISABLE_IMDS_V2"));
   settings.KeepsAttestations = read("MSAL_MSI_V2_ATTESTATION_CACHE") != "0";
   settings.KeyName = read("MSAL_MSI_V2_KEY_NAME");

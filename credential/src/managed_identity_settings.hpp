@@ -14,7 +14,6 @@ struct ManagedIdentitySettings {
   std::string ImdsEndpoint;
   /// Who says so, for errors.
   std::string ImdsEndpointSource;
-  TokenBinding Binding = TokenBinding::None;
   /// No bound tokens, whoever asks.
   bool BindingDisabled = false;
   bool KeepsAttestations = true;

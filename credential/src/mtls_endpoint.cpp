@@ -4,8 +4,8 @@
 
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/url.hpp"
+#include "tenants.hpp"
 
 namespace mtlspop {
 namespace {
@@ -34,10 +34,10 @@ constexpr std::array<KnownHost, 3> RefusedHosts{
   throw Error{{code, std::move(what), std::move(action)}};
 }
 
-bool IsName(std::string_view text, bool allowsDots) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [allowsDots](char c) {
+bool IsRegion(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     bool const isLetterOrDigit = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    return isLetterOrDigit || c == '-' || (allowsDots && c == '.');
+    return isLetterOrDigit || c == '-';
   });
 }
 
@@ -61,30 +61,12 @@ std::string MtlsHost(std::string const& authorityHost) {
   return "mtlsauth." + authorityHost.substr(prefix.size());
 }
 
-void CheckTenant(std::string const& tenant) {
-  for (char const* const several : {"common", "organizations", "consumers"}) {
-    if (!EqualsIgnoreCase(tenant, several)) continue;
-    Refuse(
-        errors::TenantRequired, "The authority names no single tenant (" + tenant + ")",
-        "Give the id or domain of the directory in which the app's certificate is registered");
-  }
-  if (tenant.empty()) {
-    Refuse(
-        errors::TenantRequired, "The authority names no tenant",
-        "Give the id or domain of the directory in which the app's certificate is registered");
-  }
-  if (!IsName(tenant, true)) {
-    Refuse(
-        errors::InvalidArgument, "The tenant has other characters than letters, digits, hyphens and dots",
-        "Give the directory's id or domain");
-  }
-}
-
 }  // namespace
 
 std::string MtlsTokenEndpoint(AuthorityOptions const& authority) {
-  CheckTenant(authority.TenantId);
-  if (!authority.Region.empty() && !IsName(authority.Region, false)) {
+  CheckTenant(authority.TenantId, "The credential's tenant");
+  CheckAdditionalTenants(authority.AdditionallyAllowedTenants);
+  if (!authority.Region.empty() && !IsRegion(authority.Region)) {
     Refuse(
         errors::InvalidArgument, "The region has other characters than letters, digits and hyphens",
         "Give a region as in \"westus3\", or none for the global endpoint");

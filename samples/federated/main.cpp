@@ -15,7 +15,6 @@ namespace {
 
 void Fetch(std::string const& url, std::string const& tenant, std::string const& client) {
   mtlspop::ManagedIdentityCredentialOptions machine;
-  machine.Binding = mtlspop::TokenBinding::Required;
   machine.Log = mtlspop::Logger::FromEnvironment();
 
   mtlspop::ClientAssertionCredentialOptions application;

@@ -16,7 +16,6 @@ namespace {
 
 std::string ReadSecret(std::string const& vault, std::string const& name) {
   mtlspop::ManagedIdentityCredentialOptions identity;
-  identity.Binding = mtlspop::TokenBinding::Required;
   identity.Log = mtlspop::Logger::FromEnvironment();
   auto const credential = std::make_shared<mtlspop::ManagedIdentityCredential>(identity);
 

@@ -37,7 +37,6 @@ class FileKeyProvider final : public mtlspop::KeyProvider {
 
 void ShowBinding(std::string const& keyPath, std::string const& scope) {
   mtlspop::ManagedIdentityCredentialOptions options;
-  options.Binding = mtlspop::TokenBinding::Required;
   options.Keys = std::make_shared<FileKeyProvider>(keyPath);
   options.Log = mtlspop::Logger::FromEnvironment();
   mtlspop::ManagedIdentityCredential credential{options};

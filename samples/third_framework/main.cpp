@@ -14,7 +14,6 @@ int ReadSecret(std::string const& vault, std::string const& name) {
   boost::asio::io_context loop;  // outlives the client, which hands it the answers
   auto const transport = mtlspop::DefaultHttpTransport();
   mtlspop::ManagedIdentityCredentialOptions identity;
-  identity.Binding = mtlspop::TokenBinding::Required;
   identity.Transport = transport;  // one for both, so that a certificate that is dropped closes its connections
   identity.Log = mtlspop::Logger::FromEnvironment();
   mtlspop::BoundPipelineOptions options;

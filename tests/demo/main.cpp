@@ -94,7 +94,6 @@ std::shared_ptr<mtlspop::BindingCertificate const> GetOtherCertificate(
     Emulator const& emulator, std::shared_ptr<mtlspop::HttpTransport> transport) {
   mtlspop::ManagedIdentityCredentialOptions options;
   options.Identity = mtlspop::ManagedIdentityId::FromClientId(emulator.OtherIdentity());
-  options.Binding = mtlspop::TokenBinding::Required;
   options.ImdsEndpoint = emulator.ImdsEndpoint();
   options.Transport = std::move(transport);
   mtlspop::ManagedIdentityCredential credential{options};

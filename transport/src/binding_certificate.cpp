@@ -2,9 +2,8 @@
 
 #include <utility>
 
-#include <gsl/assert>
-
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/transport/required.hpp"
 
 namespace mtlspop {
 namespace {
@@ -40,7 +39,11 @@ std::string_view ToString(KeyStrength strength) noexcept {
 }
 
 BindingCertificate::BindingCertificate(Parts parts) : parts_(std::move(parts)) {
-  Expects(!parts_.Chain.empty() && parts_.Key != nullptr && !parts_.X5tS256.empty());
+  Required(parts_.Key, "BindingCertificate::Parts::Key");
+  if (!parts_.Chain.empty() && !parts_.X5tS256.empty()) return;
+  throw Error{
+      {errors::InvalidArgument, "BindingCertificate::Parts has no certificate, or no x5t#S256",
+       "Make the binding certificate with MakeBindingCertificate"}};
 }
 
 std::string BindingCertificate::ToPem() const {

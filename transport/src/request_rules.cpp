@@ -1,4 +1,5 @@
 #include "request_rules.hpp"
+#include "mtlspop/transport/required.hpp"
 
 #include <algorithm>
 #include <array>
@@ -180,6 +181,7 @@ void CheckRequest(Request const& request, bool isBound) {
 }
 
 void CheckOptions(TransportOptions const& options) {
+  Required(options.Time, "TransportOptions::Time");
   if (options.Pool.MaximumPerOrigin == 0 || options.Pool.MaximumTotal == 0) {
     Refuse("PoolOptions allows no connection", "Set MaximumPerOrigin and MaximumTotal to 1 or more");
   }

@@ -20,7 +20,6 @@ BoundTokenCredentialOptions Completed(BoundTokenCredentialOptions options) {
   // What closes connections when a binding is retired has to be what opens them.
   if (!identity.Transport) identity.Transport = options.Transport;
   if (!identity.Log.IsEnabled(LogLevel::Error)) identity.Log = options.Log;
-  if (!identity.Binding) identity.Binding = TokenBinding::Required;
   options.Credential = std::make_shared<ManagedIdentityCredential>(identity);
   return options;
 }

@@ -109,7 +109,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
   return openssl::MakeBindingCertificate(std::move(chain), std::move(key), strength);
 }
 
-std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> PlatformKeyProviders() { return {MakeSoftwareKeyProvider()}; }
+std::vector<std::shared_ptr<KeyProvider>> PlatformKeyProviders() { return {MakeSoftwareKeyProvider()}; }
 
 std::shared_ptr<AttestationProvider> PlatformAttestationProvider() { return nullptr; }
 

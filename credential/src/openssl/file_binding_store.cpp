@@ -20,6 +20,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/required.hpp"
 #include "mtlspop/transport/secret.hpp"
 #include "ossl.hpp"
 
@@ -349,6 +350,7 @@ class FileBindingStore final : public BindingStore {
 }  // namespace
 
 gsl::not_null<std::shared_ptr<BindingStore>> MakeFileBindingStore(FileBindingStoreOptions options) {
+  Required(options.Time, "FileBindingStoreOptions::Time");
   return std::shared_ptr<BindingStore>{std::make_shared<FileBindingStore>(std::move(options))};
 }
 

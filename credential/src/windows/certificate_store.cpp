@@ -8,6 +8,7 @@
 #include "friendly_name.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/required.hpp"
 
 namespace mtlspop::windows {
 namespace {
@@ -243,6 +244,7 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(
 }
 
 gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(CertificateStoreOptions options) {
+  Required(options.Time, "CertificateStoreOptions::Time");
   return MakeCertificateStoreBindingStore(SystemStore(), SystemKeys(), SystemMutexes(), std::move(options));
 }
 

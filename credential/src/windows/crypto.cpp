@@ -157,7 +157,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
   return schannel::MakeBindingCertificate(std::move(chain), std::move(key), strength);
 }
 
-std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> PlatformKeyProviders() {
+std::vector<std::shared_ptr<KeyProvider>> PlatformKeyProviders() {
   return {windows::MakeKeyGuardKeyProvider(), windows::MakeTpmKeyProvider(), MakeSoftwareKeyProvider()};
 }
 

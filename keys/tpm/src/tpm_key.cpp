@@ -104,7 +104,7 @@ KeyMaterial CreatePersistent(Connection& connection, TpmOptions const& options, 
 gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeKey(
     std::shared_ptr<Device> const& device, KeyMaterial const& material, Context const& context) {
   std::shared_ptr<openssl::Signer const> signer = std::make_shared<tpm::TpmSigner>(device, material);
-  return openssl::MakeSignerKey(gsl::make_not_null(std::move(signer)), context);
+  return openssl::MakeSignerKey(std::move(signer), context);
 }
 
 std::string HandleText(TPM2_HANDLE handle) {

@@ -46,7 +46,6 @@ TransportOptions Emulator::MakeTransportOptions() const {
 
 ManagedIdentityCredentialOptions Emulator::CredentialOptions() const {
   ManagedIdentityCredentialOptions options;
-  options.Binding = TokenBinding::Required;
   options.ImdsEndpoint = ImdsEndpoint();
   options.Transport = transport_;
   options.Log = Logger::FromEnvironment();

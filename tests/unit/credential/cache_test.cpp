@@ -57,6 +57,7 @@ TEST(Rotation, IsDueAtTheContractsTime) {
 
 TEST(Cache, KeepsTokensApartByScopeTenantAndType) {
   ManagedIdentityWorld world;
+  world.Options.AdditionallyAllowedTenants = {"other"};
   world.Options.Binding = TokenBinding::None;
   auto bound = world.Request();
   bound.Binding = TokenBinding::Required;

@@ -187,7 +187,6 @@ inline AccessToken GetInsteadOf(
 /// A credential with its services, its clock and its log.
 struct ManagedIdentityWorld {
   ManagedIdentityWorld() {
-    Options.Binding = TokenBinding::Required;
     Options.Keys = Keys;
     Options.Transport = Cloud;
     Options.Time = std::shared_ptr<Clock>{Time};

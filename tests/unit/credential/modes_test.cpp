@@ -7,6 +7,8 @@
 
 #include "attestation_cache.hpp"
 #include "fake_cloud.hpp"
+#include "mtlspop/credential/client_assertion_credential.hpp"
+#include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
@@ -27,27 +29,34 @@ std::function<std::optional<Answer>(Arrived const&)> Fail(std::string path, Answ
   };
 }
 
-TEST(WhoAsked, NobodyMeansBearerOfVersion1) {
+/// Making the credential is the wish for bound tokens.
+TEST(WhoAsked, NobodyMeansRequired) {
+  EXPECT_EQ(ManagedIdentityCredentialOptions{}.Binding, TokenBinding::Required);
+  EXPECT_EQ(ClientCertificateCredentialOptions{}.Binding, TokenBinding::Required);
+  EXPECT_EQ(ClientAssertionCredentialOptions{}.Binding, TokenBinding::Required);
+}
+
+TEST(WhoAsked, NoneMeansBearerOfVersion1) {
   ManagedIdentityWorld world;
-  world.Options.Binding = std::nullopt;
+  world.Options.Binding = TokenBinding::None;
   EXPECT_EQ(world.Get().Type, TokenType::Bearer);
   EXPECT_EQ(world.Cloud->Count("/getplatformmetadata"), 0);
 }
 
-TEST(WhoAsked, EnvironmentMeansPreferred) {
+TEST(WhoAsked, EnvironmentSaysBearerOrPreferred) {
   for (std::string const value : {"true", "1", "TRUE"}) {
-    ManagedIdentityWorld world;
-    world.Options.Binding = std::nullopt;
-    world.Environment["MSAL_ENABLE_MSI_V2"] = value;
-    EXPECT_EQ(world.Get().Type, TokenType::MtlsPop) << value;
+    EXPECT_EQ(AsEnvironmentSays([&](char const*) { return value; }), TokenBinding::Preferred) << value;
   }
-  ManagedIdentityWorld world;
-  world.Options.Binding = std::nullopt;
-  world.Environment["MSAL_ENABLE_MSI_V2"] = "false";
-  EXPECT_EQ(world.Get().Type, TokenType::Bearer);
+  for (std::string const value : {"", "false", "0", "yes"}) {
+    EXPECT_EQ(AsEnvironmentSays([&](char const*) { return value; }), TokenBinding::None) << value;
+  }
+  EXPECT_EQ(AsEnvironmentSays(nullptr), TokenBinding::None);
+  std::string asked;
+  AsEnvironmentSays([&](char const* name) { return asked = name, std::string{}; });
+  EXPECT_EQ(asked, "MSAL_ENABLE_MSI_V2");
 }
 
-TEST(WhoAsked, OptionWinsOverTheEnvironment) {
+TEST(WhoAsked, EnvironmentHasNoSayUnasked) {
   ManagedIdentityWorld world;
   world.Options.Binding = TokenBinding::None;
   world.Environment["MSAL_ENABLE_MSI_V2"] = "true";
@@ -110,7 +119,7 @@ TEST(WhoAsked, RequiredNeverFallsBack) {
   EXPECT_EQ(world.Cloud->Count(BearerPath), 0);
 }
 
-TEST(WhoAsked, RequestMayBeStricterAndNeverLaxer) {
+TEST(WhoAsked, RequestMayBeStricterAndNeverLaxerThanRequired) {
   ManagedIdentityWorld world;
   world.Options.Binding = TokenBinding::Preferred;
   world.Cloud->Intercept = Fail("getplatformmetadata", JsonAnswer(json::object(), 404));

@@ -119,6 +119,7 @@ TEST(RefusedAssertion, FirstLegThatKeepsItsBindingCostsOneTokenAndNotOnePerCall)
 /// What a tenant knows of this application is no matter of other tenants' tokens.
 TEST(RefusedAssertion, OfOneTenantCostsOthersNoToken) {
   AssertionWorld world;
+  world.Options.AdditionallyAllowedTenants = {"other"};
   auto const first = world.Get();
   world.Identity.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
     if (arrived.Path != "/other/oauth2/v2.0/token") return std::nullopt;

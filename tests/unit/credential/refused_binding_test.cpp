@@ -164,6 +164,7 @@ TokenRequest RequestOfTenant(std::string tenant) {
 /// ones.
 TEST(RefusedBinding, OfOneTenantCostsOthersNoToken) {
   ManagedIdentityWorld world;
+  world.Options.AdditionallyAllowedTenants = {"*"};
   auto const first = world.Get();
   RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS7000215: no"));
   EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");
@@ -176,6 +177,7 @@ TEST(RefusedBinding, OfOneTenantCostsOthersNoToken) {
 
 TEST(RefusedBinding, OfOneTenantIsReplacedThoughThatWasFutileForAnother) {
   ManagedIdentityWorld world;
+  world.Options.AdditionallyAllowedTenants = {"*"};
   RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS7000215: no"));
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");
@@ -193,6 +195,7 @@ TEST(RefusedBinding, OfOneTenantIsReplacedThoughThatWasFutileForAnother) {
 /// Each costs a certificate of a service that throttles.
 TEST(RefusedBinding, OfVeryManyTenantsIsReplacedForAFew) {
   ManagedIdentityWorld world;
+  world.Options.AdditionallyAllowedTenants = {"*"};
   world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
     if (arrived.Path.find("/other") == std::string::npos) return std::nullopt;
     return TokenError("invalid_client", "AADSTS7000215: no");
@@ -208,6 +211,7 @@ TEST(RefusedBinding, OfVeryManyTenantsIsReplacedForAFew) {
 /// What is about the certificate itself concerns all, whoever says it.
 TEST(RefusedBinding, WhoseEndHasPassedIsDroppedForAllTenants) {
   ManagedIdentityWorld world;
+  world.Options.AdditionallyAllowedTenants = {"*"};
   auto const first = world.Get();
   RefuseTenant(*world.Cloud, "other", TokenError("invalid_client", "AADSTS1000901: token_not_after"));
   EXPECT_EQ(ErrorCodeOf([&] { world.Get(RequestOfTenant("other")); }), "binding_rejected");

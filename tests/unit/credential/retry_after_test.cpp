@@ -90,6 +90,7 @@ TEST(RetryAfter, OfImdsIsWaitedForWhereItIsShort) {
 
 TEST(RetryAfter, OfOneTenantHoldsForNoOther) {
   ManagedIdentityWorld world;
+  world.Options.AdditionallyAllowedTenants = {"other"};
   Throttle(*world.Cloud, "/other" + std::string{TokenPath}, 429, "60");
   auto request = world.Request();
   request.TenantId = "other";

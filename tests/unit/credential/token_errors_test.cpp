@@ -64,6 +64,7 @@ TEST(TenantNotEligible, PreferredFallsBackAndRemembersTheTenant) {
   ManagedIdentityWorld world;
   world.Options.Binding = TokenBinding::Preferred;
   world.Options.BearerOverMtls = false;
+  world.Options.AdditionallyAllowedTenants = {"other"};
   AnswerBound(*world.Cloud, ErrorWithCodes({3921996}));
   EXPECT_EQ(world.Get().Source, TokenSource::Fallback);
   // Another resource, and the token service is not asked again.

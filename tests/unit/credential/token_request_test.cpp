@@ -92,6 +92,7 @@ TEST(TokenRequestOnTheWire, ExactlyOneScope) {
 
 TEST(TokenRequestOnTheWire, TenantOfTheCredentialAndOfTheRequest) {
   ManagedIdentityWorld world;
+  world.Options.AdditionallyAllowedTenants = {"of-the-request"};
   world.Options.TenantId = "of-the-credential";
   world.Get();
   auto request = world.Request();

@@ -25,7 +25,6 @@ AccessToken GetToken(Emulator const& emulator, std::shared_ptr<HttpTransport> tr
   if (!clientId.empty()) {
     options.Identity = ManagedIdentityId::FromClientId(clientId);
   }
-  options.Binding = TokenBinding::Required;
   options.ImdsEndpoint = emulator.Endpoint("imds");
   options.Keys = MakeContainerKeyProvider();
   options.Transport = std::move(transport);

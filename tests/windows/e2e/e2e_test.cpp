@@ -45,7 +45,6 @@ class EndToEndTest : public testing::Test {
     if (auto const clientId = Variable("MTLSPOP_E2E_CLIENT_ID"); !clientId.empty()) {
       options.Identity = ManagedIdentityId::FromClientId(clientId);
     }
-    options.Binding = TokenBinding::Required;
     options.MinimumStrength = KeyStrength::KeyGuard;
     options.Attest = Variable("MTLSPOP_E2E_ATTEST") == "1";
     options.Store = windows::MakeCertificateStoreBindingStore().get();

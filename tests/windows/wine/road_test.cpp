@@ -30,7 +30,6 @@ class RoadTest : public testing::Test {
  protected:
   ManagedIdentityCredentialOptions Options() const {
     ManagedIdentityCredentialOptions options;
-    options.Binding = TokenBinding::Required;
     options.ImdsEndpoint = emulator_.Endpoint("imds");
     options.Keys = MakeContainerKeyProvider();
     options.Transport = transport_;

@@ -13,6 +13,7 @@
 #include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/required.hpp"
 #include "openssl/certificate_rules.hpp"
 
 namespace mtlspop::openssl {
@@ -113,9 +114,8 @@ gsl::not_null<EVP_PKEY*> GetPrivateKey(PrivateKeyHandle const& handle) {
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
-    std::vector<BindingCertificate::Der> chain,
-    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,
-    KeyStrength strength) {
+    std::vector<BindingCertificate::Der> chain, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength) {
+  Required(key, "The private key of the binding certificate");
   if (chain.empty()) {
     Refuse("There is no certificate", "Pass the leaf certificate first, then the ones above it");
   }
@@ -139,13 +139,13 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
   parts.NotBefore = ToTimePoint(X509_get0_notBefore(leaf.get()));
   parts.NotAfter = ToTimePoint(X509_get0_notAfter(leaf.get()));
   parts.Chain = std::move(chain);
-  parts.Key = key.get();
+  parts.Key = std::move(key);
   parts.Strength = strength;
   return std::shared_ptr<BindingCertificate const>{std::make_shared<BindingCertificate>(std::move(parts))};
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
-    std::string_view certificates, gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key, KeyStrength strength) {
+    std::string_view certificates, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength) {
   BioPtr const certificateText{BIO_new_mem_buf(certificates.data(), static_cast<int>(certificates.size()))};
   std::vector<BindingCertificate::Der> chain;
   while (X509Ptr const certificate{PEM_read_bio_X509(certificateText.get(), nullptr, nullptr, nullptr)}) {

@@ -5,6 +5,7 @@
 #include <openssl/provider.h>
 
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/required.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -107,9 +108,9 @@ int RaiseError(char const* what) noexcept {
   return 0;
 }
 
-gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeSignerKey(
-    gsl::not_null<std::shared_ptr<Signer const>> signer, Context const& context) {
-  auto key = std::make_shared<SignerKey>(std::move(signer));
+gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeSignerKey(std::shared_ptr<Signer const> signer, Context const& context) {
+  auto const given = Required(std::move(signer), "The signer");
+  auto key = std::make_shared<SignerKey>(given);
   key->Try(context);
   return std::shared_ptr<EVP_PKEY>{MakeKey(key), &EVP_PKEY_free};
 }

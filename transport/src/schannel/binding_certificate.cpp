@@ -13,6 +13,7 @@
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
+#include "mtlspop/transport/required.hpp"
 #include "mtlspop/transport/schannel.hpp"
 #include "schannel/certificate_keys.hpp"
 #include "schannel/system_error.hpp"
@@ -248,7 +249,8 @@ CertificateContextPtr ParseCertificate(gsl::span<std::uint8_t const> der) noexce
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
-    std::vector<Der> chain, gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key, KeyStrength strength) {
+    std::vector<Der> chain, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength) {
+  Required(key, "The private key of the binding certificate");
   if (chain.empty()) {
     Refuse("There is no certificate", "Pass the leaf certificate first, then the ones above it");
   }
@@ -258,12 +260,12 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
   auto const leaf = MustParse(chain.front());
   CheckUsage(leaf.get());
   auto const publicKey = PublicKeyBlobOf(leaf->pCertInfo->SubjectPublicKeyInfo);
-  if (publicKey.empty() || AsCertificateKey(*key.get()).PublicKeyBlob() != publicKey) {
+  if (publicKey.empty() || AsCertificateKey(*key).PublicKeyBlob() != publicKey) {
     Refuse(
         "The private key does not belong to the leaf certificate",
         "Check that the leaf comes first, and that key and certificate are of the same generation");
   }
-  return Assemble(std::move(chain), leaf.get(), key.get(), strength);
+  return Assemble(std::move(chain), leaf.get(), std::move(key), strength);
 }
 
 CertificateContextPtr MakeCertificateContext(CertificateFunctions& functions, BindingCertificate const& certificate) {

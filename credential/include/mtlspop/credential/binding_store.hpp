@@ -79,7 +79,8 @@ struct FileBindingStoreOptions {
   /// others may enter it.
   std::string Folder{};
   Logger Log{};
-  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  /// Must not be null.
+  std::shared_ptr<Clock> Time = SystemClock();
   /// Opens keys that cannot be taken out of where they are, by their `BindingKey::Reference()`: the provider that made
   /// them. Null where only keys in memory are to be kept.
   std::shared_ptr<KeyProvider> Keys{};

@@ -22,9 +22,9 @@ namespace mtlspop {
 /// Thread safety: all members may be called from any thread.
 class ChainedCredential final : public TokenCredential {
  public:
-  using Sources = std::vector<gsl::not_null<std::shared_ptr<TokenCredential>>>;
+  using Sources = std::vector<std::shared_ptr<TokenCredential>>;
 
-  /// @throw Error `invalid_argument` for no credential at all
+  /// @throw Error `invalid_argument` for no credential at all, and for one that is null
   explicit ChainedCredential(Sources sources, Logger log = {});
 
   /// @throw Error `no_credential_worked` with the last failure nested; `cancelled` and `deadline_exceeded` at once

@@ -33,7 +33,8 @@ struct ClientAssertionCredentialOptions : AuthorityOptions {
 
   /// Null for `DefaultHttpTransport()`.
   std::shared_ptr<HttpTransport> Transport;
-  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  /// Must not be null.
+  std::shared_ptr<Clock> Time = SystemClock();
   /// Numbers from 0 up to, not including, 1, from any thread: when renewals and retries come, so that machines which were
   /// started together do not ask together. Empty for the system's. Where it always gives 0, they come when they are due.
   std::function<double()> Random;

@@ -35,13 +35,16 @@ struct AuthorityOptions {
   /// mtlsauth.microsoft.com, and so on for the sovereign clouds.
   std::string AuthorityHost = "https://login.microsoftonline.com";
   /// For example "westus3"; "" for the global endpoint.
-  std::string Region;
+  std::string Region{};
+  /// Other tenants that a request, and so a resource's challenge, may name (`TokenRequest::TenantId`): ids and domains,
+  /// or "*" for all. Any other is refused (`tenant_not_allowed`).
+  std::vector<std::string> AdditionallyAllowedTenants{};
 };
 
 /// The URL of the mutual-TLS token endpoint.
-/// @throw Error `tenant_required` for no tenant, `common`, `organizations` and `consumers`; `invalid_argument` for an
-/// authority that is not https or not called login.something, and a region or tenant with other than letters, digits,
-/// hyphens and (tenant only) dots
+/// @throw Error `tenant_required` for no tenant, `common`, `organizations` and `consumers` in any case;
+/// `invalid_argument` for an authority that is not https or not called login.something, a region with other than letters,
+/// digits and hyphens, and a tenant with other than these and single dots between them or with more than 253 characters
 std::string MtlsTokenEndpoint(AuthorityOptions const& authority);
 
 /// Options of `ClientCertificateCredential`. Exactly one of the five sources of the certificate is given.
@@ -75,7 +78,8 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
 
   /// Null for `DefaultHttpTransport()`.
   std::shared_ptr<HttpTransport> Transport;
-  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  /// Must not be null.
+  std::shared_ptr<Clock> Time = SystemClock();
   /// Numbers from 0 up to, not including, 1, from any thread: when renewals and retries come, so that machines which were
   /// started together do not ask together. Empty for the system's. Where it always gives 0, they come when they are due.
   std::function<double()> Random;

@@ -59,6 +59,8 @@ inline constexpr ErrorCode KeyUnavailable{"key_unavailable"};
 inline constexpr ErrorCode ClientCertificateUnusable{"client_certificate_unusable"};
 /// The authority names no single tenant (`common`, `organizations`).
 inline constexpr ErrorCode TenantRequired{"tenant_required"};
+/// A token of another tenant than the credential's own was asked for, and `AdditionallyAllowedTenants` does not list it.
+inline constexpr ErrorCode TenantNotAllowed{"tenant_not_allowed"};
 /// None of a chain's credentials gave a token.
 inline constexpr ErrorCode NoCredentialWorked{"no_credential_worked"};
 

@@ -100,8 +100,7 @@ gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider();
 
 /// Asks `providers` in turn, and takes the first one that can do what is wanted. One that fails is passed over as long
 /// as a later one meets the minimum strength.
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyProviderChain(
-    std::vector<gsl::not_null<std::shared_ptr<KeyProvider>>> providers);
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyProviderChain(std::vector<std::shared_ptr<KeyProvider>> providers);
 
 /// What this platform has, strongest first: KeyGuard, TPM, software on Windows; software elsewhere.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeDefaultKeyProvider();

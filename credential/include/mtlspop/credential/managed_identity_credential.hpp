@@ -6,7 +6,6 @@
 ///
 /// @code
 /// mtlspop::ManagedIdentityCredentialOptions options;
-/// options.Binding = mtlspop::TokenBinding::Required;
 /// auto credential = std::make_shared<mtlspop::ManagedIdentityCredential>(options);
 ///
 /// mtlspop::TokenRequest request;
@@ -42,20 +41,23 @@ using EnvironmentReader = std::function<std::string(char const* name)>;
 /// The process's environment.
 std::string ReadEnvironment(char const* name);
 
-/// Options of `ManagedIdentityCredential`. A default-constructed one is the system-assigned identity with bearer
-/// tokens, unless the environment asks for more.
+/// What MSAL does, for `ManagedIdentityCredentialOptions::Binding`: `Preferred` where the environment variable
+/// `MSAL_ENABLE_MSI_V2` is `true` or `1`, bearer tokens otherwise.
+TokenBinding AsEnvironmentSays(EnvironmentReader const& environment = ReadEnvironment);
+
+/// Options of `ManagedIdentityCredential`. A default-constructed one is the system-assigned identity with bound tokens.
 ///
 /// Environment variables, read once when the credential is made:
 /// - `AZURE_POD_IDENTITY_AUTHORITY_HOST`: where IMDS is, if `ImdsEndpoint` does not say.
-/// - `MSAL_ENABLE_MSI_V2` (`true` or `1`): `Preferred`, if `Binding` does not say.
 /// - `MSAL_MI_DISABLE_IMDS_V2` (`true` or `1`): no bound tokens; `Required` then fails.
 /// - `MSAL_MSI_V2_ATTESTATION_CACHE` (`0`): attests anew for every certificate.
 /// - `MSAL_MSI_V2_KEY_NAME`: the name of the key, for providers whose keys have names.
 struct ManagedIdentityCredentialOptions {
   ManagedIdentityId Identity;
 
-  /// Whether tokens have to be bound. None set: `None`, or what the environment says.
-  std::optional<TokenBinding> Binding;
+  /// Whether tokens have to be bound. Making a credential of this library is the wish that they are; what is less is
+  /// written: `Preferred`, `None`, or `AsEnvironmentSays()`.
+  TokenBinding Binding = TokenBinding::Required;
   /// Bearer tokens are asked for over mutual TLS with the binding certificate instead of from IMDS v1. The token itself
   /// is not bound then.
   bool BearerOverMtls = false;
@@ -67,6 +69,9 @@ struct ManagedIdentityCredentialOptions {
   std::vector<std::string> ClientCapabilities;
   /// "" for the identity's own tenant.
   std::string TenantId;
+  /// Other tenants that a request, and so a resource's challenge, may name (`TokenRequest::TenantId`): ids and domains,
+  /// or "*" for all. Any other is refused (`tenant_not_allowed`).
+  std::vector<std::string> AdditionallyAllowedTenants;
 
   /// "" for `AZURE_POD_IDENTITY_AUTHORITY_HOST`, or else "http://169.254.169.254".
   std::string ImdsEndpoint;
@@ -83,7 +88,8 @@ struct ManagedIdentityCredentialOptions {
   std::shared_ptr<BindingStore> Store;
   /// Null for `DefaultHttpTransport()`.
   std::shared_ptr<HttpTransport> Transport;
-  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  /// Must not be null.
+  std::shared_ptr<Clock> Time = SystemClock();
   /// Numbers from 0 up to, not including, 1, from any thread: when renewals and retries come, so that machines which were
   /// started together do not ask together. Empty for the system's. Where it always gives 0, they come when they are due.
   std::function<double()> Random;
@@ -101,7 +107,8 @@ struct ManagedIdentityCredentialOptions {
 class ManagedIdentityCredential final : public TokenCredential {
  public:
   /// Sends nothing.
-  /// @throw Error `invalid_argument` for an endpoint or identity that cannot be used
+  /// @throw Error `invalid_argument` for an endpoint, identity or tenant that cannot be used; `tenant_required` for
+  /// `common`, `organizations` and `consumers`
   explicit ManagedIdentityCredential(ManagedIdentityCredentialOptions options = {});
   /// Ends background work and waits for it.
   ~ManagedIdentityCredential() override;

@@ -41,7 +41,8 @@ gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
 /// Options of `MakeCertificateStoreBindingStore`.
 struct CertificateStoreOptions {
   Logger Log;
-  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  /// Must not be null.
+  std::shared_ptr<Clock> Time = SystemClock();
 };
 
 /// Keeps binding certificates in CurrentUser\My, where they are found again by the next process as long as their key

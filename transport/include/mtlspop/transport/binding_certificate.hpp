@@ -65,6 +65,7 @@ class BindingCertificate final {
     TimePoint NotBefore;
     TimePoint NotAfter;
   };
+  /// @throw Error `invalid_argument` where there is no key, no certificate or no `x5t#S256`
   explicit BindingCertificate(Parts parts);
 
   /// `x5t#S256`: base64url without padding of SHA-256 over the leaf's DER (RFC 8705 section 3.1). 43 characters.

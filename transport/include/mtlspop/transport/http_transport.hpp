@@ -132,7 +132,8 @@ struct TransportOptions {
   /// How long `Request::ExpectContinue` waits for `100 Continue`.
   std::chrono::milliseconds ContinueTimeout{1'000};
   Logger Log;
-  gsl::not_null<std::shared_ptr<Clock>> Time = SystemClock();
+  /// Must not be null.
+  std::shared_ptr<Clock> Time = SystemClock();
 };
 
 /// What the pool holds at a moment, for people on call.

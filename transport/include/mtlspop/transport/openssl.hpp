@@ -28,9 +28,7 @@ gsl::not_null<EVP_PKEY*> GetPrivateKey(PrivateKeyHandle const& handle);
 /// @throw Error `invalid_binding_certificate` where a certificate cannot be read, the key does not belong to the leaf,
 /// or the leaf may not be used for TLS client authentication (key usage, extended key usage; RFC 5280 section 4.2.1).
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
-    std::vector<BindingCertificate::Der> chain,
-    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,
-    KeyStrength strength);
+    std::vector<BindingCertificate::Der> chain, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength);
 
 /// The same from PEM: one or more CERTIFICATE blocks, leaf first, and a PRIVATE KEY block, in one text or in two.
 /// @throw Error `invalid_binding_certificate`, also where the private key is encrypted or missing.
@@ -40,6 +38,6 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateF
 /// Certificates from PEM, leaf first, for a key that is somewhere else.
 /// @throw Error `invalid_binding_certificate`
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromPem(
-    std::string_view certificates, gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key, KeyStrength strength);
+    std::string_view certificates, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength);
 
 }  // namespace mtlspop::openssl

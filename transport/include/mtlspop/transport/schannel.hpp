@@ -93,9 +93,7 @@ CertificateContextPtr MakeCertificateContext(BindingCertificate const& certifica
 /// @throw Error `invalid_binding_certificate` where a certificate cannot be read, the key does not belong to the leaf,
 /// or the leaf may not be used for TLS client authentication (key usage, extended key usage; RFC 5280 section 4.2.1).
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
-    std::vector<BindingCertificate::Der> chain,
-    gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> key,
-    KeyStrength strength);
+    std::vector<BindingCertificate::Der> chain, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength);
 
 enum class StoreLocation { CurrentUser, LocalMachine };
 

@@ -100,7 +100,7 @@ class Signer {
 /// `invalid_argument` where the public key cannot be read or is of another kind, or no algorithm fits it; what
 /// `context` ends with
 gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeSignerKey(
-    gsl::not_null<std::shared_ptr<Signer const>> signer, Context const& context = {});
+    std::shared_ptr<Signer const> signer, Context const& context = {});
 
 /// The signature algorithms that a client with this key can offer, for `SSL_CTX_set1_client_sigalgs_list`, best first.
 /// "" for a key that `MakeSignerKey` did not make: there is nothing to restrict then. This library's transport calls it;
