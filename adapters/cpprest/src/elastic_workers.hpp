@@ -2,49 +2,52 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
-#include <memory>
-#include <thread>
 
 #include <pplx/pplxtasks.h>
 
+#include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/thread_pool.hpp"
+#include "mtlspop/transport/context.hpp"
+
 namespace mtlspop::cpprest {
 
-/// Starts a thread that does `work`.
-/// @throw std::system_error where the system has none to give.
-using ThreadFactory = std::function<std::thread(std::function<void()> work)>;
-std::thread MakeThread(std::function<void()> work);
-
-/// Threads that are there when they are needed: a task never waits for another one to end, so tasks may wait for each
-/// other. An idle thread is given the next task, the one that went idle last first; one that stays idle ends.
+/// Threads of this library as a scheduler of pplx: it runs the continuations of the tasks that were made with it. A task
+/// never waits for another one to end, so tasks may wait for each other.
 ///
-/// As a scheduler of pplx it runs the continuations of the tasks that were made with it, with the same promise.
+/// A child of fork() has none of its parent's threads; the first task there starts new ones.
 ///
-/// Thread safety: `schedule` may be called from any thread. The destructor joins all threads; where the last owner lets go
+/// Thread safety: all members may be called from any thread. The destructor joins all threads; where the last owner lets go
 /// on one of them, that one ends by itself right afterwards.
 class ElasticWorkers final : public pplx::scheduler_interface {
  public:
   explicit ElasticWorkers(
-      std::chrono::milliseconds idleTime = std::chrono::seconds{10}, ThreadFactory makeThread = MakeThread);
-  virtual ~ElasticWorkers();
+      std::chrono::milliseconds idleTime = std::chrono::seconds{10}, ThreadPool::Factory makeThread = nullptr);
   ElasticWorkers(ElasticWorkers const&) = delete;
   ElasticWorkers& operator=(ElasticWorkers const&) = delete;
 
   /// Runs `task(argument)`, which must not throw, on one of the threads. Where the system has no thread to give, the task
-  /// waits for one of those that are there.
-  /// @throw std::system_error where there is no thread at all.
+  /// waits for one of those that are there; where there is none at all, or the process is ending, it runs on the caller's.
   void schedule(pplx::TaskProc_t task, void* argument) override;
 
   /// As `schedule`, but the task never waits for a thread.
   /// @throw Error `system_failure` where there is none; the task is not run then.
   void RunNow(pplx::TaskProc_t task, void* argument);
 
+  /// Cancelled when the threads are to end, and so is what runs on them: the process ends.
+  Context const& Lifetime() const { return state_.Get().Ended; }
+
   /// How many threads there are now.
   std::size_t ThreadCount() const;
 
  private:
-  class State;
-  std::shared_ptr<State> state_;
+  struct State {
+    State(State* parents, std::chrono::milliseconds idleTime, ThreadPool::Factory const& makeThread);
+
+    Context Ended = Context{}.WithCancellation();
+    ThreadPool Threads;
+  };
+
+  PerProcess<State, std::chrono::milliseconds, ThreadPool::Factory> state_;
 };
 
 }  // namespace mtlspop::cpprest

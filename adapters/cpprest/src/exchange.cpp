@@ -32,9 +32,10 @@ Exchange::Exchange(std::shared_ptr<Sending const> sending, web::http::http_reque
       request_(request),
       scheduler_(sending_->Workers),
       cancellation_(request_._cancellation_token()),
+      cancellable_(sending_->Workers->Lifetime()),
       observer_(std::make_shared<TransferObserver>(request_._get_impl()->_progress_handler())) {
   if (cancellation_ != pplx::cancellation_token::none()) {
-    cancellable_ = Context{}.WithCancellation();
+    cancellable_ = cancellable_.WithCancellation();
     registration_ = cancellation_.register_callback([context = cancellable_] { context.Cancel(); });
   }
 }
@@ -71,14 +72,35 @@ void Exchange::Run() noexcept {
     observer_->Report(web::http::message_direction::upload, translated.Body ? translated.Body->BytesRead() : 0);
     Deliver(*response);
   } catch (...) {
-    answered_.set_exception(CurrentFailure());
+    Fail(CurrentFailure());
   }
   TouchPool();
 }
 
+// pplx ends the process over a failure that nobody has seen, and the application may have let go of the task.
+void Exchange::Fail(std::exception_ptr const& failure) noexcept {
+  try {
+    Answer().then(
+        [](pplx::task<http_response> answer) {
+          try {
+            answer.wait();
+          } catch (...) {  // NOLINT(bugprone-empty-catch): seen
+          }
+        },
+        pplx::task_options(scheduler_));
+  } catch (std::exception const&) {
+    // No memory for it: the application has to look itself, as it does with cpprestsdk's own tasks.
+  }
+  answered_.set_exception(failure);
+}
+
 // What comes of an answer is cpprestsdk's to run, and of a failure too where the request is part of a longer task.
 void Exchange::TouchPool() const noexcept {
-  if (sending_->Watch) sending_->Watch->Touch();
+  try {
+    if (auto const watch = PoolWatch::OfProcess()) watch->Touch();
+  } catch (std::exception const&) {
+    // No memory for a watch: the next answer tries again.
+  }
 }
 
 void Exchange::Deliver(Response& response) {
@@ -132,6 +154,14 @@ void Exchange::ReadBody(
 
 // What the application is told about the exception that is being handled.
 std::exception_ptr Exchange::CurrentFailure() const noexcept {
+  try {
+    return DescribeCurrentFailure();
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+std::exception_ptr Exchange::DescribeCurrentFailure() const {
   if (cancellation_.is_canceled()) {
     return std::make_exception_ptr(
         http_exception(static_cast<int>(std::errc::operation_canceled), std::generic_category()));
@@ -140,6 +170,11 @@ std::exception_ptr Exchange::CurrentFailure() const noexcept {
   try {
     throw;
   } catch (Error const& error) {
+    if (sending_->Workers->Lifetime().IsCancelled()) {
+      return std::make_exception_ptr(HttpException{Error{
+          {errors::Cancelled, "The process ended before the answer was there",
+           "Wait for answers before the end of main()"}}});
+    }
     // The request was not cancelled: it is the watch over its progress that ended it.
     if (error.Code() == errors::Cancelled) {
       return std::make_exception_ptr(HttpException{Error{

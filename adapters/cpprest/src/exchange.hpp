@@ -22,8 +22,6 @@ struct Sending {
   std::size_t ChunkSize;
   bool AcceptCompressed;
   std::size_t BufferedBodyBytes;
-  /// Null where cpprestsdk's own threads need no watching.
-  std::shared_ptr<PoolWatch> Watch = PoolWatch::OfProcess();
 };
 
 /// One request on its way and its answer: from the call of the client to the last byte of the body.
@@ -43,6 +41,7 @@ class Exchange final {
  private:
   Context MakeContext(bool hasLongBody);
   bool HasLongBody() const;
+  void Fail(std::exception_ptr const& failure) noexcept;
   void Deliver(Response& response);
   std::unique_ptr<web::http::compression::decompress_provider> DecompressorFor(Response const& response) const;
   void ReadBody(
@@ -51,6 +50,7 @@ class Exchange final {
       std::unique_ptr<web::http::compression::decompress_provider> decompressor) noexcept;
   void TouchPool() const noexcept;
   std::exception_ptr CurrentFailure() const noexcept;
+  std::exception_ptr DescribeCurrentFailure() const;
 
   std::shared_ptr<Sending const> sending_;
   web::http::http_request request_;

@@ -39,7 +39,10 @@ class BoundHandler final : public http_pipeline_stage {
 
   pplx::task<http_response> propagate(http_request request) override {
     try {
+      PoolWatch::RefuseDeadPool();
       PutSendingLast();
+    } catch (Error const& error) {
+      return pplx::task_from_exception<http_response>(HttpException{error});
     } catch (...) {
       return pplx::task_from_exception<http_response>(std::current_exception());
     }

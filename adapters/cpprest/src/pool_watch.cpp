@@ -1,13 +1,18 @@
 #include "pool_watch.hpp"
 
 #include <algorithm>
+#include <condition_variable>
 #include <deque>
+#include <exception>
 #include <utility>
 
 #if !defined(_WIN32) && !defined(__APPLE__)
 #include <pplx/threadpool.h>
 #endif
 
+#include "mtlspop/base/fork_epoch.hpp"
+#include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/thread_pool.hpp"
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::cpprest {
@@ -57,21 +62,87 @@ PoolWatch::PoolWatch(SharedPool pool, std::chrono::milliseconds interval)
 
 PoolWatch::~PoolWatch() { Stop(); }
 
-std::shared_ptr<PoolWatch> PoolWatch::OfProcess() {
-#if defined(_WIN32) || defined(__APPLE__)
-  return nullptr;
-#else
-  struct Owner {
-    // A client may live on when the process ends, but the pool does not.
-    ~Owner() { Watch->Stop(); }
-    std::shared_ptr<PoolWatch> Watch;
-  };
-  auto& service = crossplat::threadpool::shared_instance().service();
-  static Owner const owner{
-      std::make_shared<PoolWatch>(SharedPool{PostToPool, [&service] { return service.poll_one() > 0; }})};
-  return owner.Watch;
-#endif
+#if !defined(_WIN32) && !defined(__APPLE__)
+namespace {
+
+[[noreturn]] void ThrowPoolIsDead() {
+  throw Error{
+      {errors::SystemFailure,
+       "This process was made by fork() from one in which cpprestsdk had started its threads: they are not there, and "
+       "what comes of a request would never run",
+       "Fork before the first use of cpprestsdk, or start a program of its own (exec) in the child"}};
 }
+
+// What one process knows of cpprestsdk's pool.
+class PoolOfProcess final {
+ public:
+  explicit PoolOfProcess(PoolOfProcess* parents) : isParents_(parents != nullptr) {
+    if (isParents_) return;
+    auto& service = crossplat::threadpool::shared_instance().service();
+    watch_ = std::make_shared<PoolWatch>(SharedPool{PostToPool, [&service] { return service.poll_one() > 0; }});
+    isAlive_ = ForkEpoch() == 0;
+  }
+
+  // Null where the pool is the parent's.
+  std::shared_ptr<PoolWatch> const& Watch() const noexcept { return watch_; }
+
+  // @throw Error system_failure where the pool does not answer, since its threads stayed behind in the parent
+  void RefuseDead() {
+    if (isAlive_) return;
+    if (isParents_) ThrowPoolIsDead();
+    // The process was forked before this library saw the pool, which may have been there already.
+    constexpr std::chrono::seconds patience{1};
+    std::unique_lock lock{answer_->Mutex};
+    if (!std::exchange(hasAsked_, true)) {
+      PostToPool([answer = answer_] {
+        std::lock_guard const guard{answer->Mutex};
+        answer->IsThere = true;
+        answer->Changed.notify_all();
+      });
+    }
+    if (!answer_->Changed.wait_for(lock, patience, [this] { return answer_->IsThere; })) ThrowPoolIsDead();
+    isAlive_ = true;
+  }
+
+ private:
+  struct Answer {
+    std::mutex Mutex;
+    std::condition_variable Changed;
+    bool IsThere = false;
+  };
+
+  bool const isParents_;
+  std::atomic<bool> isAlive_{false};
+  std::shared_ptr<PoolWatch> watch_;
+  bool hasAsked_ = false;
+  std::shared_ptr<Answer> answer_ = std::make_shared<Answer>();
+};
+
+PoolOfProcess& ThisProcess() {
+  static auto& pool = *new PerProcess<PoolOfProcess>;
+  // A client may live on when the process ends, but cpprestsdk's pool does not, and what runs on our threads would go on
+  // using it. This object is destroyed before the pool, which is older.
+  struct Ending {
+    ~Ending() {
+      auto const* const own = pool.Find();
+      if (own != nullptr && own->Watch()) own->Watch()->Stop();
+      EndThreadPools();
+    }
+  };
+  static Ending const ending;
+  return pool.Get();
+}
+
+}  // namespace
+
+std::shared_ptr<PoolWatch> PoolWatch::OfProcess() { return ThisProcess().Watch(); }
+
+void PoolWatch::RefuseDeadPool() { ThisProcess().RefuseDead(); }
+#else
+std::shared_ptr<PoolWatch> PoolWatch::OfProcess() { return nullptr; }
+
+void PoolWatch::RefuseDeadPool() {}
+#endif
 
 void PoolWatch::Touch() noexcept {
   isTouched_ = true;
@@ -83,19 +154,24 @@ void PoolWatch::StartWatching() noexcept {
     std::lock_guard const lock{mutex_};
     if (isStopping_) return;
     workers_->RunNow([](void* self) { static_cast<PoolWatch*>(self)->Watch(); }, this);
-  } catch (Error const&) {
+  } catch (std::exception const&) {
     // No thread to watch with: the next answer tries again.
     isWatching_ = false;
   }
 }
 
-void PoolWatch::Watch() {
-  std::unique_lock lock{mutex_};
-  do {
-    if (!WatchUntilQuiet(lock)) return;
+void PoolWatch::Watch() noexcept {
+  try {
+    std::unique_lock lock{mutex_};
+    do {
+      if (!WatchUntilQuiet(lock)) return;
+      isWatching_ = false;
+      // Whoever touched just before that has not started another watch.
+    } while (isTouched_ && !isWatching_.exchange(true));
+  } catch (std::exception const&) {
+    // No memory for a probe: the next answer starts another watch.
     isWatching_ = false;
-    // Whoever touched just before that has not started another watch.
-  } while (isTouched_ && !isWatching_.exchange(true));
+  }
 }
 
 // False where the watch was stopped.
@@ -128,7 +204,7 @@ void PoolWatch::BringHelp() {
     ++helpers_;
     try {
       workers_->RunNow([](void* self) { static_cast<PoolWatch*>(self)->HelpOut(); }, this);
-    } catch (Error const&) {
+    } catch (std::exception const&) {
       // Whoever helps out already goes on.
       --helpers_;
       return;

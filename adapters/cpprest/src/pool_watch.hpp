@@ -35,8 +35,13 @@ class PoolWatch final {
   PoolWatch(PoolWatch const&) = delete;
   PoolWatch& operator=(PoolWatch const&) = delete;
 
-  /// The one over cpprestsdk's pool, which ends before the pool does. Null where cpprestsdk uses the system's threads.
+  /// The one of this process over cpprestsdk's pool, which ends before the pool does. Null where cpprestsdk uses the
+  /// system's threads, and where the pool is that of a process which this one was forked from.
   static std::shared_ptr<PoolWatch> OfProcess();
+
+  /// @throw Error `system_failure` where the threads of cpprestsdk's pool stayed behind in a process which this one was
+  /// forked from: whoever waited for what runs there would wait for ever.
+  static void RefuseDeadPool();
 
   /// An answer is there, and the pool has to read it. Watches for a while from now on.
   void Touch() noexcept;
@@ -48,7 +53,7 @@ class PoolWatch final {
   struct Probe;
 
   void StartWatching() noexcept;
-  void Watch();
+  void Watch() noexcept;
   bool WatchUntilQuiet(std::unique_lock<std::mutex>& lock);
   std::shared_ptr<Probe> SendProbe() const;
   void BringHelp();

@@ -94,12 +94,12 @@ TEST(ElasticWorkers, IsSafeFromManyThreads) {
 }
 
 /// Gives one thread in all.
-ThreadFactory MakeOneThread() {
+ThreadPool::Factory MakeOneThread() {
   return [isGiven = false](std::function<void()> work) mutable {
     if (std::exchange(isGiven, true)) {
       throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again)};
     }
-    return MakeThread(std::move(work));
+    return std::thread{std::move(work)};
   };
 }
 

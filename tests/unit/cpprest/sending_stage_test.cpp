@@ -28,7 +28,7 @@ TEST_P(SendingWithoutThreads, FailsAtOnceRatherThanWaitWithoutALimit) {
         if (std::exchange(isGiven, true)) {
           throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again)};
         }
-        return MakeThread(std::move(work));
+        return std::thread{std::move(work)};
       });
   test::Event gate;
   workers->schedule([](void* event) { EXPECT_TRUE(static_cast<test::Event*>(event)->Wait()); }, &gate);

@@ -6,8 +6,6 @@
 
 #include <gsl/util>
 
-#include "mtlspop/base/wait.hpp"
-
 namespace mtlspop::openssl {
 namespace {
 
@@ -88,6 +86,13 @@ PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context con
   Graves graves;
   auto const now = clock_->SteadyNow();
   auto lock = LockSoon(mutex_);
+  // Whoever was woken and goes without a connection, for want of memory as well, leaves it to the next one.
+  bool hasTaken = false;
+  auto const passedOn = gsl::finally([&] {
+    if (hasTaken) return;
+    if (!lock.owns_lock()) lock.lock();
+    waiters_.WakeFirstReady();
+  });
   Expire(now, graves);
   for (;;) {
     auto& place = PlaceFor(key);
@@ -98,6 +103,7 @@ PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context con
         Bury(graves);
         auto& connection = slot.Get();
         if (connection.IsUsable()) {
+          hasTaken = true;
           connection.BeginRequest();
           connection.Info().Reused = true;
           return slot;
@@ -109,6 +115,7 @@ PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context con
       continue;
     }
     if (Reserve(place, graves)) {
+      hasTaken = true;
       PoolSlot slot{shared_from_this(), place, {}};
       lock.unlock();
       Bury(graves);
@@ -124,7 +131,7 @@ PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context con
         }
         --waiting_;
       });
-      ready = WaitUntil(lock, changed_, Context::TimePoint::max(), context, [&] {
+      ready = waiters_.WaitUntil(lock, Context::TimePoint::max(), context, [&] {
         auto const found = places_.find(key);
         auto const inUse = found == places_.end() ? 0 : found->second.InUse;
         return inUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal;
@@ -224,9 +231,7 @@ void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnect
       counts_.Dropped += there && keep ? 1 : 0;
       RemoveIfEmpty(place);
     }
-    if (waiting_ != 0) {
-      changed_.notify_all();
-    }
+    waiters_.WakeFirstReady();
   }
   if (!connection.empty() && keep) {
     connection.front().Held->Close();
@@ -270,7 +275,7 @@ void ConnectionPool::Drop(std::string_view x5tS256) {
         ++counts_.Dropped;
       }
     }
-    changed_.notify_all();
+    waiters_.WakeAll();
   }
   Bury(graves);
 }

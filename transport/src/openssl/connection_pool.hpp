@@ -3,7 +3,6 @@
 /// @file
 /// Connections that wait for their next request, each under the (origin, proxy, `x5t#S256`) it was made for.
 
-#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "mtlspop/base/fork_epoch.hpp"
+#include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection.hpp"
 
@@ -142,7 +142,7 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   PoolOptions const options_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  WaitList waiters_;
   std::map<PoolKey, PoolPlace, PoolKeyLess> places_;
   /// Least recently used first.
   PooledConnections idle_;

@@ -3,7 +3,6 @@
 /// @file
 /// A piece of work that many wait for and one does.
 
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -23,26 +22,22 @@ template <typename T, typename Failure>
 class SingleFlight final {
  public:
   void Complete(T result) {
-    {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      result_ = std::move(result);
-    }
-    changed_.notify_all();
+    std::lock_guard<std::mutex> const lock{mutex_};
+    result_ = std::move(result);
+    waiting_.WakeAll();
   }
 
   void Fail(Failure failure) {
-    {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      failure_ = std::move(failure);
-    }
-    changed_.notify_all();
+    std::lock_guard<std::mutex> const lock{mutex_};
+    failure_ = std::move(failure);
+    waiting_.WakeAll();
   }
 
   /// @throw what the work threw, or `cancelled` and `deadline_exceeded` with `what` where `context` ends first
   template <class Context>
   T Wait(Context const& context, char const* what) {
     std::unique_lock<std::mutex> lock{mutex_};
-    WaitOrThrow(lock, changed_, context, what, [this] { return IsDone(); });
+    waiting_.WaitOrThrow(lock, context, what, [this] { return IsDone(); });
     if (result_) return *result_;
     auto const failure = *failure_;
     lock.unlock();
@@ -53,7 +48,7 @@ class SingleFlight final {
   bool IsDone() const noexcept { return result_ || failure_; }
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  WaitList waiting_;
   std::optional<T> result_;
   std::optional<Failure> failure_;
 };
