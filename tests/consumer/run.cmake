@@ -1,9 +1,13 @@
-# cmake -D build_dir=BUILD -D config=Release -D compiler=g++ -D adapters=cpprest -P run.cmake
+# cmake -D build_dir=BUILD -D config=Release -D compiler=g++ -D adapters=cpprest -D keys=tpm -P run.cmake
 #
 # Installs BUILD into a prefix under it, builds the project beside this file against that prefix, and runs what needs no
 # service.
 set(work ${build_dir}/consumer)
 file(REMOVE_RECURSE ${work}/prefix)
+
+# A list would come apart on its way through run().
+list(JOIN adapters "," adapters_text)
+list(JOIN keys "," keys_text)
 
 function(run)
   execute_process(COMMAND ${ARGV} COMMAND_ERROR_IS_FATAL ANY)
@@ -21,14 +25,18 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${work}/build -G Ninja
     -D CMAKE_CXX_FLAGS=-Werror
     -D CMAKE_FIND_USE_PACKAGE_REGISTRY=OFF
     -D CMAKE_PREFIX_PATH=${work}/prefix
-    -D "MTLSPOP_CONSUMER_ADAPTERS=${adapters}")
+    -D "MTLSPOP_CONSUMER_ADAPTERS=${adapters_text}"
+    -D "MTLSPOP_CONSUMER_KEYS=${keys_text}")
 run(${CMAKE_COMMAND} --build ${work}/build)
 run(${work}/build/core)
+foreach(key IN LISTS keys)
+  run(${work}/build/${key}_key)
+endforeach()
 
 # Nothing listens there, so the answer is the same on every machine.
 run(${CMAKE_COMMAND} -E env AZURE_POD_IDENTITY_AUTHORITY_HOST=http://127.0.0.1:1 ${work}/build/capabilities/capabilities)
 # The samples need a service; without arguments each says what it wants.
-foreach(sample federated own_certificate own_key_provider third_framework keyvault_secret keyvault_secret_azure)
+foreach(sample federated own_certificate own_key_provider remote_signer third_framework keyvault_secret keyvault_secret_azure)
   set(program ${work}/build/${sample}/${sample})
   if(NOT EXISTS ${program})
     message(STATUS "${sample} was not built, see above")

@@ -134,14 +134,16 @@ TEST(Imds, EndpointNameIsAnOption) {
   EXPECT_EQ(json::parse(answer.Body).at("mtls_authentication_endpoint"), "https://westeurope.mtlsauth.microsoft.com");
 }
 
+std::string AttestAs(std::string const& strength, EmulatorProcess& emulator, EmulatedApp& app, EVP_PKEY* key) {
+  TestConnection connection(emulator.Authority("attestation"), app.Tls(nullptr));
+  CallRequest request{"POST", "/attest/" + strength, {{"Content-Type", "application/json"}}, {}};
+  request.Body = json({{"public_key", PublicKeyBase64(key)}, {"client_id", app.ClientId()}}).dump();
+  return json::parse(connection.Call(request).Body).at("token");
+}
+
 class Attestation : public testing::Test {
  protected:
-  std::string Attest(EVP_PKEY* key) {
-    TestConnection connection(_emulator.Authority("attestation"), _app.Tls(nullptr));
-    CallRequest request{"POST", "/attest/keyguard", {{"Content-Type", "application/json"}}, {}};
-    request.Body = json({{"public_key", PublicKeyBase64(key)}, {"client_id", _app.ClientId()}}).dump();
-    return json::parse(connection.Call(request).Body).at("token");
-  }
+  std::string Attest(EVP_PKEY* key) { return AttestAs("keyguard", _emulator, _app, key); }
 
   CallAnswer Issue(std::string const& attestation) {
     return _app.IssueCredential(MakeRequest(_key.get(), _app.GoodRequest()), attestation);
@@ -179,6 +181,20 @@ TEST_F(Attestation, ForgedOneIsRefused) {
   auto token = Attest(_key.get());
   token[token.size() - 20] = token[token.size() - 20] == 'A' ? 'B' : 'A';
   EXPECT_EQ(Issue(token).Status, 400U);
+}
+
+TEST(AttestationOption, AcceptsByStrength) {
+  for (std::string const accepted : {"software", "hardware", "keyguard"}) {
+    EmulatorProcess emulator({"--accept", accepted});
+    EmulatedApp app(emulator);
+    auto const key = MakeRsaKey();
+    auto const issue = [&](std::string const& attestation) {
+      return app.IssueCredential(MakeRequest(key.get(), app.GoodRequest()), attestation).Status;
+    };
+    EXPECT_EQ(issue({}), accepted == "software" ? 200U : 400U);
+    EXPECT_EQ(issue(AttestAs("hardware", emulator, app, key.get())), accepted == "keyguard" ? 400U : 200U);
+    EXPECT_EQ(issue(AttestAs("keyguard", emulator, app, key.get())), 200U);
+  }
 }
 
 TEST(AttestationOption, SoftwareKeysCanBeRefused) {
