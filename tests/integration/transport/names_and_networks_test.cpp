@@ -1,5 +1,6 @@
 // From a name to a connection: addresses, families (RFC 8305), overrides.
 
+#include <future>
 #include <memory>
 
 #include <gmock/gmock.h>
@@ -113,28 +114,59 @@ TEST(NameTest, ADeadNameIsAskedForOnceAndDisturbsNoOther) {
   EXPECT_EQ(Fetch(MakeTransport(), Get("http://good.test:" + std::to_string(server.Port()) + "/")).Status, 200);
 }
 
-// A process must not fill with threads that wait for name servers which never answer.
-TEST(NameTest, LookupsThatNobodyWaitsForAnyMoreAreBounded) {
+/// Names whose lookups hang, as many as there may be at a time.
+class HungNames final {
+ public:
+  explicit HungNames(HastyTransport const& hasty) {
+    for (int index = 0; index < 64; ++index) {
+      auto const name = "held" + std::to_string(index) + ".test";
+      names_.push_back(std::make_unique<FakeName>(name, std::vector<std::string>{"127.0.0.1"}));
+      names_.back()->HoldAnswers();
+      EXPECT_EQ(hasty.CodeFor(name), "deadline_exceeded");
+    }
+  }
+
+ private:
+  std::vector<std::unique_ptr<FakeName>> names_;
+};
+
+// A process must not fill with threads that wait for name servers which never answer, and nobody may be refused for it.
+TEST(AttackNameTest, HungLookupsMakeOtherNamesWaitAndRefuseNone) {
   HastyTransport const hasty;
-  auto const transport = MakeTransport();
   ScriptedServer const server{ServeEcho};
   FakeName const good{"good.test", {"127.0.0.1"}};
   auto const url = "http://good.test:" + std::to_string(server.Port()) + "/";
-  {
-    std::vector<std::unique_ptr<FakeName>> held;
-    for (int index = 0; index < 64; ++index) {
-      auto const name = "held" + std::to_string(index) + ".test";
-      held.push_back(std::make_unique<FakeName>(name, std::vector<std::string>{"127.0.0.1"}));
-      held.back()->HoldAnswers();
-      EXPECT_EQ(hasty.CodeFor(name), "deadline_exceeded");
-    }
-    auto const error = ErrorOf([&] { Fetch(transport, Get(url)); });
-    ASSERT_TRUE(error);
-    EXPECT_EQ(error->Code().Name(), "name_resolution_failed");
-    EXPECT_TRUE(error->Details().Transient);
+  auto held = std::make_unique<HungNames>(hasty);
+  EXPECT_EQ(hasty.CodeFor("good.test"), "deadline_exceeded");
+  auto waiting = std::async(std::launch::async, [&] { return Fetch(MakeTransport(), Get(url)).Status; });
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds{50}), std::future_status::timeout);
+  EXPECT_FALSE(good.Asked().IsSet());
+  held.reset();
+  EXPECT_EQ(waiting.get(), 200);
+}
+
+TEST(AttackNameTest, HungLookupsHoldUpNeitherLocalhostNorLiteralAddresses) {
+  HastyTransport const hasty;
+  ScriptedServer const server{ServeEcho};
+  auto const port = std::to_string(server.Port());
+  HungNames const held{hasty};
+  EXPECT_EQ(Fetch(MakeTransport(), Get("http://127.0.0.1:" + port + "/")).Status, 200);
+  EXPECT_EQ(Fetch(MakeTransport(), Get("http://localhost:" + port + "/")).Status, 200);
+}
+
+// Whatever the port: with a lookup for each, one name took the place of all others.
+TEST(AttackNameTest, OneNameTakesOneLookup) {
+  ScriptedServer const server{ServeEcho};
+  FakeName const good{"good.test", {"127.0.0.1"}};
+  FakeName held{"held.test", {"127.0.0.1"}};
+  held.HoldAnswers();
+  for (int port = 1; port <= 70; ++port) {
+    auto const url = "http://held.test:" + std::to_string(port) + "/";
+    auto const hurry = Context{}.WithTimeout(std::chrono::milliseconds{1});
+    auto request = Get(url);
+    EXPECT_EQ(ErrorCodeOf([&] { MakeTransport()->Send(request, nullptr, hurry); }), "deadline_exceeded");
   }
-  // They end now, in their own time.
-  EXPECT_TRUE(Eventually([&] { return ErrorCodeOf([&] { Fetch(transport, Get(url)); }) == "no error"; }));
+  EXPECT_EQ(Fetch(MakeTransport(), Get("http://good.test:" + std::to_string(server.Port()) + "/")).Status, 200);
 }
 
 TEST(NameTest, NobodyListening) {

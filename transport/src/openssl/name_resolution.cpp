@@ -13,14 +13,12 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-#include <gsl/util>
 
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/headers.hpp"
 #include "openssl/exhaustion.hpp"
-#include "openssl/socket.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -28,10 +26,6 @@ namespace {
 /// One lookup, which all who ask for the same name at the same time share. Guarded by the mutex of its `Lookups`.
 struct Question {
   std::string Host;
-  std::string Port;
-  /// Becomes readable with the answer, and stays so.
-  Descriptor Answered;
-  std::size_t Askers = 0;
   bool Done = false;
   int Failure = 0;
   /// The errno value behind `Failure` where the name has no part in it, 0 otherwise.
@@ -52,13 +46,23 @@ std::vector<Address> ToAddresses(addrinfo const* list) {
   return addresses;
 }
 
-int LookUp(std::string const& host, std::string const& port, int flags, std::vector<Address>& addresses) {
+void SetPort(std::vector<Address>& addresses, std::uint16_t port) noexcept {
+  for (auto& address : addresses) {
+    if (address.Storage.ss_family == AF_INET6) {
+      reinterpret_cast<sockaddr_in6&>(address.Storage).sin6_port = htons(port);
+    } else {
+      reinterpret_cast<sockaddr_in&>(address.Storage).sin_port = htons(port);
+    }
+  }
+}
+
+int LookUp(std::string const& host, int flags, std::vector<Address>& addresses) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV | flags;
+  hints.ai_flags = flags;
   addrinfo* list = nullptr;
-  int const failure = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &list);
+  int const failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
   if (failure == 0) {
     std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> const owned{list, &::freeaddrinfo};
     addresses = ToAddresses(list);
@@ -75,31 +79,45 @@ int LookUp(std::string const& host, std::string const& port, int flags, std::vec
   throw Error{std::move(details)};
 }
 
+/// RFC 6761 section 6.3: answered by this machine, never by a name server.
+bool IsLocalhost(std::string_view host) noexcept {
+  if (!host.empty() && host.back() == '.') {
+    host.remove_suffix(1);
+  }
+  constexpr std::string_view name = "localhost";
+  constexpr std::string_view suffix = ".localhost";
+  return EqualsIgnoreCase(host, name) ||
+         (host.size() > suffix.size() && EqualsIgnoreCase(host.substr(host.size() - suffix.size()), suffix));
+}
+
 /// The lookups of this process. getaddrinfo cannot be interrupted, so each has a thread of its own, which is left behind
-/// when all who asked have gone. A name server that never answers costs one thread for each name, and no more than
-/// `MaximumAbandoned` of those that nobody waits for.
+/// when all who asked have gone. A name server that never answers costs one thread for each name, whatever the port; where
+/// `MaximumRunning` are at it, other names wait for one of them to end, but for localhost.
 ///
 /// Thread safety: all members may be called from any thread at any time.
 class Lookups final {
  public:
-  static constexpr std::ptrdiff_t MaximumAbandoned = 64;
+  static constexpr std::size_t MaximumRunning = 64;
 
   /// In a forked child the parent's lock may be held for ever, and its threads are not there.
   explicit Lookups(Lookups* /*parents*/) {}
   /// Those of this process.
   static Lookups& Instance();
 
-  /// @throw Error `name_resolution_failed` where too many are left behind
-  std::shared_ptr<Question> Ask(std::string const& host, std::string const& port);
-  void Leave(std::shared_ptr<Question> const& question) noexcept;
-  /// Null while there is none.
-  Question const* AnswerOf(std::shared_ptr<Question> const& question);
+  /// The answer, which may be a failure.
+  /// @throw Error `cancelled`, `deadline_exceeded`, `system_failure`
+  std::shared_ptr<Question const> Ask(std::string const& host, Context const& context);
 
  private:
+  std::shared_ptr<Question> FindRunning(std::string const& host) const;
+  bool HasRoomFor(std::string const& host) const noexcept;
+  std::shared_ptr<Question> Start(std::string const& host);
   void Run(std::shared_ptr<Question> const& question) noexcept;
 
   std::mutex mutex_;
   std::vector<std::shared_ptr<Question>> running_;
+  /// For an answer, or for room to ask.
+  WaitList waiting_;
 };
 
 Lookups& Lookups::Instance() {
@@ -107,54 +125,51 @@ Lookups& Lookups::Instance() {
   return instance.Get();
 }
 
-std::shared_ptr<Question> Lookups::Ask(std::string const& host, std::string const& port) {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  for (auto const& question : running_) {
-    if (question->Host == host && question->Port == port) {
-      ++question->Askers;
-      return question;
-    }
+std::shared_ptr<Question> Lookups::FindRunning(std::string const& host) const {
+  auto const found =
+      std::find_if(running_.begin(), running_.end(), [&](auto const& question) { return question->Host == host; });
+  return found == running_.end() ? nullptr : *found;
+}
+
+bool Lookups::HasRoomFor(std::string const& host) const noexcept {
+  return running_.size() < MaximumRunning || IsLocalhost(host);
+}
+
+std::shared_ptr<Question const> Lookups::Ask(std::string const& host, Context const& context) {
+  constexpr char const* what = "Resolving the host name";
+  std::unique_lock<std::mutex> lock{mutex_};
+  waiting_.WaitOrThrow(lock, context, what, [&] { return FindRunning(host) != nullptr || HasRoomFor(host); });
+  auto question = FindRunning(host);
+  if (!question) {
+    question = Start(host);
   }
-  auto const abandoned =
-      std::count_if(running_.begin(), running_.end(), [](auto const& question) { return question->Askers == 0; });
-  if (abandoned >= MaximumAbandoned) {
-    ThrowNotResolved(
-        host, std::to_string(abandoned) + " lookups of other names still wait for name servers that do not answer",
-        true);
-  }
+  waiting_.WaitOrThrow(lock, context, what, [&] { return question->Done; });
+  return question;
+}
+
+std::shared_ptr<Question> Lookups::Start(std::string const& host) {
   auto question = std::make_shared<Question>();
   question->Host = host;
-  question->Port = port;
-  question->Askers = 1;
-  question->Answered = Descriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-  if (!question->Answered.IsOpen()) {
-    ThrowExhausted("The host name " + host + " could not be looked up", errno);
-  }
   running_.push_back(question);
   try {
     std::thread{[this, question] { Run(question); }}.detach();
   } catch (std::system_error const& error) {
     running_.pop_back();
+    waiting_.WakeAll();
     ThrowExhausted("No thread could be started to look the host name " + host + " up", error.code().value());
+  } catch (...) {
+    running_.pop_back();
+    waiting_.WakeAll();
+    throw;
   }
   return question;
-}
-
-void Lookups::Leave(std::shared_ptr<Question> const& question) noexcept {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  --question->Askers;
-}
-
-Question const* Lookups::AnswerOf(std::shared_ptr<Question> const& question) {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return question->Done ? question.get() : nullptr;
 }
 
 void Lookups::Run(std::shared_ptr<Question> const& question) noexcept {
   std::vector<Address> addresses;
   int failure = EAI_MEMORY;
   try {
-    failure = LookUp(question->Host, question->Port, AI_ADDRCONFIG, addresses);
+    failure = LookUp(question->Host, AI_ADDRCONFIG, addresses);
   } catch (std::bad_alloc const&) {
     addresses.clear();  // nobody above could catch it
   }
@@ -171,8 +186,7 @@ void Lookups::Run(std::shared_ptr<Question> const& question) noexcept {
   question->Cause = cause;
   question->Addresses = std::move(addresses);
   question->Done = true;
-  std::uint64_t const one = 1;
-  static_cast<void>(!::write(question->Answered.Get(), &one, sizeof one));
+  waiting_.WakeAll();
 }
 
 }  // namespace
@@ -205,21 +219,13 @@ std::vector<Address> TakeTurns(std::vector<Address> addresses) {
 }
 
 std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter& waiter) {
-  auto const portText = std::to_string(port);
   std::vector<Address> literal;
-  if (LookUp(host, portText, AI_NUMERICHOST, literal) == 0) {
+  if (LookUp(host, AI_NUMERICHOST, literal) == 0) {
+    SetPort(literal, port);
     return literal;
   }
 
-  waiter.Describe("Resolving the host name");
-  auto& lookups = Lookups::Instance();
-  auto const question = lookups.Ask(host, portText);
-  auto const leave = gsl::finally([&] { lookups.Leave(question); });
-  auto const* answer = lookups.AnswerOf(question);
-  while (answer == nullptr) {
-    waiter.Wait(question->Answered.Get(), POLLIN);
-    answer = lookups.AnswerOf(question);
-  }
+  auto const answer = Lookups::Instance().Ask(host, waiter.GetContext());
   // Nothing changes any more once it is there.
   if (answer->Failure != 0 && answer->Cause != 0) {
     ThrowExhausted("The host name " + host + " could not be looked up", answer->Cause);
@@ -227,7 +233,9 @@ std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter
   if (answer->Failure != 0) {
     ThrowNotResolved(host, ::gai_strerror(answer->Failure), answer->Failure == EAI_AGAIN);
   }
-  return TakeTurns(answer->Addresses);
+  auto addresses = TakeTurns(answer->Addresses);
+  SetPort(addresses, port);
+  return addresses;
 }
 
 }  // namespace mtlspop::openssl
