@@ -131,13 +131,18 @@ class AttackMemoryTest : public testing::TestWithParam<Way> {
     }
   }
 
+  /// In one piece: growing would leave a copy of the test's own behind.
+  static std::string Prefixed(std::string_view prefix) {
+    std::string text;
+    text.reserve(prefix.size() + ComputedToken::Size);
+    text.append(prefix);
+    for (std::size_t index = 0; index < ComputedToken::Size; ++index) text += ComputedToken{Sent()}.At(index);
+    return text;
+  }
+
   static bool GetToken(Transport const& transport, std::string const& url, Binding const& binding) {
-    auto request = Post(url, "client_assertion=" + ComputedToken{Sent()}.Text());
-    std::string header;
-    header.reserve(ComputedToken::Size + 16);
-    header.append("mtls_pop ");
-    for (std::size_t index = 0; index < ComputedToken::Size; ++index) header += ComputedToken{Sent()}.At(index);
-    request.Fields.Set("Authorization", std::move(header));
+    auto request = Post(url, Prefixed("client_assertion="));
+    request.Fields.Set("Authorization", Prefixed("mtls_pop "));
     auto const response = transport->Send(request, binding, Patiently());
     auto body = ReadToEnd(*response->Body, DefaultBufferedBodyBytes, Patiently());
     bool const good =
@@ -148,6 +153,7 @@ class AttackMemoryTest : public testing::TestWithParam<Way> {
 };
 
 TEST_P(AttackMemoryTest, HoldsNoTokenWhenAllIsDone) {
+  if (Slowness > 1) GTEST_SKIP() << "a sanitizer maps terabytes of shadow memory";
   ScriptedServer const server{TlsServer(GetParam().Version, GetParam().Version), [](ScriptedConnection& connection) {
                                 ServeToken(connection, GetParam().Chunked);
                               }};
