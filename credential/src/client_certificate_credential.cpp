@@ -18,12 +18,17 @@
 #include "mtlspop/transport/required.hpp"
 #include "secret_file.hpp"
 #include "uuid.hpp"
+#include "watch.hpp"
 
 namespace mtlspop {
 namespace {
 
 using Certificate = std::shared_ptr<BindingCertificate const>;
 using Digest = std::array<std::uint8_t, 32>;
+
+/// A certificate that somebody renews in time is noticed in time, and a disk is not kept busy.
+constexpr std::chrono::milliseconds ShortestLook = std::chrono::seconds{1};
+constexpr std::chrono::milliseconds LongestLook = std::chrono::minutes{1};
 
 /// A certificate and what it was read from, so that a change is noticed.
 struct LoadedCertificate {
@@ -94,6 +99,7 @@ class ClientCertificateCredential::Impl {
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
   Certificate Current();
   Certificate UsableNow();
+  bool CanChange() const noexcept;
   bool Reload() noexcept;
   void ReloadIfDue();
 
@@ -109,8 +115,10 @@ class ClientCertificateCredential::Impl {
   TokenCache cache_{RandomOr(options_.Random)};
   BindingLife life_;
   IneligibleTenants ineligible_;
-  /// Last, so that it ends first: its jobs use all of the above.
+  /// Last but one, so that it ends early: its jobs use all of the above.
   CachedTokens tokens_;
+  /// Ends first of all. None where the certificate cannot change.
+  std::optional<Watch> watch_;
 };
 
 ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions options)
@@ -142,6 +150,13 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
   loaded = *Load(options_, nullptr);
   first_ = loaded.Current;
   nextLook_ = (options_.Time->Now() + options_.ReloadInterval).time_since_epoch().count();
+  if (!CanChange()) return;
+  auto const interval = std::clamp<std::chrono::milliseconds>(options_.ReloadInterval, ShortestLook, LongestLook);
+  watch_.emplace(interval, [this] { Reload(); });
+}
+
+bool ClientCertificateCredential::Impl::CanChange() const noexcept {
+  return !options_.CertificatePath.empty() || !options_.CertificateUri.empty() || options_.CertificateSource;
 }
 
 ClientCertificateCredential::Impl::State::State(State* parents) {
@@ -227,7 +242,8 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
 }
 
 void ClientCertificateCredential::Impl::ReloadIfDue() {
-  if (options_.CertificatePath.empty() && options_.CertificateUri.empty() && !options_.CertificateSource) return;
+  if (!watch_) return;
+  watch_->Keep();
   auto const now = clock_->Now();
   auto due = nextLook_.load(std::memory_order_relaxed);
   if (now.time_since_epoch().count() < due) return;

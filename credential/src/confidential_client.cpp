@@ -17,6 +17,7 @@ ConfidentialClient::ConfidentialClient(
       clientId_(std::move(clientId)),
       capabilities_(std::move(capabilities)),
       client_(std::move(client)) {
+  if (authority_.Region == DiscoverRegion) region_ = std::make_shared<RegionFinder>(client_, authority_.Environment);
   if (!clientId_.empty()) return;
   throw Error{{errors::InvalidArgument, "The credential has no client id", "Give the application's id"}};
 }
@@ -29,18 +30,22 @@ ServiceClient ConfidentialClient::MakeServiceClient(
   return ServiceClient{transport ? gsl::make_not_null(transport) : DefaultHttpTransport(), clock, random, log};
 }
 
+std::string ConfidentialClient::Endpoint(std::string const& tenantId, Context const& context) const {
+  bool const isOwn = tenantId.empty() || tenantId == authority_.TenantId;
+  if (isOwn && !region_) return endpoint_;
+  auto authority = authority_;
+  if (!isOwn) authority.TenantId = tenantId;
+  if (region_) authority.Region = region_->Find(context);
+  return MtlsTokenEndpoint(authority);
+}
+
 AccessToken ConfidentialClient::RequestToken(
     ConfidentialRequest const& authentication,
     TokenRequest const& request,
     TokenRoute route,
     Context const& context) const {
   TokenServiceRequest message;
-  message.Endpoint = endpoint_;
-  if (!request.TenantId.empty() && request.TenantId != authority_.TenantId) {
-    auto other = authority_;
-    other.TenantId = request.TenantId;
-    message.Endpoint = MtlsTokenEndpoint(other);
-  }
+  message.Endpoint = Endpoint(request.TenantId, context);
   message.ClientId = clientId_;
   message.Scope = request.Scopes.front();
   message.Claims = request.Claims;

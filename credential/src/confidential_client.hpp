@@ -12,6 +12,7 @@
 #include "cached_tokens.hpp"
 #include "ineligible_tenants.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
+#include "region.hpp"
 #include "service_client.hpp"
 #include "tenants.hpp"
 
@@ -52,12 +53,16 @@ class ConfidentialClient final {
   HttpTransport& Transport() const noexcept { return client_.Transport(); }
 
  private:
+  std::string Endpoint(std::string const& tenantId, Context const& context) const;
+
   AuthorityOptions authority_;
   AllowedTenants tenants_;
   std::string endpoint_;
   std::string clientId_;
   std::vector<std::string> capabilities_;
   ServiceClient client_;
+  /// Null where the region is not looked for.
+  std::shared_ptr<RegionFinder> region_;
 };
 
 /// What an application's credential gets its tokens from.

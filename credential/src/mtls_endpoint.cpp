@@ -1,10 +1,10 @@
-#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/url.hpp"
+#include "region.hpp"
 #include "tenants.hpp"
 
 namespace mtlspop {
@@ -34,13 +34,6 @@ constexpr std::array<KnownHost, 3> RefusedHosts{
   throw Error{{code, std::move(what), std::move(action)}};
 }
 
-bool IsRegion(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    bool const isLetterOrDigit = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    return isLetterOrDigit || c == '-';
-  });
-}
-
 std::string MtlsHost(std::string const& authorityHost) {
   for (auto const& refused : RefusedHosts) {
     if (authorityHost != refused.Authority) continue;
@@ -66,7 +59,8 @@ std::string MtlsHost(std::string const& authorityHost) {
 std::string MtlsTokenEndpoint(AuthorityOptions const& authority) {
   CheckTenant(authority.TenantId, "The credential's tenant");
   CheckAdditionalTenants(authority.AdditionallyAllowedTenants);
-  if (!authority.Region.empty() && !IsRegion(authority.Region)) {
+  auto const region = authority.Region == DiscoverRegion ? std::string{} : authority.Region;
+  if (!region.empty() && !IsRegionName(region)) {
     Refuse(
         errors::InvalidArgument, "The region has other characters than letters, digits and hyphens",
         "Give a region as in \"westus3\", or none for the global endpoint");
@@ -76,7 +70,7 @@ std::string MtlsTokenEndpoint(AuthorityOptions const& authority) {
     Refuse(errors::InvalidArgument, "The authority host is no https URL", "Give it with https://");
   }
   auto host = MtlsHost(url.Host());
-  if (!authority.Region.empty()) host = authority.Region + "." + host;
+  if (!region.empty()) host = region + "." + host;
   if (url.Port() != 443) host += ":" + std::to_string(url.Port());
   return "https://" + host + "/" + authority.TenantId + "/oauth2/v2.0/token";
 }

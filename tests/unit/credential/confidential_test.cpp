@@ -261,6 +261,72 @@ TEST(ClientCertificate, RenewedFileIsPickedUpAsANewBinding) {
   EXPECT_THAT(world.Cloud->Dropped(), testing::ElementsAre(first.Binding->X5tS256()));
 }
 
+/// A look at most every minute; here every second, of the real clock, and nobody asks for a token.
+TEST(ClientCertificate, RenewedFileIsNoticedWithoutARequest) {
+  AppWorld world;
+  world.Options.ReloadInterval = 1s;
+  world.Get();
+  auto const renewed = world.Authority.IssueForClient("app");
+  world.Write(renewed);
+  EXPECT_TRUE(Eventually([&] { return world.Lines.Text().find("client_certificate_renewed") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() == renewed.X5tS256; }));
+}
+
+TEST(Region, IsNoneOrNamedOrDiscovered) {
+  struct Row {
+    std::string Region;
+    std::map<std::string, std::string> Environment;
+    std::string Location;
+    std::string Host;
+    int Asked;
+  };
+  for (auto const& row :
+       {Row{"", {{"REGION_NAME", "westus"}}, "eastus", "mtlsauth.microsoft.com", 0},
+        Row{"westus3", {{"REGION_NAME", "westus"}}, "eastus", "westus3.mtlsauth.microsoft.com", 0},
+        Row{DiscoverRegion, {{"REGION_NAME", "West US"}, {"MSAL_FORCE_REGION", "x"}}, "eastus",
+            "WestUS.mtlsauth.microsoft.com", 0},
+        Row{DiscoverRegion, {{"MSAL_FORCE_REGION", "westus2"}}, "eastus", "westus2.mtlsauth.microsoft.com", 0},
+        Row{DiscoverRegion, {{"REGION_NAME", "evil.example/"}}, "eastus", "eastus.mtlsauth.microsoft.com", 1},
+        Row{DiscoverRegion, {}, "evil.example/", "mtlsauth.microsoft.com", 1},
+        Row{DiscoverRegion, {}, "", "mtlsauth.microsoft.com", 1}}) {
+    AppWorld world;
+    world.Options.Region = row.Region;
+    world.Options.Environment = [&row](char const* name) {
+      auto const found = row.Environment.find(name);
+      return found == row.Environment.end() ? std::string{} : found->second;
+    };
+    world.Cloud->Intercept = [&row](Arrived const& arrived) -> std::optional<Answer> {
+      if (arrived.Path != "/metadata/instance/compute") return std::nullopt;
+      EXPECT_EQ(arrived.Query, "api-version=2021-02-01");
+      EXPECT_EQ(arrived.Fields.Get("Metadata"), "true");
+      EXPECT_TRUE(arrived.NeverProxied);
+      return row.Location.empty() ? JsonAnswer(json::object(), 404) : JsonAnswer({{"location", row.Location}});
+    };
+    world.Get();
+    world.Get(ManagedIdentityWorld::Request("https://storage.azure.com/.default"));
+    auto const asked = world.Cloud->All(TokenPath);
+    ASSERT_EQ(asked.size(), 2U);
+    std::string lower = row.Host;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+    EXPECT_EQ(asked[0].Host, lower);
+    EXPECT_EQ(asked[1].Host, lower);
+    EXPECT_EQ(world.Cloud->Count("/metadata/instance/compute"), row.Asked);
+  }
+}
+
+TEST(Region, NobodyToAskMeansTheGlobalEndpoint) {
+  AppWorld world;
+  world.Options.Region = DiscoverRegion;
+  world.Options.Environment = [](char const*) { return std::string{}; };
+  world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path != "/metadata/instance/compute") return std::nullopt;
+    throw Error{{errors::ConnectFailed, "No connection", "Check"}};
+  };
+  world.Get();
+  EXPECT_EQ(world.Cloud->All(TokenPath).at(0).Host, "mtlsauth.microsoft.com");
+  EXPECT_THAT(world.Lines.Text(), HasSubstr("region_not_found"));
+}
+
 TEST(ClientCertificate, FileThatIsBeingWrittenDoesNoHarm) {
   AppWorld world;
   auto const first = world.Get();

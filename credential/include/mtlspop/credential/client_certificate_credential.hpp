@@ -20,6 +20,7 @@
 
 #include <gsl/pointers>
 
+#include "mtlspop/credential/environment_reader.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
@@ -34,17 +35,26 @@ struct AuthorityOptions {
   /// The authority as sign-in uses it; the mutual-TLS host follows from it: login.microsoftonline.com becomes
   /// mtlsauth.microsoft.com, and so on for the sovereign clouds.
   std::string AuthorityHost = "https://login.microsoftonline.com";
-  /// For example "westus3"; "" for the global endpoint.
+  /// For example "westus3"; "" for the global endpoint; `DiscoverRegion`.
   std::string Region{};
   /// Other tenants that a request, and so a resource's challenge, may name (`TokenRequest::TenantId`): ids and domains,
   /// or "*" for all. Any other is refused (`tenant_not_allowed`).
   std::vector<std::string> AdditionallyAllowedTenants{};
+  /// Where `DiscoverRegion` looks.
+  EnvironmentReader Environment = ReadEnvironment;
 };
+
+/// As `AuthorityOptions::Region`: the region is that of the environment variable `REGION_NAME`, else of
+/// `MSAL_FORCE_REGION`, else the one that the machine's instance metadata service says; where none of them says one, the
+/// global endpoint is used.
+inline constexpr char const* DiscoverRegion = "discover";
 
 /// The URL of the mutual-TLS token endpoint.
 /// @throw Error `tenant_required` for no tenant, `common`, `organizations` and `consumers` in any case;
-/// `invalid_argument` for an authority that is not https or not called login.something, a region with other than letters,
-/// digits and hyphens, and a tenant with other than these and single dots between them or with more than 253 characters
+/// `invalid_argument` for an authority that is not https or not called login.something or has no mutual-TLS
+/// host (sts.windows.net, login.usgovcloudapi.net, login.chinacloudapi.cn), a region with other than letters,
+/// digits and hyphens, and a tenant with other than these and single dots between them or with more than 253 characters.
+/// `DiscoverRegion` counts as none: credentials look for the region
 std::string MtlsTokenEndpoint(AuthorityOptions const& authority);
 
 /// Options of `ClientCertificateCredential`. Exactly one of the five sources of the certificate is given.
@@ -68,7 +78,8 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   std::function<std::shared_ptr<BindingCertificate const>()> CertificateSource;
   /// Opens a PKCS#12 file, an encrypted PEM key, or the store.
   Secret Password;
-  /// How often the file or store is looked at, at the most. A call waits for it only where it tells of a refused binding.
+  /// How often the file or store is looked at, on a thread of the credential's own, with or without requests; more than a
+  /// minute counts as a minute, less than a second as a second. No call waits for it but one after a refusal.
   std::chrono::seconds ReloadInterval{30};
 
   /// Whether tokens have to be bound. `None`: bearer tokens, asked for over mutual TLS.

@@ -26,6 +26,7 @@
 
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/credential/binding_store.hpp"
+#include "mtlspop/credential/environment_reader.hpp"
 #include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/credential/managed_identity_id.hpp"
 #include "mtlspop/credential/token_credential.hpp"
@@ -34,12 +35,6 @@
 #include "mtlspop/transport/log.hpp"
 
 namespace mtlspop {
-
-/// Gives the value of an environment variable, "" where it is not set.
-using EnvironmentReader = std::function<std::string(char const* name)>;
-
-/// The process's environment.
-std::string ReadEnvironment(char const* name);
 
 /// What MSAL does, for `ManagedIdentityCredentialOptions::Binding`: `Preferred` where the environment variable
 /// `MSAL_ENABLE_MSI_V2` is `true` or `1`, bearer tokens otherwise.
