@@ -52,14 +52,9 @@ std::string RegionFinder::AskImds(Context const& context) const {
   while (!host.empty() && host.back() == '/') host.pop_back();
   try {
     auto const correlationId = NewUuid();
-    ServiceRequest request{"region",
-                           "GET",
-                           Url::Parse((host.empty() ? DefaultImds : host) + ComputePath),
-                           {},
-                           {},
-                           nullptr,
-                           true,
-                           correlationId};
+    ServiceRequest request{"region", "GET",        Url::Parse((host.empty() ? DefaultImds : host) + ComputePath),
+                           {},       {},           nullptr,
+                           true,     correlationId};
     request.Fields.Set("Metadata", "true");
     request.Fields.Set("x-ms-client-request-id", correlationId);
     request.Timeout = std::chrono::seconds{1};

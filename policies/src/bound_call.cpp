@@ -123,6 +123,9 @@ class BoundCall::State final {
     auto const isBearer = token.Type == TokenType::Bearer;
     if (!isBearer && !token.Binding) return failures::WithoutBinding(target_.Target);
     if (isBearer && asked_->Binding == TokenBinding::Required) return failures::NotBound(target_.Target);
+    if (!isBearer) {
+      if (auto elsewhere = failures::BoundTokensGoElsewhere(target_.Target)) return std::move(*elsewhere);
+    }
     if (isBearer && purpose_ == Purpose::BindAgain) return failures::BearerNotTaken(target_.Target);
     if (!isBearer && purpose_ == Purpose::FallBackToBearer) return failures::BoundNotTaken(target_.Target);
     if (IsNoBetter(token)) return InPlaceOf(token, now);

@@ -1,5 +1,6 @@
 #include "call_failures.hpp"
 
+#include <string_view>
 #include <utility>
 
 #include "mtlspop/credential/errors.hpp"
@@ -32,6 +33,17 @@ BoundCall::Fail NotBound(Url const& target) {
       {errors::TokenTypeMismatch,
        "The credential returned a bearer token for " + target.Host() + ", where a bound one was required",
        "This is a fault of the credential: it must not answer TokenBinding::Required with another kind of token"});
+}
+
+std::optional<BoundCall::Fail> BoundTokensGoElsewhere(Url const& target) {
+  std::string_view host = target.Host();
+  if (!host.empty() && host.back() == '.') host.remove_suffix(1);
+  if (host != "graph.microsoft.com") return std::nullopt;
+  return Of(
+      {errors::ResourceDoesNotSupportBoundTokens,
+       "A bound token was to be sent to graph.microsoft.com, which never asks for the certificate",
+       "Send bound requests to https://mtlstb.graph.microsoft.com, with the same scope and path; or use a credential "
+       "with TokenBinding::None for graph.microsoft.com"});
 }
 
 BoundCall::Fail BoundNotTaken(Url const& target) {

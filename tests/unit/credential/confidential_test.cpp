@@ -283,8 +283,11 @@ TEST(Region, IsNoneOrNamedOrDiscovered) {
   for (auto const& row :
        {Row{"", {{"REGION_NAME", "westus"}}, "eastus", "mtlsauth.microsoft.com", 0},
         Row{"westus3", {{"REGION_NAME", "westus"}}, "eastus", "westus3.mtlsauth.microsoft.com", 0},
-        Row{DiscoverRegion, {{"REGION_NAME", "West US"}, {"MSAL_FORCE_REGION", "x"}}, "eastus",
-            "WestUS.mtlsauth.microsoft.com", 0},
+        Row{DiscoverRegion,
+            {{"REGION_NAME", "West US"}, {"MSAL_FORCE_REGION", "x"}},
+            "eastus",
+            "WestUS.mtlsauth.microsoft.com",
+            0},
         Row{DiscoverRegion, {{"MSAL_FORCE_REGION", "westus2"}}, "eastus", "westus2.mtlsauth.microsoft.com", 0},
         Row{DiscoverRegion, {{"REGION_NAME", "evil.example/"}}, "eastus", "eastus.mtlsauth.microsoft.com", 1},
         Row{DiscoverRegion, {}, "evil.example/", "mtlsauth.microsoft.com", 1},

@@ -94,6 +94,27 @@ TEST_F(BoundCallPolicyTest, RefusesABoundTokenWithoutItsBinding) {
   EXPECT_THAT(transport_->Sent(), IsEmpty());
 }
 
+/// Graph has a host of its own for them.
+TEST_F(BoundCallPolicyTest, NamesTheHostThatTakesBoundTokens) {
+  for (std::string const url : {"https://graph.microsoft.com/v1.0/me", "https://Graph.Microsoft.com./v1.0/me"}) {
+    auto request = Get(url);
+    try {
+      MakePipeline(WithScopes()).Send(request, {});
+      FAIL() << url;
+    } catch (Error const& error) {
+      EXPECT_EQ(error.Code(), errors::ResourceDoesNotSupportBoundTokens);
+      EXPECT_THAT(error.what(), testing::HasSubstr("https://mtlstb.graph.microsoft.com"));
+    }
+    EXPECT_THAT(transport_->Sent(), IsEmpty());
+  }
+  auto right = Get("https://mtlstb.graph.microsoft.com/v1.0/me");
+  MakePipeline(WithScopes()).Send(right, {});
+  credential_->Answer = [](auto const&) { return MakeBearerToken("bearer-token"); };
+  auto bearer = Get("https://graph.microsoft.com/v1.0/me");
+  MakePipeline(WithScopes()).Send(bearer, {});
+  EXPECT_THAT(transport_->Sent(), SizeIs(2));
+}
+
 TEST_F(BoundCallPolicyTest, NeverSendsATokenThatAFailedOneLeftBehind) {
   auto const pipeline = MakePipeline(WithScopes());
   auto request = Get();
