@@ -88,7 +88,7 @@ Secret AttestationCache::AttestAnew(AttestationRequest const& request, Context c
     if (error.Code() == errors::Cancelled || context.IsExpired()) throw;
     if (error.Code() == errors::AttestationFailed) throw;
     std::throw_with_nested(Error{{errors::AttestationFailed, "The key could not be attested", CheckAttestation}});
-  } catch (std::exception const&) {
+  } catch (...) {
     std::throw_with_nested(Error{{errors::AttestationFailed, "The key could not be attested", CheckAttestation}});
   }
   if (IsBlank(token.Reveal())) {

@@ -224,8 +224,9 @@ std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
   auto const lock = [&]() -> std::unique_ptr<BindingStore::Lock> {
     try {
       return options_.Store->Acquire(options_.StoreName, context);
-    } catch (std::exception const& exception) {
-      options_.Log.Write(LogLevel::Warning, "binding_store_lock_failed", {{"what", exception.what()}});
+    } catch (...) {
+      options_.Log.Write(
+          LogLevel::Warning, "binding_store_lock_failed", {{"what", Failure::Current().Outermost().What}});
       return nullptr;
     }
   }();
@@ -257,8 +258,8 @@ std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwa
     if (!good) return nullptr;
     options_.Log.Write(LogLevel::Info, "binding_loaded", {{"x5t_s256", certificate.X5tS256()}});
     return std::make_shared<StoredBinding const>(std::move(*loaded));
-  } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "binding_store_load_failed", {{"what", exception.what()}});
+  } catch (...) {
+    options_.Log.Write(LogLevel::Warning, "binding_store_load_failed", {{"what", Failure::Current().Outermost().What}});
     return nullptr;
   }
 }
@@ -349,16 +350,17 @@ KeyRequest BindingSource::NextKey() {
 void BindingSource::Save(StoredBinding const& binding) {
   try {
     options_.Store->Save(options_.StoreName, binding);
-  } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "binding_store_save_failed", {{"what", exception.what()}});
+  } catch (...) {
+    options_.Log.Write(LogLevel::Warning, "binding_store_save_failed", {{"what", Failure::Current().Outermost().What}});
   }
 }
 
 void BindingSource::Remove(std::string const& x5tS256) {
   try {
     options_.Store->Remove(options_.StoreName, x5tS256);
-  } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "binding_store_remove_failed", {{"what", exception.what()}});
+  } catch (...) {
+    options_.Log.Write(
+        LogLevel::Warning, "binding_store_remove_failed", {{"what", Failure::Current().Outermost().What}});
   }
 }
 

@@ -154,7 +154,7 @@ std::string DescribeExpiry(nlohmann::json const& object) {
     auto const member = object.find(name);
     if (member == object.end()) continue;
     auto const text = member->is_string() ? member->get<std::string>() : json::ToText(*member);
-    return std::string{"the field "} + name + " is no number of seconds: " + FirstLine(text);
+    return std::string{"the field "} + name + " is no number of seconds: " + FirstLine(text) + ", or has passed by this clock";
   }
   return "neither expires_in nor expires_on is there";
 }
@@ -408,13 +408,15 @@ AccessToken ImdsClient::GetBearerToken(
 
   auto const response = Send(request, ImdsRetry(), context);
   if (response.StatusCode != 200) ThrowStatus(request, response);
-  auto object = ParseAnswer(request, response);
   AccessToken token;
+  token.Token = response.Token;
+  auto const object = ParseAnswer(request, response);
   auto const now = client_.Time().Now();
   auto const expiresOn = ReadExpiry(object, now);
   if (!expiresOn) ThrowMalformed(request, response, DescribeExpiry(object));
-  if (!json::HasText(object, "access_token")) ThrowMalformed(request, response, "the field access_token is missing");
-  token.Token = Secret{std::move(object["access_token"].get_ref<std::string&>())};
+  if (token.Token.Empty()) {
+    ThrowMalformed(request, response, "the field access_token is missing, or no header can carry it");
+  }
   token.ExpiresOn = *expiresOn;
   token.RefreshOn = ReadRefresh(object, now, *expiresOn);
   token.CorrelationId = std::make_shared<std::string const>(correlationId);

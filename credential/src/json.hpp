@@ -1,55 +1,43 @@
 #pragma once
 
 /// @file
-/// JSON that came from outside.
+/// JSON that came from outside: bounded in depth and numbers, and without a copy of the secrets in it.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
 
+#include "mtlspop/transport/secret.hpp"
+
 namespace mtlspop::json {
 
-/// The object that `text` is, none where it is anything else. Never throws because of the content, whose text would end
-/// up in the exception.
-inline std::optional<nlohmann::json> ParseObject(std::string_view text) {
-  auto value = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (!value.is_object()) return std::nullopt;
-  return value;
-}
+/// Objects and arrays inside one another, the outermost counted. What services send has less than ten; writing and copying
+/// what was parsed takes stack for each.
+inline constexpr std::size_t MostLevels = 32;
+
+/// The object that `text` is, none where it is anything else, or deeper than `MostLevels`. Never throws because of the
+/// content, whose text would end up in the exception.
+std::optional<nlohmann::json> ParseObject(std::string_view text);
+
+/// The text of the outermost object's member `name`, which is overwritten in `text` so that neither the parser, which keeps
+/// what it reads in buffers of its own, nor what it makes holds a copy. Of several members of that name the last counts, as
+/// for the parser. Empty where it is no text, or not of printable ASCII and escapes of ASCII; it then stays as it is.
+Secret TakeSecret(std::string& text, std::string_view name);
 
 /// Whether the member is a text that is not empty.
-inline bool HasText(nlohmann::json const& object, char const* name) {
-  auto const member = object.find(name);
-  return member != object.end() && member->is_string() && !member->get_ref<std::string const&>().empty();
-}
+bool HasText(nlohmann::json const& object, char const* name);
 
 /// The member's text, none where it is missing, empty, or no string.
-inline std::optional<std::string> FindString(nlohmann::json const& object, char const* name) {
-  if (!HasText(object, name)) return std::nullopt;
-  return object.at(name).get<std::string>();
-}
+std::optional<std::string> FindString(nlohmann::json const& object, char const* name);
 
-/// A whole number, also where it was sent as a string.
-inline std::optional<std::int64_t> FindInteger(nlohmann::json const& object, char const* name) {
-  auto const member = object.find(name);
-  if (member == object.end()) return std::nullopt;
-  if (member->is_number()) {
-    auto const number = member->get<double>();
-    if (number >= -9e15 && number <= 9e15) return static_cast<std::int64_t>(number);
-    return std::nullopt;
-  }
-  if (!member->is_string()) return std::nullopt;
-  auto const& text = member->get_ref<std::string const&>();
-  if (text.empty() || text.size() > 15 || text.find_first_not_of("0123456789") != std::string::npos)
-    return std::nullopt;
-  return std::stoll(text);
-}
+/// A whole number, also where it was sent as a string of digits; a larger one than 9e15 is taken for that, a smaller one than
+/// its negative likewise.
+std::optional<std::int64_t> FindInteger(nlohmann::json const& object, char const* name);
 
 /// Compact text; what is not UTF-8 is replaced rather than refused.
-inline std::string ToText(nlohmann::json const& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string ToText(nlohmann::json const& value);
 
 }  // namespace mtlspop::json

@@ -6,6 +6,7 @@
 #include "answer_text.hpp"
 #include "mtlspop/base/http_date.hpp"
 #include "progress.hpp"
+#include "token_times.hpp"
 
 namespace mtlspop {
 namespace {
@@ -215,6 +216,7 @@ ServiceResponse ServiceClient::SendOnce(ServiceRequest const& request, Context c
   response.StatusCode = answer->StatusCode;
   response.Fields = std::move(answer->Fields);
   response.Body = ReadToEnd(*answer->Body, MostBodyBytes, attempt);
+  response.Token = TakeToken(response.Body);
   response.CorrelationId = request.CorrelationId;
   return response;
 }

@@ -48,7 +48,10 @@ struct ServiceResponse {
 
   int StatusCode = 0;
   Headers Fields;
+  /// Without the token, which nobody else shall see.
   std::string Body;
+  /// As `TakeToken` says.
+  Secret Token;
   /// How many times the request was sent; 0 for an answer to an earlier one that holds still.
   int Attempts = 0;
   /// Under which the request was sent that this is the answer to.

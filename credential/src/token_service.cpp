@@ -256,16 +256,16 @@ AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const&
   auto const message = MakeRequest(request);
   auto const response = Send(client, message, context);
   if (response.StatusCode != 200) ThrowRefused(message, response);
-  auto answer = json::ParseObject(response.Body);
+  auto const answer = json::ParseObject(response.Body);
   if (!answer) ThrowMalformed(message, response, "is no JSON object");
   RequireTokenType(*answer, request.IsBound, message, response);
   auto const now = client.Time().Now();
   auto const expiresOn = ReadExpiry(*answer, now);
-  if (!expiresOn) ThrowMalformed(message, response, "does not say when the token expires");
-  if (!json::HasText(*answer, "access_token")) ThrowMalformed(message, response, "holds no token");
+  if (!expiresOn) ThrowMalformed(message, response, "does not say when the token expires, or it has by this clock");
+  if (response.Token.Empty()) ThrowMalformed(message, response, "holds no token, or one that no header can carry");
 
   AccessToken token;
-  token.Token = Secret{std::move((*answer)["access_token"].get_ref<std::string&>())};
+  token.Token = response.Token;
   token.ExpiresOn = *expiresOn;
   token.RefreshOn = ReadRefresh(*answer, now, *expiresOn);
   token.CorrelationId = std::make_shared<std::string const>(request.CorrelationId);

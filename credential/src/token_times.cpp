@@ -2,12 +2,24 @@
 
 #include <algorithm>
 
+#include "mtlspop/base/saturated_time.hpp"
 #include "renewal_schedule.hpp"
 
 namespace mtlspop {
 
 using std::chrono::seconds;
 using std::chrono::system_clock;
+
+Secret TakeToken(std::string& answer) {
+  constexpr std::string_view others = "-._~+/=";
+  auto token = json::TakeSecret(answer, "access_token");
+  auto const& text = token.Reveal();
+  bool const isGood = std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           others.find(c) != std::string_view::npos;
+  });
+  return isGood ? token : Secret{};
+}
 
 std::optional<system_clock::time_point> ReadExpiry(nlohmann::json const& answer, system_clock::time_point now) {
   // Longer lives than a year are somebody's mistake, and so large numbers must not overflow.
@@ -16,8 +28,8 @@ std::optional<system_clock::time_point> ReadExpiry(nlohmann::json const& answer,
     return now + seconds{std::min(*life, longest)};
   }
   if (auto const end = json::FindInteger(answer, "expires_on"); end && *end > 0) {
-    return std::min(
-        system_clock::time_point{seconds{std::min<std::int64_t>(*end, 9'000'000'000)}}, now + seconds{longest});
+    auto const expiresOn = std::min(ToSaturatedTime(*end), now + seconds{longest});
+    if (expiresOn > now) return expiresOn;
   }
   return std::nullopt;
 }

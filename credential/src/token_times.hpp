@@ -1,16 +1,22 @@
 #pragma once
 
 /// @file
-/// When a token ends and when a new one should be had.
+/// What the answer that brings a token says: the token, when it ends, and when a new one should be had.
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "json.hpp"
 
 namespace mtlspop {
 
-/// From `expires_in`, or `expires_on`; numbers or texts. None where neither is there and positive.
+/// The `access_token` of an answer, overwritten there. Empty where it is missing, or not of the characters that a header may
+/// carry behind a scheme (RFC 6750 section 2.1).
+Secret TakeToken(std::string& answer);
+
+/// From `expires_in`, or `expires_on`; numbers or texts. None where neither is there and later than
+/// now.
 std::optional<std::chrono::system_clock::time_point> ReadExpiry(
     nlohmann::json const& answer, std::chrono::system_clock::time_point now);
 

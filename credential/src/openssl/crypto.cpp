@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "ossl.hpp"
@@ -20,7 +21,7 @@ namespace {
 std::optional<std::chrono::system_clock::time_point> ToTimePoint(ASN1_TIME const* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
-  return std::chrono::system_clock::from_time_t(timegm(&parts));
+  return ToSaturatedTime(timegm(&parts));
 }
 
 bool AllowsClientAuthentication(X509* certificate) {

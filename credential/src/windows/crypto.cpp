@@ -13,6 +13,7 @@
 #include <gsl/util>
 
 #include "key_providers.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
 #include "mtlspop/transport/schannel.hpp"
@@ -43,8 +44,7 @@ std::chrono::system_clock::time_point ToTimePoint(FILETIME time) {
   constexpr std::int64_t epoch = 116'444'736'000'000'000;
   auto const ticks = static_cast<std::int64_t>(
       static_cast<std::uint64_t>(time.dwHighDateTime) << 32U | static_cast<std::uint64_t>(time.dwLowDateTime));
-  return std::chrono::system_clock::time_point{
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(Ticks{ticks - epoch})};
+  return ToSaturatedTime(std::chrono::floor<std::chrono::seconds>(Ticks{ticks - epoch}).count());
 }
 
 struct FreeLocal {

@@ -6,6 +6,7 @@
 
 #include "../crypto.hpp"
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 
 namespace mtlspop::windows {
 namespace {
@@ -62,7 +63,7 @@ std::optional<FriendlyName> ParseFriendlyName(std::wstring_view text) {
     return std::nullopt;
   }
   FriendlyName name{parts[2], parts[3], parts[4], parts[5], parts[6], parts[7] == "attested", {}};
-  name.IssuedOn = std::chrono::system_clock::time_point{std::chrono::seconds{std::stoll(parts[8])}};
+  name.IssuedOn = ToSaturatedTime(std::stoll(parts[8]));
   return name;
 }
 

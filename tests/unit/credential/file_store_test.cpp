@@ -73,7 +73,7 @@ TEST(FileStore, DamagedFileIsSetAsideWithAWarning) {
            [](std::string& text) { text.resize(text.size() / 2); }, [](std::string& text) { text = "{}"; },
            [](std::string& text) { text.replace(text.find("BEGIN"), 5, "BEGUN"); },
            [](std::string& text) { text.replace(text.find("\"chain\":[\"") + 40, 4, "AAAA"); },
-           [](std::string& text) { text.replace(text.find("\"version\":1"), 11, "\"version\":2"); }}) {
+           [](std::string& text) { text.replace(text.find("\"version\":2"), 11, "\"version\":3"); }}) {
     FileWorld world;
     auto const first = world.Get();
     auto const path = world.File();

@@ -11,6 +11,7 @@
 
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/openssl/owners.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/transport/required.hpp"
@@ -60,7 +61,7 @@ BindingCertificate::TimePoint ToTimePoint(ASN1_TIME const* time) {
   if (ASN1_TIME_to_tm(time, &parts) != 1) {
     Refuse("The validity of the certificate cannot be read", "Check where the certificate came from");
   }
-  return std::chrono::system_clock::from_time_t(timegm(&parts));
+  return ToSaturatedTime(timegm(&parts));
 }
 
 std::string SubjectOf(X509* certificate) {

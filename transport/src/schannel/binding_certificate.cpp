@@ -11,6 +11,7 @@
 
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/required.hpp"
@@ -85,8 +86,7 @@ BindingCertificate::TimePoint ToTimePoint(FILETIME time) {
   constexpr std::int64_t epoch = 116'444'736'000'000'000;
   auto const ticks = static_cast<std::int64_t>(
       static_cast<std::uint64_t>(time.dwHighDateTime) << 32U | static_cast<std::uint64_t>(time.dwLowDateTime));
-  return BindingCertificate::TimePoint{
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(Ticks{ticks - epoch})};
+  return ToSaturatedTime(std::chrono::floor<std::chrono::seconds>(Ticks{ticks - epoch}).count());
 }
 
 std::string SubjectOf(PCCERT_CONTEXT certificate) {

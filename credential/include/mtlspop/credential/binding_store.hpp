@@ -42,8 +42,8 @@ struct StoredBinding {
   std::chrono::system_clock::time_point IssuedOn;
 };
 
-/// Keeps bindings by name. A store that fails never makes a credential fail: what it throws becomes a warning in the
-/// log.
+/// Keeps bindings by name. A store that fails never makes a credential fail: what it throws, of whatever type, becomes a
+/// warning in the log.
 ///
 /// One store can serve any number of credentials; those that ask for the same identity in the same way then share one
 /// binding.
@@ -75,8 +75,9 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeMemoryBindingStore();
 
 /// Options of `MakeFileBindingStore`.
 struct FileBindingStoreOptions {
-  /// The folder. Made with mode 0700 where it does not exist; refused where it belongs to another user, or group or
-  /// others may enter it.
+  /// The folder. Made with mode 0700 where it does not exist, with those above it that are missing; refused where it
+  /// belongs to another user, group or others may enter it, it is a link, or others can write one of those above it (/tmp
+  /// and others with the sticky bit may be written by all).
   std::string Folder{};
   Logger Log{};
   /// Must not be null.
@@ -88,12 +89,16 @@ struct FileBindingStoreOptions {
 
 /// Keeps bindings, private keys included, in files of mode 0600: written to a new file that then takes the old one's
 /// place, locked between processes with `flock`. A file is read only if it belongs to this user and nobody else may
-/// read it, its key belongs to its certificate, a signing probe succeeds, and the certificate still lives. Whatever
-/// else is found is set aside under a name that ends in `.damaged`, with a warning.
+/// read it, it was kept under the name that it is asked for by, its key belongs to its certificate, a signing probe
+/// succeeds, its endpoints are https URLs, and the certificate still lives. Whatever else is found is set aside under a
+/// name that ends in `.damaged`, with a warning, and removed after a day, since a key may be in it. Modes do not depend on
+/// the umask.
 ///
 /// Of keys that cannot be taken out of where they are (in a TPM, for example) the reference is kept, where
 /// `FileBindingStoreOptions::Keys` can open it again; else nothing.
-/// @throw Error `invalid_argument` on Windows, where keys rest in the system's own store and need no file.
+/// @throw Error `invalid_argument` for a folder that is refused, `binding_store_unusable` where it cannot be made or
+/// opened; the store's members throw the latter too. `invalid_argument` on Windows, where keys rest in the system's own
+/// store and need no file.
 gsl::not_null<std::shared_ptr<BindingStore>> MakeFileBindingStore(FileBindingStoreOptions options);
 
 }  // namespace mtlspop

@@ -57,6 +57,8 @@ inline constexpr ErrorCode MinimumStrengthNotAvailable{"minimum_strength_not_ava
 inline constexpr ErrorCode KeyUnavailable{"key_unavailable"};
 /// The client certificate could not be read: no such file, wrong password, no private key, another format.
 inline constexpr ErrorCode ClientCertificateUnusable{"client_certificate_unusable"};
+/// A file of the binding store, or its folder, could not be made, read or written. Credentials go on without the store.
+inline constexpr ErrorCode BindingStoreUnusable{"binding_store_unusable"};
 /// The authority names no single tenant (`common`, `organizations`).
 inline constexpr ErrorCode TenantRequired{"tenant_required"};
 /// A token of another tenant than the credential's own was asked for, and `AdditionallyAllowedTenants` does not list it.
