@@ -60,20 +60,32 @@ class ThirdFramework : public testing::Test {
     return {};
   }
 
+  /// A program that finds the emulator where it looks for the real services.
+  std::unique_ptr<ServerProcess> Run(std::vector<std::string> command) const {
+    std::string overrides;
+    for (auto const& [from, to] : emulator_.Startup().at("connect").items()) {
+      overrides += (overrides.empty() ? "" : ",") + from + "=" + to.get<std::string>();
+    }
+    return std::make_unique<ServerProcess>(ServerCommand{
+        std::move(command),
+        {"AZURE_POD_IDENTITY_AUTHORITY_HOST=" + emulator_.ImdsEndpoint(),
+         "MTLSPOP_CA_FILE=" + emulator_.Startup().at("ca_file").get<std::string>(),
+         "MTLSPOP_CONNECT_OVERRIDES=" + overrides, "NO_PROXY=*"}});
+  }
+
   Emulator emulator_;
 };
 
 TEST_F(ThirdFramework, TheProgramReadsASecret) {
-  std::string overrides;
-  for (auto const& [from, to] : emulator_.Startup().at("connect").items()) {
-    overrides += (overrides.empty() ? "" : ",") + from + "=" + to.get<std::string>();
-  }
-  ServerProcess const program{
-      {{THIRD_FRAMEWORK_PATH, Vault(), "boundsecret"},
-       {"AZURE_POD_IDENTITY_AUTHORITY_HOST=" + emulator_.ImdsEndpoint(),
-        "MTLSPOP_CA_FILE=" + emulator_.Startup().at("ca_file").get<std::string>(),
-        "MTLSPOP_CONNECT_OVERRIDES=" + overrides, "NO_PROXY=*"}}};
-  EXPECT_TRUE(program.WaitForOutput("status: 200\n{")) << program.Output();
+  auto const program = Run({THIRD_FRAMEWORK_PATH, Vault(), "boundsecret"});
+  EXPECT_TRUE(program->WaitForOutput("status: 200\n{")) << program->Output();
+}
+
+/// The example at the top of mtlspop/policies/client.hpp.
+TEST_F(ThirdFramework, IsNotNeededForTheShortWay) {
+  auto const program = Run({ONE_LINE_PATH, Vault() + "/secrets/boundsecret?api-version=7.4"});
+  EXPECT_TRUE(program->WaitForOutput("status: 200\n{")) << program->Output();
+  EXPECT_EQ(emulator_.Log("vault").back().at("token_type"), "mtls_pop");
 }
 
 TEST_F(ThirdFramework, WritesAndReads) {

@@ -275,8 +275,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{"Client certificate required for using MTLS_POP token", BindingVerdict::CertificateMissing},
         std::pair{"BearerAuthenticationDisabledForKeyVault", BindingVerdict::BearerNotTaken}));
 
-INSTANTIATE_TEST_SUITE_P(, BoundCallTable, testing::ValuesIn(AllBoundCallRows()), [](auto const& info) {
-  return info.param.Name;
+INSTANTIATE_TEST_SUITE_P(, BoundCallTable, testing::ValuesIn(AllBoundCallRows()), [](auto const& tested) {
+  return tested.param.Name;
 });
 
 }  // namespace
