@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/http_transport.hpp"
+#include "openssl/exhaustion.hpp"
 #include "openssl/http1_exchange.hpp"
 #include "openssl/route.hpp"
 #include "openssl/signing_failure.hpp"
@@ -77,7 +79,11 @@ std::unique_ptr<Response> OpenSslHttpTransport::Send(
     Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
   CheckRequest(request, binding != nullptr);
   context.ThrowIfEnded("The request");
-  return WithSigners(context, [&] { return Exchange(request, binding, context); });
+  try {
+    return WithSigners(context, [&] { return Exchange(request, binding, context); });
+  } catch (std::bad_alloc const&) {
+    ThrowOutOfMemory();
+  }
 }
 
 std::unique_ptr<Response> OpenSslHttpTransport::Exchange(

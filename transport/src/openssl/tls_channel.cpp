@@ -47,7 +47,8 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over
       options_(std::move(options)),
       ssl_(SSL_new(context_->Get())) {
   BioPtr bio{Method() != nullptr ? BIO_new(Method()) : nullptr};
-  if (!ssl_ || !bio) {
+  // What OpenSSL calls back finds this object by it.
+  if (!ssl_ || !bio || SSL_set_app_data(ssl_.get(), this) != 1) {
     ERR_clear_error();
     throw Error{ErrorDetails{
         errors::SystemFailure, "OpenSSL could not make a TLS connection object", "Check the process's memory"}};
@@ -57,12 +58,15 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over
   auto* const ssl = ssl_.get();
   auto* const released = bio.release();
   SSL_set_bio(ssl, released, released);
-  SSL_set_app_data(ssl, this);
   SSL_set_connect_state(ssl);
   LimitTlsVersion(ssl, options_.MaximumVersion);
   if (!SetPeerName()) {
     // Without a name to compare with, any trusted certificate would do.
     ERR_clear_error();
+    constexpr std::size_t longestName = 255;
+    if (hostIsAddress_ || (!options_.Host.empty() && options_.Host.size() <= longestName)) {
+      throw std::bad_alloc{};
+    }
     throw Error{ErrorDetails{
         errors::InvalidArgument, "The host name of the URL cannot be compared with a certificate",
         "Give a DNS name of at most 255 characters, or an IP address"}};

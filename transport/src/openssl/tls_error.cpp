@@ -1,9 +1,12 @@
 #include "openssl/tls_error.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <openssl/err.h>
+#include <openssl/evperr.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
@@ -69,11 +72,47 @@ bool IsCertificateAlert(std::vector<QueueEntry> const& queue) {
               SSL_R_TLSV1_ALERT_DECRYPT_ERROR, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED});
 }
 
+/// Then whatever else the queue and the verification say is a consequence, and nobody's fault on the other side.
+bool IsOutOfMemory(std::vector<QueueEntry> const& queue, long verified) {
+  return verified == X509_V_ERR_OUT_OF_MEM || std::any_of(queue.begin(), queue.end(), [](auto const& entry) {
+           return ERR_GET_REASON(entry.Code) == ERR_R_MALLOC_FAILURE;
+         });
+}
+
+/// Where memory is short OpenSSL does not always say so, but that it came to no end by itself.
+bool IsOwnFailure(std::vector<QueueEntry> const& queue) {
+  return std::any_of(queue.begin(), queue.end(), [](auto const& entry) {
+    int const reason = ERR_GET_REASON(entry.Code);
+    return reason == ERR_R_INTERNAL_ERROR || reason == ERR_R_INIT_FAIL ||
+           (ERR_GET_LIB(entry.Code) == ERR_LIB_EVP && reason == EVP_R_NOT_ABLE_TO_COPY_CTX);
+  });
+}
+
+/// A key that cannot be read has no strength, and OpenSSL then calls the certificate's too weak.
+bool IsUnreadableKey(std::vector<QueueEntry> const& queue) {
+  return std::any_of(queue.begin(), queue.end(), [](auto const& entry) {
+    return ERR_GET_LIB(entry.Code) == ERR_LIB_EVP && ERR_GET_REASON(entry.Code) == EVP_R_DECODE_ERROR;
+  });
+}
+
+ErrorDetails OwnFailure(std::string const& host, std::vector<QueueEntry> const& queue) {
+  ErrorDetails details{
+      errors::SystemFailure,
+      "OpenSSL came to no end by itself in TLS with " + host + ", most likely for want of memory: " + ReasonText(queue),
+      "Give the process more memory, or look for what takes it; the other side most likely has no part in it"};
+  details.Transient = true;
+  return details;
+}
+
 }  // namespace
 
 ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context) {
   auto const& host = context.Host;
   auto const queue = TakeQueue();
+  auto const verified = SSL_get_verify_result(ssl);
+  if (IsOutOfMemory(queue, verified) || IsUnreadableKey(queue)) {
+    return OwnFailure(host, queue);
+  }
   if (IsSigningFailure(queue)) {
     return {
         errors::PrivateKeyUnusable,
@@ -81,7 +120,6 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
             ReasonText(queue),
         "The key may have gone with a reboot or with its device; a new binding certificate has to be issued"};
   }
-  auto const verified = SSL_get_verify_result(ssl);
   if (verified != X509_V_OK) {
     return {
         errors::ServerCertificateRejected,
@@ -110,6 +148,9 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
         "TLS with " + host + " failed: it does not speak TLS 1.2, the highest version for requests with a binding",
         "Where the host asks for the client certificate under TLS 1.3, allow it with "
         "OriginTlsOptions::MaximumBoundVersion"};
+  }
+  if (IsOwnFailure(queue)) {
+    return OwnFailure(host, queue);
   }
   return {
       errors::TlsHandshakeFailed, "TLS with " + host + " failed: " + ReasonText(queue),
