@@ -42,7 +42,7 @@ inline constexpr char const* DrivenBody = "the body of the request";
 
 struct DriverKind {
   /// The needs of rows that it meets.
-  Needs Meets;
+  DriverNeeds Meets;
   std::function<DriverSend(DriverSetup const& setup)> Make;
 };
 

@@ -33,7 +33,7 @@ struct Came {
 };
 
 /// What a driver must be able to do for a row to make sense with it.
-struct Needs {
+struct DriverNeeds {
   /// It asks the resource for the scopes.
   bool Learning = false;
   /// It repeats requests by itself, after the waits of `RetryOptions`.
@@ -72,7 +72,7 @@ struct BoundCallRow {
   CredentialScript Credential;
   BoundCallOptions Options;
   std::vector<TableCall> Calls;
-  Needs Needs{};
+  DriverNeeds Needs{};
 };
 
 inline std::ostream& operator<<(std::ostream& stream, BoundCallRow const& row) { return stream << row.Name; }
@@ -372,7 +372,7 @@ inline std::vector<BoundCallRow> RowsOfTokens() {
 inline std::vector<BoundCallRow> RowsOfRetries() {
   using namespace table;
   CredentialScript const required;
-  Needs const retry{false, true};
+  DriverNeeds const retry{false, true};
   std::string const aggregated = "[AggregatedAuthenticationFailure] Error validating token: 'S2S17001'";
   return {
       {"CannotCheckTheBindingAtOnce",
@@ -456,7 +456,7 @@ inline std::vector<BoundCallRow> RowsOfRetries() {
 inline std::vector<BoundCallRow> RowsOfChallenges() {
   using namespace table;
   CredentialScript const required;
-  Needs const learning{true};
+  DriverNeeds const learning{true};
   return {
       {"SaysWhatItWants",
        required,
