@@ -317,6 +317,23 @@ TEST_F(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSe
   EXPECT_EQ(http_->RequestsSent, 1) << "the second request must not leave on the first one's connection";
 }
 
+/// The same certificate, and a WinHTTP that keeps a dropped session's connection for the next one.
+TEST_F(WinHttpTransportTest, ADroppedConnectionDoesNotComeBackWithTheNextSession) {
+  constexpr std::uint16_t port = 7;
+  ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    bool const isFirst = http_->RequestsSent == 0;
+    if (http_->ReportConnection(request, isFirst, port)) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
+  Send("https://example.com/", MakeNamedBinding("a"));
+  Transport().DropConnections("a");
+  auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
+  EXPECT_TRUE(failure.NothingSent);
+  EXPECT_EQ(http_->RequestsSent, 1) << "the second request must not leave on the dropped connection";
+}
+
 /// A WinHTTP that has a connection of another session's for every try, and one that says of none which it is.
 TEST_F(WinHttpTransportTest, WhatCannotBeUsedIsNotAskedForWithoutEnd) {
   constexpr int foreignAtMost = 16;

@@ -20,7 +20,7 @@ namespace mtlspop::schannel {
 /// Thread safety: all members may be called from any thread at any time.
 class ConnectionLedger final {
  public:
-  /// A connection was made for `owner`: `SessionKey::ToString()`, and where it goes to. Returns its number, from 1.
+  /// A connection was made for `owner`: `Session::ConnectionOwner()`, and where it goes to. Returns its number, from 1.
   std::uint64_t Opened(std::string const& localEndpoint, std::string owner);
 
   /// The number of the connection where it belongs to `owner`; none where it belongs to another, or to nobody known.

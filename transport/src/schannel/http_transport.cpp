@@ -95,7 +95,8 @@ class WinHttpTransport final : public HttpTransport {
       Plan const& plan,
       std::shared_ptr<BindingCertificate const> const& binding,
       std::shared_ptr<Checked> const& checked);
-  ConnectionCheck MakeCheck(Request const& request, Plan const& plan, std::shared_ptr<Checked> checked) const;
+  ConnectionCheck MakeCheck(
+      Request const& request, Plan const& plan, Session const& session, std::shared_ptr<Checked> checked) const;
   bool Verifies(Request const& request, Plan const& plan) const;
   void Configure(AsyncRequest& sending, Request const& request, Plan const& plan) const;
   void SetCertificate(AsyncRequest& sending, BindingCertificate const* binding) const;
@@ -327,7 +328,7 @@ AsyncRequest::Ptr WinHttpTransport::Open(
   target.Path = request.Target.Target();
   target.NameForErrors = request.Target.Host();
   auto const session = sessions_.Acquire(plan.Key, binding);
-  auto const check = MakeCheck(request, plan, checked);
+  auto const check = MakeCheck(request, plan, *session, checked);
   auto sending = AsyncRequest::Open(session, target, check);
   bool resolvesElsewhere = true;
   if (plan.Where.IsOverridden && plan.Where.Host != target.Host) {
@@ -358,9 +359,9 @@ bool WinHttpTransport::Verifies(Request const& request, Plan const& plan) const 
 
 /// Runs on a thread of WinHTTP's, when TLS stands and before the first byte of the request.
 ConnectionCheck WinHttpTransport::MakeCheck(
-    Request const& request, Plan const& plan, std::shared_ptr<Checked> checked) const {
+    Request const& request, Plan const& plan, Session const& session, std::shared_ptr<Checked> checked) const {
   return [trust = trust_, ledger = ledger_, log = options_.Log, verifies = Verifies(request, plan),
-          isHttps = request.Target.IsHttps(), host = request.Target.Host(), owner = plan.Key.ToString(),
+          isHttps = request.Target.IsHttps(), host = request.Target.Host(), owner = session.ConnectionOwner(),
           x5tS256 = plan.Key.X5tS256, checked = std::move(checked)](ConnectionView const& view) {
     checked->IsVerified = false;
     // Plain http has no certificates to mix up.

@@ -1,6 +1,7 @@
 #include "schannel/session.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -22,6 +23,15 @@
 
 namespace mtlspop::schannel {
 
+namespace {
+
+std::uint64_t NextNumber() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
+
 std::string SessionKey::ToString() const {
   auto const version = [](TlsVersion tls) { return tls == TlsVersion::Tls13 ? "1.3" : "1.2"; };
   return X5tS256 + "|" + version(MinimumTls) + "|" + version(MaximumTls) + "|" + (UsesSystemProxy ? "system" : Proxy);
@@ -32,7 +42,7 @@ Session::Session(
     SessionKey key,
     std::shared_ptr<BindingCertificate const> binding,
     PoolOptions const& pool)
-    : functions_(std::move(functions)), key_(std::move(key)), binding_(std::move(binding)) {
+    : functions_(std::move(functions)), key_(std::move(key)), binding_(std::move(binding)), number_(NextNumber()) {
   if (!key_.Proxy.empty()) {
     handle_ = functions_->Open(WINHTTP_ACCESS_TYPE_NAMED_PROXY, Widen(key_.Proxy).c_str());
   } else if (key_.UsesSystemProxy) {

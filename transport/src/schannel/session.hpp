@@ -5,6 +5,7 @@
 /// session is told to keep its connections to itself; where a Windows cannot, the ConnectionLedger alone tells them
 /// apart.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -52,6 +53,9 @@ class Session final {
   /// Null for none. Kept here, since a connection of this session may ask its key to sign at any time.
   std::shared_ptr<BindingCertificate const> const& Binding() const noexcept { return binding_; }
   SessionKey const& Key() const noexcept { return key_; }
+  /// Whose its connections are: this session's, and not those of one with the same key that was dropped before. An older
+  /// Windows keeps connections for other sessions.
+  std::string ConnectionOwner() const { return key_.ToString() + "|" + std::to_string(number_); }
 
  private:
   void Configure(PoolOptions const& pool);
@@ -63,6 +67,8 @@ class Session final {
   SessionKey key_;
   std::shared_ptr<BindingCertificate const> binding_;
   HINTERNET handle_ = nullptr;
+  /// Of all sessions of the process.
+  std::uint64_t number_;
 };
 
 }  // namespace mtlspop::schannel

@@ -18,7 +18,7 @@ namespace mtlspop {
 struct PipelineRequest {
   mtlspop::Request Message;
   /// Null where the request is not bound. Set by the authorization policy, anew at each attempt.
-  std::shared_ptr<BindingCertificate const> Binding;
+  std::shared_ptr<BindingCertificate const> Binding{};
   /// Which attempt this is, from 1. Set by the retry policy.
   int Attempt = 1;
 };

@@ -8,8 +8,8 @@
 /// auto credential = std::make_shared<mtlspop::ManagedIdentityCredential>();
 /// web::http::client::http_client client(U("https://myvault.vault.azure.net"));
 /// mtlspop::cpprest::AddHandler(client, credential);
-/// client.request(web::http::methods::GET, U("/secrets/mysecret?api-version=7.4"))
-///     .then([](web::http::http_response response) { return response.extract_json(); });
+/// auto answer = client.request(web::http::methods::GET, U("/secrets/mysecret?api-version=7.4")).get();
+/// auto secret = answer.extract_json().get();
 /// @endcode
 ///
 /// Not for websockets: cpprestsdk's websocket client has no handlers.
