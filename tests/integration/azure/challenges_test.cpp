@@ -65,8 +65,10 @@ TEST_F(AzureChallenges, AreAnsweredWithTheClaimsOnce) {
   EXPECT_EQ(Statistics().at("tokens_issued"), 2);
 }
 
-TEST_F(AzureChallenges, LeadKeyVaultClientsToAnotherTenant) {
-  auto const client = MakeSecretClient(MakeCredential());
+TEST_F(AzureChallenges, LeadKeyVaultClientsToAnotherTenantWhereThatIsAllowed) {
+  auto options = CredentialOptions();
+  options.ManagedIdentity.AdditionallyAllowedTenants = {"another-tenant"};
+  auto const client = MakeSecretClient(std::make_shared<azure::BoundTokenCredential>(options));
   ArmUnauthorized("another-tenant", "", "wrong issuer", 1);
   // The emulator's token service knows no such tenant; that it was asked is what counts.
   EXPECT_THROW(client.GetSecret("boundsecret"), AuthenticationException);
@@ -74,6 +76,13 @@ TEST_F(AzureChallenges, LeadKeyVaultClientsToAnotherTenant) {
   ASSERT_GE(paths.size(), 2U);
   EXPECT_THAT(paths.front(), HasSubstr(Tenant()));
   EXPECT_THAT(paths.back(), HasSubstr("/another-tenant/"));
+}
+
+TEST_F(AzureChallenges, DoNotChooseTheTenant) {
+  auto const client = MakeSecretClient(MakeCredential());
+  ArmUnauthorized("another-tenant", "", "wrong issuer", 1);
+  EXPECT_THROW(client.GetSecret("boundsecret"), AuthenticationException);
+  EXPECT_THAT(TokenPaths(), testing::ElementsAre(HasSubstr(Tenant())));
 }
 
 /// The second client's discovery has no reason to go past the credential's cache.
