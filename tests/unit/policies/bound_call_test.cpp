@@ -256,7 +256,7 @@ TEST_F(BoundCallInAFramework, SaysWhatItsPoliciesMustNotAnswerAgain) {
   EXPECT_FALSE(call_->IsChallengeAnswered());
 }
 
-class BoundCallVerdicts : public testing::TestWithParam<std::pair<char const*, BindingVerdict>> {};
+class BoundCallVerdicts : public testing::TestWithParam<std::pair<std::string, BindingVerdict>> {};
 
 TEST_P(BoundCallVerdicts, AreRead) { EXPECT_EQ(ReadBindingVerdict(GetParam().first), GetParam().second); }
 
@@ -264,16 +264,20 @@ INSTANTIATE_TEST_SUITE_P(
     Bodies,
     BoundCallVerdicts,
     testing::Values(
-        std::pair{"", BindingVerdict::None},
-        std::pair{"[MtlsCnfClaimRequestDataValidationFailed] try again", BindingVerdict::CheckFailed},
-        std::pair{"[AggregatedAuthenticationFailure] 'S2S17001: no'", BindingVerdict::CheckFailed},
-        std::pair{"S2S17001 by itself", BindingVerdict::None},
-        std::pair{"AADSTS500181: mismatch", BindingVerdict::NoLongerGood},
-        std::pair{"AADSTS5001811: a longer number", BindingVerdict::None},
-        std::pair{"AADSTS392196", BindingVerdict::NotSupported},
-        std::pair{"AADSTS3921996", BindingVerdict::None},
-        std::pair{"Client certificate required for using MTLS_POP token", BindingVerdict::CertificateMissing},
-        std::pair{"BearerAuthenticationDisabledForKeyVault", BindingVerdict::BearerNotTaken}));
+        std::pair<std::string, BindingVerdict>{"", BindingVerdict::None},
+        std::pair<std::string, BindingVerdict>{
+            "[MtlsCnfClaimRequestDataValidationFailed] try again", BindingVerdict::CheckFailed},
+        std::pair<std::string, BindingVerdict>{
+            "[AggregatedAuthenticationFailure] 'S2S17001: no'", BindingVerdict::CheckFailed},
+        std::pair<std::string, BindingVerdict>{"S2S17001 by itself", BindingVerdict::None},
+        std::pair<std::string, BindingVerdict>{"AADSTS500181: mismatch", BindingVerdict::NoLongerGood},
+        std::pair<std::string, BindingVerdict>{"AADSTS5001811: a longer number", BindingVerdict::None},
+        std::pair<std::string, BindingVerdict>{"AADSTS392196", BindingVerdict::NotSupported},
+        std::pair<std::string, BindingVerdict>{"AADSTS3921996", BindingVerdict::None},
+        std::pair<std::string, BindingVerdict>{
+            "Client certificate required for using MTLS_POP token", BindingVerdict::CertificateMissing},
+        std::pair<std::string, BindingVerdict>{
+            "BearerAuthenticationDisabledForKeyVault", BindingVerdict::BearerNotTaken}));
 
 INSTANTIATE_TEST_SUITE_P(, BoundCallTable, testing::ValuesIn(AllBoundCallRows()), [](auto const& tested) {
   return tested.param.Name;
