@@ -1,6 +1,7 @@
 // Retry-After (RFC 9110 section 10.2.3): a service that says when to come back is not asked before, by whomever.
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <optional>
 #include <string>
 
@@ -86,6 +87,29 @@ TEST(RetryAfter, OfImdsIsWaitedForWhereItIsShort) {
   };
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
   EXPECT_THAT(world.Time->Slept(), testing::ElementsAre(2s, 2s, 4s));
+}
+
+/// RFC 9110 section 5.6.7 has all three accepted.
+TEST(RetryAfter, MayBeADateInEachOfTheThreeForms) {
+  for (char const* const format : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
+    for (std::string const path : {"getplatformmetadata", TokenPath}) {
+      ManagedIdentityWorld world;
+      auto const then = std::chrono::system_clock::to_time_t(world.Time->Now() + 31s);
+      char date[64];
+      std::strftime(date, sizeof date, format, std::gmtime(&then));
+      Throttle(*world.Cloud, path, 429, date);
+      auto const error = ErrorOf([&] { world.Get(); });
+      ASSERT_TRUE(error) << date;
+      ASSERT_TRUE(error->Details().NotBefore) << date;
+      EXPECT_GE(*error->Details().NotBefore, world.Time->Now() + 29s);
+      world.Cloud->Intercept = nullptr;
+      world.Time->Advance(29s);
+      EXPECT_TRUE(ErrorOf([&] { world.Get(); }));
+      EXPECT_EQ(world.Cloud->Count(path), 1) << date;
+      world.Time->Advance(3s);
+      EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+    }
+  }
 }
 
 TEST(RetryAfter, OfOneTenantHoldsForNoOther) {
