@@ -9,6 +9,7 @@
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "service_endpoint.hpp"
+#include "token_service.hpp"
 #include "token_times.hpp"
 
 namespace mtlspop {
@@ -154,7 +155,8 @@ std::string DescribeExpiry(nlohmann::json const& object) {
     auto const member = object.find(name);
     if (member == object.end()) continue;
     auto const text = member->is_string() ? member->get<std::string>() : json::ToText(*member);
-    return std::string{"the field "} + name + " is no number of seconds: " + FirstLine(text) + ", or has passed by this clock";
+    return std::string{"the field "} + name + " is no number of seconds: " + FirstLine(text) +
+           ", or has passed by this clock";
   }
   return "neither expires_in nor expires_on is there";
 }
@@ -397,6 +399,8 @@ AccessToken ImdsClient::GetBearerToken(
     std::string_view scope, std::string const& correlationId, Context const& context) const {
   // Which version it is does not matter, but whether anybody is there does.
   Discover(correlationId, context);
+  // Refuses what could be read in two ways.
+  ToScope(std::string{scope});
   constexpr std::string_view suffix = "/.default";
   bool const isScope = scope.size() > suffix.size() && scope.substr(scope.size() - suffix.size()) == suffix;
   auto request = Select(

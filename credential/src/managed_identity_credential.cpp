@@ -12,6 +12,7 @@
 #include "crypto.hpp"
 #include "ineligible_tenants.hpp"
 #include "managed_identity_settings.hpp"
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "mtlspop/transport/required.hpp"
@@ -66,7 +67,7 @@ bool IsPassing(ErrorCode code) noexcept {
 }  // namespace
 
 std::string ReadEnvironment(char const* name) {
-  char const* const value = std::getenv(name);
+  char const* const value = ReadEnvironmentVariable(name);
   return value == nullptr ? std::string{} : std::string{value};
 }
 

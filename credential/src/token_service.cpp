@@ -6,6 +6,7 @@
 #include "client_name.hpp"
 #include "form.hpp"
 #include "json.hpp"
+#include "mtlspop/base/plain_scope.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
 #include "token_times.hpp"
@@ -293,6 +294,11 @@ bool MayConcernOneTenant(ErrorDetails const& rejected) noexcept {
 std::string ToScope(std::string const& scopeOrResource) {
   constexpr std::string_view suffix = "/.default";
   auto const& text = scopeOrResource;
+  if (!IsPlainScope(text)) {
+    throw Error{
+        {errors::InvalidArgument, "The scope \"" + Redact(text) + "\" could be read in two ways, or is empty",
+         "Ask for one resource, without spaces, #, ?, % and dot segments, as in https://vault.azure.net/.default"}};
+  }
   if (text.size() > suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0) return text;
   auto const end = text.find_last_not_of('/');
   return text.substr(0, end == std::string::npos ? 0 : end + 1).append(suffix);

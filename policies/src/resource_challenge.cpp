@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/plain_scope.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/log.hpp"
@@ -51,6 +52,8 @@ bool IsSameOrBelow(std::string_view host, std::string_view domain) noexcept {
 }
 
 void RefuseForeignResource(std::string const& scope, Url const& target) {
+  // What is sent is this text, and not what the URL's reader makes of it.
+  if (!IsPlainScope(scope)) Reject(target, "for a resource that could be read in two ways: \"" + scope + '"');
   std::optional<Url> resource;
   try {
     resource = Url::Parse(scope);
@@ -74,6 +77,7 @@ bool StandsForAll(std::string_view tenant) noexcept {
 std::string TenantOf(AuthenticationChallenge const& challenge, Url const& target) {
   auto const text = FirstOf(challenge, {"authorization", "authorization_uri"});
   if (text.empty()) return {};
+  if (!IsPlainScope(text)) Reject(target, "from a token service that could be read in two ways: \"" + text + '"');
   std::optional<Url> authority;
   try {
     authority = Url::Parse(text);

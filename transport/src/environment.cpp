@@ -1,11 +1,12 @@
 #include "mtlspop/transport/environment.hpp"
 
-#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "mtlspop/base/environment_variable.hpp"
 
 namespace mtlspop {
 namespace {
@@ -14,7 +15,7 @@ constexpr char const* CaFileVariable = "MTLSPOP_CA_FILE";
 constexpr char const* OverridesVariable = "MTLSPOP_CONNECT_OVERRIDES";
 
 std::string_view Environment(char const* name) noexcept {
-  char const* const value = std::getenv(name);
+  char const* const value = ReadEnvironmentVariable(name);
   return value == nullptr ? std::string_view{} : std::string_view{value};
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/transport/headers.hpp"
 
 namespace mtlspop {
@@ -24,7 +25,7 @@ constexpr std::size_t LongestMixedSegment = 20;
 constexpr std::size_t ShortestCredential = 20;
 
 /// Header fields, JSON members, form fields and parameters whose value is secret.
-constexpr std::array<std::string_view, 13> SecretNames{
+constexpr std::array<std::string_view, 20> SecretNames{
     "proxy-authorization",
     "authorization",
     "access_token",
@@ -37,7 +38,14 @@ constexpr std::array<std::string_view, 13> SecretNames{
     "client_info",
     "password",
     "passphrase",
-    "csr"};
+    "pwd",
+    "csr",
+    "sig",
+    "signature",
+    "api-key",
+    "x-api-key",
+    "set-cookie",
+    "cookie"};
 
 bool IsWordCharacter(char character) noexcept {
   return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
@@ -184,7 +192,9 @@ Introduction IntroductionAt(std::string_view text) noexcept {
     }
     position = SkipSpaces(text, position + 1);
     auto const quote = QuoteAt(text.substr(position));
-    return {position + quote.size(), quote, name == "authorization" || name == "proxy-authorization"};
+    return {
+        position + quote.size(), quote,
+        name == "authorization" || name == "proxy-authorization" || name == "cookie" || name == "set-cookie"};
   }
   return {};
 }
@@ -345,7 +355,7 @@ Logger::Logger(Sink sink, LogLevel minimum)
     : state_(sink ? std::make_shared<State const>(State{std::move(sink), minimum}) : nullptr) {}
 
 Logger Logger::FromEnvironment() {
-  char const* const name = std::getenv("MTLSPOP_LOG");
+  char const* const name = ReadEnvironmentVariable("MTLSPOP_LOG");
   if (name == nullptr) {
     return {};
   }

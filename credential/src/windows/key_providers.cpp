@@ -15,6 +15,7 @@
 #include "certificate_store.hpp"
 #include "cng_key.hpp"
 #include "friendly_name.hpp"
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
@@ -169,7 +170,7 @@ std::string MutexOf(Tier const& tier, std::wstring const& name) {
 
 /// The name that credentials ask for, so that what is looked for before the first request is the key of the request.
 std::string ConfiguredName() {
-  char const* const name = std::getenv("MSAL_MSI_V2_KEY_NAME");
+  char const* const name = ReadEnvironmentVariable("MSAL_MSI_V2_KEY_NAME");
   return name == nullptr ? std::string{} : name;
 }
 

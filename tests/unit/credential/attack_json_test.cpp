@@ -121,6 +121,20 @@ TEST(AttackJson, TokenThatNoHeaderCanCarryIsNone) {
   }
 }
 
+/// The parser of URLs drops a fragment, and a token service takes what follows a space for a second scope.
+TEST(AttackScope, TextThatCouldBeReadInTwoWaysIsSentToNobody) {
+  for (char const* const scope :
+       {"https://vault.azure.net/.default# https://management.azure.com/.default", "https://vault.azure.net/.default#",
+        "https://vault.azure.net/?x", "https://vault.azure.net/../x", "https://vault.azure.net/a/./b", "a b", "a\tb",
+        "a\nb", "a%20b", "a\\b", "\xC3\xA4", "", ".."}) {
+    EXPECT_EQ(ErrorCodeOf([&] { ToScope(scope); }), "invalid_argument") << scope;
+  }
+  EXPECT_EQ(ToScope("https://vault.azure.net/"), "https://vault.azure.net/.default");
+  EXPECT_EQ(ToScope("https://management.azure.com//.default"), "https://management.azure.com//.default");
+  EXPECT_EQ(
+      ToScope("api://11111111-1111-1111-1111-111111111111"), "api://11111111-1111-1111-1111-111111111111/.default");
+}
+
 /// The parser keeps what it reads in buffers of its own, which nobody overwrites.
 TEST(AttackJson, TokenIsTakenOutBeforeTheParserSeesIt) {
   std::string answer =

@@ -202,5 +202,16 @@ TEST(AttackUtf8Test, WhatIsNoUtf8IsReplaced) {
   EXPECT_EQ(Redact("\xF0\x9F\x94"), replaced + replaced + replaced);
 }
 
+/// What is short, and in forms that no other rule knows.
+TEST(AttackRedactTest, SharedAccessSignaturesCookiesAndKeysAreSecrets) {
+  for (std::string const text :
+       {"https://a.blob.core.windows.net/c?sv=2024&sig=hunter2%2Fx&se=1", "Cookie: a=1; session=hunter2",
+        "Set-Cookie: session=hunter2; Secure", "x-api-key: hunter2", "api-key=hunter2", "Server=db;pwd=hunter2;x=1",
+        "{\"pwd\":\"hunter2\"}"}) {
+    EXPECT_EQ(Redact(text).find("hunter2"), std::string::npos) << Redact(text);
+  }
+  EXPECT_EQ(Redact("design=plain"), "design=plain");
+}
+
 }  // namespace
 }  // namespace mtlspop

@@ -6,6 +6,7 @@
 #include <gsl/util>
 
 #include "openssl/dial.hpp"
+#include "mtlspop/base/environment_variable.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -173,7 +174,7 @@ RequestForm Route::Form() const noexcept {
 
 RouteTable::RouteTable(TransportOptions const& options)
     : destinations_(options),
-      proxies_(options.Proxy, [](char const* name) -> char const* { return std::getenv(name); }),
+      proxies_(options.Proxy, &ReadEnvironmentVariable),
       renegotiations_(options.Limits.Renegotiations) {}
 
 Route RouteTable::For(Request const& request, bool bound) const {

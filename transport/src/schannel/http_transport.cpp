@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "destination.hpp"
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "proxy_selection.hpp"
 #include "request_rules.hpp"
@@ -63,7 +64,7 @@ struct Plan {
 std::vector<std::string> DirectHosts(ProxyOptions const& options) {
   auto list = SplitNoProxy(options.NoProxy);
   for (char const* const name : {"no_proxy", "NO_PROXY"}) {
-    if (char const* const value = std::getenv(name); value != nullptr && options.UseEnvironment) {
+    if (char const* const value = ReadEnvironmentVariable(name); value != nullptr && options.UseEnvironment) {
       auto const more = SplitNoProxy(value);
       list.insert(list.end(), more.begin(), more.end());
       break;
@@ -77,7 +78,7 @@ class WinHttpTransport final : public HttpTransport {
   WinHttpTransport(TransportOptions options, std::shared_ptr<WinHttpFunctions> functions)
       : options_(std::move(options)),
         destinations_(options_),
-        proxies_(options_.Proxy, [](char const* name) -> char const* { return std::getenv(name); }),
+        proxies_(options_.Proxy, &ReadEnvironmentVariable),
         direct_(DirectHosts(options_.Proxy)),
         trust_(std::make_shared<ServerTrust const>(options_.Tls.Trust)),
         ledger_(std::make_shared<ConnectionLedger>()),
