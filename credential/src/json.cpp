@@ -92,7 +92,8 @@ std::optional<Secret> Unescape(std::string_view text) {
 }  // namespace
 
 std::optional<nlohmann::json> ParseObject(std::string_view text) {
-  if (IsTooDeep(text)) return std::nullopt;
+  // The parser takes a zero byte for the end, and what is behind it would be read by others only.
+  if (text.find('\0') != None || IsTooDeep(text)) return std::nullopt;
   auto value = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
   if (!value.is_object()) return std::nullopt;
   return value;

@@ -135,6 +135,10 @@ TEST(AttackScope, TextThatCouldBeReadInTwoWaysIsSentToNobody) {
       ToScope("api://11111111-1111-1111-1111-111111111111"), "api://11111111-1111-1111-1111-111111111111/.default");
 }
 
+TEST(AttackJson, ZeroByteIsNoEnd) {
+  EXPECT_FALSE(json::ParseObject(std::string{"{}\0{\"access_token\":\"a\"}", 25}));
+}
+
 /// The parser keeps what it reads in buffers of its own, which nobody overwrites.
 TEST(AttackJson, TokenIsTakenOutBeforeTheParserSeesIt) {
   std::string answer =
