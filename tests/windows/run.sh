@@ -56,24 +56,30 @@ build_googletest() {
 }
 
 # OpenSSL is in no package for Windows: from the sources that Debian has, the newest version whose archive can be had whole.
-# The list of sources is this function's own, in the build folder: the machine's are left as they are.
+# The lists of sources are this function's own, in the build folder, made from the machine's lists, which are left as they
+# are.
 fetch_openssl() {
-  local folder=$build/openssl lists version
-  mkdir -p "$folder/lists/partial"
-  lists=(-o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$folder/lists"
-    -o "Dir::Cache::srcpkgcache=$folder/srcpkgcache.bin" -o "Dir::Cache::pkgcache=$folder/pkgcache.bin"
-    -o Debug::NoLocking=1)
-  local signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]' suite
-  suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-  printf 'deb-src %s http://deb.debian.org/%s main\n' "$signed" "debian $suite" "$signed" "debian $suite-updates" \
-    "$signed" "debian-security $suite-security" >"$folder/sources.list"
-  apt-get "${lists[@]}" update -qq
+  local folder=$build/openssl lists list version
+  rm -rf "$folder/parts"
+  mkdir -p "$folder/lists/partial" "$folder/parts"
+  : >"$folder/sources.list"
+  for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    if [ -e "$list" ]; then sed -n 's/^deb /deb-src /p' "$list" >>"$folder/sources.list"; fi
+  done
+  for list in /etc/apt/sources.list.d/*.sources; do
+    if [ -e "$list" ]; then sed 's/^Types:.*/Types: deb-src/' "$list" >"$folder/parts/${list##*/}"; fi
+  done
+  lists=(-o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/parts"
+    -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache::srcpkgcache=$folder/srcpkgcache.bin"
+    -o "Dir::Cache::pkgcache=$folder/pkgcache.bin" -o Debug::NoLocking=1)
+  # A list of somebody else may have no sources; what counts is whether one of them has OpenSSL's.
+  apt-get "${lists[@]}" update -qq || true
   for version in $(apt-cache "${lists[@]}" showsrc openssl | sed -n 's/^Version: //p' | sort -rVu); do
     if (cd "$folder" && apt-get "${lists[@]}" source --only-source --download-only --tar-only -qq "openssl=$version"); then
       break
     fi
   done
-  rm -rf "$folder/sources.list" "$folder/lists"
+  rm -rf "$folder/sources.list" "$folder/parts" "$folder/lists"
   rm -rf "$folder/source" && mkdir "$folder/source"
   tar -xzf "$(ls -v "$folder"/openssl_*.orig.tar.gz | tail -n 1)" -C "$folder/source" --strip-components=1
 }
