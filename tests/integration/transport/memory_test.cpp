@@ -88,7 +88,9 @@ TEST(AttackMemoryTest, AFailedAllocationCostsItsRequestAndNothingElse) {
     failEvery = 0;
     EXPECT_THAT(code, testing::AnyOf("no error", "system_failure")) << every;
     response.reset();
-    if (every % 100 == 1) EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Status, 200) << every;
+    if (every % 100 == 1) {
+      EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Status, 200) << every;
+    }
   }
   EXPECT_GT(failed, 100);
   EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Status, 200);

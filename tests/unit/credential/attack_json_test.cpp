@@ -136,7 +136,8 @@ TEST(AttackScope, TextThatCouldBeReadInTwoWaysIsSentToNobody) {
 }
 
 TEST(AttackJson, ZeroByteIsNoEnd) {
-  EXPECT_FALSE(json::ParseObject(std::string{"{}\0{\"access_token\":\"a\"}", 25}));
+  using namespace std::string_literals;
+  EXPECT_FALSE(json::ParseObject("{}\0{\"access_token\":\"a\"}"s));
 }
 
 /// The parser keeps what it reads in buffers of its own, which nobody overwrites.
