@@ -257,11 +257,11 @@ ServiceResponse ImdsClient::SendVersion2(ServiceRequest const& request, Context 
   if (options_.Identity.GetKind() != ManagedIdentityId::Kind::ResourceId) {
     return Send(Select(request, options_.Identity.QueryParameter()), ImdsRetry(), context);
   }
-  auto const* const name = knowledge_->ResourceIdName();
+  auto const name = knowledge_->ResourceIdName();
   auto response = Send(Select(request, name), ImdsRetry(), context);
   if (response.StatusCode == 200) knowledge_->ConfirmResourceIdName(name);
   if (response.StatusCode != 400 || knowledge_->IsResourceIdNameConfirmed()) return response;
-  auto const* const other = name == NewResourceIdName ? OldResourceIdName : NewResourceIdName;
+  std::string const other = name == NewResourceIdName ? OldResourceIdName : NewResourceIdName;
   auto second = Send(Select(request, other), ImdsRetry(), context);
   second.Attempts += response.Attempts;
   // Only what the other name gets is believed of it: a 400 may be about anything.

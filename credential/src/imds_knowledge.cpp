@@ -131,7 +131,7 @@ KeyStrength ImdsKnowledge::RefusedStrength() const {
   return state.Refused;
 }
 
-char const* ImdsKnowledge::ResourceIdName() const {
+std::string ImdsKnowledge::ResourceIdName() const {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
   return state.ResourceIdName;
@@ -143,7 +143,7 @@ bool ImdsKnowledge::IsResourceIdNameConfirmed() const {
   return state.IsResourceIdNameConfirmed;
 }
 
-void ImdsKnowledge::ConfirmResourceIdName(char const* name) {
+void ImdsKnowledge::ConfirmResourceIdName(std::string const& name) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
   state.ResourceIdName = name;

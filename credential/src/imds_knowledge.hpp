@@ -56,10 +56,10 @@ class ImdsKnowledge final {
   KeyStrength RefusedStrength() const;
 
   /// How version 2 calls the resource id of an identity: `mi_res_id` as long as nothing else is known.
-  char const* ResourceIdName() const;
+  std::string ResourceIdName() const;
   bool IsResourceIdNameConfirmed() const;
   /// The service took a request with this name.
-  void ConfirmResourceIdName(char const* name);
+  void ConfirmResourceIdName(std::string const& name);
 
  private:
   struct State {
@@ -71,7 +71,7 @@ class ImdsKnowledge final {
     Clock::SteadyTime Learned;
     std::shared_ptr<Flight<ImdsVersion>> UnderWay;
     KeyStrength Refused = KeyStrength::None;
-    char const* ResourceIdName = "mi_res_id";
+    std::string ResourceIdName = "mi_res_id";
     bool IsResourceIdNameConfirmed = false;
   };
 

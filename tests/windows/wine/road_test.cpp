@@ -129,7 +129,7 @@ TEST_F(RoadTest, ManyCallersCauseOneCertificateAndOneToken) {
   for (auto& thread : threads) {
     thread.join();
   }
-  EXPECT_EQ(emulator_.Log("imds").size(), 2U) << "platform metadata and issue credential";
+  EXPECT_EQ(emulator_.Log("imds").size(), 3U) << "the probe, platform metadata and issue credential";
   EXPECT_EQ(emulator_.Log("sts").size(), 1U);
 }
 
