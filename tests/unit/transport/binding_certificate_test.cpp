@@ -259,5 +259,18 @@ TEST(AttackBindingCertificateTest, AnAuthoritysCertificateIsNoLeaf) {
   EXPECT_EQ(CodeFromPem(authority.CertificatePem, authority.PrivateKeyPem), InvalidCode());
 }
 
+/// The system clock's time points end in the year 2262, certificates' dates in 9999 (RFC 5280 section 4.1.2.5).
+TEST(AttackBindingCertificateTest, DatesBehindTheClocksEndAreItsEnd) {
+  constexpr hours year{365 * 24};
+  TestCertificateAuthority root;
+  CertificateRequest request;
+  request.NotAfter = 7900 * year;
+  auto const forEver = test::ToBinding(root.Issue(request));
+  EXPECT_TRUE(forEver->IsValidAt(std::chrono::system_clock::now()));
+  EXPECT_GT(forEver->NotAfter(), std::chrono::system_clock::now() + 200 * year);
+  request.NotBefore = 584 * year;
+  EXPECT_FALSE(test::ToBinding(root.Issue(request))->IsValidAt(std::chrono::system_clock::now()));
+}
+
 }  // namespace
 }  // namespace mtlspop
