@@ -66,17 +66,6 @@ inline std::vector<DrivenRow> DrivenRows(DriverKind const& driver) {
 
 inline std::string NameOfDrivenRow(testing::TestParamInfo<DrivenRow> const& row) { return row.param.Row.Name; }
 
-/// The names of the tokens in the decisions "send NAME;".
-inline std::vector<std::string> TokensSentBy(std::string const& decisions) {
-  std::vector<std::string> tokens;
-  std::string const verb = "send ";
-  for (auto at = decisions.find(verb); at != std::string::npos; at = decisions.find(verb, at)) {
-    at += verb.size();
-    tokens.push_back(decisions.substr(at, decisions.find(';', at) - at));
-  }
-  return tokens;
-}
-
 class BoundCallDriver : public testing::TestWithParam<DrivenRow> {
  protected:
   BoundCallDriver() {

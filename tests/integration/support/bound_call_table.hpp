@@ -525,6 +525,17 @@ inline std::vector<BoundCallRow> RowsOfChallenges() {
   };
 }
 
+/// The names of the tokens in the decisions "send NAME;".
+inline std::vector<std::string> TokensSentBy(std::string const& decisions) {
+  std::vector<std::string> tokens;
+  std::string const verb = "send ";
+  for (auto at = decisions.find(verb); at != std::string::npos; at = decisions.find(verb, at)) {
+    at += verb.size();
+    tokens.push_back(decisions.substr(at, decisions.find(';', at) - at));
+  }
+  return tokens;
+}
+
 inline std::vector<BoundCallRow> AllBoundCallRows() {
   std::vector<BoundCallRow> rows;
   for (auto* const part : {&RowsOfBindings, &RowsOfTokens, &RowsOfRetries, &RowsOfChallenges}) {

@@ -36,17 +36,6 @@ std::vector<BoundCallRow> AzureRows() {
   return rows;
 }
 
-/// The names of the tokens in the decisions "send NAME;".
-std::vector<std::string> TokensSentBy(std::string const& decisions) {
-  std::vector<std::string> tokens;
-  std::string const verb = "send ";
-  for (auto at = decisions.find(verb); at != std::string::npos; at = decisions.find(verb, at)) {
-    at += verb.size();
-    tokens.push_back(decisions.substr(at, decisions.find(';', at) - at));
-  }
-  return tokens;
-}
-
 /// The table of `BoundCall`, through Azure's policies.
 class AzureBoundCall : public testing::TestWithParam<BoundCallRow> {
  protected:
