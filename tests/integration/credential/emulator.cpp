@@ -50,6 +50,7 @@ ManagedIdentityCredentialOptions Emulator::CredentialOptions() const {
   options.Transport = transport_;
   options.Log = Logger::FromEnvironment();
   options.Environment = [](char const*) { return std::string{}; };
+  options.Random = [] { return 0.0; };
   return options;
 }
 

@@ -32,7 +32,7 @@ class Emulator final {
   std::shared_ptr<HttpTransport> const& Transport() const noexcept { return transport_; }
   /// Options of such a transport.
   TransportOptions MakeTransportOptions() const;
-  /// Options that lead to it; bound tokens required.
+  /// Options that lead to it; bound tokens required, and each renewal due when the contract says.
   ManagedIdentityCredentialOptions CredentialOptions() const;
 
   /// What it saw, all services or one of "imds", "sts", "vault", "attestation".
