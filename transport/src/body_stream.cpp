@@ -3,10 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "mtlspop/transport/blocking_call.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/executor.hpp"
 #include "mtlspop/transport/secret.hpp"
 
 namespace mtlspop {
+
+void BodyStream::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {
+  CallBlocking(
+      BlockingWork::Reading, context, [this, buffer](Context const& limited) { return Read(buffer, limited); },
+      std::move(done));
+}
 
 MemoryBody::~MemoryBody() { Cleanse(text_); }
 
@@ -15,6 +23,11 @@ std::size_t MemoryBody::Read(gsl::span<std::uint8_t> buffer, Context const& /*co
   std::memcpy(buffer.data(), text_.data() + position_, count);
   position_ += count;
   return count;
+}
+
+void MemoryBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {
+  auto const count = Read(buffer, context);
+  DefaultExecutor()([count, done = std::move(done)] { done(count); });
 }
 
 bool MemoryBody::TryRewind() {

@@ -182,6 +182,9 @@ void CheckRequest(Request const& request, bool isBound) {
 
 void CheckOptions(TransportOptions const& options) {
   Required(options.Time, "TransportOptions::Time");
+  if (!options.Callbacks) {
+    Refuse("TransportOptions::Callbacks is empty", "Give an executor, or leave the default as it is");
+  }
   if (options.Pool.MaximumPerOrigin == 0 || options.Pool.MaximumTotal == 0) {
     Refuse("PoolOptions allows no connection", "Set MaximumPerOrigin and MaximumTotal to 1 or more");
   }

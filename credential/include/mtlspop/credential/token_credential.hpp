@@ -11,6 +11,7 @@
 
 #include "mtlspop/credential/access_token.hpp"
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/outcome.hpp"
 
 namespace mtlspop {
 
@@ -65,6 +66,14 @@ class TokenCredential {
   /// @throw Error, with the codes of errors.hpp and of mtlspop/transport/error.hpp. A call whose `context` ends leaves
   /// at once and does not disturb others that wait for the same token.
   virtual AccessToken GetToken(TokenRequest const& request, Context const& context) = 0;
+
+  /// As `GetToken`, without waiting for it: `done` gets what `GetToken` returns or throws. The credential must live until
+  /// then. What is promised to `done` and asked of it is said in outcome.hpp.
+  ///
+  /// By default calls `GetToken` on one of a bounded number of threads (64 for the process), where it may wait for its turn.
+  /// A credential that has an asynchronous way of its own overrides this.
+  /// @throw Error `system_failure` where no thread can be had, std::bad_alloc; `done` is not called then
+  virtual void GetTokenAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done);
 
   /// Tells that `refused`, which `GetToken` gave for `request`, was refused. After that, `GetToken` does not give that
   /// token again (`TokenRejected`), nor one with its binding (the other two reasons), unless nothing else is to be had or

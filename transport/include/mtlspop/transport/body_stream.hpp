@@ -12,12 +12,14 @@
 #include <gsl/span>
 
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/outcome.hpp"
 
 namespace mtlspop {
 
-/// A stream of bytes that its reader pulls.
+/// A stream of bytes that its reader pulls. One that implements no more than `Read` is correct.
 ///
-/// Thread safety: one thread at a time.
+/// Thread safety: one thread at a time, which may be another one at each call; nothing is called while a `ReadAsync` is under
+/// way.
 class BodyStream {
  public:
   virtual ~BodyStream() = default;
@@ -26,6 +28,18 @@ class BodyStream {
   /// ended. Waits only where there is nothing at all yet.
   /// @throw Error. A stream that has thrown throws again.
   virtual std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) = 0;
+
+  /// As `Read`, without waiting for it: `done` gets what `Read` returns or throws. The stream and the buffer must live until
+  /// then. What is promised to `done` and asked of it is said in outcome.hpp.
+  ///
+  /// By default calls `Read` on one of a bounded number of threads (64 for the process), where it may wait for its turn. A
+  /// stream that has an asynchronous way of its own overrides this.
+  /// @throw Error `system_failure` where no thread can be had, std::bad_alloc; `done` is not called then
+  virtual void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done);
+
+  /// Whether `Read` returns at once whatever happens, as from memory. It is then called also where nothing may wait, rather
+  /// than `ReadAsync`. By default false.
+  virtual bool NeverWaits() const noexcept { return false; }
 
   /// The length of the whole stream in bytes, where it is known before reading.
   virtual std::optional<std::uint64_t> Length() const noexcept { return std::nullopt; }
@@ -44,6 +58,9 @@ class MemoryBody final : public BodyStream {
   MemoryBody& operator=(MemoryBody const&) = delete;
 
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override;
+  /// Reads at once, and calls `done` on `DefaultExecutor()`.
+  void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) override;
+  bool NeverWaits() const noexcept override { return true; }
   std::optional<std::uint64_t> Length() const noexcept override { return text_.size(); }
   bool TryRewind() override;
 

@@ -30,7 +30,9 @@
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/executor.hpp"
 #include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/outcome.hpp"
 #include "mtlspop/transport/request.hpp"
 #include "mtlspop/transport/response.hpp"
 #include "mtlspop/transport/secret.hpp"
@@ -134,6 +136,9 @@ struct TransportOptions {
   Logger Log;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
+  /// Where completions of asynchronous calls run, and whatever else of the application's is called on their behalf and does
+  /// not block. Must not be empty.
+  Executor Callbacks = DefaultExecutor();
 };
 
 /// What the pool holds at a moment, for people on call.
@@ -159,7 +164,7 @@ struct PoolStatistics {
 };
 
 /// Sends requests. Implementations: OpenSSL, or SChannel on Windows (`MakeHttpTransport`); a test can write its own, for
-/// which `Send` is enough.
+/// which `Send` is enough. `Send` waits on the caller's thread, `SendAsync` on none.
 ///
 /// Thread safety: all members may be called from any thread at any time.
 class HttpTransport {
@@ -184,6 +189,22 @@ class HttpTransport {
   /// @throw Error with the codes of error.hpp. Nothing of the connection is left behind.
   virtual std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) = 0;
+
+  /// As `Send`, without a thread that waits: `done` gets what `Send` returns or throws. The transport must live until then;
+  /// `request` is kept, and not to be touched meanwhile. What is promised to `done` and asked of it is said in outcome.hpp.
+  ///
+  /// The request's body is read with `BodyStream::ReadAsync`. The body of the answer is to be read with it too: its `Read`
+  /// waits on the caller's thread.
+  ///
+  /// By default calls `Send` on one of a bounded number of threads (64 for the process), where it may wait for its turn. A
+  /// transport that has an asynchronous way of its own overrides this.
+  /// @throw Error `invalid_argument` for a request that is null, `system_failure` where no thread can be had;
+  /// std::bad_alloc. `done` is not called then
+  virtual void SendAsync(
+      std::shared_ptr<Request> request,
+      std::shared_ptr<BindingCertificate const> binding,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done);
 
   /// Lets go of everything that was made for the binding of this `x5t#S256` until now: idle connections are closed,
   /// those in use when their request is done, and its TLS sessions are forgotten (a connection that is being made may

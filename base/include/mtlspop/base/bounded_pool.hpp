@@ -1,0 +1,51 @@
+#pragma once
+
+/// @file
+/// Threads for what blocks, or runs code that is not ours: so many and no more.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+namespace mtlspop {
+
+/// A job that finds all threads busy waits for its turn, first come first served. So a job must not wait for another one of
+/// the same pool: who waits for reading waits for it in another pool than the one for sending.
+///
+/// The threads are a `ThreadPool`'s, with what that says of idle threads, the end of the process and of the destructor. What
+/// is still waiting then is not run, and what runs is told to end.
+///
+/// Thread safety: all members may be called from any thread. It is not destroyed by a job of its own.
+class BoundedPool final {
+ public:
+  struct Job {
+    /// What it throws ends the process.
+    std::function<void()> Work;
+    /// Tells `Work` to end, on another thread, while it runs or right after: called at most once, where the pool is stopped.
+    /// Null for work that is short. Must not throw.
+    std::function<void()> Cancel;
+  };
+
+  /// @param maximumThreads at least 1
+  explicit BoundedPool(std::size_t maximumThreads);
+  ~BoundedPool();
+  BoundedPool(BoundedPool const&) = delete;
+  BoundedPool& operator=(BoundedPool const&) = delete;
+
+  /// @throw std::system_error, std::bad_alloc where there is no thread at all, or the pool is stopped; the job is not run then
+  void Run(Job job);
+
+  /// The same for whoever cannot do anything about a failure: where there is no thread at all, the job waits until another
+  /// one is given and there is. Where the pool is stopped, it is not run.
+  /// @throw std::bad_alloc
+  void RunWhenPossible(Job job);
+
+  /// How many threads have a job now.
+  std::size_t BusyCount() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mtlspop

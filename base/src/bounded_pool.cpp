@@ -1,0 +1,102 @@
+#include "mtlspop/base/bounded_pool.hpp"
+
+#include <list>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "mtlspop/base/thread_pool.hpp"
+
+namespace mtlspop {
+
+class BoundedPool::State final {
+ public:
+  explicit State(std::size_t maximumThreads)
+      : maximum_(maximumThreads), threads_({std::chrono::seconds{10}, nullptr, [this] { Stop(); }}) {}
+
+  void Run(Job job, bool isPatient) {
+    Jobs added;
+    added.push_back(std::move(job));
+    auto const entry = added.begin();
+    std::unique_lock lock{mutex_};
+    if (isStopped_) {
+      if (isPatient) return;
+      throw std::system_error{std::make_error_code(std::errc::operation_canceled), "the process is ending"};
+    }
+    waiting_.splice(waiting_.end(), added);
+    if (busy_ == maximum_) return;
+    ++busy_;
+    try {
+      // Within the lock, so that nobody takes the job from under the handler below.
+      threads_.Run([this] { Work(); });
+    } catch (std::exception const&) {
+      if (--busy_ > 0 || isPatient) return;
+      added.splice(added.end(), waiting_, entry);
+      throw;
+    }
+  }
+
+  std::size_t Count() const {
+    std::lock_guard const lock{mutex_};
+    return busy_;
+  }
+
+ private:
+  /// A job stays in one node all its life, so that to begin and to end it cannot fail.
+  using Jobs = std::list<Job>;
+
+  void Work() noexcept {
+    std::unique_lock lock{mutex_};
+    while (!isStopped_ && !waiting_.empty()) {
+      auto const job = waiting_.begin();
+      running_.splice(running_.end(), waiting_, job);
+      lock.unlock();
+      job->Work();
+      lock.lock();
+      Jobs done;
+      done.splice(done.end(), running_, job);
+      // Whatever the job holds is let go of without the lock.
+      lock.unlock();
+      done.clear();
+      lock.lock();
+    }
+    --busy_;
+  }
+
+  void Stop() noexcept {
+    std::unique_lock lock{mutex_};
+    isStopped_ = true;
+    for (auto job = running_.begin(); job != running_.end();) {
+      auto const cancel = std::exchange(job->Cancel, nullptr);
+      if (!cancel) {
+        ++job;
+        continue;
+      }
+      lock.unlock();
+      cancel();
+      lock.lock();
+      // Others may have ended meanwhile. Those that have been told have nothing to be told with any more.
+      job = running_.begin();
+    }
+  }
+
+  std::size_t const maximum_;
+  mutable std::mutex mutex_;
+  Jobs waiting_;
+  Jobs running_;
+  std::size_t busy_ = 0;
+  bool isStopped_ = false;
+  /// The last one, so that its threads are joined before the rest goes.
+  ThreadPool threads_;
+};
+
+BoundedPool::BoundedPool(std::size_t maximumThreads) : state_(std::make_unique<State>(maximumThreads)) {}
+BoundedPool::~BoundedPool() = default;
+
+void BoundedPool::Run(Job job) { state_->Run(std::move(job), false); }
+
+void BoundedPool::RunWhenPossible(Job job) { state_->Run(std::move(job), true); }
+
+std::size_t BoundedPool::BusyCount() const { return state_->Count(); }
+
+}  // namespace mtlspop

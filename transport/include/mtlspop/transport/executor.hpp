@@ -1,0 +1,30 @@
+#pragma once
+
+/// @file
+/// Where completions run.
+
+#include <functional>
+
+namespace mtlspop {
+
+/// Runs a task later, elsewhere: never on the stack of whoever gives it. Tasks may run side by side and in any order.
+///
+/// An application's own (an event loop's `post`, for example) must be callable from any thread at any time, must not throw,
+/// and must not wait. Whatever it needs has to live as long as what was made with it, and until the last task has run. A
+/// task does not throw, unless it is a completion that does.
+///
+/// @code
+/// boost::asio::thread_pool pool{2};
+/// mtlspop::TransportOptions options;
+/// options.Callbacks = [&pool](std::function<void()> task) { boost::asio::post(pool, std::move(task)); };
+/// @endcode
+using Executor = std::function<void(std::function<void()>)>;
+
+/// A pool of this library, the same for all: at most four threads, made when there is something to run and gone ten
+/// seconds after. A task that finds all of them busy waits for its turn; so no task may wait for another. Where the system
+/// has no thread to give, a task waits until it has. What it is still given when the process ends does not run.
+///
+/// Thread safety: may be called, and what it returns too, from any thread at any time.
+Executor DefaultExecutor();
+
+}  // namespace mtlspop
