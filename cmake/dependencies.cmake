@@ -23,6 +23,13 @@ if(MTLSPOP_BUILD_AZURE)
   endif()
 endif()
 
+if(MTLSPOP_BUILD_COMMAND AND NOT WIN32)
+  find_package(CLI11 2.1 CONFIG QUIET)
+  if(NOT CLI11_FOUND)
+    message(STATUS "CLI11 2.1 or later not found: the command mtlspop is left out")
+  endif()
+endif()
+
 if(MTLSPOP_BUILD_TESTS)
   find_package(GTest CONFIG REQUIRED)
   include(GoogleTest)

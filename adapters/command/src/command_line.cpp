@@ -1,0 +1,93 @@
+#include "command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <ostream>
+
+#include "mtlspop/version.hpp"
+
+namespace mtlspop::command {
+namespace {
+
+constexpr char const* About =
+    "Calls services with access tokens that are bound to a certificate (RFC 8705), and are of no use to a thief.";
+
+constexpr char const* Footer =
+    "The environment variables MTLSPOP_CA_FILE, MTLSPOP_CONNECT_OVERRIDES and MTLSPOP_LOG are heeded, and those of the "
+    "proxy.\nmtlspop COMMAND --help says more; docs/command.md has the exit statuses.";
+
+/// CLI11's messages are good; what it says of configuration files talks of INI.
+std::string Describe(CLI::ParseError const& error) {
+  std::string text = error.what();
+  for (char const* phrase : {"INI was not able to parse ", "INI: "}) {
+    if (text.compare(0, std::string_view{phrase}.size(), phrase) == 0) {
+      return "the configuration file has an entry that is not known or cannot be used: " +
+             text.substr(std::string_view{phrase}.size());
+    }
+  }
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+void Say(Terminal& terminal, std::string const& text) { terminal.Error << "mtlspop: " << text << '\n'; }
+
+class CommandLine final {
+ public:
+  CommandLine() {
+    app_.set_version_flag("--version", std::string{"mtlspop "} + Version);
+    app_.footer(Footer);
+    app_.require_subcommand(1);
+    app_.set_config(
+            "-K,--config", "", "Take options from this file: name = \"value\", those of a command under [command]")
+        ->type_name("FILE")
+        ->configurable(false);
+    app_.allow_config_extras(CLI::config_extras_mode::error);
+    AddIdentityOptions(app_, shared_.Identity);
+    AddConnectionOptions(app_, shared_.Connection);
+    Add(AddTokenCommand(app_));
+  }
+
+  int Run(std::vector<std::string> arguments, Terminal& terminal) {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    try {
+      app_.parse(std::move(arguments));
+    } catch (CLI::Success const& help) {
+      return app_.exit(help, terminal.Out, terminal.Error);
+    } catch (CLI::ParseError const& error) {
+      Say(terminal, Describe(error));
+      Say(terminal, "see mtlspop --help, and mtlspop COMMAND --help");
+      return static_cast<int>(ExitCode::Usage);
+    }
+    auto const chosen = std::find_if(
+        subcommands_.begin(), subcommands_.end(), [](Subcommand const& command) { return command.App->parsed(); });
+    return chosen->Run(shared_, terminal);
+  }
+
+ private:
+  void Add(Subcommand command) {
+    command.App->fallthrough();
+    subcommands_.push_back(std::move(command));
+  }
+
+  SharedOptions shared_;
+  CLI::App app_{About, "mtlspop"};
+  std::vector<Subcommand> subcommands_;
+};
+
+}  // namespace
+
+int Main(std::vector<std::string> arguments, Terminal& terminal) {
+  try {
+    return CommandLine{}.Run(std::move(arguments), terminal);
+  } catch (Error const& error) {
+    Say(terminal, DescribeWithCauses(error));
+    return static_cast<int>(ExitCodeOf(error));
+  } catch (std::exception const& error) {
+    Say(terminal, error.what());
+    return static_cast<int>(ExitCode::Failed);
+  }
+}
+
+}  // namespace mtlspop::command

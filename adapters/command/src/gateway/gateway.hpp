@@ -1,0 +1,59 @@
+#pragma once
+
+/// @file
+/// The server side of `mtlspop run` and `mtlspop serve`.
+///
+/// @code
+/// auto const gateway = Gateway::Start(std::move(options));
+/// auto const status = RunProgram(program, gateway->EnvironmentForChild(), terminal);
+/// gateway->Stop();
+/// @endcode
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mtlspop/credential/managed_identity_id.hpp"
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop::command {
+
+struct GatewayOptions {
+  /// Who the gateway is. Called with the identity that the program's own request to the stand-in of the metadata service
+  /// names, system-assigned where it names none: that is whoever the command line or configuration says. Throws `Error`
+  /// for an identity that it may not be.
+  std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> Credential;
+  /// The way out.
+  TransportOptions Transport;
+  /// Hosts whose connections are terminated, beside `KnownAzureHosts()`, in the form of `AzureHosts::Host`.
+  std::vector<std::string> Hosts;
+  Logger Log;
+};
+
+/// A running gateway. It listens on loopback only, for whoever has this run's secret.
+///
+/// Thread safety: all members may be called from any thread.
+class Gateway {
+ public:
+  /// Returns when it listens.
+  /// @throw Error
+  static std::unique_ptr<Gateway> Start(GatewayOptions options);
+
+  virtual ~Gateway() = default;
+
+  /// What a program needs to use it, for its environment: proxy, authorities, stand-in of the metadata service.
+  virtual std::vector<std::pair<std::string, std::string>> EnvironmentForChild() const = 0;
+  /// Ends it: nothing listens and no thread of it runs when this returns. Later calls do nothing.
+  virtual void Stop() noexcept = 0;
+
+ protected:
+  Gateway() = default;
+  Gateway(Gateway const&) = delete;
+  Gateway& operator=(Gateway const&) = delete;
+};
+
+}  // namespace mtlspop::command
