@@ -7,17 +7,18 @@
 #include "clock.hpp"
 #include "digest.hpp"
 #include "directory.hpp"
+#include "emulated_hosts.hpp"
 
 namespace mtlspop_emulator {
 namespace {
 
-constexpr char const ServerNames[] =
-    "DNS:localhost,IP:127.0.0.1,IP:::1,"
-    "DNS:*.vault.azure.net,DNS:*.blob.core.windows.net,DNS:*.attest.azure.net,"
-    "DNS:mtlsauth.microsoft.com,DNS:*.mtlsauth.microsoft.com,"
-    "DNS:mtlsauth.microsoftonline.us,DNS:*.mtlsauth.microsoftonline.us,"
-    "DNS:mtlsauth.partner.microsoftonline.cn,DNS:*.mtlsauth.partner.microsoftonline.cn,"
-    "DNS:login.microsoftonline.com";
+std::string ServerNames() {
+  std::string names = "DNS:localhost,IP:127.0.0.1,IP:::1";
+  for (auto const& host : EmulatedHosts) {
+    names.append(",DNS:").append(host.Name);
+  }
+  return names;
+}
 
 // P-256 keeps start and handshakes quick; binding keys themselves are RSA, as the contract wants.
 KeyPtr MakeEcKey() {
@@ -89,7 +90,7 @@ CertificatePtr MakeServer(EVP_PKEY* key, X509* issuer, EVP_PKEY* issuerKey) {
   AddExtension(certificate.get(), issuer, NID_ext_key_usage, "serverAuth");
   AddExtension(certificate.get(), issuer, NID_subject_key_identifier, "hash");
   AddExtension(certificate.get(), issuer, NID_authority_key_identifier, "keyid");
-  AddExtension(certificate.get(), issuer, NID_subject_alt_name, ServerNames);
+  AddExtension(certificate.get(), issuer, NID_subject_alt_name, ServerNames().c_str());
   Sign(certificate.get(), issuerKey);
   return certificate;
 }

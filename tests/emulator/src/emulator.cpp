@@ -8,11 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "application_environment.hpp"
 #include "attestation_service.hpp"
 #include "connection.hpp"
 #include "connection_registry.hpp"
 #include "control_service.hpp"
 #include "digest.hpp"
+#include "emulated_hosts.hpp"
 #include "faults.hpp"
 #include "imds_service.hpp"
 #include "key_vault_service.hpp"
@@ -54,9 +56,12 @@ class TemporaryFolder {
   std::filesystem::path _path;
 };
 
-Options WithDefaultSecret(Options options) {
+// With the names that the documentation's examples ask for.
+Options WithDefaultSecrets(Options options) {
   if (options.Secrets.empty()) {
-    options.Secrets["boundsecret"] = "bound-" + HexEncode(RandomBytes(8));
+    for (char const* const name : {"boundsecret", "password"}) {
+      options.Secrets[name] = "bound-" + HexEncode(RandomBytes(8));
+    }
   }
   return options;
 }
@@ -68,6 +73,7 @@ struct Emulator::Parts {
   ~Parts();
 
   std::string Authority(Listener const& listener) const;
+  json ConnectOverrides() const;
   std::string MakeStartupLine() const;
 
   World Everything;
@@ -94,10 +100,11 @@ struct Emulator::Parts {
   Listener VaultListener;
   Listener AttestationListener;
   std::string Line;
+  Variables ForApplications;
 };
 
 Emulator::Parts::Parts(Options options)
-    : Everything(WithDefaultSecret(std::move(options))),
+    : Everything(WithDefaultSecrets(std::move(options))),
       CaFile(Folder.Write("ca.pem", Everything.Authority.RootPem())),
       Log(Everything.Settings.LogLimit),
       Connections(Everything.Settings.MaximumConnections),
@@ -129,6 +136,7 @@ Emulator::Parts::Parts(Options options)
   // So that the first token takes no longer than the others.
   Everything.StsKey.WaitUntilMade();
   Line = MakeStartupLine();
+  ForApplications = ApplicationEnvironment(Everything.Urls.Imds, CaFile, ConnectOverrides());
   Control.SetStartupLine(Line);
   for (auto* const listener : {&ImdsListener, &StsListener, &VaultListener, &AttestationListener}) {
     listener->Start();
@@ -147,6 +155,21 @@ std::string Emulator::Parts::Authority(Listener const& listener) const {
   auto const& address = Everything.Settings.Bind;
   bool const v6 = address.find(':') != std::string::npos;
   return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(listener.Port());
+}
+
+json Emulator::Parts::ConnectOverrides() const {
+  auto const& settings = Everything.Settings;
+  json overrides = {
+      {settings.StsHost + ":443", Authority(StsListener)},
+      {settings.VaultHost + ":443", Authority(VaultListener)},
+      {settings.BlobHost + ":443", Authority(VaultListener)}};
+  for (auto const& host : EmulatedHosts) {
+    auto const& listener = host.Listener == "sts"     ? StsListener
+                           : host.Listener == "vault" ? VaultListener
+                                                      : AttestationListener;
+    overrides.emplace(std::string(host.Name) + ":443", Authority(listener));
+  }
+  return overrides;
 }
 
 std::string Emulator::Parts::MakeStartupLine() const {
@@ -169,10 +192,7 @@ std::string Emulator::Parts::MakeStartupLine() const {
        {"sts_host", settings.StsHost},
        {"vault_host", settings.VaultHost},
        {"blob_host", settings.BlobHost},
-       {"connect",
-        {{settings.StsHost + ":443", Authority(StsListener)},
-         {settings.VaultHost + ":443", Authority(VaultListener)},
-         {settings.BlobHost + ":443", Authority(VaultListener)}}},
+       {"connect", ConnectOverrides()},
        {"identities", identities},
        {"secrets", secrets},
        {"pid", getpid()}});
@@ -183,5 +203,9 @@ Emulator::Emulator(Options options) : _parts(std::make_unique<Parts>(std::move(o
 Emulator::~Emulator() = default;
 
 std::string const& Emulator::StartupLine() const { return _parts->Line; }
+
+std::string const& Emulator::ControlUrl() const { return _parts->Everything.Urls.Imds; }
+
+Variables const& Emulator::Environment() const { return _parts->ForApplications; }
 
 }  // namespace mtlspop_emulator

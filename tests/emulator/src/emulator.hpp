@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "application_environment.hpp"
 #include "options.hpp"
 
 namespace mtlspop_emulator {
@@ -17,6 +18,10 @@ class Emulator {
 
   // Endpoints, CA file and identities as one line of JSON.
   std::string const& StartupLine() const;
+  // Where the control calls and the page are: http://address:port.
+  std::string const& ControlUrl() const;
+  // What leads an application here in place of the real services.
+  Variables const& Environment() const;
 
  private:
   struct Parts;

@@ -11,6 +11,7 @@
 
 #include "emulator.hpp"
 #include "options.hpp"
+#include "program_runner.hpp"
 
 namespace {
 
@@ -59,6 +60,41 @@ void WaitForEnd(bool watchStdin) {
   }
 }
 
+int Serve(mtlspop_emulator::Options const& options) {
+  if (!PrepareSignals()) {
+    std::perror("mtlspop-emulator: pipe");
+    return 1;
+  }
+  RaiseDescriptorLimit();
+  mtlspop_emulator::Emulator const emulator(options);
+  if (options.PrintEnvironment) {
+    auto variables = emulator.Environment();
+    variables.emplace_back("MTLSPOP_EMULATOR_PID", std::to_string(getpid()));
+    std::fputs(mtlspop_emulator::ExportLines(variables).c_str(), stdout);
+    mtlspop_emulator::EndOutput();
+  } else {
+    std::printf("%s\n", emulator.StartupLine().c_str());
+    std::fflush(stdout);
+  }
+  WaitForEnd(options.ExitWithStdin);
+  return 0;
+}
+
+int RunProgram(mtlspop_emulator::Options const& options) {
+  mtlspop_emulator::ProgramRunner const runner;
+  RaiseDescriptorLimit();
+  mtlspop_emulator::Emulator const emulator(options);
+  if (!options.Quiet) {
+    std::fprintf(stderr, "mtlspop-emulator: the page is at %s/\n", emulator.ControlUrl().c_str());
+  }
+  int const status = runner.Run(options.Program, emulator.Environment());
+  if (options.KeepServing) {
+    std::fprintf(stderr, "mtlspop-emulator: the program ended with %d; serving until Ctrl+C\n", status);
+    runner.WaitForEnd();
+  }
+  return status;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -68,16 +104,7 @@ int main(int argc, char** argv) {
       std::fputs(mtlspop_emulator::HelpText().c_str(), stdout);
       return 0;
     }
-    if (!PrepareSignals()) {
-      std::perror("mtlspop-emulator: pipe");
-      return 1;
-    }
-    RaiseDescriptorLimit();
-    mtlspop_emulator::Emulator const emulator(options);
-    std::printf("%s\n", emulator.StartupLine().c_str());
-    std::fflush(stdout);
-    WaitForEnd(options.ExitWithStdin);
-    return 0;
+    return options.Program.empty() ? Serve(options) : RunProgram(options);
   } catch (mtlspop_emulator::OptionError const& error) {
     std::fprintf(stderr, "mtlspop-emulator: %s\n", error.what());
     return 2;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <string_view>
@@ -205,7 +206,7 @@ std::vector<OptionRow> BehaviourRows() {
        [](Options& o, auto const& v) { o.UserAssignedCount = ParseNumber<std::uint32_t>(v); }},
       {"--app", "FILE", "JSON array of registered apps; see POST /emulator/apps",
        [](Options& o, auto const& v) { o.AppsFile = v; }},
-      {"--secret", "NAME=VALUE", "a secret of the vault, repeatable (boundsecret with a random value)", AddSecret},
+      {"--secret", "NAME=VALUE", "a secret of the vault, repeatable (boundsecret and password, random)", AddSecret},
       {"--allow-bearer", "BOOL", "resources accept plain bearer tokens, never bound ones, as bearer (true)",
        [](Options& o, auto const& v) { o.AllowBearer = ParseBool(v); }},
       {"--bearer-only-resource", "URI", "resource that answers AADSTS392196 to mtls_pop, repeatable",
@@ -220,6 +221,12 @@ std::vector<OptionRow> BehaviourRows() {
        [](Options& o, auto const& v) { o.LogLimit = ParseNumber<std::uint32_t>(v); }},
       {"--exit-with-stdin", "", "exit when standard input closes",
        [](Options& o, auto const&) { o.ExitWithStdin = true; }},
+      {"--print-env", "", "print lines for a shell, export NAME='value', in place of the JSON line",
+       [](Options& o, auto const&) { o.PrintEnvironment = true; }},
+      {"--quiet", "", "with run: do not say on standard error where the page is",
+       [](Options& o, auto const&) { o.Quiet = true; }},
+      {"--keep-serving", "", "with run: stay when the program has ended, until SIGTERM or SIGINT",
+       [](Options& o, auto const&) { o.KeepServing = true; }},
       {"--help", "", "print this", [](Options& o, auto const&) { o.ShowHelp = true; }},
   };
 }
@@ -241,40 +248,85 @@ OptionRow const& FindRow(std::vector<OptionRow> const& rows, std::string const& 
   throw OptionError("unknown option " + name + "; --help lists all");
 }
 
+// The value of the option at `position`, which moves on to it where it is an argument of its own.
+std::string ValueOf(OptionRow const& row, std::vector<std::string> const& arguments, std::size_t& position) {
+  auto const& argument = arguments[position];
+  auto const equals = argument.find('=');
+  auto const name = std::string(row.Name);
+  if (row.Argument.empty()) {
+    if (equals != std::string::npos) {
+      throw OptionError(name + " takes no value");
+    }
+    return {};
+  }
+  if (equals != std::string::npos) {
+    return argument.substr(equals + 1);
+  }
+  if (position + 1 == arguments.size()) {
+    throw OptionError(name + " needs a value: " + std::string(row.Argument));
+  }
+  return arguments[++position];
+}
+
+// Takes `run` and everything from "--" on away from the arguments, and returns the program.
+std::vector<std::string> TakeProgram(std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front() != "run") {
+    return {};
+  }
+  auto const end = std::find(arguments.begin(), arguments.end(), "--");
+  bool const help = std::find(arguments.begin(), end, "--help") != end;
+  if (!help && (end == arguments.end() || end + 1 == arguments.end())) {
+    throw OptionError("run needs a program: mtlspop-emulator run [options] -- PROGRAM [ARGUMENTS]");
+  }
+  std::vector<std::string> program(end == arguments.end() ? end : end + 1, arguments.end());
+  arguments = std::vector<std::string>(arguments.begin() + 1, end);
+  return program;
+}
+
+void CheckTogether(Options const& options) {
+  bool const runs = !options.Program.empty();
+  if (runs && options.ExitWithStdin) {
+    throw OptionError("--exit-with-stdin: not with run, whose program has the standard input");
+  }
+  if (runs && options.PrintEnvironment) {
+    throw OptionError("--print-env: not with run, whose program has the standard output");
+  }
+  if (!runs && !options.ShowHelp && (options.Quiet || options.KeepServing)) {
+    throw OptionError("--quiet, --keep-serving: only with run");
+  }
+}
+
 }  // namespace
 
-Options ParseOptions(std::vector<std::string> const& arguments) {
+Options ParseOptions(std::vector<std::string> const& given) {
   auto const rows = AllRows();
+  auto arguments = given;
   Options options;
   options.MinimumTls = TLS1_2_VERSION;
   options.MaximumTls = TLS1_3_VERSION;
+  options.Program = TakeProgram(arguments);
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    auto const equals = arguments[i].find('=');
-    std::string const name = arguments[i].substr(0, equals);
+    auto const name = arguments[i].substr(0, arguments[i].find('='));
     auto const& row = FindRow(rows, name);
-    std::string value;
-    if (row.Argument.empty() != (equals == std::string::npos) && row.Argument.empty()) {
-      throw OptionError(name + " takes no value");
-    }
-    if (!row.Argument.empty()) {
-      if (equals == std::string::npos && i + 1 == arguments.size()) {
-        throw OptionError(name + " needs a value: " + std::string(row.Argument));
-      }
-      value = equals != std::string::npos ? arguments[i].substr(equals + 1) : arguments[++i];
-    }
+    auto const value = ValueOf(row, arguments, i);
     try {
       row.Apply(options, value);
     } catch (OptionError const& error) {
       throw OptionError(name + ": " + error.what());
     }
   }
+  CheckTogether(options);
   return options;
 }
 
 std::string HelpText() {
   std::string text =
       "mtlspop-emulator: IMDS, the mutual-TLS token service, attestation, Key Vault and blob storage on loopback.\n"
-      "Prints its endpoints as one JSON line, then serves until SIGTERM or SIGINT.\n\n";
+      "\n"
+      "  mtlspop-emulator [options]                  prints its endpoints as one JSON line, serves until SIGTERM or "
+      "SIGINT\n"
+      "  mtlspop-emulator run [options] -- PROGRAM   runs the program in an environment that leads it here\n"
+      "\n";
   for (auto const& row : AllRows()) {
     std::string head = "  " + std::string(row.Name) + " " + std::string(row.Argument);
     head.resize(std::max<std::size_t>(head.size() + 1, 40), ' ');

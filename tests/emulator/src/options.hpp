@@ -72,6 +72,10 @@ struct Options {
   std::size_t MaximumConnections = 4096;
   std::uint64_t BodyLimit = 1ULL << 30;
   bool ExitWithStdin = false;
+  bool PrintEnvironment = false;
+  std::vector<std::string> Program;  // Of `run`: the program and its arguments.
+  bool Quiet = false;
+  bool KeepServing = false;
   bool ShowHelp = false;
 };
 
@@ -80,6 +84,7 @@ struct OptionError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// `run`, options, `--`, a program; or options alone.
 Options ParseOptions(std::vector<std::string> const& arguments);
 
 std::string HelpText();

@@ -130,4 +130,40 @@ int RunEmulator(std::vector<std::string> const& arguments) {
   return StatusOf(pid);
 }
 
+ReadProgram::ReadProgram(std::vector<std::string> const& arguments) {
+  int const nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  Pipe const output;
+  _pid = Spawn(arguments, nothing, output.Ends[1]);
+  close(nothing);
+  close(output.Ends[1]);
+  _output = output.Ends[0];
+}
+
+ReadProgram::~ReadProgram() {
+  close(_output);
+  if (_pid >= 0) {
+    kill(_pid, SIGKILL);
+    StatusOf(_pid);
+  }
+}
+
+std::string ReadProgram::ReadLine() { return emulator_test::ReadLine(_output); }
+
+std::string ReadProgram::ReadToEnd() {
+  std::string text;
+  char part[4096];
+  for (ssize_t size = 0; (size = read(_output, part, sizeof part)) > 0;) {
+    text.append(part, static_cast<std::size_t>(size));
+  }
+  return text;
+}
+
+void ReadProgram::Signal(int number) { kill(_pid, number); }
+
+int ReadProgram::Wait() {
+  int const status = StatusOf(_pid);
+  _pid = -1;
+  return status;
+}
+
 }  // namespace emulator_test

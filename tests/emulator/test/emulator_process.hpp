@@ -42,4 +42,25 @@ class EmulatorProcess {
 // Runs the program to its end and returns its exit status.
 int RunEmulator(std::vector<std::string> const& arguments);
 
+// The program with its output read by the test. Its standard input is empty.
+class ReadProgram {
+ public:
+  explicit ReadProgram(std::vector<std::string> const& arguments);
+  ReadProgram(ReadProgram const&) = delete;
+  ReadProgram& operator=(ReadProgram const&) = delete;
+  ~ReadProgram();
+
+  // The next line of its output, without the end of the line.
+  std::string ReadLine();
+  // The rest of its output.
+  std::string ReadToEnd();
+  void Signal(int number);
+  // Waits for the end; the exit status, or -1 where a signal ended it.
+  int Wait();
+
+ private:
+  pid_t _pid = -1;
+  int _output = -1;
+};
+
 }  // namespace emulator_test
