@@ -14,23 +14,24 @@ class BoundedPool::State final {
   explicit State(std::size_t maximumThreads)
       : maximum_(maximumThreads), threads_({std::chrono::seconds{10}, nullptr, [this] { Stop(); }}) {}
 
-  void Run(Job job, bool isPatient) {
+  bool Run(Job job, bool isPatient) {
     Jobs added;
     added.push_back(std::move(job));
     auto const entry = added.begin();
     std::unique_lock lock{mutex_};
     if (isStopped_) {
-      if (isPatient) return;
+      if (isPatient) return false;
       throw std::system_error{std::make_error_code(std::errc::operation_canceled), "the process is ending"};
     }
     waiting_.splice(waiting_.end(), added);
-    if (busy_ == maximum_) return;
+    if (busy_ == maximum_) return false;
     ++busy_;
     try {
       // Within the lock, so that nobody takes the job from under the handler below.
       threads_.Run([this] { Work(); });
+      return true;
     } catch (std::exception const&) {
-      if (--busy_ > 0 || isPatient) return;
+      if (--busy_ > 0 || isPatient) return false;
       added.splice(added.end(), waiting_, entry);
       throw;
     }
@@ -93,7 +94,7 @@ class BoundedPool::State final {
 BoundedPool::BoundedPool(std::size_t maximumThreads) : state_(std::make_unique<State>(maximumThreads)) {}
 BoundedPool::~BoundedPool() = default;
 
-void BoundedPool::Run(Job job) { state_->Run(std::move(job), false); }
+bool BoundedPool::Run(Job job) { return state_->Run(std::move(job), false); }
 
 void BoundedPool::RunWhenPossible(Job job) { state_->Run(std::move(job), true); }
 

@@ -1,12 +1,16 @@
 #include "mtlspop/transport/blocking_call.hpp"
 
 #include <cstddef>
+#include <memory>
+#include <mutex>
 #include <system_error>
+#include <utility>
 
 #include "mtlspop/base/bounded_pool.hpp"
+#include "mtlspop/base/pending_wait.hpp"
 #include "mtlspop/base/per_process.hpp"
-#include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/executor.hpp"
+#include "no_thread.hpp"
 
 namespace mtlspop {
 namespace {
@@ -24,14 +28,17 @@ struct Pools {
       case BlockingWork::Reading:
         return Reading;
       case BlockingWork::Tokens:
+        return Tokens;
+      case BlockingWork::Sleeping:
         break;
     }
-    return Tokens;
+    return Sleeping;
   }
 
   BoundedPool Sending{BlockingThreads};
   BoundedPool Reading{BlockingThreads};
   BoundedPool Tokens{BlockingThreads};
+  BoundedPool Sleeping{BlockingThreads};
   BoundedPool Callbacks{CallbackThreads};
 };
 
@@ -41,20 +48,75 @@ Pools& OfThisProcess() {
   return pools.Get();
 }
 
+/// A job that has its turn or whose caller has left, whichever comes first.
+class Turn final : public std::enable_shared_from_this<Turn> {
+ public:
+  Turn(Context const& context, std::function<void(Context const&)> job, std::function<void()> leave)
+      : context_(context.WithCancellation()), job_(std::move(job)), leave_(std::move(leave)) {}
+
+  BoundedPool::Job Job() {
+    return {[self = shared_from_this()] { self->Run(); }, [self = shared_from_this()] { self->context_.Cancel(); }};
+  }
+
+  /// Leaves when the context ends.
+  void WaitInLine() {
+    auto wait = ContextWait<Context>::Begin(
+        context_, Context::TimePoint::max(), DefaultExecutor(),
+        [self = shared_from_this()](WaitEnd) { self->Leave(); });
+    std::unique_lock lock{mutex_};
+    if (!isTaken_) return static_cast<void>(wait_ = std::move(wait));
+    lock.unlock();
+    wait->Wake();
+  }
+
+ private:
+  void Run() {
+    if (!Take()) return;
+    if (wait_) std::exchange(wait_, nullptr)->Wake();
+    leave_ = nullptr;
+    job_(context_);
+    job_ = nullptr;
+  }
+  void Leave() {
+    if (!Take()) return;
+    wait_ = nullptr;
+    job_ = nullptr;
+    leave_();
+    leave_ = nullptr;
+  }
+  /// Whoever takes it has it for itself.
+  bool Take() {
+    std::lock_guard const lock{mutex_};
+    return !std::exchange(isTaken_, true);
+  }
+
+  Context const context_;
+  std::mutex mutex_;
+  bool isTaken_ = false;
+  std::shared_ptr<PendingWait> wait_;
+  std::function<void(Context const&)> job_;
+  std::function<void()> leave_;
+};
+
 }  // namespace
 
-void RunBlocking(BlockingWork kind, std::function<void()> job, std::function<void()> cancel) {
+void RunBlocking(
+    BlockingWork kind,
+    Context const& context,
+    std::function<void(Context const& context)> job,
+    std::function<void()> leave) {
+  auto const turn = std::make_shared<Turn>(context, std::move(job), std::move(leave));
   try {
-    OfThisProcess().For(kind).Run({std::move(job), std::move(cancel)});
+    if (OfThisProcess().For(kind).Run(turn->Job())) return;
   } catch (std::system_error const& error) {
-    ErrorDetails details{
-        errors::SystemFailure, std::string{"There was no thread for an asynchronous call: "} + error.what(),
-        "Raise the limit on threads (ulimit -u, TasksMax=, the cgroup's pids.max), or look for what takes them; where "
-        "the "
-        "process is ending, nothing has to be done"};
-    details.NothingSent = true;
-    details.Transient = true;
-    throw Error{std::move(details)};
+    ThrowNoThread(error);
+  }
+  bool const canEnd = context.CanBeCancelled() || context.Deadline() != Context::TimePoint::max();
+  if (!canEnd) return;
+  try {
+    turn->WaitInLine();
+  } catch (std::system_error const&) {
+    // No thread for the timer. Its turn comes in any case, and the job finds its context at its end.
   }
 }
 

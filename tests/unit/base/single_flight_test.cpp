@@ -9,6 +9,9 @@
 
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/executor.hpp"
+#include "support/error_code_of.hpp"
+#include "support/told.hpp"
 
 namespace mtlspop {
 namespace {
@@ -46,6 +49,43 @@ TEST(SingleFlight, IsLeftByWhoseContextEnds) {
   EXPECT_THROW(flight.Wait(Context{}.WithTimeout(std::chrono::milliseconds{1}), "waiting"), Error);
   flight.Complete(1);
   EXPECT_EQ(flight.Wait(Context{}, "waiting"), 1);
+}
+
+TEST(SingleFlight, TellsAllWhoWaitWithoutAThread) {
+  constexpr int count = 100;
+  Flight flight;
+  std::vector<test::Told<int>> told(count);
+  for (auto const& one : told) flight.WaitAsync(Context{}, "waiting", DefaultExecutor(), one.Done());
+  flight.Complete(42);
+  for (auto const& one : told) EXPECT_EQ(one.Wait(), 42);
+  test::Told<int> late;
+  flight.WaitAsync(Context{}, "waiting", DefaultExecutor(), late.Done());
+  EXPECT_EQ(late.Wait(), 42);
+}
+
+TEST(SingleFlight, TellsItsFailureToAllWhoWaitWithoutAThread) {
+  Flight flight;
+  test::Told<int> told;
+  flight.WaitAsync(Context{}, "waiting", DefaultExecutor(), told.Done());
+  flight.Fail({"lost"});
+  EXPECT_THROW(told.Wait(), std::runtime_error);
+}
+
+TEST(SingleFlight, IsLeftWithoutAThreadByWhoseContextEnds) {
+  constexpr int count = 1000;
+  Flight flight;
+  auto const cancelled = Context{}.WithCancellation();
+  std::vector<test::Told<int>> told(count);
+  for (auto const& one : told) flight.WaitAsync(cancelled, "waiting", DefaultExecutor(), one.Done());
+  test::Told<int> late;
+  flight.WaitAsync(Context{}.WithTimeout(std::chrono::milliseconds{1}), "waiting", DefaultExecutor(), late.Done());
+  test::Told<int> patient;
+  flight.WaitAsync(Context{}, "waiting", DefaultExecutor(), patient.Done());
+  cancelled.Cancel();
+  for (auto const& one : told) EXPECT_EQ(test::ErrorCodeOf([&] { one.Wait(); }), "cancelled");
+  EXPECT_EQ(test::ErrorCodeOf([&] { late.Wait(); }), "deadline_exceeded");
+  flight.Complete(1);
+  EXPECT_EQ(patient.Wait(), 1);
 }
 
 }  // namespace

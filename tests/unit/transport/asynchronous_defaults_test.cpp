@@ -117,6 +117,33 @@ TEST(BlockingCallTest, OfOneKindDoesNotWaitForAnotherKind) {
   EXPECT_TRUE(all.Wait());
 }
 
+/// Who waits for a turn leaves when its context ends, and not when its turn comes.
+TEST(BlockingCallTest, IsLeftInLineByWhoseContextEnds) {
+  constexpr int threads = 64;
+  Event gate;
+  std::atomic<int> working{0};
+  for (int index = 0; index < threads; ++index) {
+    CallBlocking(
+        BlockingWork::Tokens, {}, [&](Context const&) { return ++working, gate.Wait(); },
+        [&working](Outcome<bool>) { --working; });
+  }
+  ASSERT_TRUE(test::Eventually([&] { return working == threads; }));
+  auto const work = [](Context const&) { return 1; };
+  auto const cancellable = Context{}.WithCancellation();
+  Told<int> cancelled;
+  Told<int> late;
+  Told<int> patient;
+  CallBlocking(BlockingWork::Tokens, cancellable, work, cancelled.Done());
+  CallBlocking(BlockingWork::Tokens, Context{}.WithTimeout(std::chrono::milliseconds{1}), work, late.Done());
+  CallBlocking(BlockingWork::Tokens, Context{}.WithTimeout(Event::Patience), work, patient.Done());
+  cancellable.Cancel();
+  EXPECT_EQ(ErrorCodeOf([&] { cancelled.Wait(); }), "cancelled");
+  EXPECT_EQ(ErrorCodeOf([&] { late.Wait(); }), "deadline_exceeded");
+  gate.Set();
+  EXPECT_EQ(patient.Wait(), 1);
+  EXPECT_TRUE(test::Eventually([&] { return working == 0; }));
+}
+
 TEST(DefaultExecutorTest, RunsTasksElsewhere) {
   std::promise<std::thread::id> where;
   DefaultExecutor()([&] { where.set_value(std::this_thread::get_id()); });

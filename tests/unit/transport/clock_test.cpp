@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "support/error_code_of.hpp"
+#include "support/manual_clock.hpp"
+#include "support/told.hpp"
 
 namespace mtlspop {
 namespace {
@@ -60,6 +62,38 @@ TEST(SystemClockTest, AsksAProbe) {
   std::atomic<int> asked{0};
   auto const context = Context{}.WithCancellationProbe([&] { return ++asked > 2; });
   EXPECT_EQ(ErrorCodeOf([&] { SystemClock()->Sleep(hours{1}, context); }), "cancelled");
+}
+
+TEST(SleepAsyncTest, TellsWhenTheTimeHasCome) {
+  auto const start = std::chrono::steady_clock::now();
+  test::Told<void> told;
+  SystemClock()->SleepAsync(milliseconds{5}, Context{}.WithTimeout(hours{1}).WithCancellation(), told.Done());
+  told.Wait();
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds{5});
+  EXPECT_NE(told.Thread(), std::this_thread::get_id());
+}
+
+TEST(SleepAsyncTest, EndsWithItsContext) {
+  auto const cancellable = Context{}.WithCancellation();
+  test::Told<void> cancelled;
+  SystemClock()->SleepAsync(hours{1}, cancellable, cancelled.Done());
+  cancellable.Cancel();
+  EXPECT_EQ(ErrorCodeOf([&] { cancelled.Wait(); }), "cancelled");
+  test::Told<void> late;
+  SystemClock()->SleepAsync(hours{1}, Context{}.WithTimeout(milliseconds{1}), late.Done());
+  EXPECT_EQ(ErrorCodeOf([&] { late.Wait(); }), "deadline_exceeded");
+  std::atomic<int> asked{0};
+  test::Told<void> probed;
+  SystemClock()->SleepAsync(hours{1}, Context{}.WithCancellationProbe([&] { return ++asked > 2; }), probed.Done());
+  EXPECT_EQ(ErrorCodeOf([&] { probed.Wait(); }), "cancelled");
+}
+
+TEST(SleepAsyncTest, IsThatOfTheClock) {
+  test::ManualClock clock;
+  test::Told<void> told;
+  clock.SleepAsync(hours{1}, {}, told.Done());
+  told.Wait();
+  EXPECT_EQ(clock.Slept().size(), 1U);
 }
 
 }  // namespace

@@ -26,6 +26,12 @@ TEST(OutcomeTest, HasWhatWasThrownInItsPlace) {
   EXPECT_THROW(std::move(outcome).Take(), std::runtime_error);
 }
 
+TEST(OutcomeTest, CanBeOfNothing) {
+  EXPECT_TRUE(OutcomeOf([] {}).HasValue());
+  EXPECT_NO_THROW(OutcomeOf([] {}).Take());
+  EXPECT_THROW(OutcomeOf([] { Throw(); }).Take(), std::runtime_error);
+}
+
 TEST(OutcomeTest, IsOfWhatAFunctionReturns) {
   EXPECT_EQ(OutcomeOf([] { return std::string{"here"}; }).Take(), "here");
 }

@@ -32,8 +32,9 @@ class BoundedPool final {
   BoundedPool(BoundedPool const&) = delete;
   BoundedPool& operator=(BoundedPool const&) = delete;
 
+  /// Returns whether it has a thread; else it waits for its turn.
   /// @throw std::system_error, std::bad_alloc where there is no thread at all, or the pool is stopped; the job is not run then
-  void Run(Job job);
+  bool Run(Job job);
 
   /// The same for whoever cannot do anything about a failure: where there is no thread at all, the job waits until another
   /// one is given and there is. Where the pool is stopped, it is not run.

@@ -5,7 +5,6 @@
 
 #include <exception>
 #include <functional>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -22,15 +21,22 @@ enum class BlockingWork {
   Reading,
   /// Getting tokens.
   Tokens,
+  /// Sleeping.
+  Sleeping,
 };
 
-/// Runs `job` on one of the threads for this kind of work; where all are busy, as soon as it is its turn. `cancel` tells it to
-/// end: called at most once, while the job runs or right after, when the process ends. What still waits then does not run.
-/// @throw Error `system_failure` where no thread can be had or the process is ending, std::bad_alloc; `job` is not run then
-void RunBlocking(BlockingWork kind, std::function<void()> job, std::function<void()> cancel);
+/// Runs `job` on one of the threads for this kind of work; where all are busy, as soon as it is its turn. Its context is
+/// `context`, and ends with the process too. Where `context` ends before its turn has come, runs `leave` in its place, on
+/// `DefaultExecutor()`. What still waits when the process ends does not run.
+/// @throw Error `system_failure` where no thread can be had or the process is ending, std::bad_alloc; nothing is run then
+void RunBlocking(
+    BlockingWork kind,
+    Context const& context,
+    std::function<void(Context const& context)> job,
+    std::function<void()> leave);
 
-/// Calls `work(context)` in the same way, with a context that also ends with the process, and then `done` with what it
-/// returned or threw, on the same thread.
+/// Calls `work(context)` in the same way, and then `done` with what it returned or threw, on the same thread; or with
+/// `cancelled` or `deadline_exceeded`, where `context` ended before its turn had come.
 /// @throw as `RunBlocking`; `done` is not called then
 template <typename Work>
 void CallBlocking(
@@ -38,13 +44,18 @@ void CallBlocking(
     Context const& context,
     Work work,
     Completion<std::invoke_result_t<Work&, Context const&>> done) {
-  auto const limited = context.WithCancellation();
   RunBlocking(
-      kind,
-      [limited, work = std::move(work), done = std::move(done)]() mutable {
+      kind, context,
+      [work = std::move(work), done](Context const& limited) mutable {
         done(OutcomeOf([&] { return work(limited); }));
       },
-      [limited] { limited.Cancel(); });
+      [context, done] {
+        try {
+          context.ThrowIfEnded("Waiting for a thread");
+        } catch (...) {
+          done(std::current_exception());
+        }
+      });
 }
 
 }  // namespace mtlspop

@@ -9,6 +9,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/outcome.hpp"
 
 namespace mtlspop {
 
@@ -30,6 +31,12 @@ class Clock {
   /// @throw Error `cancelled` or `deadline_exceeded` when `context` ends first; it throws at once where the context's
   /// deadline would pass while waiting.
   virtual void Sleep(std::chrono::nanoseconds duration, Context const& context) = 0;
+  /// As `Sleep`, without waiting for it: `done` is told when `Sleep` would return or what it would throw. The clock must live
+  /// until then. What is promised to `done` and asked of it is said in outcome.hpp.
+  ///
+  /// By default calls `Sleep` on one of a bounded number of threads (64 for the process); `SystemClock()` uses none.
+  /// @throw Error `system_failure` where no thread can be had, std::bad_alloc; `done` is not called then
+  virtual void SleepAsync(std::chrono::nanoseconds duration, Context const& context, Completion<void> done);
 };
 
 /// The machine's own clocks. The same object on each call.

@@ -73,11 +73,37 @@ class Outcome final {
   std::variant<Value, std::exception_ptr> state_;
 };
 
+/// Done, or what was thrown in place of doing it.
+template <>
+class Outcome<void> final {
+ public:
+  Outcome() noexcept = default;
+  /// @param failure must not be null
+  Outcome(std::exception_ptr failure) : failure_(std::move(failure)) {  // NOLINT(google-explicit-constructor)
+    Expects(failure_ != nullptr);
+  }
+
+  bool HasValue() const noexcept { return failure_ == nullptr; }
+  std::exception_ptr Failure() const noexcept { return failure_; }
+  /// @throw what was thrown
+  void Take() && {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  std::exception_ptr failure_;
+};
+
 /// What `work()` returns or throws.
 template <typename Work>
 Outcome<std::invoke_result_t<Work>> OutcomeOf(Work&& work) {
   try {
-    return std::forward<Work>(work)();
+    if constexpr (std::is_void_v<std::invoke_result_t<Work>>) {
+      std::forward<Work>(work)();
+      return {};
+    } else {
+      return std::forward<Work>(work)();
+    }
   } catch (...) {
     return std::current_exception();
   }
