@@ -46,6 +46,7 @@ class CommandLine final {
     app_.allow_config_extras(CLI::config_extras_mode::error);
     AddIdentityOptions(app_, shared_.Identity);
     AddConnectionOptions(app_, shared_.Connection);
+    Add(AddGetCommand(app_));
     Add(AddTokenCommand(app_));
   }
 

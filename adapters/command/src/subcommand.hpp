@@ -36,6 +36,7 @@ struct Subcommand {
 };
 
 /// Each adds itself to the command line.
+Subcommand AddGetCommand(CLI::App& root);
 Subcommand AddTokenCommand(CLI::App& root);
 
 /// `-m`, `--max-time`: what a command may take as a whole.
