@@ -6,6 +6,7 @@
 #include <exception>
 #include <ostream>
 
+#include "hints.hpp"
 #include "mtlspop/version.hpp"
 
 namespace mtlspop::command {
@@ -57,7 +58,9 @@ class CommandLine final {
     } catch (CLI::Success const& help) {
       return app_.exit(help, terminal.Out, terminal.Error);
     } catch (CLI::ParseError const& error) {
-      Say(terminal, Describe(error));
+      auto const left = app_.remaining();
+      auto const isUnknown = app_.get_subcommands().empty() && !left.empty();
+      Say(terminal, isUnknown ? "there is no command or option \"" + left.front() + "\"" : Describe(error));
       Say(terminal, "see mtlspop --help, and mtlspop COMMAND --help");
       return static_cast<int>(ExitCode::Usage);
     }
@@ -84,6 +87,7 @@ int Main(std::vector<std::string> arguments, Terminal& terminal) {
     return CommandLine{}.Run(std::move(arguments), terminal);
   } catch (Error const& error) {
     Say(terminal, DescribeWithCauses(error));
+    if (auto const hint = HintFor(error); !hint.empty()) Say(terminal, std::string{hint});
     return static_cast<int>(ExitCodeOf(error));
   } catch (std::exception const& error) {
     Say(terminal, error.what());

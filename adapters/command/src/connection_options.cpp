@@ -20,7 +20,7 @@ std::size_t EndOfPlace(std::string const& text) {
 
 ConnectOverride ParseConnectTo(std::string const& text) {
   auto const end = EndOfPlace(text);
-  if (end == std::string::npos || end + 1 == text.size()) {
+  if (end == std::string::npos || text.find(':', end + 1) == std::string::npos) {
     Fail(
         errors::Usage, "\"" + text + "\" is no HOST1:PORT1:HOST2:PORT2",
         "Give --connect-to both places in full, for example vault.example:443:127.0.0.1:8443");

@@ -1,6 +1,7 @@
 #include "get_request.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <iterator>
 #include <sstream>
 
@@ -70,8 +71,17 @@ void SetBody(GetRequestOptions const& options, std::istream& in, Request& reques
   }
 }
 
-void RefuseTokenField(std::string const& name) {
-  if (EqualsIgnoreCase(name, "Authorization") || EqualsIgnoreCase(name, "x-ms-tokenboundauth")) {
+bool IsOneOf(std::string const& name, std::initializer_list<char const*> names) {
+  return std::any_of(names.begin(), names.end(), [&](char const* one) { return EqualsIgnoreCase(name, one); });
+}
+
+void RefuseOwnField(std::string const& name) {
+  if (IsOneOf(name, {"Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "TE"})) {
+    Fail(
+        errors::Usage, "The header field " + name + " is the connection's",
+        "Leave it out: mtlspop sets it. \"Expect:\" sends the body at once");
+  }
+  if (IsOneOf(name, {"Authorization", "x-ms-tokenboundauth"})) {
     Fail(
         errors::Usage, "The header field " + name + " is the token's",
         "Leave it out: mtlspop sets it. Say who it is with --identity or --cert");
@@ -84,33 +94,36 @@ std::string WithoutSpaces(std::string const& text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-void AddField(std::string const& line, Headers& fields) {
+void AddField(std::string const& line, Request& request) {
+  auto& fields = request.Fields;
   auto const colon = line.find(':');
   auto const isEmptyField = colon == std::string::npos && !line.empty() && line.back() == ';';
   if (colon == std::string::npos && !isEmptyField) {
     Fail(errors::Usage, "\"" + line + "\" is no header field", "Give -H \"Name: value\"");
   }
   auto const name = isEmptyField ? line.substr(0, line.size() - 1) : line.substr(0, colon);
-  RefuseTokenField(name);
   auto const value = isEmptyField ? std::string{} : WithoutSpaces(line.substr(colon + 1));
+  if (EqualsIgnoreCase(name, "Expect") && value.empty()) {
+    request.ExpectContinue = false;
+    return;
+  }
+  RefuseOwnField(name);
   // What is given once replaces what is set without being asked; what is given twice is sent twice.
-  constexpr char const* SetByItself[] = {"Content-Type", "Accept", "User-Agent"};
-  auto const isOurs = std::any_of(
-      std::begin(SetByItself), std::end(SetByItself), [&](char const* ours) { return EqualsIgnoreCase(name, ours); });
+  auto const isOurs = IsOneOf(name, {"Content-Type", "Accept", "User-Agent"});
   if (isOurs || (value.empty() && !isEmptyField)) fields.Remove(name);
   if (!value.empty() || isEmptyField) fields.Add(name, value);
 }
 
-void AddFields(std::vector<std::string> const& headers, Headers& fields) {
+void AddFields(std::vector<std::string> const& headers, Request& request) {
   for (auto const& header : headers) {
     if (header.empty() || header.front() != '@') {
-      AddField(header, fields);
+      AddField(header, request);
       continue;
     }
     std::istringstream lines{ReadFile(header.substr(1), MostHeaderFileBytes)};
     for (std::string line; std::getline(lines, line);) {
       line = WithoutSpaces(line);
-      if (!line.empty()) AddField(line, fields);
+      if (!line.empty()) AddField(line, request);
     }
   }
 }
@@ -137,7 +150,7 @@ Request MakeGetRequest(GetRequestOptions const& options, std::istream& in) {
   request.Fields.Set("User-Agent", std::string{"mtlspop/"} + Version);
   request.Fields.Set("Accept", "*/*");
   SetBody(options, in, request);
-  AddFields(options.Headers, request.Fields);
+  AddFields(options.Headers, request);
   return request;
 }
 
