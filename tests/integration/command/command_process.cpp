@@ -36,7 +36,7 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
 }  // namespace
 
 RunningCommand::RunningCommand(CommandStart start) : toWrite_(std::move(start.Input)) {
-  start.Arguments.insert(start.Arguments.begin(), MTLSPOP_COMMAND_PATH);
+  start.Arguments.insert(start.Arguments.begin(), start.Program);
   start.Environment.insert(start.Environment.begin(), std::string{"PATH="} + std::getenv("PATH"));
   auto const arguments = Pointers(start.Arguments);
   auto const environment = Pointers(start.Environment);

@@ -29,6 +29,7 @@ struct CommandStart {
   /// "NAME=value": all that it has, beside PATH.
   std::vector<std::string> Environment;
   std::string Input;
+  std::string Program = MTLSPOP_COMMAND_PATH;
 };
 
 /// A command that runs. It and what it started are ended with this object at the latest.
