@@ -35,6 +35,9 @@ TEST_P(AskedLaterTest, BeforeTheAnswer) {
   EXPECT_EQ(first.Body, binding_->X5tS256());
   EXPECT_EQ(first.Connection.X5tS256, binding_->X5tS256());
   EXPECT_EQ(first.Connection.TlsVersion, GetParam() == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
+  EXPECT_EQ(
+      first.Connection.Asked,
+      GetParam() == TLS1_2_VERSION ? CertificateAsked::ByRenegotiation : CertificateAsked::AfterHandshake);
   EXPECT_TRUE(Fetch(transport, Get(server.Url()), binding_).Connection.Reused);
 }
 
@@ -242,7 +245,9 @@ TEST_P(AskedInHandshakeTest, ThatVeryCertificateIsPresented) {
   auto const bob = NewBinding("bob");
   for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(Fetch(transport, Get(server.Url()), alice).Body, alice->X5tS256());
-    EXPECT_EQ(Fetch(transport, Get(server.Url()), bob).Body, bob->X5tS256());
+    auto const ofBob = Fetch(transport, Get(server.Url()), bob);
+    EXPECT_EQ(ofBob.Body, bob->X5tS256());
+    EXPECT_EQ(ofBob.Connection.Asked, CertificateAsked::InFirstHandshake);
     EXPECT_EQ(Fetch(transport, Get(server.Url())).Body, "");
   }
   EXPECT_EQ(server.ConnectionCount(), 3U);
@@ -283,6 +288,21 @@ INSTANTIATE_TEST_SUITE_P(
     Versions, AskedInHandshakeTest, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), [](auto const& version) {
       return version.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
     });
+
+TEST(ServerCertificateTest, IsShownAndWhetherItAskedForOurs) {
+  ScriptedServer server{TlsServer(), Serve("open")};
+  auto const shown = Fetch(MakeTransport(), Get(server.Url()), NewBinding()).Connection;
+  EXPECT_EQ(shown.Asked, CertificateAsked::Never);
+  ASSERT_TRUE(shown.Server);
+  EXPECT_EQ(shown.Server->Subject, "CN=localhost");
+  EXPECT_EQ(shown.Server->Issuer, "CN=mtlspop test CA");
+  EXPECT_GT(shown.Server->NotAfter, std::chrono::system_clock::now());
+
+  ScriptedServer plain{{}, Serve("plain")};
+  auto const without = Fetch(MakeTransport(), Get(plain.Url())).Connection;
+  EXPECT_EQ(without.Asked, CertificateAsked::NotKnown);
+  EXPECT_FALSE(without.Server);
+}
 
 /// Wire contract, section 7: TLS 1.2 at most by default on bound connections.
 TEST(TlsVersionTest, BoundConnectionsUse12AndOthersWhatThePeersAgreeOn) {

@@ -16,6 +16,7 @@
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "openssl/certificate_rules.hpp"
+#include "openssl/certificate_text.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -65,13 +66,8 @@ BindingCertificate::TimePoint ToTimePoint(ASN1_TIME const* time) {
 }
 
 std::string SubjectOf(X509* certificate) {
-  BioPtr const out{BIO_new(BIO_s_mem())};
-  if (!out || X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) < 0) {
-    Refuse("The subject of the certificate cannot be read", "Check where the certificate came from");
-  }
-  char* text = nullptr;
-  auto const length = BIO_get_mem_data(out.get(), &text);
-  return {text, static_cast<std::size_t>(length)};
+  if (auto text = NameText(X509_get_subject_name(certificate))) return std::move(*text);
+  Refuse("The subject of the certificate cannot be read", "Check where the certificate came from");
 }
 
 /// RFC 5280 sections 4.2.1.3 and 4.2.1.12: an extension that is there must allow what the certificate is for.

@@ -67,7 +67,10 @@ class Connection final {
   }
 
   InputBuffer& Input() noexcept { return input_; }
-  ConnectionInfo& Info() noexcept { return info_; }
+  ConnectionInfo& Info() noexcept {
+    if (tls_) tls_->Describe(info_);
+    return info_;
+  }
   std::string const& Host() const noexcept { return host_; }
   Descriptor const& Socket() const noexcept { return socket_; }
 

@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "openssl/certificate_text.hpp"
 #include "openssl/tls_error.hpp"
 #include "openssl/tls_profile.hpp"
 
@@ -232,6 +233,9 @@ long TlsChannel::OnBioControl(BIO* bio, int command, long /*number*/, void* /*po
 int TlsChannel::OnCertificateRequest(SSL* ssl, void* /*argument*/) {
   auto& self = Of(ssl);
   ++self.certificateRequests_;
+  auto const isLater =
+      SSL_version(ssl) >= TLS1_3_VERSION ? CertificateAsked::AfterHandshake : CertificateAsked::ByRenegotiation;
+  self.asked_ = self.handshakeDone_ ? isLater : CertificateAsked::InFirstHandshake;
   if (self.handshakeDone_ && SSL_version(ssl) >= TLS1_3_VERSION) {
     self.CountRenegotiation();
   }
@@ -256,6 +260,11 @@ void TlsChannel::OnHandshake(SSL const* ssl, int where, int /*result*/) {
   if ((where & SSL_CB_HANDSHAKE_DONE) != 0 && !self.IsPeerVerified()) {
     self.abort_ = Abort::PeerNotVerified;
   }
+}
+
+void TlsChannel::Describe(ConnectionInfo& info) const noexcept {
+  info.Asked = asked_;
+  if (!info.Server && handshakeDone_) info.Server = DescribeServer(SSL_get0_peer_certificate(ssl_.get()));
 }
 
 void TlsChannel::CountRenegotiation() noexcept {

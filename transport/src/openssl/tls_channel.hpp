@@ -11,6 +11,7 @@
 
 #include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/response.hpp"
 #include "openssl/channel.hpp"
 #include "openssl/tls_context.hpp"
 
@@ -56,6 +57,8 @@ class TlsChannel final : public Channel {
   char const* Version() const noexcept { return SSL_get_version(ssl_.get()); }
   /// How often the server has asked for the client certificate.
   std::size_t CertificateRequests() const noexcept { return certificateRequests_; }
+  /// Says of the server's certificate, and of when it asked for ours, what is known by now.
+  void Describe(ConnectionInfo& info) const noexcept;
   /// Whether bytes of the other side wait inside OpenSSL, where waiting for the socket would not see them.
   bool HasBufferedInput() const noexcept { return SSL_has_pending(ssl_.get()) == 1; }
   /// Gives the record buffers back before a long rest; they are made anew when they are needed.
@@ -108,6 +111,7 @@ class TlsChannel final : public Channel {
   bool hostIsAddress_ = false;
   Abort abort_ = Abort::None;
   std::size_t certificateRequests_ = 0;
+  CertificateAsked asked_ = CertificateAsked::Never;
   std::size_t renegotiations_ = 0;
   std::size_t bytesWithoutData_ = 0;
   ErrorDetails failure_{errors::TlsHandshakeFailed, "", ""};

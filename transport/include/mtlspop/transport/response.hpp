@@ -3,14 +3,40 @@
 /// @file
 /// What comes back.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "mtlspop/transport/body_stream.hpp"
 #include "mtlspop/transport/headers.hpp"
 
 namespace mtlspop {
+
+/// When a server asked for the client's certificate on a connection.
+enum class CertificateAsked {
+  /// The transport cannot say, as on Windows, or the connection has no TLS.
+  NotKnown,
+  /// It did not; also on a connection whose session was resumed, where it knows the certificate already.
+  Never,
+  InFirstHandshake,
+  /// By renegotiation (TLS 1.2, RFC 5746).
+  ByRenegotiation,
+  /// By post-handshake authentication (TLS 1.3, RFC 8446 section 4.6.2).
+  AfterHandshake,
+};
+
+/// "not_known", "never", "in_first_handshake", "by_renegotiation", "after_handshake".
+std::string_view ToString(CertificateAsked asked) noexcept;
+
+/// What a server's certificate says of itself. Immutable.
+struct ServerCertificate {
+  /// RFC 2253 form, as the issuer.
+  std::string Subject;
+  std::string Issuer;
+  std::chrono::system_clock::time_point NotAfter;
+};
 
 /// How an answer travelled, for logs and for tests.
 struct ConnectionInfo {
@@ -24,6 +50,10 @@ struct ConnectionInfo {
   std::string TlsVersion;
   /// Key id (`x5t#S256`) of the certificate this connection was made for, "" for none.
   std::string X5tS256;
+  /// When the server last asked for the client's certificate, until the answer's header was there.
+  CertificateAsked Asked = CertificateAsked::NotKnown;
+  /// The server's certificate; null where there is none or, as on Windows, the transport does not show it.
+  std::shared_ptr<ServerCertificate const> Server;
 };
 
 /// One HTTP answer whose body is pulled.
