@@ -67,6 +67,7 @@ bool Conversation::Handshake() {
     entry.Error = _channel.Failure();
     if (fault) {
       entry.Error = "fault: handshake rejected";
+      entry.Fault = true;
     }
     _common.Log.Add(entry);
   }
@@ -255,6 +256,9 @@ void Conversation::Log(Exchange const& exchange, unsigned status, std::string_vi
   entry.TlsVersion = _channel.TlsVersion() != nullptr ? _channel.TlsVersion() : "";
   entry.Resumed = _channel.IsResumed();
   entry.Mismatch = exchange.Mismatch;
+  entry.Fault = exchange.ArmedFault != nullptr;
+  entry.ClientId = exchange.ClientId;
+  entry.IssuedX5tS256 = exchange.IssuedX5tS256;
   entry.Error = error;
   entry.ClientRequestId = request.Find("x-ms-client-request-id");
   _common.Log.Add(entry);

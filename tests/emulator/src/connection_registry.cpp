@@ -46,6 +46,15 @@ std::map<std::string, std::size_t> ConnectionRegistry::OpenByListener() const {
   return counts;
 }
 
+std::vector<std::uint32_t> ConnectionRegistry::OpenNumbers() const {
+  std::lock_guard const lock(_mutex);
+  std::vector<std::uint32_t> numbers;
+  for (auto const& [number, open] : _open) {
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
 void ConnectionRegistry::Shutdown() {
   {
     std::lock_guard const lock(_mutex);

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace mtlspop_emulator {
 
@@ -24,6 +25,7 @@ class ConnectionRegistry {
   // Ends the open connections of one listener, or of all where the name is empty. Returns how many.
   std::size_t EndConnections(std::string const& listener);
   std::map<std::string, std::size_t> OpenByListener() const;
+  std::vector<std::uint32_t> OpenNumbers() const;
 
   // Lets nobody in any more, ends all, and waits for their threads.
   void Shutdown();

@@ -7,6 +7,7 @@
 #include "clock.hpp"
 #include "connection_registry.hpp"
 #include "faults.hpp"
+#include "page.hpp"
 #include "wire_log.hpp"
 
 namespace mtlspop_emulator {
@@ -40,9 +41,25 @@ json BodyOf(Request const& request) {
 
 }  // namespace
 
-bool ControlService::IsFor(Request const& request) { return request.Path.compare(0, 10, "/emulator/") == 0; }
+bool ControlService::IsFor(Request const& request) {
+  return request.Path.compare(0, 10, "/emulator/") == 0 || request.Path == "/";
+}
 
 Response ControlService::Handle(Exchange& exchange) {
+  auto const& request = exchange.Incoming;
+  auto const reason = _guard->ReasonToRefuse(request);
+  auto response = reason.empty() ? Call(request) : JsonResponse(403, {{"error", reason}});
+  // No page elsewhere may make anything of an answer.
+  response.Set("X-Content-Type-Options", "nosniff");
+  response.Set("Cross-Origin-Resource-Policy", "same-origin");
+  response.Set("Cache-Control", "no-store");
+  return response;
+}
+
+Response ControlService::Call(Request const& request) {
+  if (request.Path == "/") {
+    return request.Method == "GET" || request.Method == "HEAD" ? PageResponse() : WrongMethod();
+  }
   using Handler = Response (ControlService::*)(Request const&);
   static std::pair<std::string_view, Handler> const handlers[] = {
       {"log", &ControlService::Log},
@@ -55,8 +72,8 @@ Response ControlService::Handle(Exchange& exchange) {
       {"close-connections", &ControlService::CloseConnections},
       {"clock", &ControlService::Clock},
       {"wire-secrets", &ControlService::WireSecrets},
-      {"startup", &ControlService::Startup}};
-  auto const& request = exchange.Incoming;
+      {"startup", &ControlService::Startup},
+      {"road", &ControlService::Road}};
   auto const name = std::string_view(request.Path).substr(10);
   for (auto const& [known, handler] : handlers) {
     if (name == known) {
@@ -170,5 +187,36 @@ Response ControlService::WireSecrets(Request const&) {
 }
 
 Response ControlService::Startup(Request const&) { return JsonTextResponse(_startupLine); }
+
+// Everything that the page shows, in one answer; of the log what is newer than the page has.
+Response ControlService::Road(Request const& request) {
+  constexpr std::size_t AtMost = 500;
+  json certificates = json::array();
+  for (auto const& issued : _world.Issued.Newest()) {
+    certificates.push_back(
+        {{"x5t_s256", issued.X5tS256}, {"client_id", issued.ClientId}, {"not_after", issued.NotAfter}});
+  }
+  json apps = json::array();
+  for (auto const& app : _world.People.Apps()) {
+    apps.push_back(
+        {{"client_id", app->ClientId},
+         {"tenant_id", app->TenantId},
+         {"vault_access", app->VaultAccess},
+         {"certificates", app->CertificatesX5tS256}});
+  }
+  auto const log = _log.NewestToJson(NumberOf(request, "since", 0), AtMost);
+  auto const [first, last] = _log.Numbers();
+  auto text = JsonText(
+      {{"now", Now()},
+       {"first", first},
+       {"last", last},
+       {"certificates", certificates},
+       {"apps", apps},
+       {"open_connections", _connections.OpenNumbers()},
+       {"faults", _faults.Describe()},
+       {"held", _faults.Held()}});
+  text.pop_back();
+  return JsonTextResponse(text + ",\"log\":" + log + "}");
+}
 
 }  // namespace mtlspop_emulator

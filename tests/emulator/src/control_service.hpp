@@ -1,8 +1,11 @@
-// What tests see and steer: /emulator/... beside IMDS. Needs no Metadata header and leaves no trace in the log.
+// What tests and people see and steer: /emulator/... and the page, beside IMDS. Needs no Metadata header and leaves no
+// trace in the log.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "control_guard.hpp"
 #include "service.hpp"
 #include "world.hpp"
 
@@ -19,8 +22,11 @@ class ControlService : public Service {
 
   static bool IsFor(Request const& request);
 
-  // The line printed at start. Before the first request.
-  void SetStartupLine(std::string line) { _startupLine = std::move(line); }
+  // The address:port of this and the line printed at start. Before the first request.
+  void Begin(std::string const& authority, std::string line) {
+    _guard.emplace(authority);
+    _startupLine = std::move(line);
+  }
 
   std::string_view Name(Request const&) const override { return "control"; }
   bool IsObserved(Request const&) const override { return false; }
@@ -38,12 +44,15 @@ class ControlService : public Service {
   Response Clock(Request const& request);
   Response WireSecrets(Request const& request);
   Response Startup(Request const& request);
+  Response Road(Request const& request);
+  Response Call(Request const& request);
 
   World& _world;
   WireLog& _log;
   Faults& _faults;
   ConnectionRegistry& _connections;
   std::string _startupLine;
+  std::optional<ControlGuard> _guard;
 };
 
 }  // namespace mtlspop_emulator

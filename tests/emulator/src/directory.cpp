@@ -160,6 +160,15 @@ void Directory::AddApp(json const& description) {
   _apps[clientId] = std::make_shared<App const>(std::move(app));
 }
 
+std::vector<std::shared_ptr<App const>> Directory::Apps() const {
+  std::shared_lock const lock(_appsMutex);
+  std::vector<std::shared_ptr<App const>> apps;
+  for (auto const& [clientId, app] : _apps) {
+    apps.push_back(app);
+  }
+  return apps;
+}
+
 std::shared_ptr<App const> Directory::FindApp(std::string const& clientId) const {
   std::shared_lock const lock(_appsMutex);
   auto const found = _apps.find(clientId);

@@ -50,6 +50,7 @@ class Directory {
   // Adds the app described by the JSON object, or further certificates to one that is known.
   // Throws std::invalid_argument, saying what is wrong.
   void AddApp(nlohmann::json const& description);
+  std::vector<std::shared_ptr<App const>> Apps() const;
   std::shared_ptr<App const> FindApp(std::string const& clientId) const;
   bool KnowsAppCertificate(std::string const& x5tS256) const;
 

@@ -137,7 +137,7 @@ Emulator::Parts::Parts(Options options)
   Everything.StsKey.WaitUntilMade();
   Line = MakeStartupLine();
   ForApplications = ApplicationEnvironment(Everything.Urls.Imds, CaFile, ConnectOverrides());
-  Control.SetStartupLine(Line);
+  Control.Begin(Authority(ImdsListener), Line);
   for (auto* const listener : {&ImdsListener, &StsListener, &VaultListener, &AttestationListener}) {
     listener->Start();
   }

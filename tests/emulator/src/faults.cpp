@@ -117,6 +117,7 @@ Fault FaultFrom(json const& description) {
     throw std::invalid_argument("expected an object with an object 'fault'");
   }
   Fault fault;
+  fault.Text = description["fault"].dump();
   for (auto const& [key, value] : description.items()) {
     if (key != "fault") {
       ApplySetter(MatchSetters(), fault, key, value);
@@ -162,9 +163,15 @@ json Faults::Describe() const {
         {{"path", fault.Path},
          {"service", fault.Service},
          {"skip", fault.Skip},
-         {"count", fault.Count == Forever ? json(-1) : json(fault.Count)}});
+         {"count", fault.Count == Forever ? json(-1) : json(fault.Count)},
+         {"fault", json::parse(fault.Text)}});
   }
   return list;
+}
+
+unsigned Faults::Held() const {
+  std::lock_guard const lock(_mutex);
+  return _held;
 }
 
 template <typename Matches>

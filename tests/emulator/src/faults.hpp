@@ -30,7 +30,7 @@ struct Fault {
   std::uint64_t Skip = 0;
   std::uint64_t Count = 1;
 
-  // What happens.
+  std::string Text;  // What happens, as it was armed.
   std::optional<unsigned> Status;
   std::string Body;
   std::vector<Header> Headers;
@@ -64,6 +64,8 @@ class Faults {
   void Arm(nlohmann::json const& description);
   void Clear();
   nlohmann::json Describe() const;
+  // How many calls are held now.
+  unsigned Held() const;
 
   // The fault armed for this call, used up by one.
   std::shared_ptr<Fault const> Take(std::string_view service, Request const& request);

@@ -110,6 +110,7 @@ Response ImdsService::Dispatch(Exchange& exchange) {
     return *refusal;
   }
   auto const& identity = *std::get<Identity const*>(selected);
+  exchange.ClientId = identity.ClientId;
   if (request.Path == PlatformMetadataPath) {
     return PlatformMetadata(identity);
   }
@@ -197,7 +198,7 @@ Response ImdsService::IssueCredential(Exchange& exchange, Identity const& identi
   return Credential(exchange, identity, key);
 }
 
-Response ImdsService::Credential(Exchange const& exchange, Identity const& identity, EVP_PKEY* publicKey) {
+Response ImdsService::Credential(Exchange& exchange, Identity const& identity, EVP_PKEY* publicKey) {
   auto const& settings = _world.Settings;
   auto const* fault = exchange.ArmedFault.get();
   bool const longLived = settings.CertificateLifetime >= std::chrono::hours(1);
@@ -218,6 +219,8 @@ Response ImdsService::Credential(Exchange const& exchange, Identity const& ident
   }
   auto const certificate = _world.Authority.Issue(identity, otherKey ? otherKey.get() : publicKey, terms);
   _world.Counters.CountCredential(identity.ClientId);
+  exchange.IssuedX5tS256 = X5tS256Of(certificate.get());
+  _world.Issued.Add({exchange.IssuedX5tS256, identity.ClientId, Now() + terms.Lifetime.count()});
   return JsonResponse(
       200, {{"certificate", Base64Encode(DerOf(certificate.get()))},
             {"client_id", identity.ClientId},

@@ -25,7 +25,7 @@ class ImdsService : public Service {
       Parameters const& parameters, std::string const& resourceIdName) const;
   Response PlatformMetadata(Identity const& identity) const;
   Response IssueCredential(Exchange& exchange, Identity const& identity);
-  Response Credential(Exchange const& exchange, Identity const& identity, EVP_PKEY* publicKey);
+  Response Credential(Exchange& exchange, Identity const& identity, EVP_PKEY* publicKey);
   Response BearerToken(Exchange& exchange, Identity const& identity);
   std::string AttestationFlaw(nlohmann::json const& body, EVP_PKEY* publicKey) const;
 

@@ -114,6 +114,7 @@ std::variant<Admitted, ResourceRefusal> ResourceGuard::Check(Exchange& exchange,
   auto const claims = _world.StsKey.Verify(authorization.Token);
   if (claims) {
     exchange.TokenX5tS256 = BoundX5tS256(*claims);
+    exchange.ClientId = StringClaim(*claims, "appid");
   }
   // Without a certificate the refusal is the same whatever the token.
   if (bound && !exchange.Certificate) {

@@ -19,10 +19,12 @@ struct Exchange {
   std::shared_ptr<ClientCertificate const> Certificate;  // Presented on this connection; may be null.
   std::shared_ptr<Fault const> ArmedFault;               // May be null.
 
-  std::string Scheme;        // Of the token: mtls_pop or Bearer.
-  std::string TokenX5tS256;  // cnf of the token.
-  bool Mismatch = false;     // Token and certificate disagree.
-  std::string Error;         // Short code.
+  std::string Scheme;         // Of the token: mtls_pop or Bearer.
+  std::string TokenX5tS256;   // cnf of the token.
+  bool Mismatch = false;      // Token and certificate disagree.
+  std::string ClientId;       // Of the identity or app that it is about; the token's where there is one.
+  std::string IssuedX5tS256;  // Of the certificate that this call got.
+  std::string Error;          // Short code.
 };
 
 // Implementations are thread safe.

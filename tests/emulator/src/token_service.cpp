@@ -57,7 +57,9 @@ Response TokenService::Token(Exchange& exchange, std::string const& tenant) {
   if (auto const* refusal = std::get_if<Response>(&checked)) {
     return *refusal;
   }
-  return Grant(exchange, std::get<TokenGrant>(checked));
+  auto const& grant = std::get<TokenGrant>(checked);
+  exchange.ClientId = grant.Subject.ClientId;
+  return Grant(exchange, grant);
 }
 
 Response TokenService::Grant(Exchange& exchange, TokenGrant const& grant) {

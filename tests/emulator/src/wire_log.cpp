@@ -1,5 +1,6 @@
 #include "wire_log.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -55,6 +56,9 @@ void WireLog::Add(LogEntry const& entry) {
   stored.Status = static_cast<std::uint16_t>(entry.Status);
   stored.Resumed = entry.Resumed;
   stored.Mismatch = entry.Mismatch;
+  stored.Fault = entry.Fault;
+  stored.ClientId = Intern(entry.ClientId);
+  stored.IssuedX5tS256 = Intern(entry.IssuedX5tS256);
   _entries.push_back(std::move(stored));
 }
 
@@ -85,6 +89,9 @@ void WireLog::AppendJson(std::string& out, Stored const& entry) const {
   AppendText(out, "tls_version", entry.TlsVersion);
   out += entry.Resumed ? ",\"resumed\":true" : ",\"resumed\":false";
   out += entry.Mismatch ? ",\"mismatch\":true" : ",\"mismatch\":false";
+  out += entry.Fault ? ",\"fault\":true" : ",\"fault\":false";
+  AppendText(out, "client_id", entry.ClientId);
+  AppendText(out, "issued_x5t_s256", entry.IssuedX5tS256);
   AppendText(out, "error", entry.Error);
   out += ",\"client_request_id\":";
   out += entry.ClientRequestId.empty() ? "null" : JsonText(entry.ClientRequestId);
@@ -104,6 +111,24 @@ std::string WireLog::ToJson(std::uint64_t since, std::string const& service) con
     AppendJson(out, entry);
   }
   return out + "]";
+}
+
+std::string WireLog::NewestToJson(std::uint64_t since, std::size_t atMost) const {
+  std::lock_guard const lock(_mutex);
+  auto const inside = [&](Stored const& entry) { return entry.Number <= since; };
+  auto const first = std::partition_point(_entries.begin(), _entries.end(), inside);
+  auto const count = std::min(static_cast<std::size_t>(_entries.end() - first), atMost);
+  std::string out = "[";
+  for (auto entry = _entries.end() - static_cast<std::ptrdiff_t>(count); entry != _entries.end(); ++entry) {
+    out += out.size() > 1 ? ",\n" : "";
+    AppendJson(out, *entry);
+  }
+  return out + "]";
+}
+
+std::pair<std::uint64_t, std::uint64_t> WireLog::Numbers() const {
+  std::lock_guard const lock(_mutex);
+  return {_entries.empty() ? _last + 1 : _entries.front().Number, _last};
 }
 
 }  // namespace mtlspop_emulator

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace mtlspop_emulator {
@@ -25,6 +26,9 @@ struct LogEntry {
   std::string_view TlsVersion;
   bool Resumed = false;
   bool Mismatch = false;
+  bool Fault = false;  // An armed fault hit it.
+  std::string_view ClientId;
+  std::string_view IssuedX5tS256;
   std::string_view Error;
   std::string_view ClientRequestId;
 };
@@ -38,6 +42,10 @@ class WireLog {
   void Clear();
   // A JSON array of the entries numbered above `since`, of one service or of all.
   std::string ToJson(std::uint64_t since, std::string const& service) const;
+  // The newest entries numbered above `since`, at most that many.
+  std::string NewestToJson(std::uint64_t since, std::size_t atMost) const;
+  // The numbers of the oldest entry kept and of the newest; first = last + 1 where none is kept.
+  std::pair<std::uint64_t, std::uint64_t> Numbers() const;
 
  private:
   using TextId = std::uint32_t;
@@ -45,11 +53,12 @@ class WireLog {
     std::uint64_t Number;
     std::int64_t TimeMs;
     std::string ClientRequestId;
-    TextId Service, Method, Path, Query, X5tS256, TokenX5tS256, Scheme, TlsVersion, Error;
+    TextId Service, Method, Path, Query, X5tS256, TokenX5tS256, Scheme, TlsVersion, Error, ClientId, IssuedX5tS256;
     std::uint32_t Connection;
     std::uint16_t Status;
     bool Resumed;
     bool Mismatch;
+    bool Fault;
   };
 
   TextId Intern(std::string_view text);

@@ -6,6 +6,7 @@
 #include "certificate_authority.hpp"
 #include "claims_challenge.hpp"
 #include "directory.hpp"
+#include "issued_certificates.hpp"
 #include "json_web_token.hpp"
 #include "options.hpp"
 #include "secret_record.hpp"
@@ -32,6 +33,7 @@ struct World {
   ClaimsChallenge Challenge;
   SecretRecord Secrets;
   Statistics Counters;
+  IssuedCertificates Issued;
   Endpoints Urls;
 };
 
