@@ -43,6 +43,8 @@ class Emulator final {
 
   /// "http://127.0.0.1:port"
   std::string const& ImdsEndpoint() const noexcept { return imds_; }
+  /// "http://127.0.0.1:port/", which shows what happens.
+  std::string PageUrl() const { return control_ + "/"; }
   /// "https://name.vault.azure.net"
   std::string VaultUrl() const { return "https://" + vaultHost_; }
   /// The client id of an identity other than the machine's own.

@@ -111,12 +111,23 @@ void ExpectRefusal(Answer const& answer, std::string const& how, std::string con
   }
 }
 
-void Run() {
+// Where somebody watches the page, goes on when they say so.
+void Await(bool watched, std::string const& words) {
+  if (watched) {
+    std::cout << "\n" << words << " (Enter)" << std::endl;
+    std::string line;
+    std::getline(std::cin, line);
+  }
+}
+
+void Run(bool watched) {
   Narrator narrator;
   auto const secret = RandomText();
   narrator.Begin("The stage: an emulator of IMDS, the token service and Key Vault");
   Emulator emulator{MTLSPOP_EMULATOR_PROGRAM, SecretName, secret};
   narrator.Step("emulator up; a random secret is in " + emulator.VaultUrl());
+
+  Await(watched, "open " + emulator.PageUrl() + " in a browser; the application starts next");
 
   narrator.Begin("The application: samples/keyvault_secret, a cpprestsdk client with one handler added");
   auto const value = RunApplication(emulator, narrator);
@@ -143,14 +154,20 @@ void Run() {
   std::cout << "\ntoken_type: " << seen.TokenType << "\nbinding: x5t#S256 matches cnf\nsecret: " << value
             << "\nreplay_without_certificate: " << bare.Status << ' ' << bare.Code
             << "\nreplay_with_other_certificate: " << disguised.Status << std::endl;
+  Await(watched, "the emulator ends next");
 }
 
 }  // namespace
 }  // namespace demo
 
-int main() {
+int main(int argc, char** argv) {
+  bool const watched = argc == 2 && std::string{argv[1]} == "--watch";
+  if (argc > 1 && !watched) {
+    std::cerr << "usage: mtlspop-demo [--watch]\n";
+    return 2;
+  }
   try {
-    demo::Run();
+    demo::Run(watched);
     return 0;
   } catch (mtlspop::Error const& error) {
     std::cerr << "demo failed: " << mtlspop::DescribeWithCauses(error) << '\n';
