@@ -41,25 +41,52 @@ CachedTokens::CachedTokens(
       life_(life) {}
 
 AccessToken CachedTokens::Get(TokenRequest const& request, TokenRoute route, Context const& context) {
-  if (request.Claims.empty()) {
-    AccessToken token;
-    switch (cache_.Find(request, route, clock_->Now(), token)) {
-      case Freshness::Fresh:
-        return token;
-      case Freshness::RefreshDue:
-        StartRefresh(request, route);
-        return token;
-      case Freshness::Stale:
-        return GetInsteadOf(std::move(token), request, route, context);
-      case Freshness::StaleAndTried:
-        if (!FindFlight(request, route)) return token;
-        return GetInsteadOf(std::move(token), request, route, context);
-      case Freshness::None:
-        break;
-    }
+  AccessToken token;
+  auto const found = Look(request, route, token);
+  if (found == Found::Good) return token;
+  context.ThrowIfEnded(GettingAToken);
+  auto const wait = [&] { return JoinFlight(request, route, false)->Wait(context, GettingAToken); };
+  if (found == Found::Nothing) return wait();
+  return NewOrStale(OutcomeOf(wait), request, route, context);
+}
+
+void CachedTokens::GetAsync(
+    TokenRequest const& request, TokenRoute route, Context const& context, Completion<AccessToken> done) {
+  AccessToken token;
+  auto const found = Look(request, route, token);
+  if (found == Found::Good) {
+    return DefaultExecutor()([token = std::move(token), done = std::move(done)] { done(token); });
   }
   context.ThrowIfEnded(GettingAToken);
-  return JoinFlight(request, route, false)->Wait(context, GettingAToken);
+  auto const flight = JoinFlight(request, route, false);
+  if (found == Found::Nothing) return TokenFlight::WaitAsync(flight, context, GettingAToken, std::move(done));
+  TokenFlight::WaitAsync(
+      flight, context, GettingAToken,
+      [this, request, route, context, done = std::move(done)](Outcome<AccessToken> outcome) {
+        done(OutcomeOf([&] { return NewOrStale(std::move(outcome), request, route, context); }));
+      });
+}
+
+bool CachedTokens::IsAtHand(TokenRequest const& request, TokenRoute route, AccessToken& token) {
+  return Look(request, route, token) == Found::Good;
+}
+
+CachedTokens::Found CachedTokens::Look(TokenRequest const& request, TokenRoute route, AccessToken& token) {
+  if (!request.Claims.empty()) return Found::Nothing;
+  switch (cache_.Find(request, route, clock_->Now(), token)) {
+    case Freshness::Fresh:
+      return Found::Good;
+    case Freshness::RefreshDue:
+      StartRefresh(request, route);
+      return Found::Good;
+    case Freshness::Stale:
+      return Found::Stale;
+    case Freshness::StaleAndTried:
+      return FindFlight(request, route) ? Found::Stale : Found::Good;
+    case Freshness::None:
+      break;
+  }
+  return Found::Nothing;
 }
 
 bool CachedTokens::TryGet(TokenRequest const& request, TokenRoute route, AccessToken& token) {
@@ -88,23 +115,28 @@ void CachedTokens::StartRefresh(TokenRequest const& request, TokenRoute route) {
   }
 }
 
-AccessToken CachedTokens::GetInsteadOf(
-    AccessToken stale, TokenRequest const& request, TokenRoute route, Context const& context) {
-  context.ThrowIfEnded(GettingAToken);
+AccessToken CachedTokens::NewOrStale(
+    Outcome<AccessToken> outcome, TokenRequest const& request, TokenRoute route, Context const& context) {
   try {
-    return JoinFlight(request, route, false)->Wait(context, GettingAToken);
+    return std::move(outcome).Take();
   } catch (Error const& error) {
-    if (EndedByCaller(error, context)) throw;
-    auto const now = clock_->Now();
-    // It, or another that came meanwhile; none where it was refused meanwhile.
-    if (cache_.Find(request, route, now, stale) == Freshness::None) throw;
-    bool const lives = now < stale.ExpiresOn && (!stale.Binding || stale.Binding->IsValidAt(now));
-    if (!lives || (stale.Binding && life_.IsRefused(stale.Binding->X5tS256()))) throw;
-    log_.Write(
-        LogLevel::Warning, "token_served_close_to_expiry",
-        {{"credential", owner_}, {"reason", error.Code().Name()}, {"error", error.what()}});
-    return stale;
+    return StaleOrRethrow(error, request, route, context);
   }
+}
+
+AccessToken CachedTokens::StaleOrRethrow(
+    Error const& error, TokenRequest const& request, TokenRoute route, Context const& context) {
+  if (EndedByCaller(error, context)) throw;
+  auto const now = clock_->Now();
+  AccessToken stale;
+  // It, or another that came meanwhile; none where it was refused meanwhile.
+  if (cache_.Find(request, route, now, stale) == Freshness::None) throw;
+  bool const lives = now < stale.ExpiresOn && (!stale.Binding || stale.Binding->IsValidAt(now));
+  if (!lives || (stale.Binding && life_.IsRefused(stale.Binding->X5tS256()))) throw;
+  log_.Write(
+      LogLevel::Warning, "token_served_close_to_expiry",
+      {{"credential", owner_}, {"reason", error.Code().Name()}, {"error", error.what()}});
+  return stale;
 }
 
 void CachedTokens::RunInBackground(Worker::Job job) {

@@ -46,6 +46,11 @@ class CachedTokens final {
 
   /// @throw Error what `Fetch` throws; `cancelled` and `deadline_exceeded` when `context` ends
   AccessToken Get(TokenRequest const& request, TokenRoute route, Context const& context);
+  /// As `Get`, without waiting for it: `done` gets what `Get` returns or throws, on `DefaultExecutor()`.
+  /// @throw what cannot be told that way, where nothing was begun; `done` is not called then
+  void GetAsync(TokenRequest const& request, TokenRoute route, Context const& context, Completion<AccessToken> done);
+  /// Whether `Get` would return at once, with this token; what is due is refreshed in the background.
+  bool IsAtHand(TokenRequest const& request, TokenRoute route, AccessToken& token);
   /// Looks into the cache alone and refreshes in the background what is due. False where there is none fit to be used.
   bool TryGet(TokenRequest const& request, TokenRoute route, AccessToken& token);
   /// Forgets a token.
@@ -67,7 +72,13 @@ class CachedTokens final {
   };
 
   void StartRefresh(TokenRequest const& request, TokenRoute route);
-  AccessToken GetInsteadOf(AccessToken stale, TokenRequest const& request, TokenRoute route, Context const& context);
+  enum class Found { Good, Stale, Nothing };
+  /// What there is without waiting; what is due is refreshed in the background.
+  Found Look(TokenRequest const& request, TokenRoute route, AccessToken& token);
+  /// What came, or, where that is a failure and the stale one lives still, that one.
+  AccessToken NewOrStale(
+      Outcome<AccessToken> outcome, TokenRequest const& request, TokenRoute route, Context const& context);
+  AccessToken StaleOrRethrow(Error const& error, TokenRequest const& request, TokenRoute route, Context const& context);
   std::shared_ptr<TokenFlight> FindFlight(TokenRequest const& request, TokenRoute route) const;
   std::shared_ptr<TokenFlight> JoinFlight(TokenRequest const& request, TokenRoute route, bool isRefresh);
   /// Whether a flight ended between a caller's look into the cache and its wish to join.

@@ -6,6 +6,7 @@
 
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/required.hpp"
+#include "tell_failure.hpp"
 
 namespace mtlspop {
 
@@ -28,25 +29,73 @@ void ChainedCredential::ReportRefusal(
   if (chosen < sources_.size()) sources_[chosen]->ReportRefusal(request, refused, reason);
 }
 
+struct ChainedCredential::Attempt {
+  TokenRequest Request;
+  Context Limits;
+  Completion<AccessToken> Done;
+  std::size_t Index = 0;
+  std::string Tried;
+};
+
 AccessToken ChainedCredential::TryAll(TokenRequest const& request, Context const& context) {
-  std::string tried;
-  for (std::size_t i = 0;; ++i) {
-    auto const name = std::string{sources_[i]->Name()};
+  for (Attempt attempt{request, context, nullptr, 0, {}};; ++attempt.Index) {
     try {
-      auto token = sources_[i]->GetToken(request, context);
-      chosen_.store(i, std::memory_order_relaxed);
-      log_.Write(LogLevel::Info, "credential_chosen", {{"credential", name}});
+      auto token = sources_[attempt.Index]->GetToken(request, context);
+      Choose(attempt.Index);
       return token;
     } catch (Error const& error) {
-      if (error.Code() == errors::Cancelled || context.IsCancelled() || context.IsExpired()) throw;
-      log_.Write(LogLevel::Info, "credential_passed_over", {{"credential", name}, {"reason", error.Code().Name()}});
-      tried.append(tried.empty() ? "" : ", ").append(name).append(" (").append(error.Code().Name()).append(1, ')');
-      if (i + 1 < sources_.size()) continue;
-      std::throw_with_nested(Error{
-          {errors::NoCredentialWorked, "None of the credentials gave a token: " + tried,
-           "Look up the code behind the credential that should work here; the last one's failure is the cause"}});
+      PassOverOrThrow(error, attempt);
     }
   }
+}
+
+std::optional<AccessToken> ChainedCredential::TryGetToken(TokenRequest const& request) {
+  auto const chosen = chosen_.load(std::memory_order_relaxed);
+  return chosen < sources_.size() ? sources_[chosen]->TryGetToken(request) : std::nullopt;
+}
+
+void ChainedCredential::GetTokenAsync(
+    TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
+  auto const chosen = chosen_.load(std::memory_order_relaxed);
+  if (chosen < sources_.size()) return sources_[chosen]->GetTokenAsync(request, context, std::move(done));
+  TryNext(std::make_shared<Attempt>(Attempt{request, context, std::move(done), 0, {}}));
+}
+
+void ChainedCredential::TryNext(std::shared_ptr<Attempt> const& attempt) {
+  sources_[attempt->Index]->GetTokenAsync(
+      attempt->Request, attempt->Limits, [this, attempt](Outcome<AccessToken> outcome) {
+        if (outcome.HasValue()) {
+          Choose(attempt->Index);
+          return attempt->Done(std::move(outcome));
+        }
+        ContinueOrTell(attempt->Done, [&] {
+          try {
+            std::move(outcome).Take();
+          } catch (Error const& error) {
+            PassOverOrThrow(error, *attempt);
+          }
+          ++attempt->Index;
+          TryNext(attempt);
+        });
+      });
+}
+
+void ChainedCredential::Choose(std::size_t index) {
+  chosen_.store(index, std::memory_order_relaxed);
+  log_.Write(LogLevel::Info, "credential_chosen", {{"credential", std::string{sources_[index]->Name()}}});
+}
+
+void ChainedCredential::PassOverOrThrow(Error const& error, Attempt& attempt) {
+  auto const& context = attempt.Limits;
+  if (error.Code() == errors::Cancelled || context.IsCancelled() || context.IsExpired()) throw;
+  auto const name = std::string{sources_[attempt.Index]->Name()};
+  log_.Write(LogLevel::Info, "credential_passed_over", {{"credential", name}, {"reason", error.Code().Name()}});
+  auto& tried = attempt.Tried;
+  tried.append(tried.empty() ? "" : ", ").append(name).append(" (").append(error.Code().Name()).append(1, ')');
+  if (attempt.Index + 1 < sources_.size()) return;
+  std::throw_with_nested(Error{
+      {errors::NoCredentialWorked, "None of the credentials gave a token: " + tried,
+       "Look up the code behind the credential that should work here; the last one's failure is the cause"}});
 }
 
 }  // namespace mtlspop

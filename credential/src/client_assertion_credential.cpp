@@ -11,6 +11,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/required.hpp"
+#include "tell_failure.hpp"
 #include "token_service.hpp"
 #include "uuid.hpp"
 
@@ -20,7 +21,8 @@ class ClientAssertionCredential::Impl {
  public:
   explicit Impl(ClientAssertionCredentialOptions options);
 
-  AccessToken GetToken(TokenRequest const& request, Context const& context);
+  /// What tokens come from, for a call that begins.
+  ConfidentialTokens Source();
   void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept;
 
  private:
@@ -85,9 +87,8 @@ ClientAssertionCredential::Impl::State::State(State* parents) {
   if (lock) Assertion = parents->Assertion;
 }
 
-AccessToken ClientAssertionCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
-  return GetConfidential(
-      {client_, tokens_, ineligible_, options_.Binding, *options_.Time, options_.Log}, request, context);
+ConfidentialTokens ClientAssertionCredential::Impl::Source() {
+  return {client_, tokens_, ineligible_, options_.Binding, *options_.Time, options_.Log};
 }
 
 /// The binding is leg 1's, which counts refusals for itself.
@@ -174,7 +175,17 @@ ClientAssertionCredential::ClientAssertionCredential(ClientAssertionCredentialOp
 ClientAssertionCredential::~ClientAssertionCredential() = default;
 
 AccessToken ClientAssertionCredential::GetToken(TokenRequest const& request, Context const& context) {
-  return impl_->GetToken(request, context);
+  return GetConfidential(impl_->Source(), request, context);
+}
+
+std::optional<AccessToken> ClientAssertionCredential::TryGetToken(TokenRequest const& request) {
+  return TryGetConfidential(impl_->Source(), request);
+}
+
+void ClientAssertionCredential::GetTokenAsync(
+    TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
+  StartOrTell(
+      std::move(done), [&](auto const& told) { GetConfidentialAsync(impl_->Source(), request, context, told); });
 }
 
 void ClientAssertionCredential::ReportRefusal(

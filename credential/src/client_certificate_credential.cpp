@@ -17,6 +17,7 @@
 #include "mtlspop/transport/environment.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "secret_file.hpp"
+#include "tell_failure.hpp"
 #include "uuid.hpp"
 #include "watch.hpp"
 
@@ -83,7 +84,8 @@ class ClientCertificateCredential::Impl {
  public:
   explicit Impl(ClientCertificateCredentialOptions options);
 
-  AccessToken GetToken(TokenRequest const& request, Context const& context);
+  /// What tokens come from, for a call that begins.
+  ConfidentialTokens Source();
   void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept;
 
  private:
@@ -165,9 +167,9 @@ ClientCertificateCredential::Impl::State::State(State* parents) {
   if (lock) Loaded = parents->Loaded;
 }
 
-AccessToken ClientCertificateCredential::Impl::GetToken(TokenRequest const& request, Context const& context) {
+ConfidentialTokens ClientCertificateCredential::Impl::Source() {
   ReloadIfDue();
-  return GetConfidential({client_, tokens_, ineligible_, options_.Binding, *clock_, options_.Log}, request, context);
+  return {client_, tokens_, ineligible_, options_.Binding, *clock_, options_.Log};
 }
 
 /// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.
@@ -262,7 +264,17 @@ ClientCertificateCredential::ClientCertificateCredential(ClientCertificateCreden
 ClientCertificateCredential::~ClientCertificateCredential() = default;
 
 AccessToken ClientCertificateCredential::GetToken(TokenRequest const& request, Context const& context) {
-  return impl_->GetToken(request, context);
+  return GetConfidential(impl_->Source(), request, context);
+}
+
+std::optional<AccessToken> ClientCertificateCredential::TryGetToken(TokenRequest const& request) {
+  return TryGetConfidential(impl_->Source(), request);
+}
+
+void ClientCertificateCredential::GetTokenAsync(
+    TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
+  StartOrTell(
+      std::move(done), [&](auto const& told) { GetConfidentialAsync(impl_->Source(), request, context, told); });
 }
 
 void ClientCertificateCredential::ReportRefusal(

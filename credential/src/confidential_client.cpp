@@ -5,6 +5,7 @@
 #include "client_assertion.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "tell_failure.hpp"
 #include "token_service.hpp"
 
 namespace mtlspop {
@@ -73,31 +74,84 @@ void ConfidentialClient::Check(TokenRequest const& request) const {
        "Ask for one scope at a time, for example \"https://vault.azure.net/.default\""}};
 }
 
+namespace {
+
+/// Within a handler: a bearer token is taken instead, or the failure stands.
+void FallBackOrRethrow(ConfidentialTokens const& source, Error const& error, TokenRequest const& request) {
+  bool const isTenants = error.Code() == errors::TenantNotEligibleForBoundTokens;
+  if (!isTenants && error.Code() != errors::ResourceDoesNotSupportBoundTokens) throw;
+  if (isTenants) source.Ineligible.Add(request.TenantId, source.Time.SteadyNow());
+  source.Log.Write(
+      LogLevel::Warning, "fallback_to_bearer",
+      {{"reason", error.Code().Name()},
+       {"what", error.Details().What},
+       {"correlation_id", error.Details().CorrelationId}});
+}
+
+/// The road that is tried first.
+TokenRoute FirstRoute(ConfidentialTokens const& source, TokenRequest const& request, TokenBinding effective) {
+  if (effective == TokenBinding::None) return TokenRoute::MtlsBearer;
+  bool const isIneligible =
+      effective == TokenBinding::Preferred && source.Ineligible.Contain(request.TenantId, source.Time.SteadyNow());
+  return isIneligible ? TokenRoute::Fallback : TokenRoute::Bound;
+}
+
+bool TryGetFallback(
+    ConfidentialTokens const& source, TokenRequest const& request, TokenBinding effective, AccessToken& token) {
+  return effective == TokenBinding::Preferred && source.Tokens.TryGet(request, TokenRoute::Fallback, token);
+}
+
+}  // namespace
+
 AccessToken GetConfidential(ConfidentialTokens const& source, TokenRequest const& request, Context const& context) {
   source.Client.Check(request);
   auto const effective = EffectiveBinding(source.Binding, request.Binding);
-  auto& tokens = source.Tokens;
-  if (effective == TokenBinding::None) return tokens.Get(request, TokenRoute::MtlsBearer, context);
-  if (effective == TokenBinding::Required) return tokens.Get(request, TokenRoute::Bound, context);
-
-  AccessToken token;
-  if (tokens.TryGet(request, TokenRoute::Fallback, token)) return token;
-  if (source.Ineligible.Contain(request.TenantId, source.Time.SteadyNow())) {
-    return tokens.Get(request, TokenRoute::Fallback, context);
-  }
+  if (AccessToken token; TryGetFallback(source, request, effective, token)) return token;
+  auto const route = FirstRoute(source, request, effective);
+  bool const mayFallBack = effective == TokenBinding::Preferred && route == TokenRoute::Bound;
+  if (!mayFallBack) return source.Tokens.Get(request, route, context);
   try {
-    return tokens.Get(request, TokenRoute::Bound, context);
+    return source.Tokens.Get(request, route, context);
   } catch (Error const& error) {
-    bool const isTenants = error.Code() == errors::TenantNotEligibleForBoundTokens;
-    if (!isTenants && error.Code() != errors::ResourceDoesNotSupportBoundTokens) throw;
-    if (isTenants) source.Ineligible.Add(request.TenantId, source.Time.SteadyNow());
-    source.Log.Write(
-        LogLevel::Warning, "fallback_to_bearer",
-        {{"reason", error.Code().Name()},
-         {"what", error.Details().What},
-         {"correlation_id", error.Details().CorrelationId}});
+    FallBackOrRethrow(source, error, request);
   }
-  return tokens.Get(request, TokenRoute::Fallback, context);
+  return source.Tokens.Get(request, TokenRoute::Fallback, context);
+}
+
+std::optional<AccessToken> TryGetConfidential(ConfidentialTokens const& source, TokenRequest const& request) {
+  source.Client.Check(request);
+  auto const effective = EffectiveBinding(source.Binding, request.Binding);
+  AccessToken token;
+  if (TryGetFallback(source, request, effective, token)) return token;
+  if (source.Tokens.IsAtHand(request, FirstRoute(source, request, effective), token)) return token;
+  return std::nullopt;
+}
+
+void GetConfidentialAsync(
+    ConfidentialTokens const& source,
+    TokenRequest const& request,
+    Context const& context,
+    Completion<AccessToken> done) {
+  source.Client.Check(request);
+  auto const effective = EffectiveBinding(source.Binding, request.Binding);
+  if (AccessToken token; TryGetFallback(source, request, effective, token)) {
+    return DefaultExecutor()([token = std::move(token), done = std::move(done)] { done(token); });
+  }
+  auto const route = FirstRoute(source, request, effective);
+  bool const mayFallBack = effective == TokenBinding::Preferred && route == TokenRoute::Bound;
+  if (!mayFallBack) return source.Tokens.GetAsync(request, route, context, std::move(done));
+  source.Tokens.GetAsync(
+      request, route, context, [source, request, context, done = std::move(done)](Outcome<AccessToken> outcome) {
+        if (outcome.HasValue()) return done(std::move(outcome));
+        ContinueOrTell(done, [&] {
+          try {
+            std::move(outcome).Take();
+          } catch (Error const& error) {
+            FallBackOrRethrow(source, error, request);
+          }
+          source.Tokens.GetAsync(request, TokenRoute::Fallback, context, done);
+        });
+      });
 }
 
 }  // namespace mtlspop

@@ -81,4 +81,14 @@ struct ConfidentialTokens {
 /// @throw Error what `ConfidentialClient::Check` and the road throw
 AccessToken GetConfidential(ConfidentialTokens const& source, TokenRequest const& request, Context const& context);
 
+/// The same where it can be had at once.
+std::optional<AccessToken> TryGetConfidential(ConfidentialTokens const& source, TokenRequest const& request);
+
+/// The same without waiting for it, as `CachedTokens::GetAsync`. What `source` refers to lives until `done` has been called.
+void GetConfidentialAsync(
+    ConfidentialTokens const& source,
+    TokenRequest const& request,
+    Context const& context,
+    Completion<AccessToken> done);
+
 }  // namespace mtlspop

@@ -44,6 +44,14 @@ Failure Failure::Current() {
 
 void Failure::Throw() const { ThrowFrom(0); }
 
+std::exception_ptr Failure::Pointer() const noexcept {
+  try {
+    Throw();
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
 void Failure::ThrowFrom(std::size_t index) const {
   if (index + 1 == chain_.size()) throw Error{chain_[index]};
   try {

@@ -3,6 +3,7 @@
 /// @file
 /// A failure that can be given to several threads.
 
+#include <exception>
 #include <vector>
 
 #include "mtlspop/transport/error.hpp"
@@ -18,6 +19,9 @@ class Failure final {
 
   /// Throws it, its causes nested.
   [[noreturn]] void Throw() const;
+
+  /// The same for whoever is told and not thrown at.
+  std::exception_ptr Pointer() const noexcept;
 
   /// The outermost one.
   ErrorDetails const& Outermost() const noexcept { return chain_.front(); }

@@ -10,6 +10,8 @@
 
 #include "failure.hpp"
 #include "mtlspop/base/single_flight.hpp"
+#include "mtlspop/transport/executor.hpp"
+#include "mtlspop/transport/outcome.hpp"
 #include "progress.hpp"
 
 namespace mtlspop {
@@ -39,12 +41,37 @@ class Flight final {
     try {
       return work_.Wait(context, what);
     } catch (Error const& error) {
-      if (error.Code() != errors::DeadlineExceeded || !context.IsExpired()) throw;
-      throw steps_->Explain(error);
+      Rethrow(error, context);
     }
   }
 
+  /// As `Wait`, without a thread: `done` gets what `Wait` returns or throws, on `DefaultExecutor()`, and keeps `flight` alive
+  /// meanwhile.
+  /// @throw std::system_error, std::bad_alloc where there is no thread for a timer; `done` is not called then
+  static void WaitAsync(
+      std::shared_ptr<Flight> const& flight, Context const& context, char const* what, Completion<T> done) {
+    flight->work_.WaitAsync(
+        context, what, DefaultExecutor(), [flight, context, done = std::move(done)](Outcome<T> outcome) {
+          if (outcome.HasValue()) return done(std::move(outcome));
+          done(OutcomeOf([&] { return flight->TakeOrExplain(std::move(outcome), context); }));
+        });
+  }
+
  private:
+  T TakeOrExplain(Outcome<T> outcome, Context const& context) const {
+    try {
+      return std::move(outcome).Take();
+    } catch (Error const& error) {
+      Rethrow(error, context);
+    }
+  }
+
+  /// Within a handler: says where the work is, where it is the waiter's time that ran out.
+  [[noreturn]] void Rethrow(Error const& error, Context const& context) const {
+    if (error.Code() != errors::DeadlineExceeded || !context.IsExpired()) throw;
+    throw steps_->Explain(error);
+  }
+
   SingleFlight<T, Failure> work_;
   std::shared_ptr<Progress> const steps_;
 };

@@ -16,6 +16,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "mtlspop/transport/required.hpp"
+#include "tell_failure.hpp"
 #include "tenants.hpp"
 #include "token_service.hpp"
 #include "uuid.hpp"
@@ -76,12 +77,20 @@ class ManagedIdentityCredential::Impl {
   explicit Impl(ManagedIdentityCredentialOptions options);
 
   AccessToken GetToken(TokenRequest const& request, Context const& context);
+  std::optional<AccessToken> TryGetToken(TokenRequest const& request);
+  void GetTokenAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done);
   void ReportRefusal(AccessToken const& refused, RefusalReason reason) noexcept { life_.Hear(refused, reason); }
 
  private:
   void Check(TokenRequest const& request) const;
   void RotateIfDue();
+  /// The one road, unless binding is merely preferred.
+  TokenRoute RouteFor(TokenBinding binding) const noexcept;
   AccessToken GetPreferred(TokenRequest const& request, Context const& context);
+  void GetPreferredAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done);
+  bool TryGetFallback(TokenRequest const& request, AccessToken& token);
+  /// Within a handler: a bearer token is taken instead, or the failure stands.
+  void FallBackOrRethrow(Error const& error, TokenRequest const& request, Context const& context);
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
   AccessToken FetchOverMtls(TokenRequest const& request, TokenRoute route, Context const& context);
   AccessToken FetchFallback(TokenRequest const& request, bool isRefresh, Context const& context);
@@ -172,36 +181,95 @@ AccessToken ManagedIdentityCredential::Impl::GetToken(TokenRequest const& reques
   Check(request);
   auto const binding = EffectiveBinding(options_.Binding, request.Binding);
   RotateIfDue();
-  if (binding == TokenBinding::Required) return tokens_.Get(request, TokenRoute::Bound, context);
   if (binding == TokenBinding::Preferred) return GetPreferred(request, context);
-  return tokens_.Get(request, options_.BearerOverMtls ? TokenRoute::MtlsBearer : TokenRoute::ImdsBearer, context);
+  return tokens_.Get(request, RouteFor(binding), context);
+}
+
+std::optional<AccessToken> ManagedIdentityCredential::Impl::TryGetToken(TokenRequest const& request) {
+  Check(request);
+  auto const binding = EffectiveBinding(options_.Binding, request.Binding);
+  RotateIfDue();
+  AccessToken token;
+  if (binding == TokenBinding::Preferred) {
+    if (TryGetFallback(request, token)) return token;
+    if (ineligible_.Contain(TenantOf(request), clock_->SteadyNow())) return std::nullopt;
+  }
+  if (tokens_.IsAtHand(request, RouteFor(binding), token)) return token;
+  return std::nullopt;
+}
+
+void ManagedIdentityCredential::Impl::GetTokenAsync(
+    TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
+  Check(request);
+  auto const binding = EffectiveBinding(options_.Binding, request.Binding);
+  RotateIfDue();
+  if (binding == TokenBinding::Preferred) return GetPreferredAsync(request, context, std::move(done));
+  tokens_.GetAsync(request, RouteFor(binding), context, std::move(done));
+}
+
+TokenRoute ManagedIdentityCredential::Impl::RouteFor(TokenBinding binding) const noexcept {
+  if (binding != TokenBinding::None) return TokenRoute::Bound;
+  return options_.BearerOverMtls ? TokenRoute::MtlsBearer : TokenRoute::ImdsBearer;
+}
+
+bool ManagedIdentityCredential::Impl::TryGetFallback(TokenRequest const& request, AccessToken& token) {
+  if (!tokens_.TryGet(request, TokenRoute::Fallback, token)) return false;
+  if (token.Type == TokenType::Bearer) return true;
+  // A refresh of the fallback met a service that binds again.
+  tokens_.Remove(request, TokenRoute::Fallback);
+  return false;
 }
 
 AccessToken ManagedIdentityCredential::Impl::GetPreferred(TokenRequest const& request, Context const& context) {
   AccessToken token;
-  if (tokens_.TryGet(request, TokenRoute::Fallback, token)) {
-    if (token.Type == TokenType::Bearer) return token;
-    // A refresh of the fallback met a service that binds again.
-    tokens_.Remove(request, TokenRoute::Fallback);
-  }
+  if (TryGetFallback(request, token)) return token;
   if (ineligible_.Contain(TenantOf(request), clock_->SteadyNow())) {
     return tokens_.Get(request, TokenRoute::Fallback, context);
   }
   try {
     return tokens_.Get(request, TokenRoute::Bound, context);
   } catch (Error const& error) {
-    if (!MayFallBack(error, context)) throw;
-    if (error.Code() == errors::TenantNotEligibleForBoundTokens) {
-      ineligible_.Add(TenantOf(request), clock_->SteadyNow());
-    }
-    options_.Log.Write(
-        LogLevel::Warning, "fallback_to_bearer",
-        {{"reason", error.Code().Name()},
-         {"what", error.Details().What},
-         {"correlation_id", error.Details().CorrelationId}});
-    fallbackIsPassing_ = IsPassing(error.Code());
+    FallBackOrRethrow(error, request, context);
   }
   return tokens_.Get(request, TokenRoute::Fallback, context);
+}
+
+void ManagedIdentityCredential::Impl::GetPreferredAsync(
+    TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
+  AccessToken token;
+  if (TryGetFallback(request, token)) {
+    return DefaultExecutor()([token = std::move(token), done = std::move(done)] { done(token); });
+  }
+  if (ineligible_.Contain(TenantOf(request), clock_->SteadyNow())) {
+    return tokens_.GetAsync(request, TokenRoute::Fallback, context, std::move(done));
+  }
+  tokens_.GetAsync(
+      request, TokenRoute::Bound, context,
+      [this, request, context, done = std::move(done)](Outcome<AccessToken> outcome) {
+        if (outcome.HasValue()) return done(std::move(outcome));
+        ContinueOrTell(done, [&] {
+          try {
+            std::move(outcome).Take();
+          } catch (Error const& error) {
+            FallBackOrRethrow(error, request, context);
+          }
+          tokens_.GetAsync(request, TokenRoute::Fallback, context, done);
+        });
+      });
+}
+
+void ManagedIdentityCredential::Impl::FallBackOrRethrow(
+    Error const& error, TokenRequest const& request, Context const& context) {
+  if (!MayFallBack(error, context)) throw;
+  if (error.Code() == errors::TenantNotEligibleForBoundTokens) {
+    ineligible_.Add(TenantOf(request), clock_->SteadyNow());
+  }
+  options_.Log.Write(
+      LogLevel::Warning, "fallback_to_bearer",
+      {{"reason", error.Code().Name()},
+       {"what", error.Details().What},
+       {"correlation_id", error.Details().CorrelationId}});
+  fallbackIsPassing_ = IsPassing(error.Code());
 }
 
 void ManagedIdentityCredential::Impl::RotateIfDue() {
@@ -332,6 +400,15 @@ ManagedIdentityCredential::ManagedIdentityCredential(ManagedIdentityCredentialOp
     : impl_(std::make_unique<Impl>(std::move(options))) {}
 
 ManagedIdentityCredential::~ManagedIdentityCredential() = default;
+
+std::optional<AccessToken> ManagedIdentityCredential::TryGetToken(TokenRequest const& request) {
+  return impl_->TryGetToken(request);
+}
+
+void ManagedIdentityCredential::GetTokenAsync(
+    TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
+  StartOrTell(std::move(done), [&](auto const& told) { impl_->GetTokenAsync(request, context, told); });
+}
 
 AccessToken ManagedIdentityCredential::GetToken(TokenRequest const& request, Context const& context) {
   return impl_->GetToken(request, context);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/executor.hpp"
 
 namespace mtlspop {
 
@@ -16,6 +17,16 @@ StaticCredential::StaticCredential(AccessToken token) : token_(std::move(token))
 
 AccessToken StaticCredential::GetToken(TokenRequest const& request, Context const& context) {
   context.ThrowIfEnded("Getting a token");
+  return *TryGetToken(request);
+}
+
+void StaticCredential::GetTokenAsync(
+    TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
+  DefaultExecutor()(
+      [done = std::move(done), outcome = OutcomeOf([&] { return GetToken(request, context); })] { done(outcome); });
+}
+
+std::optional<AccessToken> StaticCredential::TryGetToken(TokenRequest const& request) {
   if (request.Binding == TokenBinding::Required && token_.Type != TokenType::MtlsPop) {
     throw Error{
         {errors::TokenTypeMismatch, "A bound token is required, and this credential holds a bearer token",

@@ -11,6 +11,7 @@
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "support/either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 #include "token_cache.hpp"
@@ -319,7 +320,7 @@ TEST(Rotation, DuringWhichTheBindingIsRefusedEndsWithANewKey) {
   // So that the refusal has been heard before the rotation ends: the caller leaves, and what was refused stays refused.
   world.Credential().ReportRefusal(world.Request(), first, RefusalReason::BindingNoLongerGood);
   EXPECT_EQ(
-      ErrorCodeOf([&] { world.Credential().GetToken(world.Request(), Context{}.WithTimeout(50ms)); }),
+      ErrorCodeOf([&] { GetEitherWay(world.Credential(), world.Request(), Context{}.WithTimeout(50ms)); }),
       "deadline_exceeded");
   mayAnswer.Set();
   EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
@@ -386,12 +387,13 @@ TEST(SingleFlight, CallersWhoLeaveDisturbNobody) {
   };
   world.Credential();
   auto const leaves = Context{}.WithCancellation();
-  auto leader = std::async(
-      std::launch::async, [&] { return ErrorCodeOf([&] { world.Credential().GetToken(world.Request(), leaves); }); });
+  auto leader = std::async(std::launch::async, [&] {
+    return ErrorCodeOf([&] { GetEitherWay(world.Credential(), world.Request(), leaves); });
+  });
   ASSERT_TRUE(arrived.Wait());
   auto stays = std::async(std::launch::async, [&] { return world.Get(); });
   EXPECT_EQ(
-      ErrorCodeOf([&] { world.Credential().GetToken(world.Request(), Context{}.WithTimeout(5ms)); }),
+      ErrorCodeOf([&] { GetEitherWay(world.Credential(), world.Request(), Context{}.WithTimeout(5ms)); }),
       "deadline_exceeded");
   leaves.Cancel();
   EXPECT_EQ(leader.get(), "cancelled");
@@ -404,7 +406,7 @@ TEST(SingleFlight, CallerWhoIsCancelledAlreadySendsNothing) {
   ManagedIdentityWorld world;
   auto const cancelled = Context{}.WithCancellation();
   cancelled.Cancel();
-  EXPECT_EQ(ErrorCodeOf([&] { world.Credential().GetToken(world.Request(), cancelled); }), "cancelled");
+  EXPECT_EQ(ErrorCodeOf([&] { GetEitherWay(world.Credential(), world.Request(), cancelled); }), "cancelled");
   EXPECT_EQ(world.Cloud->Count(""), 0);
 }
 
@@ -442,7 +444,7 @@ TEST(SingleFlight, DestructionEndsWorkThatNobodyWaitsForAnyMore) {
   };
   world.Options.Time = std::shared_ptr<Clock>{std::make_shared<PatientClock>()};
   EXPECT_EQ(
-      ErrorCodeOf([&] { world.Credential().GetToken(world.Request(), Context{}.WithTimeout(50ms)); }),
+      ErrorCodeOf([&] { GetEitherWay(world.Credential(), world.Request(), Context{}.WithTimeout(50ms)); }),
       "deadline_exceeded");
   ASSERT_TRUE(arrived.Wait());
   auto const started = std::chrono::steady_clock::now();

@@ -16,6 +16,7 @@
 #include "mtlspop/credential/verify_binding.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/transport/signer.hpp"
+#include "support/either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 #include "support/software_signer.hpp"
@@ -102,7 +103,7 @@ struct AppWorld {
     return *credential_;
   }
   AccessToken Get(TokenRequest const& request = ManagedIdentityWorld::Request()) {
-    return Credential().GetToken(request, {});
+    return GetEitherWay(Credential(), request, {});
   }
 
   LogLines Lines;
@@ -490,7 +491,7 @@ struct FederatedWorld {
     return *credential_;
   }
   AccessToken Get(TokenRequest const& request = ManagedIdentityWorld::Request()) {
-    return Credential().GetToken(request, {});
+    return GetEitherWay(Credential(), request, {});
   }
   ManagedIdentityWorld Identity;
   ClientAssertionCredentialOptions Options;
@@ -619,14 +620,14 @@ TEST(ChainedCredential, StaysWithTheFirstThatWorks) {
        gsl::make_not_null(std::shared_ptr<TokenCredential>{works})}};
   auto const cancelled = Context{}.WithCancellation();
   cancelled.Cancel();
-  EXPECT_EQ(ErrorCodeOf([&] { chain.GetToken({}, cancelled); }), "cancelled");
-  chain.GetToken({}, {});
-  chain.GetToken({}, {});
+  EXPECT_EQ(ErrorCodeOf([&] { GetEitherWay(chain, {}, cancelled); }), "cancelled");
+  GetEitherWay(chain, {}, {});
+  GetEitherWay(chain, {}, {});
   EXPECT_EQ(failing->Calls, 1);
 
   ChainedCredential hopeless{{gsl::make_not_null(std::shared_ptr<TokenCredential>{failing})}};
   try {
-    hopeless.GetToken({}, {});
+    GetEitherWay(hopeless, {}, {});
     FAIL();
   } catch (Error const& error) {
     EXPECT_EQ(error.Code(), errors::NoCredentialWorked);

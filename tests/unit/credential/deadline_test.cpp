@@ -8,6 +8,7 @@
 
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "support/either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 
@@ -37,7 +38,7 @@ struct HangingWorld : ManagedIdentityWorld {
 
   std::optional<Error> FailIn(
       std::chrono::milliseconds time, std::string const& scope = "https://vault.azure.net/.default") {
-    return ErrorOf([&] { Credential().GetToken(Request(scope), Context{}.WithTimeout(time)); });
+    return ErrorOf([&] { GetEitherWay(Credential(), Request(scope), Context{}.WithTimeout(time)); });
   }
   void WaitUntilItHangs() const { EXPECT_TRUE(hangs_.Wait()); }
 

@@ -19,6 +19,7 @@
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
+#include "support/either_way.hpp"
 #include "support/manual_clock.hpp"
 
 namespace mtlspop::test {
@@ -181,7 +182,7 @@ inline AccessToken GetInsteadOf(
     TokenRequest const& request,
     RefusalReason reason = RefusalReason::BindingNoLongerGood) {
   credential.ReportRefusal(request, refused, reason);
-  return credential.GetToken(request, {});
+  return GetEitherWay(credential, request, {});
 }
 
 /// A credential with its services, its clock and its log.
@@ -200,7 +201,7 @@ struct ManagedIdentityWorld {
     if (!credential_) credential_ = std::make_unique<ManagedIdentityCredential>(Options);
     return *credential_;
   }
-  AccessToken Get(TokenRequest const& request) { return Credential().GetToken(request, {}); }
+  AccessToken Get(TokenRequest const& request) { return GetEitherWay(Credential(), request, {}); }
   AccessToken Get() { return Get(Request()); }
   AccessToken GetInsteadOf(AccessToken const& refused, RefusalReason reason = RefusalReason::BindingNoLongerGood) {
     return test::GetInsteadOf(Credential(), refused, Request(), reason);

@@ -14,6 +14,7 @@
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/client_assertion_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "support/either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 
@@ -30,7 +31,7 @@ class FirstLeg final : public TokenCredential {
   explicit FirstLeg(std::shared_ptr<TokenCredential> credential) : credential_(std::move(credential)) {}
   AccessToken GetToken(TokenRequest const& request, Context const& context) override {
     if (auto token = Intercept ? Intercept(request) : std::nullopt) return *token;
-    return credential_->GetToken(request, context);
+    return GetEitherWay(*credential_, request, context);
   }
   void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override {
     credential_->ReportRefusal(request, refused, reason);
@@ -53,7 +54,7 @@ struct AssertionWorld {
   }
   AccessToken Get(TokenRequest const& request = ManagedIdentityWorld::Request()) {
     if (!credential_) credential_ = std::make_unique<ClientAssertionCredential>(Options);
-    return credential_->GetToken(request, {});
+    return GetEitherWay(*credential_, request, {});
   }
   AccessToken GetAfterRefusalOf(AccessToken const& token) {
     Get();
@@ -107,7 +108,7 @@ TEST(RefusedAssertion, FirstLegThatFailsAfterItWasToldGivesAnotherBindingLater) 
 
 TEST(RefusedAssertion, FirstLegThatKeepsItsBindingCostsOneTokenAndNotOnePerCall) {
   AssertionWorld world;
-  auto const assertion = world.Leg1->GetToken(ManagedIdentityWorld::Request(), {});
+  auto const assertion = GetEitherWay(*world.Leg1, ManagedIdentityWorld::Request(), {});
   world.Leg1->Intercept = [&](TokenRequest const&) { return assertion; };
   auto const first = world.Get();
   auto const second = world.GetAfterRefusalOf(first);

@@ -15,6 +15,7 @@
 #include "mtlspop/credential/client_assertion_credential.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "support/either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 #include "support/temporary_directory.hpp"
@@ -233,7 +234,7 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   options.Time = std::shared_ptr<Clock>{time};
   ClientCertificateCredential credential{options};
   auto const request = ManagedIdentityWorld::Request();
-  auto const first = credential.GetToken(request, {});
+  auto const first = GetEitherWay(credential, request, {});
   auto const second = GetInsteadOf(credential, first, request);
   EXPECT_NE(second.Token, first.Token);
   // A request that was under way takes what there is.
@@ -242,7 +243,7 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(GetInsteadOf(credential, second, request).Token, second.Token);
   }
-  EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Token, second.Token);
+  EXPECT_EQ(GetEitherWay(credential, ManagedIdentityWorld::Request(), {}).Token, second.Token);
   EXPECT_EQ(cloud->Count(TokenPath), 2);
 
   // A renewed certificate is looked for at once, and is another binding.
@@ -262,13 +263,13 @@ TEST(RefusedBinding, OfAFederatedIdentityCostsOneCertificateInAWhile) {
   options.Time = std::shared_ptr<Clock>{identity.Time};
   options.Assertion = std::make_shared<ManagedIdentityCredential>(identity.Options);
   ClientAssertionCredential credential{options};
-  auto token = credential.GetToken(ManagedIdentityWorld::Request(), {});
+  auto token = GetEitherWay(credential, ManagedIdentityWorld::Request(), {});
   token = GetInsteadOf(credential, token, ManagedIdentityWorld::Request());
   EXPECT_EQ(identity.Cloud->Count("/issuecredential"), 2);
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(GetInsteadOf(credential, token, ManagedIdentityWorld::Request()).Token, token.Token);
   }
-  EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Token, token.Token);
+  EXPECT_EQ(GetEitherWay(credential, ManagedIdentityWorld::Request(), {}).Token, token.Token);
   EXPECT_EQ(identity.Cloud->Count("/issuecredential"), 2);
   EXPECT_EQ(identity.Cloud->Count(TokenPath), 4);
 }

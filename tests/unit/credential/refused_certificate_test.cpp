@@ -27,14 +27,14 @@ TEST(RefusedCertificate, IsReadAgainByWhoAsksNextAndNotByWhoTells) {
   options.Time = std::shared_ptr<Clock>{time};
   ClientCertificateCredential credential{options};
   auto const request = ManagedIdentityWorld::Request();
-  auto const first = credential.GetToken(request, {});
+  auto const first = GetEitherWay(credential, request, {});
   ASSERT_EQ(std::remove(options.CertificatePath.c_str()), 0);
   ASSERT_EQ(::mkfifo(options.CertificatePath.c_str(), 0600), 0);
 
   credential.ReportRefusal(request, first, RefusalReason::BindingNoLongerGood);
 
   ASSERT_EQ(std::remove(options.CertificatePath.c_str()), 0);
-  auto const second = credential.GetToken(request, {});
+  auto const second = GetEitherWay(credential, request, {});
   EXPECT_NE(second.Token, first.Token);
   EXPECT_EQ(second.Binding->X5tS256(), first.Binding->X5tS256());
 }

@@ -7,6 +7,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/version.hpp"
+#include "support/either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/test_certificate_authority.hpp"
 
@@ -95,8 +96,9 @@ TEST(TenantNotEligible, PreferredFallsBackWithACertificateOfOnesOwn) {
   options.Time = std::shared_ptr<Clock>{time};
   AnswerBound(*cloud, ErrorWithCodes({3921996}));
   ClientCertificateCredential credential{options};
-  EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request(), {}).Source, TokenSource::Fallback);
-  EXPECT_EQ(credential.GetToken(ManagedIdentityWorld::Request("https://b/.default"), {}).Source, TokenSource::Fallback);
+  EXPECT_EQ(GetEitherWay(credential, ManagedIdentityWorld::Request(), {}).Source, TokenSource::Fallback);
+  EXPECT_EQ(
+      GetEitherWay(credential, ManagedIdentityWorld::Request("https://b/.default"), {}).Source, TokenSource::Fallback);
   EXPECT_EQ(cloud->Count(TokenPath), 3);
 }
 

@@ -12,6 +12,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/log.hpp"
 
 namespace mtlspop {
@@ -29,12 +30,19 @@ class ChainedCredential final : public TokenCredential {
 
   /// @throw Error `no_credential_worked` with the last failure nested; `cancelled` and `deadline_exceeded` at once
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::optional<AccessToken> TryGetToken(TokenRequest const& request) override;
+  void GetTokenAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done) override;
   /// Tells the one that gave it.
   void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override;
   std::string_view Name() const noexcept override { return "ChainedCredential"; }
 
  private:
+  struct Attempt;
   AccessToken TryAll(TokenRequest const& request, Context const& context);
+  void TryNext(std::shared_ptr<Attempt> const& attempt);
+  void Choose(std::size_t index);
+  /// Within a handler: the next one is asked, or the failure stands.
+  void PassOverOrThrow(Error const& error, Attempt& attempt);
 
   /// Never null.
   std::vector<std::shared_ptr<TokenCredential>> sources_;

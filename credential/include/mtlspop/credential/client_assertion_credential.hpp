@@ -54,6 +54,8 @@ class ClientAssertionCredential final : public TokenCredential {
 
   /// @throw Error what leg 1 throws, and the codes of errors.hpp
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::optional<AccessToken> TryGetToken(TokenRequest const& request) override;
+  void GetTokenAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done) override;
   void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override;
   std::string_view Name() const noexcept override { return "ClientAssertionCredential"; }
 

@@ -111,6 +111,8 @@ class ClientCertificateCredential final : public TokenCredential {
   /// @throw Error with the codes of errors.hpp, first of all `mtls_not_enabled_for_app`,
   /// `resource_does_not_support_bound_tokens`, `binding_rejected`, `token_request_refused`
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::optional<AccessToken> TryGetToken(TokenRequest const& request) override;
+  void GetTokenAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done) override;
   void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override;
   std::string_view Name() const noexcept override { return "ClientCertificateCredential"; }
 

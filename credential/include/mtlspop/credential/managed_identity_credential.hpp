@@ -112,6 +112,8 @@ class ManagedIdentityCredential final : public TokenCredential {
   /// `mtls_pop_requires_keyguard`, `minimum_strength_not_available`, `attestation_failed`, `imds_not_reachable`;
   /// `invalid_argument` for other than one scope
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::optional<AccessToken> TryGetToken(TokenRequest const& request) override;
+  void GetTokenAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done) override;
   void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept override;
   std::string_view Name() const noexcept override { return "ManagedIdentityCredential"; }
 

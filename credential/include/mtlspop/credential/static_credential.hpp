@@ -19,6 +19,8 @@ class StaticCredential final : public TokenCredential {
 
   /// @throw Error `token_type_mismatch` where a bound token is required and this one is a bearer token
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
+  std::optional<AccessToken> TryGetToken(TokenRequest const& request) override;
+  void GetTokenAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done) override;
   std::string_view Name() const noexcept override { return "StaticCredential"; }
 
  private:

@@ -67,6 +67,16 @@ class TokenCredential {
   /// at once and does not disturb others that wait for the same token.
   virtual AccessToken GetToken(TokenRequest const& request, Context const& context) = 0;
 
+  /// A token from memory, where `GetToken` would return one at once; nothing where it would have to wait. Never waits. For
+  /// whoever may not wait, and asks with `GetTokenAsync` then.
+  ///
+  /// By default always nothing.
+  /// @throw Error what `GetToken` throws before it asks anybody
+  virtual std::optional<AccessToken> TryGetToken(TokenRequest const& request) {
+    static_cast<void>(request);
+    return std::nullopt;
+  }
+
   /// As `GetToken`, without waiting for it: `done` gets what `GetToken` returns or throws. The credential must live until
   /// then. What is promised to `done` and asked of it is said in outcome.hpp.
   ///
