@@ -1,0 +1,73 @@
+#include "gateway/answer_head.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <boost/beast/http/status.hpp>
+
+namespace mtlspop::gateway {
+namespace {
+
+bool HasNoBody(int status, std::string_view method) noexcept {
+  return method == "HEAD" || status == 204 || status == 304 || status < 200;
+}
+
+bool IsPlainText(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char letter) {
+    return letter == '\t' || (static_cast<unsigned char>(letter) >= 0x20 && letter != '\x7f');
+  });
+}
+
+std::string ReasonOf(Response const& answer) {
+  if (!answer.ReasonPhrase.empty() && IsPlainText(answer.ReasonPhrase)) return answer.ReasonPhrase;
+  auto const reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(answer.StatusCode));
+  return std::string{reason.data(), reason.size()};
+}
+
+void AddField(std::string& text, std::string_view name, std::string_view value) {
+  text.append(name).append(": ").append(value).append("\r\n");
+}
+
+BodyEnd EndOf(Response const& answer, RequestHead const& request) {
+  if (HasNoBody(answer.StatusCode, request.Method)) return BodyEnd::NoBody;
+  if (answer.Body->Length()) return BodyEnd::Length;
+  return request.Version == 11 ? BodyEnd::Chunks : BodyEnd::Close;
+}
+
+}  // namespace
+
+AnswerHead HeadOf(Response const& answer, RequestHead const& request, bool& keepsAlive) {
+  AnswerHead head;
+  head.End = EndOf(answer, request);
+  if (head.End == BodyEnd::Close) keepsAlive = false;
+
+  auto& text = head.Text;
+  text = "HTTP/1.1 " + std::to_string(answer.StatusCode) + ' ' + ReasonOf(answer) + "\r\n";
+  for (auto const& [name, value] : FieldsOfAnswer(answer.Fields)) {
+    if (IsPlainText(name) && IsPlainText(value)) AddField(text, name, value);
+  }
+  if (head.End == BodyEnd::Length) AddField(text, "Content-Length", std::to_string(*answer.Body->Length()));
+  if (head.End == BodyEnd::Chunks) AddField(text, "Transfer-Encoding", "chunked");
+  if (head.End == BodyEnd::NoBody && request.Method == "HEAD" && answer.Fields.Contains("Content-Length")) {
+    AddField(text, "Content-Length", answer.Fields.Get("Content-Length"));
+  }
+  if (!keepsAlive) AddField(text, "Connection", "close");
+  if (keepsAlive && request.Version == 10) AddField(text, "Connection", "keep-alive");
+  text += "\r\n";
+  return head;
+}
+
+std::unique_ptr<Response> AnswerFor(Failure const& failure) {
+  return TextAnswer(failure.Status, FieldsOf(failure), BodyOf(failure));
+}
+
+std::unique_ptr<Response> TextAnswer(int status, Headers fields, std::string body) {
+  auto answer = std::make_unique<Response>();
+  answer->StatusCode = status;
+  answer->Fields = std::move(fields);
+  answer->Body = std::make_unique<MemoryBody>(std::move(body));
+  return answer;
+}
+
+}  // namespace mtlspop::gateway

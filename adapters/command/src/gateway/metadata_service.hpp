@@ -1,0 +1,35 @@
+#pragma once
+
+/// @file
+/// The stand-in of the instance metadata service: handles in place of tokens.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "gateway/exchange.hpp"
+#include "gateway/terminated_host.hpp"
+
+namespace mtlspop::gateway {
+
+/// Answers `GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=...` as the machine's own service does, with a
+/// handle for a resource whose hosts are on the list; for another resource it says no. A handle is given only where a bound
+/// token is to be had, so that a program is told of a failure where it expects one.
+///
+/// Wants `Metadata: true`, which no browser sends by itself, and its own address as `Host`, so that no name that somebody
+/// points at this machine leads here.
+class MetadataService final : public Site {
+ public:
+  /// @param port where it listens
+  MetadataService(std::shared_ptr<Termination const> shared, std::uint16_t port);
+
+  void Handle(std::shared_ptr<Exchange> exchange) override;
+
+ private:
+  void GiveHandle(std::shared_ptr<Exchange> exchange, HandleGrant grant);
+
+  std::shared_ptr<Termination const> const shared_;
+  std::string const port_;
+};
+
+}  // namespace mtlspop::gateway

@@ -1,0 +1,56 @@
+#include "gateway/passing_on.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace mtlspop::gateway {
+namespace {
+
+constexpr std::array<std::string_view, 7> Methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "MERGE"};
+
+}  // namespace
+
+std::shared_ptr<Request> RequestFor(Exchange const& exchange, std::string const& url) {
+  auto const& head = exchange.Head();
+  auto request = std::make_shared<Request>(head.Method, Url::Parse(url));
+  request->Fields = FieldsToPassOn(head);
+  request->Fields.Remove("Authorization");
+  request->Body = exchange.Body();
+  // A length of zero is said by a body of that length.
+  if (!request->Body && head.ContentLength) request->SetBody({});
+  request->ExpectContinue = head.ExpectsContinue;
+  return request;
+}
+
+std::optional<Failure> RefusalToPassOn(RequestHead const& head) {
+  if (std::find(Methods.begin(), Methods.end(), head.Method) == Methods.end()) {
+    return Failure{
+        405, "method_not_allowed",
+        "The gateway does not send on requests with the method " + Redact(head.Method.substr(0, 32)),
+        "Use GET, HEAD, POST, PUT, PATCH, DELETE or MERGE"};
+  }
+  bool isMisplaced = Handles::IsPartOf(head.Target);
+  for (auto const& [name, value] : head.Fields) {
+    isMisplaced = isMisplaced || Handles::IsPartOf(name) ||
+                  (Handles::IsPartOf(value) && !EqualsIgnoreCase(name, "Authorization"));
+  }
+  if (head.Fields.GetAll("Authorization").size() > 1) isMisplaced = true;
+  if (!isMisplaced && !head.Fields.Contains("x-ms-authorization-auxiliary")) return std::nullopt;
+  return Failure{
+      403, "handle_misplaced",
+      "The request has a handle of the gateway, or authorization, elsewhere than in its one Authorization field",
+      "Send the handle as \"Authorization: Bearer ...\" and nowhere else: only there it is exchanged for a token"};
+}
+
+Completion<std::unique_ptr<Response>> PassBackTo(std::shared_ptr<Exchange> exchange) {
+  return [exchange = std::move(exchange)](Outcome<std::unique_ptr<Response>> outcome) {
+    if (outcome.HasValue()) {
+      exchange->PassBack(std::move(outcome).Take());
+    } else {
+      exchange->Fail(outcome.Failure());
+    }
+  };
+}
+
+}  // namespace mtlspop::gateway

@@ -1,0 +1,29 @@
+#pragma once
+
+/// @file
+/// What both ways through the gateway have in common: a request as it goes on to its server.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "gateway/exchange.hpp"
+#include "gateway/handles.hpp"
+#include "gateway/upstream.hpp"
+
+namespace mtlspop::gateway {
+
+/// The request of `exchange` for another URL, without its authorization and its connection's fields.
+/// @throw Error `invalid_argument`
+std::shared_ptr<Request> RequestFor(Exchange const& exchange, std::string const& url);
+
+/// Why a request is not sent on where anything in it but its authorization holds a handle, or it asks for something that no
+/// client of a service does: CONNECT, TRACE, OPTIONS, an upgrade. None where it is.
+std::optional<Failure> RefusalToPassOn(RequestHead const& head);
+
+/// Passes the answer of a server back, or the failure to get one.
+Completion<std::unique_ptr<Response>> PassBackTo(std::shared_ptr<Exchange> exchange);
+
+}  // namespace mtlspop::gateway

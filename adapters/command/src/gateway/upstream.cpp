@@ -1,0 +1,58 @@
+#include "gateway/upstream.hpp"
+
+#include <utility>
+
+#include "mtlspop/policies/bound_pipeline.hpp"
+#include "mtlspop/transport/blocking_call.hpp"
+
+namespace mtlspop::gateway {
+
+Upstream::Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, Logger log)
+    : transport_(std::move(transport)), choice_(std::move(choice)), log_(std::move(log)) {}
+
+void Upstream::SendBound(
+    HandleGrant const& grant,
+    std::shared_ptr<Request> request,
+    Context const& context,
+    Completion<std::unique_ptr<Response>> done) {
+  auto const pipeline = RoadFor(grant).Pipeline;
+  auto message = std::make_shared<PipelineRequest>(PipelineRequest{std::move(*request), nullptr});
+  CallBlocking(
+      BlockingWork::Sending, context,
+      [pipeline, message](Context const& limited) { return pipeline->Send(*message, limited); }, std::move(done));
+}
+
+void Upstream::SendPlain(
+    std::shared_ptr<Request> request, Context const& context, Completion<std::unique_ptr<Response>> done) {
+  transport_->SendAsync(std::move(request), nullptr, context, std::move(done));
+}
+
+void Upstream::GetToken(HandleGrant const& grant, Context const& context, Completion<AccessToken> done) {
+  auto const credential = RoadFor(grant).Credential;
+  TokenRequest wanted;
+  wanted.Scopes = {grant.Resource + "/.default"};
+  credential->GetTokenAsync(
+      wanted, context, [credential, done = std::move(done)](auto outcome) { done(std::move(outcome)); });
+}
+
+Upstream::Road Upstream::RoadFor(HandleGrant const& grant) {
+  auto const name = grant.Identity.ToString() + "\n" + grant.Resource;
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto const found = roads_.find(name);
+  if (found != roads_.end()) return found->second;
+
+  Road road;
+  road.Credential = choice_(grant.Identity);
+  BoundPipelineOptions options;
+  options.Scopes = {grant.Resource + "/.default"};
+  options.RetriesFailures = false;
+  options.Log = log_;
+  road.Pipeline =
+      std::make_shared<HttpPipeline const>(MakeBoundPipeline(road.Credential, transport_, std::move(options)));
+  // Handles bound the number of grants; whoever asks for tokens of many resources in turn costs no more than that.
+  if (roads_.size() >= Handles::MaximumGrants) roads_.clear();
+  roads_[name] = road;
+  return road;
+}
+
+}  // namespace mtlspop::gateway

@@ -1,0 +1,62 @@
+#pragma once
+
+/// @file
+/// The way to the servers: each request with the bound token of what its handle stands for.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "gateway/handles.hpp"
+#include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/policies/http_pipeline.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/outcome.hpp"
+
+namespace mtlspop::gateway {
+
+/// Who the gateway is for a program that asks for this identity.
+/// @throw Error for one that it may not be
+using CredentialChoice = std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)>;
+
+/// Sends requests. What follows from each answer is decided by the library's pipeline; failures are not retried here, since
+/// the program's own library does that.
+///
+/// Thread safety: all members may be called from any thread.
+class Upstream final : public std::enable_shared_from_this<Upstream> {
+ public:
+  Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, Logger log);
+
+  /// With the bound token of `grant` and over a connection with its certificate; `done` as the pipeline's `SendAsync`.
+  void SendBound(
+      HandleGrant const& grant,
+      std::shared_ptr<Request> request,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done);
+
+  /// Without a token and without a certificate.
+  void SendPlain(std::shared_ptr<Request> request, Context const& context, Completion<std::unique_ptr<Response>> done);
+
+  /// A token of `grant`, so that whoever asks for a handle is told now where there can be none.
+  void GetToken(HandleGrant const& grant, Context const& context, Completion<AccessToken> done);
+
+ private:
+  struct Road {
+    std::shared_ptr<TokenCredential> Credential;
+    std::shared_ptr<HttpPipeline const> Pipeline;
+  };
+
+  Road RoadFor(HandleGrant const& grant);
+
+  std::shared_ptr<HttpTransport> const transport_;
+  CredentialChoice const choice_;
+  Logger const log_;
+  std::mutex mutex_;
+  std::map<std::string, Road> roads_;
+};
+
+}  // namespace mtlspop::gateway

@@ -1,0 +1,96 @@
+#include "gateway/host_rules.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mtlspop/transport/error.hpp"
+
+namespace mtlspop::gateway {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsNull;
+using testing::NotNull;
+
+HostRules Azure() { return HostRules{AzureHostRules()}; }
+
+TEST(GatewayHostRules, KnowTheServicesOfAzuresClouds) {
+  auto const rules = Azure();
+  for (auto const* const host :
+       {"contoso.vault.azure.net", "contoso.managedhsm.azure.net", "contoso.blob.core.windows.net",
+        "contoso.vault.azure.cn", "contoso.dfs.core.usgovcloudapi.net", "management.azure.com"}) {
+    EXPECT_THAT(rules.Find(host, 443), NotNull()) << host;
+  }
+}
+
+TEST(AttackGatewayHostRules, AnswerForNothingThatOnlyLooksLikeOne) {
+  auto const rules = Azure();
+  for (auto const* const host :
+       {"vault.azure.net", "evilvault.azure.net", "contoso.vault.azure.net.evil.example",
+        "management.azure.com.evil.example", "x.management.azure.com", "evil.example", ""}) {
+    EXPECT_THAT(rules.Find(host, 443), IsNull()) << host;
+  }
+  EXPECT_THAT(rules.Find("contoso.vault.azure.net", 8443), IsNull());
+}
+
+TEST(GatewayHostRules, TakeTokensOfTheirResourceAlone) {
+  auto const rules = Azure();
+  auto const* const vault = rules.Find("a.vault.azure.net", 443);
+  ASSERT_THAT(vault, NotNull());
+  EXPECT_TRUE(rules.Takes(*vault, "a.vault.azure.net", "https://vault.azure.net"));
+  EXPECT_FALSE(rules.Takes(*vault, "a.vault.azure.net", "https://storage.azure.com"));
+  auto const* const blob = rules.Find("a.blob.core.windows.net", 443);
+  ASSERT_THAT(blob, NotNull());
+  EXPECT_TRUE(rules.Takes(*blob, "a.blob.core.windows.net", "https://a.blob.core.windows.net"));
+  EXPECT_FALSE(rules.Takes(*blob, "a.blob.core.windows.net", "https://b.blob.core.windows.net"));
+  auto const* const management = rules.Find("management.azure.com", 443);
+  ASSERT_THAT(management, NotNull());
+  EXPECT_TRUE(rules.Takes(*management, "management.azure.com", "https://management.core.windows.net"));
+}
+
+TEST(AttackGatewayHostRules, GiveNoHandleForAResourceThatOnlyEndsLikeAHost) {
+  auto const rules = Azure();
+  EXPECT_TRUE(rules.HasResource("https://a.blob.core.windows.net"));
+  EXPECT_FALSE(rules.HasResource("https://evil.example/a.blob.core.windows.net"));
+  EXPECT_FALSE(rules.HasResource("https://evil.example"));
+  EXPECT_FALSE(rules.HasResource("https://database.windows.net"));
+}
+
+TEST(GatewayHostRules, ReadNames) {
+  auto const one = HostRule::Parse("MyHost.Example.:8443=https://Resource.example/");
+  EXPECT_EQ(one.Pattern, "myhost.example");
+  EXPECT_EQ(one.Port, 8443);
+  EXPECT_THAT(one.Resources, ElementsAre("https://resource.example"));
+  EXPECT_THAT(HostRule::Parse("a.example").Resources, ElementsAre("https://a.example"));
+  EXPECT_EQ(HostRule::Parse(".a.example=https://r.example").Pattern, "*.a.example");
+}
+
+TEST(AttackGatewayHostRules, RefuseAddressesAndWholeDomains) {
+  for (auto const* const text :
+       {"127.0.0.1", "[::1]", "0x7f000001", "*", "*.com=https://r.example", "*.a.example", "", "a..b", "-a.example",
+        "a.example:0", "a.example:99999", "a.example=", "a b.example", "a.example=https://r.example/?q"}) {
+    EXPECT_THROW(HostRule::Parse(text), Error) << text;
+  }
+}
+
+TEST(GatewayHostRules, KnowAnAuthorityInEachSpelling) {
+  EXPECT_TRUE(IsAuthority("A.Example", "a.example", 443));
+  EXPECT_TRUE(IsAuthority("a.example:443", "a.example", 443));
+  EXPECT_TRUE(IsAuthority("a.example.", "a.example", 443));
+  EXPECT_TRUE(IsAuthority("a.example:8443", "a.example", 8443));
+  EXPECT_FALSE(IsAuthority("a.example", "a.example", 8443));
+  EXPECT_FALSE(IsAuthority("a.example:80", "a.example", 443));
+  EXPECT_FALSE(IsAuthority("b.example", "a.example", 443));
+  EXPECT_FALSE(IsAuthority("", "a.example", 443));
+}
+
+TEST(GatewayHostRules, SayWhatAnAuthorityHasToBePermitted) {
+  HostRules const rules{
+      {HostRule::Parse("*.a.example=https://a.example"), HostRule::Parse("b.example"),
+       HostRule::Parse("b.example:8443")}};
+  EXPECT_THAT(rules.PermittedNames(), ElementsAre("a.example", "b.example"));
+}
+
+}  // namespace
+}  // namespace mtlspop::gateway
