@@ -47,6 +47,7 @@ class CommandLine final {
     app_.allow_config_extras(CLI::config_extras_mode::error);
     AddIdentityOptions(app_, shared_.Identity);
     AddConnectionOptions(app_, shared_.Connection);
+    Add(AddDoctorCommand(app_));
     Add(AddGetCommand(app_));
     Add(AddTokenCommand(app_));
   }

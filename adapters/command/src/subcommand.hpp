@@ -36,6 +36,7 @@ struct Subcommand {
 };
 
 /// Each adds itself to the command line.
+Subcommand AddDoctorCommand(CLI::App& root);
 Subcommand AddGetCommand(CLI::App& root);
 Subcommand AddTokenCommand(CLI::App& root);
 

@@ -95,7 +95,8 @@ Response ImdsService::Dispatch(Exchange& exchange) {
   auto const parameters = request.QueryParameters();
   std::string const versionName = v2 ? "cred-api-version" : "api-version";
   bool const compute = request.Path == ComputePath;
-  if (OnlyValueOf(parameters, versionName) != (v2 ? "2.0" : compute ? "2021-02-01" : "2018-02-01")) {
+  auto const version = OnlyValueOf(parameters, versionName);
+  if (compute ? version != "2021-02-01" && version != "2021-12-13" : version != (v2 ? "2.0" : "2018-02-01")) {
     return BadRequest(versionName + " is missing or not supported");
   }
   std::string_view const method = request.Path == IssueCredentialPath ? "POST" : "GET";
@@ -103,7 +104,11 @@ Response ImdsService::Dispatch(Exchange& exchange) {
     return ImdsError(405, "method_not_allowed", "The method must be " + std::string(method));
   }
   if (compute) {
-    return JsonResponse(200, {{"location", _world.Settings.Region}});
+    return JsonResponse(
+        200, {{"location", _world.Settings.Region},
+              {"vmSize", "Standard_D2s_v5"},
+              {"securityProfile",
+               {{"secureBootEnabled", "true"}, {"securityType", "TrustedLaunch"}, {"virtualTpmEnabled", "true"}}}});
   }
   auto const selected = SelectIdentity(parameters, v2 ? _world.Settings.ResourceIdName : "msi_res_id");
   if (auto const* refusal = std::get_if<Response>(&selected)) {

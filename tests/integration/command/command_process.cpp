@@ -116,6 +116,12 @@ CommandResult RunningCommand::Wait() {
 
 CommandResult RunCommand(CommandStart start) { return RunningCommand{std::move(start)}.Wait(); }
 
+CommandTest::CommandTest(std::vector<std::string> arguments)
+    : emulator_([&] {
+        arguments.push_back("--record-secrets");
+        return std::move(arguments);
+      }()) {}
+
 std::vector<std::string> CommandTest::Environment() const {
   std::string overrides;
   for (auto const& place : emulator_.MakeTransportOptions().ConnectOverrides) {

@@ -66,6 +66,9 @@ CommandResult RunCommand(CommandStart start);
 /// With an emulator that remembers every secret.
 class CommandTest : public testing::Test {
  protected:
+  /// @param arguments of the emulator, in addition to those that it needs
+  explicit CommandTest(std::vector<std::string> arguments = {});
+
   /// What leads to the emulator.
   std::vector<std::string> Environment() const;
   CommandResult Run(std::vector<std::string> arguments, std::string input = {}) const;
@@ -74,7 +77,7 @@ class CommandTest : public testing::Test {
   /// The kinds of secrets that a text holds a piece of.
   std::set<std::string> SecretsIn(std::string const& text) const;
 
-  Emulator emulator_{{"--record-secrets"}};
+  Emulator emulator_;
 };
 
 }  // namespace mtlspop::test

@@ -61,6 +61,20 @@ TEST(TrustTest, TheSystemDoesNotVouchForAPrivateAuthority) {
   EXPECT_EQ(server.CodeFor(options), Rejected);
 }
 
+TEST(TrustTest, ARefusalSaysWhoIssuedTheCertificate) {
+  ScriptedServer server{TlsServer(), Serve("never said")};
+  TestCertificateAuthority const other{"somebody else"};
+  auto options = TrustingOptions();
+  options.Tls.Trust.CaFile = other.CertificatePath();
+  options.Tls.Trust.CaPem.clear();
+  try {
+    Fetch(MakeTransport(options), Get(server.Url()));
+    FAIL();
+  } catch (Error const& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("issued by CN=mtlspop test CA, was refused"));
+  }
+}
+
 TEST(TrustTest, TheSystemsStoreIsUsedByDefault) {
   // OpenSSL's own way to say where the system's store is.
   ScopedEnvironment const environment{{{"SSL_CERT_FILE", Authority().CertificatePath()}}};

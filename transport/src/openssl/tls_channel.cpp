@@ -262,6 +262,12 @@ void TlsChannel::OnHandshake(SSL const* ssl, int where, int /*result*/) {
   }
 }
 
+void TlsChannel::NoteRefusedServer(X509_STORE_CTX* verification) noexcept {
+  auto const* const ssl =
+      static_cast<SSL const*>(X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  if (ssl != nullptr) Of(ssl).refusedServer_ = DescribeServer(X509_STORE_CTX_get0_cert(verification));
+}
+
 void TlsChannel::Describe(ConnectionInfo& info) const noexcept {
   info.Asked = asked_;
   if (!info.Server && handshakeDone_) info.Server = DescribeServer(SSL_get0_peer_certificate(ssl_.get()));
@@ -408,7 +414,7 @@ IoStatus TlsChannel::JudgeEnd() {
                  ? below_.Failure()
                  : DescribeTlsFailure(
                        ssl_.get(), {options_.Host, context_->IsBound(), certificateRequests_ != 0,
-                                    options_.MaximumVersion == TlsVersion::Tls12});
+                                    options_.MaximumVersion == TlsVersion::Tls12, refusedServer_.get()});
   return IoStatus::Failed;
 }
 

@@ -42,6 +42,9 @@ class TlsChannel final : public Channel {
   /// Registers with a new SSL_CTX what this class wants to hear of.
   static void InstallCallbacks(SSL_CTX* context);
 
+  /// Called while a server's certificate is verified, which has failed: a message can then say whose it was.
+  static void NoteRefusedServer(X509_STORE_CTX* verification) noexcept;
+
   /// `Done` when the first handshake is complete. Its last message may still be unsent then: it goes with what is
   /// written next, or with `TryFlush`.
   IoStatus TryHandshake();
@@ -115,6 +118,7 @@ class TlsChannel final : public Channel {
   std::size_t renegotiations_ = 0;
   std::size_t bytesWithoutData_ = 0;
   ErrorDetails failure_{errors::TlsHandshakeFailed, "", ""};
+  std::shared_ptr<ServerCertificate const> refusedServer_;
   /// The session that the first message names, as long as nobody has seen that message. Only of TLS 1.3, where each is
   /// used once; the others are kept anyway.
   SslSessionPtr unseenSession_;

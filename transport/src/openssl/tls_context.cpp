@@ -29,7 +29,11 @@ constexpr std::size_t MaximumContexts = 1024;
 /// Adds to OpenSSL's own checks that a server does not show the certificate of an authority, which is there to sign
 /// others (RFC 5280 section 4.2.1.9). One that signed itself is no authority's but what its owner asks to be trusted.
 int VerifyCertificate(int good, X509_STORE_CTX* verification) {
-  if (good != 1 || X509_STORE_CTX_get_error_depth(verification) != 0) {
+  if (good != 1) {
+    TlsChannel::NoteRefusedServer(verification);
+    return good;
+  }
+  if (X509_STORE_CTX_get_error_depth(verification) != 0) {
     return good;
   }
   if (IsAuthorityOfOthers(X509_STORE_CTX_get_current_cert(verification))) {

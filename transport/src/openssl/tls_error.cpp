@@ -123,7 +123,9 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
   if (verified != X509_V_OK) {
     return {
         errors::ServerCertificateRejected,
-        "The certificate of " + host + " was refused: " + X509_verify_cert_error_string(verified),
+        "The certificate of " + host +
+            (context.RefusedServer != nullptr ? ", issued by " + Redact(context.RefusedServer->Issuer) + "," : "") +
+            " was refused: " + X509_verify_cert_error_string(verified),
         "Check the host name, the server's certificate and chain, this machine's clock, and which authorities are "
         "trusted (TransportOptions::Tls.Trust)"};
   }

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/response.hpp"
 
 namespace mtlspop::openssl {
 
@@ -20,6 +21,8 @@ struct TlsFailureContext {
   bool WasAsked;
   /// It goes no higher than TLS 1.2.
   bool IsLimitedToTls12;
+  /// The server's certificate, where it was refused; may be null.
+  ServerCertificate const* RefusedServer;
 };
 
 /// What a failed TLS operation says about itself. Empties the error queue.
