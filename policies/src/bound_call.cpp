@@ -88,6 +88,11 @@ BoundCallSettings::BoundCallSettings(BoundCallOptions options, std::shared_ptr<R
 
 void BoundCall::WaitForAnotherCall::Until(Context const& context) const { Resource->WaitForTurn(context); }
 
+void BoundCall::WaitForAnotherCall::UntilAsync(Context const& context, Completion<void> done) const {
+  Resource->WaitForTurnAsync(
+      context, [resource = Resource, done = std::move(done)](Outcome<void> outcome) { done(std::move(outcome)); });
+}
+
 void BoundCall::Fail::Throw() const {
   if (!Cause) throw What;
   try {

@@ -2,28 +2,13 @@
 
 #include <utility>
 
+#include "asynchronous_bound_call.hpp"
+#include "bound_call_authorization.hpp"
 #include "required.hpp"
 #include "response_body.hpp"
 
 namespace mtlspop {
 namespace {
-
-constexpr char const* AuthorizationField = "Authorization";
-constexpr char const* BoundField = "x-ms-tokenboundauth";
-
-// The request as it is to travel with `token`, or without any.
-void Authorize(PipelineRequest& request, std::optional<AccessToken> const& token) {
-  auto& fields = request.Message.Fields;
-  fields.Remove(AuthorizationField);
-  fields.Remove(BoundField);
-  request.Binding = nullptr;
-  if (!token) return;
-  if (token->Type == TokenType::MtlsPop) {
-    request.Binding = token->Binding;
-    fields.Set(BoundField, "true");
-  }
-  fields.Set(AuthorizationField, token->AuthorizationHeader());
-}
 
 class Driver final {
  public:
@@ -48,7 +33,7 @@ class Driver final {
     Authorize(request_, std::nullopt);
     auto step = call_.Start(Now());
     while (!std::holds_alternative<BoundCall::Deliver>(step)) {
-      Report(step);
+      Report(credential_, step);
       if (call_.NeedsRewind() && !request_.Message.Body->TryRewind()) {
         step = call_.CannotRewind();
       } else {
@@ -63,12 +48,6 @@ class Driver final {
 
   CallTime Now() const { return {time_.Now(), time_.SteadyNow()}; }
 
-  void Report(Step const& step) {
-    auto const* const ask = std::get_if<BoundCall::GetToken>(&step);
-    if (ask == nullptr || !ask->Report) return;
-    credential_.ReportRefusal(*ask->Report->Request, ask->Report->Token, ask->Report->Reason);
-  }
-
   Step Do(BoundCall::GetToken const& ask) {
     Authorize(request_, std::nullopt);
     try {
@@ -81,26 +60,14 @@ class Driver final {
   Step Do(BoundCall::Send const& send) {
     Discard();
     try {
-      response_ = send.AsQuestion ? SendQuestion(send) : SendRequest(send);
+      // Borrowed: the driver outlives no call.
+      auto const sent = Prepare({std::shared_ptr<void>{}, &request_}, send);
+      response_ = next_.Send(*sent, context_);
     } catch (Error const& error) {
       return call_.SendFailed(error, Now());
     }
     auto const body = call_.WantsBody(response_->StatusCode) ? PeekBody(*response_, context_) : std::string{};
     return call_.Answered({response_->StatusCode, response_->Fields, body, &response_->Connection}, Now());
-  }
-
-  std::unique_ptr<Response> SendRequest(BoundCall::Send const& send) {
-    Authorize(request_, send.Token);
-    request_.Attempt = send.Attempt;
-    return next_.Send(request_, context_);
-  }
-
-  std::unique_ptr<Response> SendQuestion(BoundCall::Send const& send) {
-    PipelineRequest question{Request{"GET", request_.Message.Target}, nullptr, send.Attempt};
-    question.Message.Fields = request_.Message.Fields;
-    question.Message.Fields.Remove("Content-Type");
-    Authorize(question, std::nullopt);
-    return next_.Send(question, context_);
   }
 
   Step Do(BoundCall::Wait const& wait) {
@@ -145,6 +112,14 @@ BoundCallPolicy::BoundCallPolicy(
 std::unique_ptr<Response> BoundCallPolicy::Send(
     PipelineRequest& request, NextHttpPolicy next, Context const& context) const {
   return Driver{*credential_, settings_, *time_, request, next, context}.Run();
+}
+
+void BoundCallPolicy::SendAsync(
+    std::shared_ptr<PipelineRequest> request,
+    NextHttpPolicy next,
+    Context const& context,
+    Completion<std::unique_ptr<Response>> done) const {
+  DriveBoundCall({*credential_, settings_, time_, next}, std::move(request), context, std::move(done));
 }
 
 std::unique_ptr<HttpPolicy> BoundCallPolicy::Clone() const {

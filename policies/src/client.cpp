@@ -9,9 +9,7 @@ namespace mtlspop {
 Client::Client(std::shared_ptr<TokenCredential> credential, ClientOptions options)
     : bufferedBodyBytes_(options.BufferedBodyBytes),
       pipeline_(MakeBoundPipeline(
-          std::move(credential),
-          options.Transport ? options.Transport : DefaultHttpTransport().get(),
-          options)) {}
+          std::move(credential), options.Transport ? options.Transport : DefaultHttpTransport().get(), options)) {}
 
 ClientAnswer Client::Get(std::string_view url, std::chrono::milliseconds timeout) const {
   return Send({"GET", Url::Parse(url)}, Context{}.WithTimeout(timeout));
@@ -41,6 +39,29 @@ ClientAnswer Client::SendText(
   request.SetBody(std::move(body));
   if (!contentType.empty()) request.Fields.Set("Content-Type", std::string{contentType});
   return Send(std::move(request), Context{}.WithTimeout(timeout));
+}
+
+void Client::GetAsync(std::string_view url, std::chrono::milliseconds timeout, Completion<ClientAnswer> done) const {
+  SendAsync({"GET", Url::Parse(url)}, Context{}.WithTimeout(timeout), std::move(done));
+}
+
+void Client::SendAsync(Request request, Context const& context, Completion<ClientAnswer> done) const {
+  auto message = std::make_shared<PipelineRequest>(PipelineRequest{std::move(request), nullptr});
+  pipeline_.SendAsync(
+      std::move(message), context,
+      [most = bufferedBodyBytes_, context, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
+        if (!outcome.HasValue()) return done(outcome.Failure());
+        auto const response = std::move(outcome).Take();
+        auto answer = std::make_shared<ClientAnswer>();
+        answer->Status = response->StatusCode;
+        answer->Fields = std::move(response->Fields);
+        ReadToEndAsync(std::move(response->Body), most, context, [answer, done](Outcome<std::string> text) {
+          done(OutcomeOf([&] {
+            answer->Text = std::move(text).Take();
+            return std::move(*answer);
+          }));
+        });
+      });
 }
 
 ClientAnswer Client::Send(Request request, Context const& context) const {

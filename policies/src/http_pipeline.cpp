@@ -5,6 +5,8 @@
 #include <gsl/assert>
 
 #include "mtlspop/policies/errors.hpp"
+#include "mtlspop/transport/blocking_call.hpp"
+#include "mtlspop/transport/executor.hpp"
 #include "required.hpp"
 
 namespace mtlspop {
@@ -23,6 +25,25 @@ class TransportPolicy final : public HttpPolicy {
       : transport_(Required(std::move(transport), "The pipeline has no transport")) {}
 
   std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy, Context const& context) const override {
+    Check(request);
+    return transport_->Send(request.Message, request.Binding, context);
+  }
+
+  void SendAsync(
+      std::shared_ptr<PipelineRequest> request,
+      NextHttpPolicy,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done) const override {
+    Check(*request);
+    auto binding = request->Binding;
+    auto* const message = &request->Message;
+    transport_->SendAsync({std::move(request), message}, std::move(binding), context, std::move(done));
+  }
+
+  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<TransportPolicy>(transport_); }
+
+ private:
+  static void Check(PipelineRequest const& request) {
     if (!request.Binding && CarriesBoundToken(request.Message)) {
       throw Error{
           {errors::BoundTokenWithoutBinding,
@@ -30,12 +51,8 @@ class TransportPolicy final : public HttpPolicy {
            "Let the authorization policy set token and certificate together, and check that no other policy takes "
            "PipelineRequest::Binding away"}};
     }
-    return transport_->Send(request.Message, request.Binding, context);
   }
 
-  std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<TransportPolicy>(transport_); }
-
- private:
   std::shared_ptr<HttpTransport> transport_;
 };
 
@@ -44,6 +61,25 @@ class TransportPolicy final : public HttpPolicy {
 std::unique_ptr<Response> NextHttpPolicy::Send(PipelineRequest& request, Context const& context) const {
   Expects(index_ < policies_->size());
   return (*policies_)[index_]->Send(request, NextHttpPolicy{index_ + 1, *policies_}, context);
+}
+
+void NextHttpPolicy::SendAsync(
+    std::shared_ptr<PipelineRequest> request,
+    Context const& context,
+    Completion<std::unique_ptr<Response>> done) const {
+  Expects(index_ < policies_->size());
+  (*policies_)[index_]->SendAsync(std::move(request), NextHttpPolicy{index_ + 1, *policies_}, context, std::move(done));
+}
+
+void HttpPolicy::SendAsync(
+    std::shared_ptr<PipelineRequest> request,
+    NextHttpPolicy next,
+    Context const& context,
+    Completion<std::unique_ptr<Response>> done) const {
+  CallBlocking(
+      BlockingWork::Sending, context,
+      [this, request = std::move(request), next](Context const& limited) { return Send(*request, next, limited); },
+      std::move(done));
 }
 
 HttpPipeline::HttpPipeline(std::vector<std::unique_ptr<HttpPolicy>> policies, std::shared_ptr<HttpTransport> transport)
@@ -59,6 +95,19 @@ HttpPipeline::HttpPipeline(HttpPipeline const& other) {
 
 std::unique_ptr<Response> HttpPipeline::Send(PipelineRequest& request, Context const& context) const {
   return NextHttpPolicy{0, policies_}.Send(request, context);
+}
+
+void HttpPipeline::SendAsync(
+    std::shared_ptr<PipelineRequest> request,
+    Context const& context,
+    Completion<std::unique_ptr<Response>> done) const {
+  auto const checked = Required(std::move(request), "The request of SendAsync");
+  try {
+    NextHttpPolicy{0, policies_}.SendAsync(checked, context, done);
+  } catch (Error const&) {
+    // What a policy says at once is told as what it says later.
+    DefaultExecutor()([done = std::move(done), failure = std::current_exception()] { done(failure); });
+  }
 }
 
 }  // namespace mtlspop

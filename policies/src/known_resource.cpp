@@ -1,11 +1,20 @@
 #include "known_resource.hpp"
 
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "mtlspop/base/wait.hpp"
+#include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/executor.hpp"
 #include "random_factor.hpp"
 
 namespace mtlspop {
+namespace {
+
+constexpr char const* WaitingForTurn = "Waiting for what the resource asks for";
+
+}  // namespace
 
 bool RateLimit::Take(int most, std::chrono::milliseconds window, std::chrono::steady_clock::time_point now) noexcept {
   if (taken_ == 0 || now - begin_ >= window) {
@@ -28,9 +37,9 @@ void KnownResource::SetWanted(std::shared_ptr<TokenRequest const> wanted) {
 }
 
 void KnownResource::SetOpen() noexcept {
-  std::lock_guard<std::mutex> const lock{mutex_};
+  std::unique_lock<std::mutex> lock{mutex_};
   isOpen_ = true;
-  turnEnded_.notify_all();
+  WakeThoseWhoWait(std::move(lock));
 }
 
 bool KnownResource::IsOpen() const noexcept {
@@ -47,14 +56,42 @@ KnownResource::Turn KnownResource::TryTakeTurn() {
 
 void KnownResource::WaitForTurn(Context const& context) {
   std::unique_lock<std::mutex> lock{mutex_};
-  WaitOrThrow(
-      lock, turnEnded_, context, "Waiting for what the resource asks for", [this] { return isOpen_ || !isAsked_; });
+  WaitOrThrow(lock, turnEnded_, context, WaitingForTurn, [this] { return IsTurnFree(); });
+}
+
+void KnownResource::WaitForTurnAsync(Context const& context, Completion<void> done) {
+  PendingWaits::List added(1);
+  try {
+    added.front() = ContextWait<Context>::Begin(
+        context, Context::TimePoint::max(), DefaultExecutor(), [context, done = std::move(done)](WaitEnd end) {
+          done(OutcomeOf([&] {
+            if (end != WaitEnd::Woken) context.ThrowIfEnded(WaitingForTurn);
+          }));
+        });
+  } catch (std::system_error const& error) {
+    throw Error{
+        {errors::SystemFailure, std::string{"There was no thread for a deadline: "} + error.what(),
+         "Raise the limit on threads (ulimit -u, TasksMax=, the cgroup's pids.max), or look for what takes them"}};
+  }
+  auto const wait = added.front();
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    if (!IsTurnFree()) return pending_.Add(std::move(added));
+  }
+  wait->Wake();
+}
+
+void KnownResource::WakeThoseWhoWait(std::unique_lock<std::mutex> lock) noexcept {
+  turnEnded_.notify_all();
+  auto const pending = pending_.TakeAll();
+  lock.unlock();
+  WakeAll(pending);
 }
 
 void KnownResource::EndTurn() noexcept {
-  std::lock_guard<std::mutex> const lock{mutex_};
+  std::unique_lock<std::mutex> lock{mutex_};
   isAsked_ = false;
-  turnEnded_.notify_all();
+  WakeThoseWhoWait(std::move(lock));
 }
 
 KnownResource::TimePoint KnownResource::EndOfLife(TimePoint now) const {

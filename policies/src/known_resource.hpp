@@ -5,9 +5,11 @@
 #include <memory>
 #include <mutex>
 
+#include "mtlspop/base/pending_wait.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/policies/resource_memory.hpp"
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/outcome.hpp"
 #include "refused_tokens.hpp"
 
 namespace mtlspop {
@@ -53,6 +55,9 @@ class KnownResource final {
   /// Returns when nobody asks any more, or nobody has to.
   /// @throw Error `cancelled` or `deadline_exceeded`
   void WaitForTurn(Context const& context);
+  /// The same without a thread that waits. `done` keeps this alive.
+  /// @throw Error `system_failure` where no thread can be had for the deadline, std::bad_alloc; `done` is not called then
+  void WaitForTurnAsync(Context const& context, Completion<void> done);
 
   /// The origin refused a bound token, and took a bearer token.
   void SetTakesOnlyBearer(TimePoint now);
@@ -72,11 +77,14 @@ class KnownResource final {
 
  private:
   void EndTurn() noexcept;
+  bool IsTurnFree() const noexcept { return isOpen_ || !isAsked_; }
+  void WakeThoseWhoWait(std::unique_lock<std::mutex> lock) noexcept;
   TimePoint EndOfLife(TimePoint now) const;
 
   std::shared_ptr<ResourceMemoryOptions const> options_;
   mutable std::mutex mutex_;
   std::condition_variable turnEnded_;
+  PendingWaits pending_;
   bool isAsked_ = false;
   bool isOpen_ = false;
   std::shared_ptr<TokenRequest const> wanted_;

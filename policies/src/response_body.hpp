@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "mtlspop/transport/context.hpp"
@@ -15,7 +17,14 @@ inline constexpr std::size_t PeekedBodyBytes = std::size_t{64} * 1024;
 /// breaks off shows what came until then; its error reaches the next reader.
 std::string PeekBody(Response& response, Context const& context);
 
+/// The same without a thread that waits: `done` gets the beginning. `response` lives until then.
+/// @throw std::bad_alloc; `done` is not called then
+void PeekBodyAsync(Response& response, Context const& context, std::function<void(std::string)> done);
+
 /// Reads what is left of a small body so that its connection can be used again; leaves a large or unknown one alone.
 void DrainBody(Response& response, Context const& context) noexcept;
+
+/// The same without a thread that waits; calls `done` once the answer is gone.
+void DrainBodyAsync(std::unique_ptr<Response> response, Context const& context, std::function<void()> done);
 
 }  // namespace mtlspop

@@ -51,35 +51,108 @@ void Grow(std::string& text, std::size_t size) {
 
 }  // namespace
 
+namespace {
+
+/// What has been read of a stream that is read to its end.
+class Collected final {
+ public:
+  /// @throw Error `buffered_body_limit_exceeded`
+  Collected(std::optional<std::uint64_t> length, std::size_t limit) : length_(length), limit_(limit) {
+    if (length_ && *length_ > limit_) Refuse();
+    // A known length is believed only so far: memory grows with what really comes. One byte more shows the end.
+    room_ = length_ ? static_cast<std::size_t>(std::min<std::uint64_t>(*length_, Step)) + 1 : std::size_t{1024};
+  }
+
+  /// Where the next bytes go.
+  gsl::span<std::uint8_t> MakeRoom() {
+    used_ = text_.size();
+    Grow(text_, used_ + room_);
+    return {reinterpret_cast<std::uint8_t*>(text_.data()) + used_, text_.size() - used_};
+  }
+
+  /// So many came; whether there may be more.
+  /// @throw Error `buffered_body_limit_exceeded`
+  bool Take(std::size_t count) {
+    text_.resize(used_ + count);
+    if (count == 0) return false;
+    if (text_.size() > limit_) Refuse();
+    if (!length_) {
+      room_ = Step;
+    } else {
+      auto const left = *length_ > text_.size() ? *length_ - text_.size() : 0;
+      room_ = static_cast<std::size_t>(std::min<std::uint64_t>(left, Step)) + 1;
+    }
+    return true;
+  }
+
+  std::string TakeText() noexcept { return std::move(text_); }
+
+ private:
+  static constexpr std::size_t Step = 16 * 1024;
+
+  [[noreturn]] void Refuse() {
+    Cleanse(text_);
+    throw Error{ErrorDetails{
+        errors::BufferedBodyLimitExceeded,
+        "The body is larger than the " + std::to_string(limit_) + " bytes that may be buffered",
+        "Read it as a stream, or allow more (BufferedBodyBytes, or the argument of ReadToEnd)"}};
+  }
+
+  std::optional<std::uint64_t> const length_;
+  std::size_t const limit_;
+  std::size_t room_ = 0;
+  std::size_t used_ = 0;
+  std::string text_;
+};
+
+/// Keeps itself alive until the stream has ended.
+class ReadingToEnd final : public std::enable_shared_from_this<ReadingToEnd> {
+ public:
+  ReadingToEnd(
+      std::unique_ptr<BodyStream> stream, std::size_t limit, Context const& context, Completion<std::string> done)
+      : stream_(std::move(stream)), context_(context), collected_(stream_->Length(), limit), done_(std::move(done)) {}
+
+  void ReadOn() {
+    stream_->ReadAsync(collected_.MakeRoom(), context_, [self = shared_from_this()](Outcome<std::size_t> outcome) {
+      self->Take(std::move(outcome));
+    });
+  }
+
+ private:
+  void Take(Outcome<std::size_t> outcome) {
+    std::exception_ptr failure;
+    try {
+      if (collected_.Take(std::move(outcome).Take())) return ReadOn();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    stream_ = nullptr;
+    auto const done = std::exchange(done_, nullptr);
+    if (failure) return done(std::move(failure));
+    done(collected_.TakeText());
+  }
+
+  std::unique_ptr<BodyStream> stream_;
+  Context const context_;
+  Collected collected_;
+  Completion<std::string> done_;
+};
+
+}  // namespace
+
 std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& context) {
-  constexpr std::size_t step = 16 * 1024;
-  std::string text;
-  auto const length = stream.Length();
-  auto const refuse = [&](bool isTooLarge) {
-    if (isTooLarge) {
-      Cleanse(text);
-      throw Error{ErrorDetails{
-          errors::BufferedBodyLimitExceeded,
-          "The body is larger than the " + std::to_string(limit) + " bytes that may be buffered",
-          "Read it as a stream, or allow more (BufferedBodyBytes, or the argument of ReadToEnd)"}};
-    }
-  };
-  refuse(length && *length > limit);
-  // A known length is believed only so far: memory grows with what really comes. One byte more shows the end.
-  std::size_t room = length ? static_cast<std::size_t>(std::min<std::uint64_t>(*length, step)) + 1 : std::size_t{1024};
-  for (;;) {
-    auto const used = text.size();
-    Grow(text, used + room);
-    auto const count = stream.Read(
-        gsl::span<std::uint8_t>{reinterpret_cast<std::uint8_t*>(text.data()) + used, text.size() - used}, context);
-    text.resize(used + count);
-    if (count == 0) {
-      return text;
-    }
-    refuse(text.size() > limit);
-    room = length && *length > text.size()
-               ? static_cast<std::size_t>(std::min<std::uint64_t>(*length - text.size(), step)) + 1
-               : (length ? 1 : step);
+  Collected collected{stream.Length(), limit};
+  while (collected.Take(stream.Read(collected.MakeRoom(), context))) {
+  }
+  return collected.TakeText();
+}
+
+void ReadToEndAsync(
+    std::unique_ptr<BodyStream> stream, std::size_t limit, Context const& context, Completion<std::string> done) {
+  try {
+    std::make_shared<ReadingToEnd>(std::move(stream), limit, context, done)->ReadOn();
+  } catch (Error const&) {
+    DefaultExecutor()([done = std::move(done), failure = std::current_exception()] { done(failure); });
   }
 }
 

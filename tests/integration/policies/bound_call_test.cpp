@@ -1,6 +1,7 @@
-// The table of BoundCall, through the library's own pipeline.
+// The table of BoundCall, through the library's own pipeline, in both ways of waiting.
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "support/bound_call_drivers.hpp"
+#include "support/told.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -16,18 +17,20 @@ class OnceBody final : public BodyStream {
   MemoryBody body_{std::string{DrivenBody}};
 };
 
-DriverSend MakePipelineDriver(DriverSetup const& setup) {
+using SendOne = std::function<std::unique_ptr<Response>(HttpPipeline const&, std::shared_ptr<PipelineRequest>)>;
+
+DriverSend MakePipelineDriver(DriverSetup const& setup, SendOne const& send) {
   BoundPipelineOptions options;
   static_cast<BoundCallOptions&>(options) = setup.Options;
   options.Time = setup.Time;
   auto const pipeline =
       std::make_shared<HttpPipeline>(MakeBoundPipeline(setup.Credential, setup.Transport, std::move(options)));
-  return [pipeline](std::string const& method, std::string const& url, TableBody body) {
-    PipelineRequest request{{method, Url::Parse(url)}, nullptr};
-    if (body == TableBody::Rewindable) request.Message.SetBody(DrivenBody);
-    if (body == TableBody::Once) request.Message.Body = std::make_shared<OnceBody>();
+  return [pipeline, send](std::string const& method, std::string const& url, TableBody body) {
+    auto const request = std::make_shared<PipelineRequest>(PipelineRequest{{method, Url::Parse(url)}, nullptr});
+    if (body == TableBody::Rewindable) request->Message.SetBody(DrivenBody);
+    if (body == TableBody::Once) request->Message.Body = std::make_shared<OnceBody>();
     try {
-      auto const response = pipeline->Send(request, {});
+      auto const response = send(*pipeline, request);
       ReadToEnd(*response->Body, DefaultBufferedBodyBytes, {});
       return std::to_string(response->StatusCode);
     } catch (Error const& error) {
@@ -36,10 +39,30 @@ DriverSend MakePipelineDriver(DriverSetup const& setup) {
   };
 }
 
+DriverSend MakeBlockingDriver(DriverSetup const& setup) {
+  return MakePipelineDriver(setup, [](HttpPipeline const& pipeline, std::shared_ptr<PipelineRequest> const& request) {
+    return pipeline.Send(*request, {});
+  });
+}
+
+DriverSend MakeAsynchronousDriver(DriverSetup const& setup) {
+  return MakePipelineDriver(setup, [](HttpPipeline const& pipeline, std::shared_ptr<PipelineRequest> const& request) {
+    Told<std::unique_ptr<Response>> const told;
+    pipeline.SendAsync(request, {}, told.Done());
+    return told.Wait();
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Pipeline,
     BoundCallDriver,
-    testing::ValuesIn(DrivenRows({{true, true, true, true}, &MakePipelineDriver})),
+    testing::ValuesIn(DrivenRows({{true, true, true, true}, &MakeBlockingDriver})),
+    &NameOfDrivenRow);
+
+INSTANTIATE_TEST_SUITE_P(
+    AsynchronousPipeline,
+    BoundCallDriver,
+    testing::ValuesIn(DrivenRows({{true, true, true, true}, &MakeAsynchronousDriver})),
     &NameOfDrivenRow);
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "fakes.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "mtlspop/policies/errors.hpp"
+#include "send_either_way.hpp"
 #include "support/error_code_of.hpp"
 
 namespace mtlspop {
@@ -36,7 +37,7 @@ TEST(HttpPipeline, RunsItsPoliciesInOrderAndSendsTheBinding) {
   policies.push_back(std::make_unique<Mark>("second"));
   HttpPipeline const pipeline{std::move(policies), transport};
   PipelineRequest request{{"GET", Url::Parse("https://a.example/")}, MakeNamedBinding("key-1")};
-  HttpPipeline{pipeline}.Send(request, {});
+  SendEitherWay(HttpPipeline{pipeline}, request, {});
   EXPECT_THAT(transport->Sent()[0].Fields.GetAll("Mark"), ElementsAre("first", "second"));
   EXPECT_EQ(transport->Sent()[0].Binding->X5tS256(), "key-1");
 }
@@ -46,7 +47,7 @@ TEST(HttpPipeline, NeverSendsABoundTokenBare) {
   HttpPipeline const pipeline{{}, transport};
   PipelineRequest request{{"GET", Url::Parse("https://a.example/")}, nullptr};
   request.Message.Fields.Set("Authorization", "MTLS_PoP token");
-  EXPECT_EQ(ErrorCodeOf([&] { pipeline.Send(request, {}); }), errors::BoundTokenWithoutBinding.Name());
+  EXPECT_EQ(ErrorCodeOf([&] { SendEitherWay(pipeline, request, {}); }), errors::BoundTokenWithoutBinding.Name());
   EXPECT_THAT(transport->Sent(), IsEmpty());
 }
 
@@ -74,7 +75,7 @@ TEST(MakeBoundPipeline, AuthorizesEachAttemptAnew) {
   options.Scopes = {"https://a.example/.default"};
   auto const pipeline = MakeBoundPipeline(credential, transport, std::move(options));
   PipelineRequest request{{"GET", Url::Parse("https://a.example/")}, nullptr};
-  EXPECT_EQ(pipeline.Send(request, {})->StatusCode, 200);
+  EXPECT_EQ(SendEitherWay(pipeline, request, {})->StatusCode, 200);
   auto const sent = transport->Sent();
   ASSERT_THAT(sent, SizeIs(2));
   EXPECT_EQ(sent[0].Fields.Get("Authorization"), "mtls_pop token-1");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "fakes.hpp"
+#include "send_either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/manual_clock.hpp"
 
@@ -26,7 +27,7 @@ class LogPolicyTest : public testing::Test {
             },
             LogLevel::Debug},
         clock_));
-    HttpPipeline{std::move(policies), transport_}.Send(request, {});
+    SendEitherWay(HttpPipeline{std::move(policies), transport_}, request, {});
   }
 
   static PipelineRequest MakeRequest() {

@@ -37,6 +37,7 @@
 #include "mtlspop/policies/retry_options.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/outcome.hpp"
 #include "mtlspop/transport/response.hpp"
 #include "mtlspop/transport/url.hpp"
 
@@ -153,6 +154,9 @@ class BoundCall final {
     /// Returns when it has been asked.
     /// @throw Error `cancelled` or `deadline_exceeded`
     void Until(Context const& context) const;
+    /// As `Until`, without a thread that waits: `done` is told when `Until` would return or what it would throw.
+    /// @throw Error `system_failure` where no thread can be had for the deadline, std::bad_alloc; `done` is not called then
+    void UntilAsync(Context const& context, Completion<void> done) const;
     std::shared_ptr<KnownResource> Resource;
   };
   /// The last answer is the result.

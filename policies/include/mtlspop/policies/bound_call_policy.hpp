@@ -30,6 +30,12 @@ class BoundCallPolicy final : public HttpPolicy {
   /// `scopes_unknown`, `resource_does_not_support_bound_tokens`, `bearer_tokens_not_taken`, `token_refused`; what the
   /// credential and the transport throw, with the number of attempts in its details.
   std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
+  /// No thread waits for a token, for another call, for an answer or for the next attempt.
+  void SendAsync(
+      std::shared_ptr<PipelineRequest> request,
+      NextHttpPolicy next,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done) const override;
 
   std::unique_ptr<HttpPolicy> Clone() const override;
 

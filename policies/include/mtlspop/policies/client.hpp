@@ -70,6 +70,12 @@ class Client final {
   /// Any other request; `Authorization` is replaced. `context` bounds the call as the timeout does.
   ClientAnswer Send(Request request, Context const& context) const;
 
+  /// As `Send` and `Get`, without a thread that waits: `done` gets what they return or throw. The client must live until
+  /// then. What is promised to `done` and asked of it is said in mtlspop/transport/outcome.hpp.
+  /// @throw Error `invalid_argument` for a URL that cannot be used, std::bad_alloc; `done` is not called then
+  void SendAsync(Request request, Context const& context, Completion<ClientAnswer> done) const;
+  void GetAsync(std::string_view url, std::chrono::milliseconds timeout, Completion<ClientAnswer> done) const;
+
  private:
   ClientAnswer SendText(
       char const* method,

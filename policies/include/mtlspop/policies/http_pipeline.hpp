@@ -25,6 +25,15 @@ class HttpPipeline final {
   /// @throw Error
   std::unique_ptr<Response> Send(PipelineRequest& request, Context const& context) const;
 
+  /// As `Send`, without a thread that waits: `done` gets what `Send` returns or throws. The pipeline must live until then;
+  /// `request` is kept, and not to be touched meanwhile. What is promised to `done` and asked of it is said in
+  /// mtlspop/transport/outcome.hpp.
+  /// @throw Error `invalid_argument` for a request that is null, std::bad_alloc; `done` is not called then
+  void SendAsync(
+      std::shared_ptr<PipelineRequest> request,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done) const;
+
  private:
   std::vector<std::unique_ptr<HttpPolicy>> policies_;
 };

@@ -9,6 +9,7 @@
 
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/outcome.hpp"
 #include "mtlspop/transport/request.hpp"
 #include "mtlspop/transport/response.hpp"
 
@@ -37,17 +38,36 @@ class HttpPolicy {
   virtual std::unique_ptr<Response> Send(
       PipelineRequest& request, NextHttpPolicy next, Context const& context) const = 0;
 
+  /// As `Send`, without waiting for it: `done` gets what `Send` returns or throws. The policy and what `next` leads to must
+  /// live until then; `request` is kept, and not to be touched meanwhile. What is promised to `done` and asked of it is said
+  /// in mtlspop/transport/outcome.hpp.
+  ///
+  /// By default calls `Send` on one of a bounded number of threads (64 for the process), where it may wait for its turn, and
+  /// with it all policies below wait on that thread. A policy that changes the request or looks at the answer overrides this
+  /// in a few lines: it passes the request on with `next.SendAsync` and a completion of its own.
+  /// @throw Error; `done` is not called then
+  virtual void SendAsync(
+      std::shared_ptr<PipelineRequest> request,
+      NextHttpPolicy next,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done) const;
+
   /// A copy for another pipeline.
   virtual std::unique_ptr<HttpPolicy> Clone() const = 0;
 };
 
-/// The rest of a pipeline below a policy. Good for the duration of the call that it was passed to.
+/// The rest of a pipeline below a policy. Good for the duration of the call that it was passed to, and of an asynchronous one
+/// until its completion is called.
 class NextHttpPolicy final {
  public:
   NextHttpPolicy(std::size_t index, std::vector<std::unique_ptr<HttpPolicy>> const& policies) noexcept
       : index_(index), policies_(&policies) {}
 
   std::unique_ptr<Response> Send(PipelineRequest& request, Context const& context) const;
+  void SendAsync(
+      std::shared_ptr<PipelineRequest> request,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done) const;
 
  private:
   std::size_t index_;

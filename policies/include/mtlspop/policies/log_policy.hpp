@@ -7,6 +7,7 @@
 
 #include "mtlspop/policies/http_policy.hpp"
 #include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/log.hpp"
 
 namespace mtlspop {
@@ -25,10 +26,18 @@ class LogPolicy final : public HttpPolicy {
   explicit LogPolicy(Logger log, std::shared_ptr<Clock> time = SystemClock());
 
   std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy next, Context const& context) const override;
+  void SendAsync(
+      std::shared_ptr<PipelineRequest> request,
+      NextHttpPolicy next,
+      Context const& context,
+      Completion<std::unique_ptr<Response>> done) const override;
 
   std::unique_ptr<HttpPolicy> Clone() const override;
 
  private:
+  void WriteAnswer(PipelineRequest const& request, Response const& response, Clock::SteadyTime begin) const;
+  void WriteFailure(PipelineRequest const& request, Error const& error, Clock::SteadyTime begin) const;
+
   Logger log_;
   std::shared_ptr<Clock> time_;
 };

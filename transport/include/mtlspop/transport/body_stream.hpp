@@ -73,4 +73,10 @@ class MemoryBody final : public BodyStream {
 /// @throw Error `buffered_body_limit_exceeded` once more than `limit` bytes came; otherwise what the stream throws.
 std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& context);
 
+/// The same without a thread that waits: `done` gets what `ReadToEnd` returns or throws, after `stream` is gone. What is
+/// promised to `done` and asked of it is said in outcome.hpp.
+/// @param stream not null
+void ReadToEndAsync(
+    std::unique_ptr<BodyStream> stream, std::size_t limit, Context const& context, Completion<std::string> done);
+
 }  // namespace mtlspop
