@@ -47,11 +47,6 @@ foreach(export ${exports})
     DESTINATION ${package_dir})
 endforeach()
 
-# For the tests of applications.
-if(TARGET mtlspop-emulator)
-  install(TARGETS mtlspop-emulator RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
-
 configure_package_config_file(cmake/mtlspopConfig.cmake.in ${PROJECT_BINARY_DIR}/mtlspopConfig.cmake INSTALL_DESTINATION
                               ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/mtlspopConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -29,6 +29,7 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${work}/build -G Ninja
     -D "MTLSPOP_CONSUMER_KEYS=${keys_text}")
 run(${CMAKE_COMMAND} --build ${work}/build)
 run(${work}/build/core)
+run(${work}/build/app_test)
 foreach(key IN LISTS keys)
   run(${work}/build/${key}_key)
 endforeach()
@@ -50,3 +51,13 @@ foreach(sample federated own_certificate own_key_provider remote_signer third_fr
     message(FATAL_ERROR "${sample} without arguments ended with ${code} and said: ${text}")
   endif()
 endforeach()
+
+# The README's ten lines run as they are, with the installed emulator around them.
+if(EXISTS ${work}/build/app)
+  execute_process(
+    COMMAND ${work}/prefix/bin/mtlspop-emulator run --secret password=as-they-are -- ${work}/build/app
+    OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT text STREQUAL "as-they-are\n")
+    message(FATAL_ERROR "the README's ten lines under mtlspop-emulator run said: ${text}")
+  endif()
+endif()
