@@ -1,13 +1,17 @@
 // What a key costs that cannot be stolen: signatures and full handshakes with keys in memory, in a token, in a TPM, in another
 // process. The devices are software too (SoftHSM, swtpm), so that the figures are those of the ways to them.
 
+#include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <exception>
 #include <functional>
 #include <iostream>
-
+#include <map>
+#include <optional>
 #include <thread>
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <openssl/pem.h>
@@ -45,8 +49,11 @@ class Daemon final {
     if (::pipe(ready) != 0) throw std::runtime_error{"no pipe"};
     static int readyEnd = -1;
     readyEnd = ready[1];
+    auto const parent = ::getpid();
     process_ = ::fork();
     if (process_ == 0) {
+      // Ends with this program however that ends.
+      if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(1);
       ::close(ready[0]);
       auto const key = test::GenerateKey(test::KeyKind::Rsa2048);
       remote_signer::Serve(socket_, key.get(), [] { (void)!::write(readyEnd, "r", 1); });
@@ -71,17 +78,37 @@ class Daemon final {
   pid_t process_ = -1;
 };
 
-void SignOnce(EVP_PKEY* key) {
-  static constexpr unsigned char data[] = "what is signed in a handshake is not much longer than this";
+constexpr unsigned char Signed[] = "what is signed in a handshake is not much longer than this";
+
+/// Returns the bytes of the signature.
+std::size_t Sign(EVP_PKEY* key, gsl::span<unsigned char> signature) {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> const digest{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
   EVP_PKEY_CTX* options = nullptr;
-  unsigned char signature[512];
-  std::size_t length = sizeof signature;
+  std::size_t length = signature.size();
   bool const good = EVP_DigestSignInit(digest.get(), &options, EVP_sha256(), nullptr, key) == 1 &&
                     EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
                     EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) == 1 &&
-                    EVP_DigestSign(digest.get(), signature, &length, data, sizeof data) == 1;
+                    EVP_DigestSign(digest.get(), signature.data(), &length, Signed, sizeof Signed) == 1;
   if (!good) throw std::runtime_error{"a key did not sign"};
+  return length;
+}
+
+void SignOnce(EVP_PKEY* key) {
+  unsigned char signature[512];
+  Sign(key, signature);
+}
+
+/// As a key of `MakeSignerKey` does by itself: no signature that is not the key's leaves.
+void SignAndCheckOnce(EVP_PKEY* key, EVP_PKEY* publicKey) {
+  unsigned char signature[512];
+  auto const length = Sign(key, signature);
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> const digest{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+  EVP_PKEY_CTX* options = nullptr;
+  bool const good = EVP_DigestVerifyInit(digest.get(), &options, EVP_sha256(), nullptr, publicKey) == 1 &&
+                    EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
+                    EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) == 1 &&
+                    EVP_DigestVerify(digest.get(), signature, length, Signed, sizeof Signed) == 1;
+  if (!good) throw std::runtime_error{"a signature is not the key's"};
 }
 
 void InThreads(int threads, int count, std::function<void()> const& work) {
@@ -96,32 +123,105 @@ void InThreads(int threads, int count, std::function<void()> const& work) {
 
 std::string Rate(double perSecond) { return std::to_string(static_cast<int>(perSecond)) + "/s"; }
 
+/// The public half alone, for OpenSSL's own code.
+Key PublicHalf(EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  int const length = i2d_PUBKEY(key, &der);
+  unsigned char const* position = der;
+  Key half{d2i_PUBKEY(nullptr, &position, length), &EVP_PKEY_free};
+  OPENSSL_free(der);
+  if (!half) throw std::runtime_error{"a key has no public half"};
+  return half;
+}
+
+constexpr char const* EngineName = "pkcs11 engine";
+constexpr char const* CheckedEngineName = "pkcs11 engine, each checked";
+
+std::vector<std::pair<std::string, std::function<void()>>> WaysToSign(std::vector<NamedKey> const& keys) {
+  std::vector<std::pair<std::string, std::function<void()>>> ways;
+  for (auto const& key : keys) {
+    ways.emplace_back(key.Name, [key = key.Private] { SignOnce(key.get()); });
+    if (key.Name == EngineName) {
+      ways.emplace_back(CheckedEngineName, [key = key.Private, half = PublicHalf(key.Private.get())] {
+        SignAndCheckOnce(key.get(), half.get());
+      });
+    }
+  }
+  return ways;
+}
+
+/// What this process's threads have used of the processors.
+double ProcessorSeconds() {
+  std::timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
+/// Seconds of each round, by the name of the key.
+struct SigningTimes {
+  std::map<std::string, std::vector<double>> Wall;
+  std::map<std::string, std::vector<double>> Processor;
+};
+
+SigningTimes TimeSigning(
+    std::vector<std::pair<std::string, std::function<void()>>> const& ways, int threads, int count, int rounds) {
+  SigningTimes times;
+  std::vector<Contender> contenders;
+  for (auto const& [key, sign] : ways) {
+    contenders.push_back({key, [&times, &key = key, &sign = sign, threads, count] {
+                            auto const begin = ProcessorSeconds();
+                            InThreads(threads, count, sign);
+                            times.Processor[key].push_back(ProcessorSeconds() - begin);
+                          }});
+  }
+  auto const wall = TakeTurns(contenders, rounds);
+  for (std::size_t index = 0; index < contenders.size(); ++index) {
+    times.Wall[contenders[index].Name] = wall[index];
+    auto& processor = times.Processor[contenders[index].Name];
+    processor.erase(processor.begin());  // that of the round to warm up
+  }
+  return times;
+}
+
+/// How many times as long the other one takes, where both were measured.
+void CompareTokenWith(
+    Report& report,
+    std::string const& name,
+    std::string const& other,
+    std::map<std::string, std::vector<double>> const& times,
+    std::optional<double> limit,
+    std::string note) {
+  if (times.count("pkcs11") == 0 || times.count(other) == 0) return;
+  Figure ratio{name + ": pkcs11 against " + other, MedianRatio(times.at(other), times.at("pkcs11"))};
+  ratio.Limit = limit;
+  ratio.AtLeast = true;
+  ratio.Note = std::move(note);
+  report.Add(std::move(ratio));
+}
+
 void BenchSignatures(Report& report, std::vector<NamedKey> const& keys, BenchOptions const& options) {
   int const count = options.Quick ? 200 : 1000;
   for (int const threads : {1, 4}) {
     auto const name = "signatures, " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
-    if (!options.Wants(name)) continue;
-    std::vector<Contender> contenders;
-    for (auto const& key : keys) {
-      contenders.push_back(
-          {key.Name, [&key, threads, count] { InThreads(threads, count, [&key] { SignOnce(key.Private.get()); }); }});
+    auto ways = WaysToSign(keys);
+    ways.erase(
+        std::remove_if(
+            ways.begin(), ways.end(), [&](auto const& way) { return !options.Wants(name + ": " + way.first); }),
+        ways.end());
+    if (ways.empty()) continue;
+    auto const times = TimeSigning(ways, threads, count, options.Quick ? 3 : 7);
+    for (auto const& way : ways) {
+      report.Add({name + ": " + way.first, count / Median(times.Wall.at(way.first)), "/s"});
     }
-    auto const times = TakeTurns(contenders, options.Quick ? 3 : 7);
-    std::size_t token = keys.size();
-    std::size_t engine = keys.size();
-    for (std::size_t index = 0; index < keys.size(); ++index) {
-      report.Add({name + ": " + keys[index].Name, count / Median(times[index]), "/s"});
-      if (keys[index].Name == "pkcs11") token = index;
-      if (keys[index].Name == "pkcs11 engine") engine = index;
-    }
-    if (engine == keys.size()) continue;
-    Figure ratio{name + ": pkcs11 against its engine", MedianRatio(times[engine], times[token])};
-    if (threads == 4) {
-      ratio.Limit = 1.0;
-      ratio.AtLeast = true;
-    }
-    ratio.Note = "the engine takes so many times as long";
-    report.Add(std::move(ratio));
+    CompareTokenWith(
+        report, name + ", processor", CheckedEngineName, times.Processor,
+        threads == 4 ? std::make_optional(1.0) : std::nullopt, "like with like: no wrong signature leaves either");
+    CompareTokenWith(
+        report, name + ", time", CheckedEngineName, times.Wall, std::nullopt,
+        "with the waits for locks and for the processor");
+    CompareTokenWith(
+        report, name + ", processor", EngineName, times.Processor,
+        threads == 4 ? std::make_optional(0.93) : std::nullopt, "the engine gives out what comes, unchecked");
   }
 }
 
@@ -205,7 +305,7 @@ std::vector<NamedKey> OpenKeys(test::SoftwareTpm const& tpm, test::SoftwareToken
   auto const engine = OpenWithEngine(
       "pkcs11:token=" + token.Label() + ";object=bench;type=private", "/usr/lib/softhsm/libsofthsm2.so",
       std::string{test::SoftwareToken::Pin});
-  if (engine) keys.push_back({"pkcs11 engine", engine});
+  if (engine) keys.push_back({EngineName, engine});
   return keys;
 }
 

@@ -294,6 +294,26 @@ TEST_P(SignerInTlsTest, IsGivenTheRequestsContext) {
   }
 }
 
+/// It cannot be interrupted; what comes of it is too late for the request, which is not sent.
+TEST_P(SignerInTlsTest, ThatGoesOnPastTheDeadlineSendsNothing) {
+  auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});
+  auto const binding = BindingOf(RsaKey(), Wrap(signer));
+  bool hasSigned = false;
+  signer->BeforeEach = [&](auto const&, Context const& given) {
+    while (!given.IsExpired()) std::this_thread::yield();
+    hasSigned = true;
+  };
+  std::atomic<int> requests{0};
+  ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), [&requests](ScriptedConnection& connection) {
+                          if (connection.TryReadRequest()) ++requests;
+                        }};
+  auto const deadline = Context{}.WithTimeout(std::chrono::seconds{2});
+  EXPECT_EQ(
+      ErrorCodeOf([&] { Fetch(TransportTo(server), Get(server.Url()), binding, deadline); }), "deadline_exceeded");
+  EXPECT_TRUE(hasSigned);
+  EXPECT_EQ(requests, 0);
+}
+
 TEST_P(SignerInTlsTest, SignsFromManyThreads) {
   auto const binding = BindingOf(RsaKey(), Wrap(RsaSigner({SignatureAlgorithm::RsaRaw})));
   ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), [](ScriptedConnection& connection) {

@@ -75,6 +75,24 @@ Bytes ToDer(Bytes const& signature) {
        "Check that the device holds the key that the certificate is for, and which algorithms it has"}};
 }
 
+/// What signatures of that kind are checked with; null where it cannot be made.
+EvpPkeyCtxPtr PrepareCheck(EVP_PKEY* key, SigningOrder const& order) noexcept {
+  EvpPkeyCtxPtr context{EVP_PKEY_CTX_new(key, nullptr)};
+  bool good = context && EVP_PKEY_verify_init(context.get()) == 1;
+  if (good && EVP_PKEY_is_a(key, "RSA") == 1) {
+    good = EVP_PKEY_CTX_set_rsa_padding(context.get(), order.Pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) == 1 &&
+           (!order.Pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), static_cast<int>(order.SaltBytes)) == 1);
+  }
+  good = good && EVP_PKEY_CTX_set_signature_md(context.get(), EVP_get_digestbyname(DigestName(order.Digest))) == 1;
+  return good ? std::move(context) : nullptr;
+}
+
+bool IsGood(
+    EVP_PKEY_CTX* check, gsl::span<std::uint8_t const> digest, gsl::span<std::uint8_t const> signature) noexcept {
+  return check != nullptr &&
+         EVP_PKEY_verify(check, signature.data(), signature.size(), digest.data(), digest.size()) == 1;
+}
+
 thread_local Context const* currentContext = nullptr;
 thread_local std::exception_ptr lastFailure;
 
@@ -96,6 +114,18 @@ SignerKey::SignerKey(gsl::not_null<std::shared_ptr<Signer const>> signer)
   }
   if (algorithms_.empty()) {
     RefuseKey(std::string{"The signer has no algorithm for its key, which is "} + (isRsa_ ? "RSA" : "EC"));
+  }
+  PrepareChecks();
+}
+
+/// For what TLS, certificate requests and JWTs ask for: PSS with a salt as long as the digest, and PKCS#1 v1.5.
+void SignerKey::PrepareChecks() {
+  for (auto const digest : {DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512}) {
+    for (bool const pss : {true, false}) {
+      SigningOrder const order{digest, pss, pss ? DigestBytes(digest) : 0};
+      auto context = isRsa_ || !pss ? PrepareCheck(public_.get(), order) : nullptr;
+      if (context) checks_.push_back({order, std::move(context)});
+    }
   }
 }
 
@@ -168,6 +198,24 @@ std::vector<std::uint8_t> SignerKey::Ask(
   return signer_->Sign(request, context);
 }
 
+bool SignerKey::Check(
+    SigningOrder const& order,
+    gsl::span<std::uint8_t const> digest,
+    gsl::span<std::uint8_t const> signature) const noexcept {
+  auto const prepared = std::find_if(checks_.begin(), checks_.end(), [&](PreparedCheck const& check) {
+    return check.Order.Digest == order.Digest && check.Order.Pss == order.Pss &&
+           check.Order.SaltBytes == order.SaltBytes;
+  });
+  if (prepared == checks_.end()) {
+    return VerifySignature(public_.get(), order, digest, signature);
+  }
+  ERR_set_mark();
+  EvpPkeyCtxPtr const context{EVP_PKEY_CTX_dup(prepared->Context.get())};
+  bool const good = IsGood(context.get(), digest, signature);
+  ERR_pop_to_mark();
+  return good;
+}
+
 std::vector<std::uint8_t> SignerKey::Sign(
     SigningOrder const& order,
     gsl::span<std::uint8_t const> digest,
@@ -175,13 +223,15 @@ std::vector<std::uint8_t> SignerKey::Sign(
     Context const& context) const {
   context.ThrowIfEnded("Signing");
   auto signature = Ask(Choose(order), order, digest, data, context);
+  // Too late: the handshake must not end well, and the request go out, after the caller's deadline.
+  context.ThrowIfEnded("Signing");
   if (signature.size() != (isRsa_ ? (bits_ + 7) / 8 : 2 * ((bits_ + 7) / 8))) {
     ThrowWrong();
   }
   if (!isRsa_) {
     signature = ToDer(signature);
   }
-  if (!VerifySignature(public_.get(), order, digest, signature)) {
+  if (!Check(order, digest, signature)) {
     ThrowWrong();
   }
   return signature;
@@ -193,14 +243,8 @@ bool VerifySignature(
     gsl::span<std::uint8_t const> digest,
     gsl::span<std::uint8_t const> signature) noexcept {
   ERR_set_mark();
-  EvpPkeyCtxPtr const context{EVP_PKEY_CTX_new(key, nullptr)};
-  bool good = context && EVP_PKEY_verify_init(context.get()) == 1;
-  if (good && EVP_PKEY_is_a(key, "RSA") == 1) {
-    good = EVP_PKEY_CTX_set_rsa_padding(context.get(), order.Pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) == 1 &&
-           (!order.Pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), static_cast<int>(order.SaltBytes)) == 1);
-  }
-  good = good && EVP_PKEY_CTX_set_signature_md(context.get(), EVP_get_digestbyname(DigestName(order.Digest))) == 1 &&
-         EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest.data(), digest.size()) == 1;
+  auto const context = PrepareCheck(key, order);
+  bool const good = IsGood(context.get(), digest, signature);
   ERR_pop_to_mark();
   return good;
 }

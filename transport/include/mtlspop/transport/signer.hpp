@@ -83,7 +83,9 @@ class Signer {
   /// Signs. The result of RSA is as long as the modulus; of `Ecdsa` it is r and s, each as long as the curve's order,
   /// one behind the other (IEEE P1363, as RFC 7518 section 3.4 has it).
   /// @param context of the request for whose handshake it is, where `SigningContext` or this library's transport says
-  /// so; `Sign` is to give up when it ends
+  /// so; `Sign` is to give up when it ends. Nothing can interrupt it: a signer that goes on keeps the thread that it was
+  /// called on, and a blocking call that waits for the signature returns when `Sign` does, with `cancelled` or
+  /// `deadline_exceeded`, and without having sent its request
   /// @throw anything, best an Error that says what to do. Whoever asked OpenSSL for the signature finds it as the cause of
   /// `private_key_unusable`, or with `TakeSigningFailure`. Error `cancelled` and `deadline_exceeded` reach the caller as
   /// they are.
