@@ -21,6 +21,7 @@ class GatewayTest : public testing::Test {
   explicit GatewayTest(std::vector<std::string> emulatorArguments = {});
 
   command::Gateway& Running() { return *gateway_; }
+  void Stop() { gateway_ = nullptr; }
   Emulator& Services() { return emulator_; }
   std::map<std::string, std::string> Environment() const;
   std::string Variable(std::string const& name) const { return Environment().at(name); }

@@ -119,7 +119,8 @@ void Connection::ReadHead() {
   SetDeadlineIn(settings_->Limits.HeaderTime);
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(settings_->Limits.HeaderBytes));
-  parser_->body_limit(boost::none);
+  // Bodies are passed on as they come; "no limit" is taken for a limit of nothing by this version of Beast.
+  parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
   http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](ErrorCode problem, std::size_t) {
     self->OnHead(problem);
   });
@@ -145,12 +146,13 @@ void Connection::OnMalformed(ErrorCode problem) {
   phase_ = Phase::Exchange;
   AnswerNow(
       AnswerFor(
-          {isTooLong ? 431 : 400, isTooLong ? "header_too_long" : "malformed_request",
-           isTooLong ? "The request's header is longer than the gateway takes"
-                     : "The request is not HTTP/1.1 as RFC 9112 has it",
-           isTooLong
-               ? "Send fewer or shorter fields"
-               : "See which client or proxy wrote this request: it could be read in two ways, and is not sent on"}),
+          isTooLong
+              ? Failure{431, "header_too_long", "The request's header is longer than the gateway takes", "Send fewer or shorter fields"}
+              : Failure{
+                    400,
+                    "malformed_request",
+                    "The request is not as RFC 9112 has it: " + problem.message(),
+                    "See which client or proxy wrote this request: it could be read in two ways, and is not sent on"}),
       true);
 }
 
