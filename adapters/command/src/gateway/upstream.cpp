@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "mtlspop/policies/bound_pipeline.hpp"
-#include "mtlspop/transport/blocking_call.hpp"
 
 namespace mtlspop::gateway {
 
@@ -17,9 +16,7 @@ void Upstream::SendBound(
     Completion<std::unique_ptr<Response>> done) {
   auto const pipeline = RoadFor(grant).Pipeline;
   auto message = std::make_shared<PipelineRequest>(PipelineRequest{std::move(*request), nullptr});
-  CallBlocking(
-      BlockingWork::Sending, context,
-      [pipeline, message](Context const& limited) { return pipeline->Send(*message, limited); }, std::move(done));
+  pipeline->SendAsync(message, context, [pipeline, done = std::move(done)](auto outcome) { done(std::move(outcome)); });
 }
 
 void Upstream::SendPlain(
