@@ -1,0 +1,64 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "gateway/gateway_fixture.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using testing::HasSubstr;
+
+// Programs whose SDKs nobody here wrote, with not a line about the gateway in them.
+class GatewayPrograms : public GatewayTest {
+ protected:
+  explicit GatewayPrograms(std::string secret = "boundsecret=read-by-an-unchanged-program")
+      : GatewayTest({"--secret", std::move(secret)}) {}
+
+  static std::string Source(std::string const& name) { return MTLSPOP_GATEWAY_PROGRAMS + ("/" + name); }
+  std::string Vault() const { return VaultUrl(""); }
+  // Every request to the vault that was let in came with a bound token over its own certificate, and the only others are
+  // those that asked for the challenge.
+  void ExpectBound() {
+    int letIn = 0;
+    for (auto const& entry : Services().Log("vault")) {
+      if (entry.at("status").get<int>() >= 300) continue;
+      ++letIn;
+      EXPECT_THAT(entry.dump(), HasSubstr("mtls_pop"));
+    }
+    EXPECT_GT(letIn, 0);
+  }
+};
+
+TEST_F(GatewayPrograms, PythonsSdkReadsASecretBound) {
+  constexpr char const* Python = "/usr/bin/python3";
+  if (!IsProgram(Python) ||
+      RunProgram({Python, "-c", "import azure.keyvault.secrets, azure.identity"}, {}).Status != 0) {
+    GTEST_SKIP() << "Python's Azure SDK is not installed (Debian: python3-azure)";
+  }
+  auto const result = RunProgram({Python, Source("read_secret.py"), Vault(), "boundsecret"}, Environment());
+  EXPECT_EQ(result.Status, 0) << result.Errors;
+  EXPECT_EQ(result.Output, "read-by-an-unchanged-program\n");
+  ExpectBound();
+}
+
+TEST_F(GatewayPrograms, NodesSdkReadsASecretAndABlobBound) {
+  constexpr char const* Node = "/usr/bin/node";
+  auto const* const modules = std::getenv("MTLSPOP_NODE_MODULES");
+  if (!IsProgram(Node) || modules == nullptr) {
+    GTEST_SKIP()
+        << "no Node, or MTLSPOP_NODE_MODULES does not name a folder with @azure/identity, @azure/keyvault-secrets "
+           "and @azure/storage-blob";
+  }
+  auto environment = Environment();
+  environment["NODE_PATH"] = modules;
+  auto const account = BlobUrl("");
+  auto const result = RunProgram({Node, Source("read_secret.js"), Vault(), "boundsecret", account}, environment);
+  EXPECT_EQ(result.Status, 0) << result.Errors;
+  EXPECT_EQ(result.Output, "read-by-an-unchanged-program\nhello from node\n");
+  ExpectBound();
+}
+
+}  // namespace
+}  // namespace mtlspop::test
