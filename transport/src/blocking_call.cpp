@@ -30,15 +30,18 @@ struct Pools {
       case BlockingWork::Tokens:
         return Tokens;
       case BlockingWork::Sleeping:
+        return Sleeping;
+      case BlockingWork::Signing:
         break;
     }
-    return Sleeping;
+    return Signing;
   }
 
   BoundedPool Sending{BlockingThreads};
   BoundedPool Reading{BlockingThreads};
   BoundedPool Tokens{BlockingThreads};
   BoundedPool Sleeping{BlockingThreads};
+  BoundedPool Signing{BlockingThreads};
   BoundedPool Callbacks{CallbackThreads};
 };
 

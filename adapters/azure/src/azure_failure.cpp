@@ -45,10 +45,10 @@ constexpr ErrorCode AboutTheBinding[] = {
 // What Azure's retry policy tries again for any transport, whether we would or not. Everything else is final: another try
 // would meet the same.
 constexpr ErrorCode MayPass[] = {
-    errors::ConnectFailed,      errors::ConnectionLost,    errors::ConnectionLostDuringBinding,
-    errors::DeadlineExceeded,   errors::MalformedResponse, errors::NameResolutionFailed,
-    errors::PoolExhausted,      errors::ProxyFailed,       errors::SystemFailure,
-    errors::TlsHandshakeFailed,
+    errors::ConnectFailed,    errors::ConnectionLost,     errors::ConnectionLostDuringBinding,
+    errors::DeadlineExceeded, errors::MalformedResponse,  errors::NameResolutionFailed,
+    errors::PoolExhausted,    errors::PoolQueueFull,      errors::ProxyFailed,
+    errors::SystemFailure,    errors::TlsHandshakeFailed,
 };
 
 template <std::size_t Count>

@@ -42,6 +42,7 @@ constexpr Row Rows[] = {
     {errors::RequestBodyFailed, ExitCode::ReadFailed},
     {errors::DeadlineExceeded, ExitCode::TimedOut},
     {errors::PoolExhausted, ExitCode::TimedOut},
+    {errors::PoolQueueFull, ExitCode::TimedOut},
     {errors::TlsHandshakeFailed, ExitCode::TlsFailed},
     {errors::RenegotiationLimitExceeded, ExitCode::TlsFailed},
     {errors::RedirectRefused, ExitCode::Redirected},

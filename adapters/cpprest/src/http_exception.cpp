@@ -32,6 +32,7 @@ std::error_code ErrorCodeOf(ErrorCode code) noexcept {
       {errors::RequestBodyFailed, std::errc::io_error},
       {errors::TrustStoreUnusable, std::errc::io_error},
       {errors::PoolExhausted, std::errc::resource_unavailable_try_again},
+      {errors::PoolQueueFull, std::errc::resource_unavailable_try_again},
       {errors::SystemFailure, std::errc::io_error},
   }};
   for (auto const& [known, condition] : conditions) {

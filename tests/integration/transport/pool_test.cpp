@@ -176,6 +176,74 @@ TEST(PoolBoundTest, WaitingEndsWithTheContext) {
   EXPECT_EQ(transport->PoolStatistics().Waiting, 0U);
 }
 
+TEST(PoolBoundTest, TheLineHasABound) {
+  HoldingServer server;
+  auto options = TrustingOptions();
+  options.Pool.MaximumPerOrigin = 1;
+  options.Pool.MaximumWaitingPerOrigin = 0;
+  auto const transport = MakeTransport(options);
+  auto const held = server.Hold(transport);
+  auto const error = ErrorOf([&] { Fetch(transport, Get(server.Url())); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code().Name(), "pool_queue_full");
+  EXPECT_THAT(error->Details().Action, testing::HasSubstr("MaximumWaitingPerOrigin"));
+  EXPECT_TRUE(error->Details().NothingSent);
+  EXPECT_TRUE(error->Details().Transient);
+}
+
+/// On the one connection that there is, the server sees in which order.
+TEST(PoolBoundTest, WhoeverWaitsIsServedInTurn) {
+  Event released;
+  std::vector<std::string> served;
+  ScriptedServer server{[&](ScriptedConnection& connection) {
+    while (auto const request = connection.TryReadRequest()) {
+      served.push_back(request->Target);
+      if (!released.Wait()) return;
+      connection.Answer(200, "hello");
+    }
+  }};
+  auto options = TrustingOptions();
+  options.Pool.MaximumPerOrigin = 1;
+  auto const transport = MakeTransport(options);
+  std::vector<std::string> sent;
+  std::vector<std::future<Fetched>> fetching;
+  for (std::size_t number = 0; number < 20; ++number) {
+    sent.push_back("/" + std::to_string(number));
+    fetching.push_back(std::async(
+        std::launch::async, [&transport, url = server.Url(sent.back())] { return Fetch(transport, Get(url)); }));
+    ASSERT_TRUE(Eventually([&] {
+      auto const statistics = transport->PoolStatistics();
+      return statistics.InUse == 1 && statistics.Waiting == number;
+    }));
+  }
+  released.Set();
+  for (auto& fetched : fetching) EXPECT_EQ(fetched.get().Body, "hello");
+  EXPECT_EQ(server.ConnectionCount(), 1U);
+  EXPECT_EQ(served, sent);
+}
+
+/// Where the pool as a whole is full, a busy origin must not keep the others out.
+TEST(PoolBoundTest, AnOriginWithALineLeavesRoomToTheOthers) {
+  HoldingServer busy;
+  ScriptedServer other{ServeHello};
+  auto options = TrustingOptions();
+  options.Pool.MaximumTotal = 1;
+  auto const transport = MakeTransport(options);
+  auto held = busy.Hold(transport);
+  auto const fetchFrom = [&](std::string const& url) {
+    return std::async(std::launch::async, [&transport, url] { return Fetch(transport, Get(url)); });
+  };
+  auto first = fetchFrom(other.Url());
+  ASSERT_TRUE(Eventually([&] { return transport->PoolStatistics().Waiting == 1; }));
+  auto second = fetchFrom(busy.Url());
+  ASSERT_TRUE(Eventually([&] { return transport->PoolStatistics().Waiting == 2; }));
+  busy.Release();
+  EXPECT_EQ(ReadAll(*held), "hello");
+  EXPECT_EQ(first.get().Body, "hello");
+  EXPECT_EQ(second.get().Body, "hello");
+  EXPECT_EQ(transport->PoolStatistics().Evicted, 2U) << "the first one for the other origin, and that one again";
+}
+
 TEST(PoolBoundTest, OtherOriginsAndBindingsDoNotWait) {
   HoldingServer server{TlsServer()};
   ScriptedServer other{TlsServer(), ServeHello};

@@ -5,6 +5,7 @@
 
 #include <openssl/x509.h>
 
+#include "awaiting_transport.hpp"
 #include "mtlspop/transport/openssl.hpp"
 
 namespace mtlspop::test {
@@ -58,7 +59,10 @@ TransportOptions TrustingOptions() {
   return options;
 }
 
-Transport MakeTransport(TransportOptions options) { return MakeHttpTransport(std::move(options)); }
+Transport MakeTransport(TransportOptions options) {
+  Transport const transport = MakeHttpTransport(std::move(options));
+  return std::getenv("MTLSPOP_TEST_ASYNCHRONOUS") == nullptr ? transport : AwaitAsynchronous(transport);
+}
 
 TransportOptions AllowTls13(TransportOptions options, std::string const& url) {
   options.Tls.Origins.push_back({Url::Parse(url).GetOrigin().ToString(), TlsVersion::Tls13});

@@ -53,6 +53,7 @@ TEST(ErrorCodeTest, NamesNeverChange) {
       {errors::TrustStoreUnusable, "trust_store_unusable"},
       {errors::InvalidBindingCertificate, "invalid_binding_certificate"},
       {errors::PoolExhausted, "pool_exhausted"},
+      {errors::PoolQueueFull, "pool_queue_full"},
       {errors::SystemFailure, "system_failure"}};
   for (auto const& [code, name] : names) EXPECT_EQ(code.Name(), name);
 }

@@ -4,73 +4,169 @@
 #include <cstring>
 #include <utility>
 
+#include "openssl/operation.hpp"
 #include "openssl/signing_failure.hpp"
+#include "openssl/waiter.hpp"
 
 namespace mtlspop::openssl {
 namespace {
 
 constexpr std::size_t ReceiveStep = 16 * 1024;
+constexpr char const* What = "Reading the answer";
+constexpr char const* Doing = "the answer's body, which is cut short";
 
 }  // namespace
 
-AnswerBody::AnswerBody(PoolSlot slot, Http1Parser parser, bool keep)
-    : slot_(std::move(slot)), parser_(std::move(parser)), framing_(parser_.Framing()), keep_(keep) {
+AnswerBody::AnswerBody(PoolSlot slot, Http1Parser parser, bool keep, std::shared_ptr<Executor const> callbacks)
+    : slot_(std::move(slot)),
+      parser_(std::move(parser)),
+      framing_(parser_.Framing()),
+      keep_(keep),
+      callbacks_(std::move(callbacks)) {
   if (framing_ == BodyFraming::Length) {
     remaining_ = parser_.ContentLength();
     length_ = remaining_;
   }
 }
 
+class AnswerBody::Reading final {
+ public:
+  Reading(AnswerBody& body, gsl::span<std::uint8_t> buffer, Context const& context, bool mayBlock)
+      : body_(body), buffer_(buffer), context_(context), mayBlock_(mayBlock) {}
+
+  Step Advance() {
+    auto step = body_.Advance(buffer_, mayBlock_, count_);
+    if (step.For != Awaits::Nothing) {
+      context_.ThrowIfEnded(step.What);
+      step.Until = std::min(step.Until, context_.Deadline());
+    }
+    return step;
+  }
+  static void ReadBody() noexcept {}
+  std::size_t Count() const noexcept { return count_; }
+
+ private:
+  AnswerBody& body_;
+  gsl::span<std::uint8_t> buffer_;
+  Context const& context_;
+  bool mayBlock_;
+  std::size_t count_ = 0;
+};
+
 std::size_t AnswerBody::Read(gsl::span<std::uint8_t> buffer, Context const& context) {
+  if (IsAtEnd(buffer)) {
+    return 0;
+  }
+  try {
+    Waiter waiter{context};
+    Reading reading{*this, buffer, context, waiter.MayBlock()};
+    WithSigners(context, [&] { Run(reading, waiter); });
+    return reading.Count();
+  } catch (...) {
+    Fail(std::current_exception());
+    throw;
+  }
+}
+
+/// A `Reading` that a reactor drives. Borrows the body and the buffer.
+class AnswerBody::ReadOperation final : public Operation {
+ public:
+  ReadOperation(AnswerBody& body, gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done)
+      : Operation(context), body_(body), reading_(body, buffer, GetContext(), false), done_(std::move(done)) {}
+
+ private:
+  Step Advance() override { return reading_.Advance(); }
+  void ReadBody() override {}
+  void FreeBuffers() noexcept override { body_.slot_->Get().FreeBuffers(); }
+
+  void End(std::exception_ptr failure) noexcept override {
+    if (failure) {
+      body_.Fail(failure);
+      failure_ = std::move(failure);
+    }
+    (*body_.callbacks_)([self = std::static_pointer_cast<ReadOperation>(shared_from_this())] { self->Tell(); });
+  }
+
+  /// On the executor. What `done` throws ends the process.
+  void Tell() noexcept {
+    auto const context = ReleaseContext();
+    auto const done = std::exchange(done_, nullptr);
+    if (failure_) {
+      done(std::exchange(failure_, nullptr));
+    } else {
+      done(reading_.Count());
+    }
+  }
+
+  AnswerBody& body_;
+  Reading reading_;
+  Completion<std::size_t> done_;
+  std::exception_ptr failure_;
+};
+
+void AnswerBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {
+  auto atEnd = OutcomeOf([&] { return IsAtEnd(buffer); });
+  if (!atEnd.HasValue() || std::move(atEnd).Take()) {
+    (*callbacks_)([failure = atEnd.Failure(), done = std::move(done)] {
+      done(failure ? Outcome<std::size_t>{failure} : Outcome<std::size_t>{std::size_t{0}});
+    });
+    return;
+  }
+  std::make_shared<ReadOperation>(*this, buffer, context, std::move(done))->Start();
+}
+
+/// @throw what it failed with before; Error `connection_lost` in a forked child
+bool AnswerBody::IsAtEnd(gsl::span<std::uint8_t> buffer) const {
   if (failure_) {
     std::rethrow_exception(failure_);
   }
   if (!slot_ || buffer.empty()) {
-    return 0;
+    return true;
   }
   if (slot_->IsForeign()) {
     throw Error{ErrorDetails{
         errors::ConnectionLost, "The answer belongs to the process that this one was forked from",
         "Read an answer in the process that sent the request"}};
   }
-  try {
-    Waiter waiter{context, "Reading the answer"};
-    return WithSigners(context, [&] { return ReadSome(buffer, waiter); });
-  } catch (...) {
-    failure_ = std::current_exception();
-    slot_.reset();
-    throw;
-  }
+  return false;
 }
 
-std::size_t AnswerBody::ReadSome(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
+void AnswerBody::Fail(std::exception_ptr failure) noexcept {
+  failure_ = std::move(failure);
+  slot_.reset();
+}
+
+/// Done when there is something in `buffer`, or the body has ended: `count` says which.
+Step AnswerBody::Advance(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count) {
   switch (framing_) {
     case BodyFraming::Length:
-      return ReadLength(buffer, waiter);
+      return ReadLength(buffer, mayBlock, count);
     case BodyFraming::Chunked:
-      return ReadChunked(buffer, waiter);
+      return ReadChunked(buffer, mayBlock, count);
     case BodyFraming::UntilClose:
-      return ReadUntilClose(buffer, waiter);
+      return ReadUntilClose(buffer, mayBlock, count);
     case BodyFraming::None:
       break;
   }
   End();
-  return 0;
+  return {};
 }
 
-std::size_t AnswerBody::ReadLength(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
+Step AnswerBody::ReadLength(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count) {
   auto const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), remaining_));
   auto& input = slot_->Get().Input();
-  std::size_t count = 0;
   if (!input.Empty()) {
     count = std::min(wanted, input.Size());
     std::memcpy(buffer.data(), input.Unused().data(), count);
     input.Consume(count);
   } else {
     // Straight into the caller's memory.
-    auto const result = Receive(buffer.subspan(0, wanted), waiter);
+    auto const result = Receive(buffer.subspan(0, wanted), mayBlock);
+    if (Waits(result.Status)) {
+      return slot_->Get().Await(result.Status, What);
+    }
     if (result.Status != IoStatus::Done) {
-      throw Error{slot_->Get().Describe(IoStatus::Lost, "the answer's body, which is cut short")};
+      throw Error{slot_->Get().Describe(IoStatus::Lost, Doing)};
     }
     count = result.Count;
   }
@@ -78,51 +174,59 @@ std::size_t AnswerBody::ReadLength(gsl::span<std::uint8_t> buffer, Waiter& waite
   if (remaining_ == 0) {
     End();
   }
-  return count;
+  return {};
 }
 
-std::size_t AnswerBody::ReadChunked(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
+Step AnswerBody::ReadChunked(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count) {
   for (;;) {
     auto& input = slot_->Get().Input();
     auto const progress = parser_.ParseChunked(input.Unused(), buffer);
     input.Consume(progress.Used);
+    count = progress.Written;
     if (progress.Complete) {
       End();
-      return progress.Written;
+      return {};
     }
-    if (progress.Written != 0) {
-      return progress.Written;
+    if (count != 0) {
+      return {};
     }
-    auto const result = Receive(input.Room(ReceiveStep), waiter);
+    auto const result = Receive(input.Room(ReceiveStep), mayBlock);
+    if (Waits(result.Status)) {
+      return slot_->Get().Await(result.Status, What);
+    }
     if (result.Status != IoStatus::Done) {
-      throw Error{slot_->Get().Describe(IoStatus::Lost, "the answer's body, which is cut short")};
+      throw Error{slot_->Get().Describe(IoStatus::Lost, Doing)};
     }
     input.Added(result.Count);
   }
 }
 
-std::size_t AnswerBody::ReadUntilClose(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
+Step AnswerBody::ReadUntilClose(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count) {
   auto& input = slot_->Get().Input();
   if (!input.Empty()) {
-    auto const count = std::min(buffer.size(), input.Size());
+    count = std::min(buffer.size(), input.Size());
     std::memcpy(buffer.data(), input.Unused().data(), count);
     input.Consume(count);
-    return count;
+    return {};
   }
-  auto const result = Receive(buffer, waiter);
+  auto const result = Receive(buffer, mayBlock);
+  if (Waits(result.Status)) {
+    return slot_->Get().Await(result.Status, What);
+  }
   if (result.Status == IoStatus::Closed) {
     End();
   }
-  return result.Count;
+  count = result.Count;
+  return {};
 }
 
-/// Waits for something. Returns `Done` or, at the regular end of the connection, `Closed`: over TLS only a close_notify
-/// makes an end regular, since anybody can cut a TCP connection (RFC 8446 section 6.1).
-IoResult AnswerBody::Receive(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
+/// `Done`, something to wait for or, at the regular end of the connection, `Closed`: over TLS only a close_notify makes an
+/// end regular, since anybody can cut a TCP connection (RFC 8446 section 6.1).
+IoResult AnswerBody::Receive(gsl::span<std::uint8_t> buffer, bool mayBlock) {
   auto& connection = slot_->Get();
-  auto const result = connection.Read(buffer, waiter);
-  if (result.Status != IoStatus::Done && result.Status != IoStatus::Closed) {
-    throw Error{connection.Describe(result.Status, "the answer's body, which is cut short")};
+  auto const result = connection.Read(buffer, mayBlock);
+  if (result.Status == IoStatus::Lost || result.Status == IoStatus::Failed) {
+    throw Error{connection.Describe(result.Status, Doing)};
   }
   return result;
 }

@@ -4,10 +4,13 @@
 /// The body of an answer, pulled off its connection.
 
 #include <exception>
+#include <memory>
 #include <optional>
 
 #include "http1_parser.hpp"
+#include "mtlspop/transport/executor.hpp"
 #include "openssl/connection_pool.hpp"
+#include "openssl/step.hpp"
 
 namespace mtlspop::openssl {
 
@@ -16,17 +19,25 @@ namespace mtlspop::openssl {
 class AnswerBody final : public BodyStream {
  public:
   /// @param keep whether the connection can take another request afterwards
-  AnswerBody(PoolSlot slot, Http1Parser parser, bool keep);
+  /// @param callbacks where completions run
+  AnswerBody(PoolSlot slot, Http1Parser parser, bool keep, std::shared_ptr<Executor const> callbacks);
 
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override;
+  void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) override;
   std::optional<std::uint64_t> Length() const noexcept override { return length_; }
 
  private:
-  std::size_t ReadSome(gsl::span<std::uint8_t> buffer, Waiter& waiter);
-  std::size_t ReadLength(gsl::span<std::uint8_t> buffer, Waiter& waiter);
-  std::size_t ReadChunked(gsl::span<std::uint8_t> buffer, Waiter& waiter);
-  std::size_t ReadUntilClose(gsl::span<std::uint8_t> buffer, Waiter& waiter);
-  IoResult Receive(gsl::span<std::uint8_t> buffer, Waiter& waiter);
+  /// One call of `Read`.
+  class Reading;
+  class ReadOperation;
+
+  Step Advance(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count);
+  Step ReadLength(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count);
+  Step ReadChunked(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count);
+  Step ReadUntilClose(gsl::span<std::uint8_t> buffer, bool mayBlock, std::size_t& count);
+  IoResult Receive(gsl::span<std::uint8_t> buffer, bool mayBlock);
+  bool IsAtEnd(gsl::span<std::uint8_t> buffer) const;
+  void Fail(std::exception_ptr failure) noexcept;
   void End();
 
   std::optional<PoolSlot> slot_;
@@ -35,6 +46,7 @@ class AnswerBody final : public BodyStream {
   std::optional<std::uint64_t> length_;
   std::uint64_t remaining_ = 0;
   bool keep_;
+  std::shared_ptr<Executor const> callbacks_;
   std::exception_ptr failure_;
 };
 

@@ -19,6 +19,8 @@ enum class IoStatus {
   WantRead,
   /// Nothing moved; try again when something can be written.
   WantWrite,
+  /// Nothing moved; try again on a thread where an operation of the private key may take its time.
+  WantKey,
   /// The other side ended the stream in the regular way.
   Closed,
   /// The connection is gone, or ended in the middle.
@@ -28,7 +30,9 @@ enum class IoStatus {
 };
 
 /// Whether nothing is wrong, and nothing moved either.
-constexpr bool Waits(IoStatus status) noexcept { return status == IoStatus::WantRead || status == IoStatus::WantWrite; }
+constexpr bool Waits(IoStatus status) noexcept {
+  return status == IoStatus::WantRead || status == IoStatus::WantWrite || status == IoStatus::WantKey;
+}
 
 struct IoResult {
   IoStatus Status;

@@ -17,7 +17,8 @@ void Connection::AddTls(std::shared_ptr<TlsContext> context, TlsChannel::Options
   auto const over = outerTls_ ? TlsChannel::Over::Tls : TlsChannel::Over::Socket;
   tls_ = std::make_unique<TlsChannel>(std::move(context), *top_, over, std::move(options));
   top_ = tls_.get();
-  handshake_ = TryHandshake();
+  handshakeAwaited_ = false;
+  TryHandshake();
 }
 
 void Connection::Attach(Descriptor socket) noexcept {
@@ -25,64 +26,53 @@ void Connection::Attach(Descriptor socket) noexcept {
   plain_.Attach(socket_.Get());
 }
 
-void Connection::ShakeHands(Waiter& waiter) {
-  if (handshake_ != IoStatus::Done) {
+Step Connection::ShakeHands() {
+  constexpr char const* what = "The TLS handshake";
+  if (handshake_ != IoStatus::Done && !handshakeAwaited_) {
+    // The first message was made before there was a socket to send it by.
     top_->TryFlush();
+  } else if (handshake_ != IoStatus::Done) {
+    TryHandshake();
   }
-  while (handshake_ != IoStatus::Done) {
-    Wait(handshake_, waiter);
-    handshake_ = TryHandshake();
+  if (handshake_ != IoStatus::Done) {
+    handshakeAwaited_ = true;
+    return Await(handshake_, what);
   }
   info_.TlsVersion = tls_->Version();
   info_.Resumed = tls_->IsResumed();
+  return {};
 }
 
-IoStatus Connection::TryHandshake() {
-  auto const status = tls_->TryHandshake();
-  if (status == IoStatus::Done || Waits(status)) {
-    return status;
+void Connection::TryHandshake() {
+  handshake_ = tls_->TryHandshake();
+  if (handshake_ == IoStatus::Done || Waits(handshake_)) {
+    return;
   }
-  auto details = Describe(status, "the TLS handshake");
+  auto details = Describe(handshake_, "the TLS handshake");
   details.NothingSent = true;
   throw Error{std::move(details)};
 }
 
-IoResult Connection::Read(gsl::span<std::uint8_t> buffer, Waiter& waiter) {
+IoResult Connection::Read(gsl::span<std::uint8_t> buffer, bool mayBlock) {
   auto const onlyHere = gsl::finally([this] { plain_.SetMayBlock(false); });
-  for (;;) {
-    // With TLS in TLS what one layer owes the other side may wait for what the other one reads.
-    plain_.SetMayBlock(waiter.MayBlock() && outerTls_ == nullptr && !top_->HasUnsentBytes());
-    auto const result = top_->TryRead(buffer);
-    if (!Waits(result.Status)) {
-      return result;
-    }
-    Wait(result.Status, waiter);
-  }
+  // With TLS in TLS what one layer owes the other side may wait for what the other one reads.
+  plain_.SetMayBlock(mayBlock && outerTls_ == nullptr && !top_->HasUnsentBytes());
+  return top_->TryRead(buffer);
 }
 
-void Connection::Wait(IoStatus status, Waiter& waiter, Context::TimePoint until) {
+Step Connection::Await(IoStatus status, char const* what, Context::TimePoint until) {
+  if (status == IoStatus::WantKey) {
+    return {Awaits::Key, {}, until, what};
+  }
   auto const events = (status == IoStatus::WantWrite ? POLLOUT : POLLIN) | (top_->HasUnsentBytes() ? POLLOUT : 0);
-  pollfd socket{socket_.Get(), static_cast<short>(events), 0};
-  waiter.Wait(gsl::span<pollfd>{&socket, 1}, until);
-  if ((socket.revents & POLLOUT) != 0 && top_->HasUnsentBytes()) {
-    top_->TryFlush();
-  }
+  watched_ = pollfd{socket_.Get(), static_cast<short>(events), 0};
+  return {Awaits::Sockets, {&watched_, 1}, until, what};
 }
 
-bool Connection::WaitOrInput(IoStatus status, Waiter& waiter) {
-  auto const events = POLLIN | (status == IoStatus::WantWrite || top_->HasUnsentBytes() ? POLLOUT : 0);
-  return (waiter.Wait(socket_.Get(), static_cast<short>(events)) & (POLLIN | POLLHUP | POLLERR)) != 0;
-}
-
-void Connection::Flush(Waiter& waiter) {
-  while (top_->HasUnsentBytes()) {
-    auto const status = top_->TryFlush();
-    if (Waits(status)) {
-      Wait(status, waiter);
-    } else if (status != IoStatus::Done) {
-      throw Error{Describe(status, "sending")};
-    }
-  }
+Step Connection::AwaitOrInput(IoStatus status, char const* what) {
+  auto step = Await(status, what);
+  watched_.events = static_cast<short>(watched_.events | POLLIN);
+  return step;
 }
 
 ErrorDetails Connection::Describe(IoStatus status, std::string const& doing) const {
@@ -108,7 +98,11 @@ bool Connection::IsUsable() {
   }
   // Data that nobody asked for makes the connection unusable; handshake messages do not.
   std::array<std::uint8_t, 1> byte{};
-  return tls_ != nullptr && top_->TryRead(byte).Status == IoStatus::WantRead;
+  if (tls_ == nullptr) {
+    return false;
+  }
+  auto const status = top_->TryRead(byte).Status;
+  return status == IoStatus::WantRead || status == IoStatus::WantKey;
 }
 
 void Connection::BeginRequest() noexcept {

@@ -9,8 +9,8 @@
 #include "mtlspop/transport/response.hpp"
 #include "openssl/input_buffer.hpp"
 #include "openssl/socket.hpp"
+#include "openssl/step.hpp"
 #include "openssl/tls_channel.hpp"
-#include "openssl/waiter.hpp"
 
 namespace mtlspop::openssl {
 
@@ -30,19 +30,24 @@ class Connection final {
   void Attach(Descriptor socket) noexcept;
   /// Completes the handshake of the TLS that was added last. Its last message may go out with the first request only.
   /// @throw Error
-  void ShakeHands(Waiter& waiter);
+  Step ShakeHands();
 
   IoResult TryRead(gsl::span<std::uint8_t> buffer) { return top_->TryRead(buffer); }
   IoResult TryWrite(gsl::span<std::uint8_t const> bytes) { return top_->TryWrite(bytes); }
-  /// Reads, and waits until there is something: never `WantRead` nor `WantWrite`.
-  /// @throw Error `cancelled`, `deadline_exceeded`, `system_failure`
-  IoResult Read(gsl::span<std::uint8_t> buffer, Waiter& waiter);
-  /// Waits for what `status` says is wanted, and for room to write where bytes are left unsent.
-  void Wait(IoStatus status, Waiter& waiter, Context::TimePoint until = Context::TimePoint::max());
-  /// The same, or input in any case. Returns whether there is input.
-  bool WaitOrInput(IoStatus status, Waiter& waiter);
-  /// Pushes out all that is left unsent.
-  void Flush(Waiter& waiter);
+  /// Reads, and where `mayBlock` waits in the system call: for callers whom nothing but the other side can call back.
+  IoResult Read(gsl::span<std::uint8_t> buffer, bool mayBlock);
+  /// Pushes out all that is left unsent. `Done` when nothing is.
+  IoStatus TryFlush() { return top_->HasUnsentBytes() ? top_->TryFlush() : IoStatus::Done; }
+
+  /// A step that waits for what `status` says is wanted, and for room to write where bytes are left unsent.
+  Step Await(IoStatus status, char const* what, Context::TimePoint until = Context::TimePoint::max());
+  /// The same, or for input in any case; `HasInput` then says whether it was that.
+  Step AwaitOrInput(IoStatus status, char const* what);
+  bool HasInput() const noexcept { return (watched_.revents & (POLLIN | POLLHUP | POLLERR)) != 0; }
+  /// As if a wait had shown input.
+  void NoteInput() noexcept { watched_.revents = POLLIN; }
+  /// Whether the other side has said something, or has gone, as far as that is seen without waiting.
+  bool HasSpoken() const noexcept { return HasBufferedInput() || LookAtIdle(socket_) != IdleState::Quiet; }
 
   /// What stands for a failed `IoStatus`, as an error.
   /// @param doing what was being done, for the text
@@ -66,6 +71,7 @@ class Connection final {
     Attach(Descriptor{});
   }
 
+  bool HasTls() const noexcept { return tls_ != nullptr; }
   InputBuffer& Input() noexcept { return input_; }
   ConnectionInfo& Info() noexcept {
     if (tls_) tls_->Describe(info_);
@@ -75,7 +81,7 @@ class Connection final {
   Descriptor const& Socket() const noexcept { return socket_; }
 
  private:
-  IoStatus TryHandshake();
+  void TryHandshake();
 
   Descriptor socket_;
   std::string host_;
@@ -84,6 +90,8 @@ class Connection final {
   std::unique_ptr<TlsChannel> tls_;
   Channel* top_;
   IoStatus handshake_ = IoStatus::Done;
+  bool handshakeAwaited_ = false;
+  pollfd watched_{-1, 0, 0};
   InputBuffer input_;
   ConnectionInfo info_;
   bool disowned_ = false;

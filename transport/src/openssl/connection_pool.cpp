@@ -1,6 +1,5 @@
 #include "openssl/connection_pool.hpp"
 
-#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -45,8 +44,9 @@ bool PoolKeyLess::IsLess(PoolKeyView const& left, PoolKeyView const& right) noex
   return left.Scheme < right.Scheme;
 }
 
-PoolSlot::PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolPlace& place, PooledConnections connection) noexcept
-    : pool_(std::move(pool)), place_(&place), connection_(std::move(connection)), drops_(place.Drops) {}
+PoolSlot::PoolSlot(
+    std::shared_ptr<ConnectionPool> pool, PoolPlace& place, PooledConnections connection, std::uint64_t drops) noexcept
+    : pool_(std::move(pool)), place_(&place), connection_(std::move(connection)), drops_(drops) {}
 
 PoolSlot::~PoolSlot() {
   if (!pool_) {
@@ -65,6 +65,7 @@ PoolSlot::~PoolSlot() {
 
 void PoolSlot::Set(std::unique_ptr<Connection> connection) {
   connection_.push_back(PooledConnection{std::move(connection), place_, {}});
+  connection_.front().Node = connection_.begin();
   pool_->Opened(Get());
 }
 
@@ -72,6 +73,15 @@ void PoolSlot::KeepConnection() {
   auto const pool = std::move(pool_);
   pool->Return(*place_, drops_, connection_, true);
 }
+
+PoolRequest::~PoolRequest() {
+  bool const isIn = state_ != State::New && state_ != State::Taken;
+  if (isIn && epoch_ == ForkEpoch()) {
+    pool_->Leave(*this);
+  }
+}
+
+std::optional<PoolSlot> PoolRequest::TryTake() { return pool_->Take(*this); }
 
 ConnectionPool::ConnectionPool(PoolOptions const& options, gsl::not_null<std::shared_ptr<Clock>> clock)
     : options_(options), clock_(std::move(clock)) {}
@@ -82,76 +92,78 @@ ConnectionPool::~ConnectionPool() {
   }
 }
 
-PoolSlot ConnectionPool::Acquire(PoolKeyView const& key, bool fresh, Context const& context) {
-  Graves graves;
+std::optional<PoolSlot> ConnectionPool::Take(PoolRequest& request) {
+  using State = PoolRequest::State;
+  PooledConnections graves;
+  PooledConnections connection;
   auto const now = clock_->SteadyNow();
-  auto lock = LockSoon(mutex_);
-  // Whoever was woken and goes without a connection, for want of memory as well, leaves it to the next one.
-  bool hasTaken = false;
-  auto const passedOn = gsl::finally([&] {
-    if (hasTaken) return;
-    if (!lock.owns_lock()) lock.lock();
-    waiters_.WakeFirstReady();
-  });
-  Expire(now, graves);
-  for (;;) {
-    auto& place = PlaceFor(key);
-    if (!fresh && !place.Idle.empty()) {
-      {
-        PoolSlot slot{shared_from_this(), place, TakeIdle(place)};
-        lock.unlock();
-        Bury(graves);
-        auto& connection = slot.Get();
-        if (connection.IsUsable()) {
-          hasTaken = true;
-          connection.BeginRequest();
-          connection.Info().Reused = true;
-          return slot;
-        }
+  {
+    auto const lock = LockSoon(mutex_);
+    if (request.state_ == State::InLine) {
+      return std::nullopt;
+    }
+    if (request.state_ == State::New) {
+      Expire(now, graves);
+      auto& place = PlaceFor(request.key_);
+      if (place.First != nullptr || !HasRoom(place)) {
+        auto const notEmpty = gsl::finally([&] { RemoveIfEmpty(place); });
+        StandInLine(place, request);
+      } else {
+        request.place_ = &place;
+        request.connection_ = Grant(place, request.fresh_, graves);
+        request.drops_ = place.Drops;
+        request.state_ = State::Granted;
       }
-      lock.lock();
-      ++counts_.FoundDead;
-      --counts_.Reused;
-      continue;
     }
-    if (Reserve(place, graves)) {
-      hasTaken = true;
-      PoolSlot slot{shared_from_this(), place, {}};
-      lock.unlock();
-      Bury(graves);
-      return slot;
-    }
-    RemoveIfEmpty(place);
-    bool ready = false;
-    {
-      ++waiting_;
-      auto const waited = gsl::finally([&] {
-        if (!lock.owns_lock()) {
-          lock.lock();
-        }
-        --waiting_;
-      });
-      ready = waiters_.WaitUntil(lock, Context::TimePoint::max(), context, [&] {
-        auto const found = places_.find(key);
-        auto const inUse = found == places_.end() ? 0 : found->second.InUse;
-        return inUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal;
-      });
-    }
-    if (!ready) {
-      lock.unlock();
-      Bury(graves);
-      if (context.IsCancelled()) {
-        context.ThrowIfEnded("Waiting for a connection");
-      }
-      ErrorDetails details{
-          errors::PoolExhausted,
-          "All connections that the pool allows to this origin are in use and none became free in time",
-          "Raise PoolOptions::MaximumPerOrigin or MaximumTotal, or read answers to their end sooner"};
-      details.NothingSent = true;
-      details.Transient = true;
-      throw Error{std::move(details)};
+    if (request.state_ == State::Granted) {
+      request.state_ = State::Taken;
+      connection.swap(request.connection_);
     }
   }
+  Bury(graves);
+  if (request.state_ != State::Taken) {
+    return std::nullopt;
+  }
+  return Look(PoolSlot{shared_from_this(), *request.place_, std::move(connection), request.drops_}, request.fresh_);
+}
+
+/// Sees that a connection is alive, or takes the next one, or none: then the slot is the right to open one.
+PoolSlot ConnectionPool::Look(PoolSlot slot, bool fresh) {
+  while (slot.HasConnection()) {
+    auto& connection = slot.Get();
+    if (connection.IsUsable()) {
+      connection.BeginRequest();
+      connection.Info().Reused = true;
+      break;
+    }
+    PooledConnections dead;
+    dead.swap(slot.connection_);
+    auto const lock = LockSoon(mutex_);
+    ++counts_.FoundDead;
+    --counts_.Reused;
+    auto& place = *slot.place_;
+    if (!fresh && place.Newest != nullptr) {
+      slot.connection_ = RemoveIdle(*place.Newest);
+      ++counts_.Reused;
+    }
+  }
+  return slot;
+}
+
+/// Gives up its place in the line, or what it was granted there.
+void ConnectionPool::Leave(PoolRequest& request) noexcept {
+  {
+    auto const lock = LockSoon(mutex_);
+    if (request.state_ == PoolRequest::State::InLine) {
+      auto& place = *request.place_;
+      RemoveFromLine(request);
+      RemoveIfEmpty(place);
+      return;
+    }
+    counts_.Reused -= request.connection_.empty() ? 0 : 1;
+  }
+  bool const wasIdle = !request.connection_.empty();
+  Return(*request.place_, request.drops_, request.connection_, wasIdle);
 }
 
 PoolPlace& ConnectionPool::PlaceFor(PoolKeyView const& key) {
@@ -163,119 +175,193 @@ PoolPlace& ConnectionPool::PlaceFor(PoolKeyView const& key) {
   return found->second;
 }
 
-/// The right to a new connection, at the cost of the least recently used idle one where the pool is full.
-bool ConnectionPool::Reserve(PoolPlace& place, Graves& graves) {
-  auto const ofPlace = place.InUse + place.Idle.size();
-  bool const placeFull = ofPlace >= options_.MaximumPerOrigin;
-  bool const poolFull = inUse_ + idle_.size() >= options_.MaximumTotal;
-  if ((placeFull && place.Idle.empty()) || (poolFull && idle_.empty())) {
-    return false;
-  }
-  if (place.Idle.capacity() <= ofPlace) {
-    place.Idle.reserve(2 * ofPlace + 1);
-  }
-  graves.reserve(graves.size() + 1);
-  // From here on nothing can fail. In use first, so that an eviction does not remove the place.
+/// Whether one more can be in use. Idle ones are no hindrance: they are used, or make room.
+bool ConnectionPool::HasRoom(PoolPlace const& place) const noexcept {
+  return place.InUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal;
+}
+
+/// Where there is room: the idle connection that was used last, or none, for the right to open one. That may cost the one
+/// that was least recently used.
+PooledConnections ConnectionPool::Grant(PoolPlace& place, bool fresh, PooledConnections& graves) noexcept {
+  // In use first, so that an eviction does not remove the place.
   ++place.InUse;
   ++inUse_;
+  if (!fresh && place.Newest != nullptr) {
+    ++counts_.Reused;
+    return RemoveIdle(*place.Newest);
+  }
+  bool const placeFull = place.InUse + place.Idle > options_.MaximumPerOrigin;
+  bool const poolFull = inUse_ + idle_.size() > options_.MaximumTotal;
   if (placeFull || poolFull) {
-    graves.push_back(Remove(placeFull ? place.Idle.front() : idle_.begin()));
+    graves.splice(graves.end(), RemoveIdle(placeFull ? *place.Oldest : idle_.front()));
     ++counts_.Evicted;
   }
-  return true;
+  return {};
 }
 
-PooledConnections ConnectionPool::TakeIdle(PoolPlace& place) noexcept {
-  PooledConnections taken;
-  taken.splice(taken.begin(), idle_, place.Idle.back());
-  place.Idle.pop_back();
-  ++place.InUse;
-  ++inUse_;
-  ++counts_.Reused;
-  return taken;
+void ConnectionPool::StandInLine(PoolPlace& place, PoolRequest& request) {
+  if (place.Waiting >= options_.MaximumWaitingPerOrigin) {
+    ErrorDetails details{
+        errors::PoolQueueFull,
+        "As many requests as the pool allows wait for a connection to " + place.Key->Host +
+            " already: " + std::to_string(place.Waiting),
+        "Send fewer at a time, or raise PoolOptions::MaximumWaitingPerOrigin, or MaximumPerOrigin so that fewer wait"};
+    details.NothingSent = true;
+    details.Transient = true;
+    throw Error{std::move(details)};
+  }
+  if (!request.waker_) {
+    request.waker_ = request.driver_.WakeHandle();
+  }
+  request.place_ = &place;
+  request.number_ = ++lastNumber_;
+  request.previous_ = place.Last;
+  (place.Last == nullptr ? place.First : place.Last->next_) = &request;
+  place.Last = &request;
+  request.state_ = PoolRequest::State::InLine;
+  ++place.Waiting;
+  ++waiting_;
 }
 
-/// Takes an idle connection out; the caller counts why.
-std::unique_ptr<Connection> ConnectionPool::Remove(PooledConnections::iterator idle) {
-  auto connection = std::move(idle->Held);
-  auto& place = *idle->Of;
-  place.Idle.erase(std::find(place.Idle.begin(), place.Idle.end(), idle));
-  idle_.erase(idle);
+void ConnectionPool::RemoveFromLine(PoolRequest& request) noexcept {
+  auto& place = *request.place_;
+  (request.previous_ == nullptr ? place.First : request.previous_->next_) = request.next_;
+  (request.next_ == nullptr ? place.Last : request.next_->previous_) = request.previous_;
+  --place.Waiting;
+  --waiting_;
+}
+
+/// Who has what became free at `place`: the first in its line. Where the pool as a whole was full, the one that has waited
+/// longest, wherever it stands, or a busy origin would leave nothing to the others.
+PoolRequest* ConnectionPool::NextInLine(PoolPlace& place, bool wasFull) noexcept {
+  if (waiting_ == 0) {
+    return nullptr;
+  }
+  if (!wasFull) {
+    return HasRoom(place) ? place.First : nullptr;
+  }
+  PoolRequest* next = nullptr;
+  for (auto& [key, other] : places_) {
+    bool const isEarlier = other.First != nullptr && (next == nullptr || other.First->number_ < next->number_);
+    next = isEarlier && HasRoom(other) ? other.First : next;
+  }
+  return next;
+}
+
+/// Hands what became free to exactly one of those who wait, who is to be woken.
+std::shared_ptr<Wakeable> ConnectionPool::ServeLine(
+    PoolPlace& place, bool wasFull, PooledConnections& graves) noexcept {
+  auto* const request = NextInLine(place, wasFull);
+  if (request == nullptr) {
+    return nullptr;
+  }
+  RemoveFromLine(*request);
+  auto& granted = *request->place_;
+  request->connection_ = Grant(granted, request->fresh_, graves);
+  request->drops_ = granted.Drops;
+  request->state_ = PoolRequest::State::Granted;
+  return request->waker_;
+}
+
+/// Puts a connection that was given back among the idle ones.
+void ConnectionPool::AddIdle(PoolPlace& place, PooledConnections& connection, Clock::SteadyTime now) noexcept {
+  auto& added = connection.front();
+  added.Since = now;
+  added.Earlier = place.Newest;
+  added.Later = nullptr;
+  (place.Newest == nullptr ? place.Oldest : place.Newest->Later) = &added;
+  place.Newest = &added;
+  ++place.Idle;
+  idle_.splice(idle_.end(), connection);
+}
+
+/// Takes an idle connection out; the caller counts why, and removes the place where it is empty.
+PooledConnections ConnectionPool::RemoveIdle(PooledConnection& idle) noexcept {
+  auto& place = *idle.Of;
+  (idle.Earlier == nullptr ? place.Oldest : idle.Earlier->Later) = idle.Later;
+  (idle.Later == nullptr ? place.Newest : idle.Later->Earlier) = idle.Earlier;
+  --place.Idle;
+  PooledConnections removed;
+  removed.splice(removed.begin(), idle_, idle.Node);
   RemoveIfEmpty(place);
-  return connection;
+  return removed;
 }
 
 void ConnectionPool::RemoveIfEmpty(PoolPlace& place) noexcept {
-  if (place.Idle.empty() && place.InUse == 0) {
+  if (place.Idle == 0 && place.InUse == 0 && place.First == nullptr && !place.IsPinned) {
     places_.erase(places_.find(*place.Key));
   }
 }
 
-/// Takes back what `Acquire` gave. Cannot fail: the node and the room for it are there already.
+/// Takes back what a slot or a request had. Cannot fail: the node and the room for it are there already.
 void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnections& connection, bool keep) noexcept {
   bool const there = !connection.empty();
   auto const now = clock_->SteadyNow();
+  PooledConnections graves;
+  std::shared_ptr<Wakeable> woken;
   {
     auto const lock = LockSoon(mutex_);
+    bool const wasFull = inUse_ >= options_.MaximumTotal;
     --place.InUse;
     --inUse_;
     if (there && keep && drops == place.Drops) {
-      auto& node = connection.front();
-      if (idle_.size() >= IdleWithBuffers) {
-        node.Held->FreeBuffers();
+      if (idle_.size() >= IdleWithBuffers && place.First == nullptr) {
+        connection.front().Held->FreeBuffers();
       }
-      node.Since = now;
-      place.Idle.push_back(connection.begin());
-      idle_.splice(idle_.end(), connection);
+      AddIdle(place, connection, now);
     } else {
       counts_.Dropped += there && keep ? 1 : 0;
-      RemoveIfEmpty(place);
     }
-    waiters_.WakeFirstReady();
+    place.IsPinned = true;
+    woken = ServeLine(place, wasFull, graves);
+    place.IsPinned = false;
+    RemoveIfEmpty(place);
   }
-  if (!connection.empty() && keep) {
-    connection.front().Held->Close();
+  if (woken) {
+    woken->Wake();
+  }
+  Bury(graves);
+  if (keep) {
+    Bury(connection);
   }
 }
 
 void ConnectionPool::Opened(Connection& connection) {
-  std::lock_guard<std::mutex> const lock{mutex_};
+  auto const lock = LockSoon(mutex_);
   connection.Info().Id = ++lastId_;
   ++counts_.Opened;
   counts_.Resumed += connection.Info().Resumed ? 1 : 0;
 }
 
-void ConnectionPool::Expire(Clock::SteadyTime now, Graves& graves) {
+void ConnectionPool::Expire(Clock::SteadyTime now, PooledConnections& graves) noexcept {
   while (!idle_.empty() && now - idle_.front().Since >= options_.IdleTimeout) {
-    graves.push_back(Remove(idle_.begin()));
+    graves.splice(graves.end(), RemoveIdle(idle_.front()));
     ++counts_.Expired;
   }
 }
 
 /// Closing says goodbye to the other side: not under the lock.
-void ConnectionPool::Bury(Graves& graves) noexcept {
+void ConnectionPool::Bury(PooledConnections& graves) noexcept {
   for (auto& connection : graves) {
-    connection->Close();
+    connection.Held->Close();
   }
   graves.clear();
 }
 
 void ConnectionPool::Drop(std::string_view x5tS256) {
-  Graves graves;
+  PooledConnections graves;
   {
     std::lock_guard<std::mutex> const lock{mutex_};
-    graves.reserve(idle_.size());
     for (auto& [key, place] : places_) {
       place.Drops += key.X5tS256 == x5tS256 ? 1 : 0;
     }
     for (auto idle = idle_.begin(); idle != idle_.end();) {
       auto const current = idle++;
       if (current->Of->Key->X5tS256 == x5tS256) {
-        graves.push_back(Remove(current));
+        graves.splice(graves.end(), RemoveIdle(*current));
         ++counts_.Dropped;
       }
     }
-    waiters_.WakeAll();
   }
   Bury(graves);
 }

@@ -8,14 +8,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "mtlspop/base/fork_epoch.hpp"
-#include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection.hpp"
+#include "openssl/step.hpp"
 
 namespace mtlspop::openssl {
 
@@ -63,17 +63,32 @@ struct PooledConnection {
   PoolPlace* Of;
   /// When it was given back.
   Clock::SteadyTime Since;
+  /// The idle ones of its place.
+  PooledConnection* Earlier = nullptr;
+  PooledConnection* Later = nullptr;
+  /// Where it is itself.
+  std::list<PooledConnection>::iterator Node{};
 };
 using PooledConnections = std::list<PooledConnection>;
 
-/// All connections of one key. There as long as one of them is, idle or in use.
+class PoolRequest;
+
+/// All connections of one key. There as long as one of them is, idle or in use, or somebody waits for one.
 struct PoolPlace {
   PoolKey const* Key = nullptr;
-  /// Least recently used first; has room for those in use as well.
-  std::vector<PooledConnections::iterator> Idle;
+  /// Idle ones, by when they were last used.
+  PooledConnection* Oldest = nullptr;
+  PooledConnection* Newest = nullptr;
+  std::size_t Idle = 0;
   std::size_t InUse = 0;
   /// How often `Drop` let go of those in use: they do not come back.
   std::uint64_t Drops = 0;
+  /// Who waits for a connection, first come first served.
+  PoolRequest* First = nullptr;
+  PoolRequest* Last = nullptr;
+  std::size_t Waiting = 0;
+  /// Kept while somebody looks at it, though it be empty.
+  bool IsPinned = false;
 };
 
 class ConnectionPool;
@@ -85,7 +100,12 @@ class ConnectionPool;
 class PoolSlot final {
  public:
   /// @param connection one connection, or none
-  PoolSlot(std::shared_ptr<ConnectionPool> pool, PoolPlace& place, PooledConnections connection) noexcept;
+  /// @param drops of the place, as this was taken
+  PoolSlot(
+      std::shared_ptr<ConnectionPool> pool,
+      PoolPlace& place,
+      PooledConnections connection,
+      std::uint64_t drops) noexcept;
   PoolSlot(PoolSlot&&) noexcept = default;
   PoolSlot& operator=(PoolSlot&&) = delete;
   ~PoolSlot();
@@ -99,11 +119,54 @@ class PoolSlot final {
   void KeepConnection();
 
  private:
+  friend class ConnectionPool;
+
   std::shared_ptr<ConnectionPool> pool_;
   PoolPlace* place_;
   PooledConnections connection_;
-  /// Of the place, as this was taken.
   std::uint64_t drops_;
+  std::uint64_t epoch_ = ForkEpoch();
+};
+
+/// Asks for a connection, and stands in the line of its place where all that the options allow are in use. Leaves the
+/// line when it goes.
+///
+/// Thread safety: one thread at a time.
+class PoolRequest final {
+ public:
+  /// Borrows the texts of `key`, and `driver`.
+  /// @param fresh leaves idle connections alone
+  PoolRequest(std::shared_ptr<ConnectionPool> pool, PoolKeyView const& key, bool fresh, Driver& driver) noexcept
+      : pool_(std::move(pool)), key_(key), fresh_(fresh), driver_(driver) {}
+  ~PoolRequest();
+  PoolRequest(PoolRequest const&) = delete;
+  PoolRequest& operator=(PoolRequest const&) = delete;
+
+  /// An idle connection made for the key, or the right to open one; none while it stands in the line. The driver is woken
+  /// when it has one.
+  /// @throw Error `pool_queue_full`
+  std::optional<PoolSlot> TryTake();
+
+  /// For a step that waits for it.
+  static constexpr char const* What = "Waiting for a connection";
+
+ private:
+  friend class ConnectionPool;
+  enum class State { New, InLine, Granted, Taken };
+
+  std::shared_ptr<ConnectionPool> pool_;
+  PoolKeyView key_;
+  bool fresh_;
+  Driver& driver_;
+  /// From here on guarded by the pool's lock while it is in the line.
+  State state_ = State::New;
+  std::shared_ptr<Wakeable> waker_;
+  PoolPlace* place_ = nullptr;
+  PooledConnections connection_;
+  std::uint64_t drops_ = 0;
+  std::uint64_t number_ = 0;
+  PoolRequest* previous_ = nullptr;
+  PoolRequest* next_ = nullptr;
   std::uint64_t epoch_ = ForkEpoch();
 };
 
@@ -112,11 +175,6 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
  public:
   ConnectionPool(PoolOptions const& options, gsl::not_null<std::shared_ptr<Clock>> clock);
   ~ConnectionPool();
-
-  /// An idle connection made for `key`, or the right to open one; waits where all that the options allow are in use.
-  /// @param fresh leaves idle connections alone
-  /// @throw Error `pool_exhausted`, `cancelled`
-  PoolSlot Acquire(PoolKeyView const& key, bool fresh, Context const& context);
 
   /// Closes the idle connections of a binding, and those in use when they are given back. Remembers nothing of it.
   void Drop(std::string_view x5tS256);
@@ -127,27 +185,35 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
 
  private:
   friend class PoolSlot;
-  using Graves = std::vector<std::unique_ptr<Connection>>;
+  friend class PoolRequest;
 
+  std::optional<PoolSlot> Take(PoolRequest& request);
+  PoolSlot Look(PoolSlot slot, bool fresh);
+  void Leave(PoolRequest& request) noexcept;
   PoolPlace& PlaceFor(PoolKeyView const& key);
   void Return(PoolPlace& place, std::uint64_t drops, PooledConnections& connection, bool keep) noexcept;
   void Opened(Connection& connection);
-  PooledConnections TakeIdle(PoolPlace& place) noexcept;
-  std::unique_ptr<Connection> Remove(PooledConnections::iterator idle);
-  bool Reserve(PoolPlace& place, Graves& graves);
-  void Expire(Clock::SteadyTime now, Graves& graves);
+  bool HasRoom(PoolPlace const& place) const noexcept;
+  PooledConnections Grant(PoolPlace& place, bool fresh, PooledConnections& graves) noexcept;
+  void StandInLine(PoolPlace& place, PoolRequest& request);
+  void RemoveFromLine(PoolRequest& request) noexcept;
+  PoolRequest* NextInLine(PoolPlace& place, bool wasFull) noexcept;
+  std::shared_ptr<Wakeable> ServeLine(PoolPlace& place, bool wasFull, PooledConnections& graves) noexcept;
+  void AddIdle(PoolPlace& place, PooledConnections& connection, Clock::SteadyTime now) noexcept;
+  PooledConnections RemoveIdle(PooledConnection& idle) noexcept;
+  void Expire(Clock::SteadyTime now, PooledConnections& graves) noexcept;
   void RemoveIfEmpty(PoolPlace& place) noexcept;
-  static void Bury(Graves& graves) noexcept;
+  static void Bury(PooledConnections& graves) noexcept;
 
   PoolOptions const options_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;
   mutable std::mutex mutex_;
-  WaitList waiters_;
   std::map<PoolKey, PoolPlace, PoolKeyLess> places_;
   /// Least recently used first.
   PooledConnections idle_;
   std::size_t inUse_ = 0;
   std::size_t waiting_ = 0;
+  std::uint64_t lastNumber_ = 0;
   std::uint64_t lastId_ = 0;
   mtlspop::PoolStatistics counts_;
 };

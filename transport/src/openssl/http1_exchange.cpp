@@ -1,14 +1,11 @@
 #include "openssl/http1_exchange.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <utility>
 
 #include <openssl/crypto.h>
-#include <gsl/util>
 
 #include "openssl/answer_body.hpp"
 #include "openssl/request_head.hpp"
@@ -26,220 +23,321 @@ constexpr std::size_t BodyStep = 16 * 1024;
 /// "FFFFFFFF\r\n" before a chunk and "\r\n" behind it.
 constexpr std::size_t ChunkPrefix = 10;
 constexpr std::size_t ChunkSuffix = 2;
+/// So many full pieces of a body go out before it is looked whether the server has answered already.
+constexpr std::size_t PiecesPerLook = 4;
+constexpr char const* Sending = "Sending the request";
+constexpr char const* Receiving = "Waiting for the answer";
 
 gsl::span<std::uint8_t const> AsBytes(std::string const& text) noexcept {
   return {reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
 }
 
-/// Overwrites what held a token, on every way out.
-class Cleansed final {
- public:
-  explicit Cleansed(std::string text) noexcept : text_(std::move(text)) {}
-  Cleansed(Cleansed const&) = delete;
-  Cleansed& operator=(Cleansed const&) = delete;
-  ~Cleansed() { Cleanse(text_); }
-  std::string& Text() noexcept { return text_; }
-
- private:
-  std::string text_;
-};
+ErrorDetails BodyFailed() {
+  return {
+      errors::RequestBodyFailed, "The request's body could not be read; the connection was closed in the middle of it",
+      "Look at the cause; it comes from the BodyStream that the request was given"};
+}
 
 }  // namespace
 
-std::unique_ptr<Response> Http1Exchange::Run(PoolSlot slot, RequestForm const& form) {
-  connection_ = &slot.Get();
-  waiter_.Describe("Sending the request");
-  SendHeadAndBody(form);
-  waiter_.Describe("Waiting for the answer");
-  ReceiveHead();
-  return MakeResponse(std::move(slot));
+Http1Exchange::Http1Exchange(
+    Request& request,
+    TransportOptions const& options,
+    std::shared_ptr<Executor const> const& callbacks,
+    RequestForm form,
+    bool bound,
+    bool mayBlock,
+    PoolSlot slot)
+    : request_(request),
+      options_(options),
+      callbacks_(callbacks),
+      form_(form),
+      bound_(bound),
+      mayBlock_(mayBlock),
+      slot_(std::move(slot)),
+      connection_(&slot_.Get()),
+      parser_(options.Limits, request.Method) {}
+
+Http1Exchange::~Http1Exchange() {
+  if (!buffer_.empty()) {
+    OPENSSL_cleanse(buffer_.data(), buffer_.size());
+  }
 }
 
-void Http1Exchange::SendHeadAndBody(RequestForm const& form) {
-  Cleansed head{MakeRequestHead(request_, form)};
-  auto const length = request_.Body ? request_.Body->Length() : 0;
-  bool const together = length && *length <= CoalescedBody && !request_.ExpectContinue;
-  if (together) {
-    if (*length != 0 && dynamic_cast<MemoryBody const*>(request_.Body.get()) == nullptr) {
-      // The body may take its time: the server should not wait for the end of the handshake meanwhile.
-      connection_->Flush(waiter_);
+Step Http1Exchange::Advance() {
+  while (stage_ != Stage::Done) {
+    auto const step = Try();
+    if (step.For != Awaits::Nothing) {
+      return step;
     }
-    AppendBody(head.Text(), static_cast<std::size_t>(*length));
   }
-  if (!Write(AsBytes(head.Text()))) {
-    return;
+  return {};
+}
+
+Step Http1Exchange::Try() {
+  switch (stage_) {
+    case Stage::Begin:
+      return Begin();
+    case Stage::FlushHandshake:
+      return FlushHandshake();
+    case Stage::SmallBody:
+      return ReadSmallBody();
+    case Stage::Head:
+      return SendHead();
+    case Stage::Continue:
+      return AwaitContinue();
+    case Stage::Body:
+      return SendBody();
+    case Stage::Receive:
+      return ReceiveHead();
+    case Stage::Done:
+      break;
   }
-  if (!together && request_.ExpectContinue && !AwaitContinue()) {
-    return;
+  return {};
+}
+
+Step Http1Exchange::Begin() {
+  head_.Text() = MakeRequestHead(request_, form_);
+  length_ = request_.Body ? form_.BodyLength : 0;
+  left_ = length_.value_or(0);
+  together_ = length_ && *length_ <= CoalescedBody && !request_.ExpectContinue;
+  stage_ = Stage::Head;
+  if (together_ && *length_ != 0) {
+    // The body may take its time: the server should not wait for the end of the handshake meanwhile.
+    stage_ = request_.Body->NeverWaits() ? Stage::SmallBody : Stage::FlushHandshake;
+  } else {
+    unsent_ = AsBytes(head_.Text());
   }
-  bodySent_ = together || (length ? SendBody(*length) : SendChunkedBody());
+  return {};
+}
+
+Step Http1Exchange::FlushHandshake() {
+  auto const status = connection_->TryFlush();
+  if (Waits(status)) {
+    return connection_->Await(status, Sending);
+  }
+  if (status != IoStatus::Done) {
+    throw Error{connection_->Describe(status, "sending")};
+  }
+  stage_ = Stage::SmallBody;
+  return {};
 }
 
 /// A small body goes out together with the header.
-void Http1Exchange::AppendBody(std::string& text, std::size_t length) {
-  for (auto left = length; left != 0;) {
-    auto const used = text.size();
-    text.resize(used + left + 1);
-    auto* const begin = reinterpret_cast<std::uint8_t*>(text.data()) + used;
-    auto const count = ReadBody({begin, left + 1}, left);
-    text.resize(used + count);
-    left -= count;
+Step Http1Exchange::ReadSmallBody() {
+  auto& text = head_.Text();
+  while (left_ != 0) {
+    if (bodyRoom_.empty()) {
+      // With room to see that more would come.
+      auto const used = text.size();
+      text.resize(used + left_ + 1);
+      bodyRoom_ = {reinterpret_cast<std::uint8_t*>(text.data()) + used, static_cast<std::size_t>(left_) + 1};
+    }
+    auto const used = text.size() - bodyRoom_.size();
+    auto const count = ReadBody(left_);
+    if (!count) {
+      return {Awaits::Body, {}, Context::TimePoint::max(), Sending};
+    }
+    text.resize(used + *count);
+    left_ -= *count;
+    bodyRoom_ = {};
   }
+  unsent_ = AsBytes(text);
+  stage_ = Stage::Head;
+  return {};
 }
 
-/// Returns false where an answer came before the end.
-bool Http1Exchange::SendBody(std::uint64_t length) {
-  std::vector<std::uint8_t> buffer(BodyStep + 1);
-  auto const cleanse = gsl::finally([&] { OPENSSL_cleanse(buffer.data(), buffer.size()); });
-  for (auto left = length; left != 0;) {
-    // Whole records, and for the last piece room to see that more would come.
-    auto const room = static_cast<std::size_t>(left > BodyStep ? BodyStep : left + 1);
-    auto const count = ReadBody({buffer.data(), room}, left);
-    left -= count;
-    if (!Write({buffer.data(), count})) {
-      return false;
+Step Http1Exchange::SendHead() {
+  auto const step = Write();
+  if (step.For != Awaits::Nothing || stage_ != Stage::Head) {
+    return step;
+  }
+  head_.Clear();
+  bodySent_ = together_;
+  if (together_) {
+    stage_ = Stage::Receive;
+    return {};
+  }
+  continueUntil_ = request_.ExpectContinue ? Context::Clock::now() + options_.ContinueTimeout : Context::TimePoint{};
+  stage_ = request_.ExpectContinue ? Stage::Continue : Stage::Body;
+  return {};
+}
+
+/// Waits for "100 Continue" (RFC 9110 section 10.1.1). An answer that comes instead ends the sending.
+Step Http1Exchange::AwaitContinue() {
+  while (!continue_ && Context::Clock::now() < continueUntil_) {
+    auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));
+    if (result.Status == IoStatus::Done) {
+      connection_->Input().Added(result.Count);
+      if (LookForHead()) {
+        stage_ = Stage::Receive;
+        return {};
+      }
+    } else if (Waits(result.Status)) {
+      return connection_->Await(result.Status, Sending, continueUntil_);
+    } else {
+      ThrowFailed(result.Status, "waiting for 100 Continue");
     }
   }
-  return true;
+  stage_ = Stage::Body;
+  return {};
 }
 
-/// RFC 9112 section 7.1. Returns false where an answer came before the end.
-bool Http1Exchange::SendChunkedBody() {
-  std::vector<std::uint8_t> buffer(BodyStep);
-  auto const cleanse = gsl::finally([&] { OPENSSL_cleanse(buffer.data(), buffer.size()); });
-  auto const room = gsl::span<std::uint8_t>{buffer}.subspan(ChunkPrefix, BodyStep - ChunkPrefix - ChunkSuffix);
-  std::size_t count = 0;
-  do {
-    count = ReadBody(room, std::nullopt);
-    char prefix[ChunkPrefix + 1];
-    auto const prefixLength = static_cast<std::size_t>(std::snprintf(prefix, sizeof prefix, "%zx\r\n", count));
-    auto* const begin = room.data() - prefixLength;
-    std::memcpy(begin, prefix, prefixLength);
-    std::memcpy(room.data() + count, "\r\n", ChunkSuffix);
-    if (!Write({begin, prefixLength + count + ChunkSuffix})) {
-      return false;
+/// A body of known length in whole records, one of unknown length in chunks (RFC 9112 section 7.1).
+Step Http1Exchange::SendBody() {
+  if (buffer_.empty()) {
+    buffer_.resize(BodyStep + 1);
+  }
+  for (;;) {
+    auto const step = Write();
+    if (step.For != Awaits::Nothing || stage_ != Stage::Body) {
+      return step;
     }
-  } while (count != 0);
-  return true;
+    if (isLast_ || (length_ && left_ == 0)) {
+      bodySent_ = true;
+      stage_ = Stage::Receive;
+      return {};
+    }
+    if (bodyRoom_.empty()) {
+      gsl::span<std::uint8_t> const buffer{buffer_};
+      // For the last piece there is room to see that more would come.
+      bodyRoom_ = length_ ? buffer.subspan(0, static_cast<std::size_t>(left_ > BodyStep ? BodyStep : left_ + 1))
+                          : buffer.subspan(ChunkPrefix, BodyStep - ChunkPrefix - ChunkSuffix);
+    }
+    auto const count = ReadBody(length_ ? std::make_optional(left_) : std::nullopt);
+    if (!count) {
+      return {Awaits::Body, {}, Context::TimePoint::max(), Sending};
+    }
+    if (length_) {
+      left_ -= *count;
+      unsent_ = bodyRoom_.subspan(0, *count);
+    } else {
+      FrameChunk(*count);
+    }
+    // A piece that came slowly, or some that came fast: the server may have answered meanwhile, and wants no more then.
+    bool const look = *count + 1 < bodyRoom_.size() || ++pieces_ % PiecesPerLook == 0;
+    bodyRoom_ = {};
+    awaitedRoom_ = look && connection_->HasSpoken();
+    if (awaitedRoom_) {
+      connection_->NoteInput();
+    }
+  }
 }
 
-/// Some bytes of the request's body, as many as fit into `buffer`; 0 only at the end of one of unknown length. Of one of
-/// known length no more than `left` may come; where `buffer` has room for more, it is seen that they would.
-std::size_t Http1Exchange::ReadBody(gsl::span<std::uint8_t> buffer, std::optional<std::uint64_t> left) {
-  auto const count = ReadFromBody(buffer);
-  if (left && (count == 0 || count > *left)) {
+void Http1Exchange::FrameChunk(std::size_t count) {
+  char prefix[ChunkPrefix + 1];
+  auto const prefixLength = static_cast<std::size_t>(std::snprintf(prefix, sizeof prefix, "%zx\r\n", count));
+  auto* const begin = bodyRoom_.data() - prefixLength;
+  std::memcpy(begin, prefix, prefixLength);
+  std::memcpy(bodyRoom_.data() + count, "\r\n", ChunkSuffix);
+  unsent_ = {begin, prefixLength + count + ChunkSuffix};
+  isLast_ = count == 0;
+}
+
+/// Some bytes of the request's body in `bodyRoom_`, as many as fit; 0 only at the end of one of unknown length. Of one of
+/// known length no more than `left` may come; where there is room for more, it is seen that they would. None where the
+/// driver has to read it.
+std::optional<std::size_t> Http1Exchange::ReadBody(std::optional<std::uint64_t> left) {
+  if (!bodyCount_ && !bodyFailure_ && request_.Body->NeverWaits()) {
+    try {
+      bodyCount_ = request_.Body->Read(bodyRoom_, {});
+    } catch (...) {
+      bodyFailure_ = std::current_exception();
+    }
+  }
+  if (auto const failure = std::exchange(bodyFailure_, nullptr)) {
+    ThrowBodyFailed(failure);
+  }
+  auto const count = std::exchange(bodyCount_, std::nullopt);
+  if (count && left && (*count == 0 || *count > *left)) {
     throw Error{ErrorDetails{
         errors::RequestBodyFailed,
-        std::string{"The request's body has "} + (count == 0 ? "fewer" : "more") + " bytes than its length says",
+        std::string{"The request's body has "} + (*count == 0 ? "fewer" : "more") + " bytes than its length says",
         "Correct BodyStream::Length, or pass a body that is at its beginning"}};
   }
   return count;
 }
 
-std::size_t Http1Exchange::ReadFromBody(gsl::span<std::uint8_t> buffer) {
+/// Keeps what was thrown as the cause, but for the end of the context.
+void Http1Exchange::ThrowBodyFailed(std::exception_ptr const& failure) {
   try {
-    return request_.Body->Read(buffer, waiter_.GetContext());
+    std::rethrow_exception(failure);
   } catch (Error const& error) {
     if (error.Code() == errors::Cancelled || error.Code() == errors::DeadlineExceeded) {
       throw;
     }
-    ThrowBodyFailed();
+    std::throw_with_nested(Error{BodyFailed()});
   } catch (...) {
-    ThrowBodyFailed();
+    std::throw_with_nested(Error{BodyFailed()});
   }
 }
 
-/// Inside a handler: keeps what was thrown as the cause.
-void Http1Exchange::ThrowBodyFailed() {
-  std::throw_with_nested(Error{ErrorDetails{
-      errors::RequestBodyFailed, "The request's body could not be read; the connection was closed in the middle of it",
-      "Look at the cause; it comes from the BodyStream that the request was given"}});
-}
-
-/// Waits for "100 Continue" (RFC 9110 section 10.1.1). Returns false where an answer came instead.
-bool Http1Exchange::AwaitContinue() {
-  auto const until = Context::Clock::now() + options_.ContinueTimeout;
-  while (!continue_ && Context::Clock::now() < until) {
-    auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));
+/// Sends what is unsent. Where the answer comes first, nothing more is to be sent: the stage changes then.
+Step Http1Exchange::Write() {
+  if (std::exchange(awaitedRoom_, false) && connection_->HasInput()) {
+    auto const status = ReceiveSome();
+    if (status == IoStatus::WantKey) {
+      return connection_->Await(status, Sending);
+    }
+  }
+  while (!unsent_.empty() && !headComplete_) {
+    auto const result = connection_->TryWrite(unsent_);
     if (result.Status == IoStatus::Done) {
-      connection_->Input().Added(result.Count);
-      if (LookForHead()) {
-        return false;
-      }
+      sent_ = true;
+      unsent_ = unsent_.subspan(result.Count);
     } else if (Waits(result.Status)) {
-      connection_->Wait(result.Status, waiter_, until);
-    } else {
-      ThrowFailed(result.Status, "waiting for 100 Continue");
+      // What came with the end of the handshake lies inside OpenSSL already, where waiting for the socket would not see it.
+      // That is looked at once for each wait: the first half of a record lies there as well, and would be looked at
+      // without end.
+      auto const status = connection_->HasBufferedInput() ? ReceiveSome() : result.Status;
+      if (!headComplete_) {
+        awaitedRoom_ = true;
+        return connection_->AwaitOrInput(status == IoStatus::WantKey ? status : result.Status, Sending);
+      }
+    } else if (result.Status != IoStatus::Lost || ReceiveSome() != IoStatus::Done) {
+      // A server that does not want the rest may have answered before it closed (RFC 9112 section 9.6).
+      ThrowFailed(result.Status, "sending the request");
     }
   }
-  return true;
+  stage_ = headComplete_ ? Stage::Receive : stage_;
+  return {};
 }
 
-/// Sends all of `bytes`. Returns false where the answer came first: nothing more is to be sent then.
-bool Http1Exchange::Write(gsl::span<std::uint8_t const> bytes) {
-  while (!bytes.empty()) {
-    auto const result = connection_->TryWrite(bytes);
-    switch (result.Status) {
-      case IoStatus::Done:
-        sent_ = true;
-        bytes = bytes.subspan(result.Count);
-        break;
-      case IoStatus::WantRead:
-      case IoStatus::WantWrite:
-        if (AnswerIsThere(result.Status)) {
-          return false;
-        }
-        break;
-      case IoStatus::Closed:
-      case IoStatus::Lost:
-      case IoStatus::Failed:
-        // A server that does not want the rest may have answered before it closed (RFC 9112 section 9.6).
-        if (result.Status == IoStatus::Lost && ReceiveSome()) {
-          return false;
-        }
-        ThrowFailed(result.Status, "sending the request");
-    }
-  }
-  return true;
-}
-
-/// Waits for what `status` wants, or for input. Returns whether it was the answer. What came with the end of the handshake
-/// lies inside OpenSSL already, where waiting for the socket would not see it. That is looked at once for each wait: the
-/// first half of a record lies there as well, and would be looked at without end.
-bool Http1Exchange::AnswerIsThere(IoStatus status) {
-  if (connection_->HasBufferedInput() && ReceiveSome()) {
-    return true;
-  }
-  return connection_->WaitOrInput(status, waiter_) && ReceiveSome();
-}
-
-void Http1Exchange::ReceiveHead() {
+Step Http1Exchange::ReceiveHead() {
   // The answer is hardly ever here already: where the read itself may not block, waiting first saves one that finds
   // nothing.
-  if (!waiter_.MayBlock() && !headComplete_ && connection_->Input().Empty() && !connection_->HasBufferedInput()) {
-    connection_->Wait(IoStatus::WantRead, waiter_);
+  bool const waitFirst = !mayBlock_ && !awaitedAnswer_ && !headComplete_ && connection_->Input().Empty();
+  if (waitFirst && !connection_->HasBufferedInput()) {
+    awaitedAnswer_ = true;
+    return connection_->Await(IoStatus::WantRead, Receiving);
   }
   while (!headComplete_) {
-    auto const result = connection_->Read(connection_->Input().Room(ReceiveStep), waiter_);
+    auto const result = connection_->Read(connection_->Input().Room(ReceiveStep), mayBlock_);
+    if (Waits(result.Status)) {
+      return connection_->Await(result.Status, Receiving);
+    }
     if (result.Status != IoStatus::Done) {
       ThrowFailed(result.Status, "waiting for the answer");
     }
     connection_->Input().Added(result.Count);
     LookForHead();
   }
+  MakeResponse();
+  stage_ = Stage::Done;
+  return {};
 }
 
-/// While sending: takes what is there. Returns whether the answer's header is complete.
-bool Http1Exchange::ReceiveSome() {
+/// While sending: takes what is there. `Done` where the answer's header is complete.
+IoStatus Http1Exchange::ReceiveSome() {
   auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));
   if (result.Status == IoStatus::Done) {
     connection_->Input().Added(result.Count);
-    return LookForHead();
+    return LookForHead() ? IoStatus::Done : IoStatus::WantRead;
   }
   if (!Waits(result.Status)) {
     ThrowFailed(result.Status, "sending the request");
   }
-  return false;
+  return result.Status;
 }
 
 /// Parses what has come in. Informational answers are counted and dropped (RFC 9110 section 15.2).
@@ -268,17 +366,17 @@ bool Http1Exchange::LookForHead() {
   return headComplete_;
 }
 
-std::unique_ptr<Response> Http1Exchange::MakeResponse(PoolSlot slot) {
-  auto response = std::make_unique<Response>();
-  parser_.MoveHeadTo(*response);
-  response->Connection = connection_->Info();
+void Http1Exchange::MakeResponse() {
+  response_ = std::make_unique<Response>();
+  parser_.MoveHeadTo(*response_);
+  response_->Connection = connection_->Info();
   auto& input = connection_->Input();
   auto const framing = parser_.Framing();
   bool const keep = parser_.KeepsAlive() && bodySent_;
   bool const here = framing == BodyFraming::Length && input.Size() >= parser_.ContentLength();
   if (framing != BodyFraming::None && !here) {
-    response->Body = std::make_unique<AnswerBody>(std::move(slot), std::move(parser_), keep);
-    return response;
+    response_->Body = std::make_unique<AnswerBody>(std::move(slot_), std::move(parser_), keep, callbacks_);
+    return;
   }
   // The whole answer is here: the next request can have the connection before the caller has read this one.
   std::string body;
@@ -287,12 +385,12 @@ std::unique_ptr<Response> Http1Exchange::MakeResponse(PoolSlot slot) {
     body.assign(reinterpret_cast<char const*>(input.Unused().data()), length);
     input.Consume(length);
   }
-  response->Body = std::make_unique<MemoryBody>(std::move(body));
+  response_->Body = std::make_unique<MemoryBody>(std::move(body));
   // Bytes behind the end of an answer belong to nothing that was asked for.
+  auto slot = std::move(slot_);
   if (keep && input.Empty()) {
     slot.KeepConnection();
   }
-  return response;
 }
 
 void Http1Exchange::ThrowFailed(IoStatus status, char const* doing) {

@@ -3,6 +3,7 @@
 /// @file
 /// One request and its answer on one connection.
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "http1_parser.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection_pool.hpp"
+#include "openssl/step.hpp"
 
 namespace mtlspop::openssl {
 
@@ -20,51 +22,119 @@ struct RequestForm {
   bool Absolute = false;
   /// The value of Proxy-Authorization; null for none.
   Secret const* ProxyAuthorization = nullptr;
+  /// Of the request's body; none where it is not known, or there is none.
+  std::optional<std::uint64_t> BodyLength;
+};
+
+/// A text that is overwritten on every way out: it holds a token.
+class Cleansed final {
+ public:
+  Cleansed() = default;
+  Cleansed(Cleansed const&) = delete;
+  Cleansed& operator=(Cleansed const&) = delete;
+  ~Cleansed() { Cleanse(text_); }
+  std::string& Text() noexcept { return text_; }
+  /// Overwrites it and gives its memory back.
+  void Clear() noexcept {
+    Cleanse(text_);
+    std::string{}.swap(text_);
+  }
+
+ private:
+  std::string text_;
 };
 
 /// Sends a request and receives the header of its answer. Sending and receiving overlap: a server may renegotiate, or
 /// answer, in the middle of a request body.
 ///
-/// Thread safety: one thread, one use.
+/// Thread safety: one thread at a time, one use.
 class Http1Exchange final {
  public:
   /// Borrows everything.
-  Http1Exchange(Request& request, TransportOptions const& options, bool bound, Waiter& waiter)
-      : request_(request), options_(options), bound_(bound), waiter_(waiter), parser_(options.Limits, request.Method) {}
+  /// @param mayBlock whether nothing but the other side can end it: a read may then block in place of a wait
+  Http1Exchange(
+      Request& request,
+      TransportOptions const& options,
+      std::shared_ptr<Executor const> const& callbacks,
+      RequestForm form,
+      bool bound,
+      bool mayBlock,
+      PoolSlot slot);
+  ~Http1Exchange();
+  Http1Exchange(Http1Exchange const&) = delete;
+  Http1Exchange& operator=(Http1Exchange const&) = delete;
 
+  /// Done once the answer's header is there. Where it waits for the body, a piece of it is to be put into `BodyRoom`, and
+  /// `PutBody` or `FailBody` to be called before the next step.
   /// @throw Error
-  std::unique_ptr<Response> Run(PoolSlot slot, RequestForm const& form);
+  Step Advance();
+  gsl::span<std::uint8_t> BodyRoom() const noexcept { return bodyRoom_; }
+  void PutBody(std::size_t count) noexcept { bodyCount_ = count; }
+  void FailBody(std::exception_ptr failure) noexcept { bodyFailure_ = std::move(failure); }
 
-  /// After `Run` threw: whether nothing at all came back.
+  std::unique_ptr<Response> Take() noexcept { return std::move(response_); }
+  /// Gives buffers back before a wait of unknown length.
+  void FreeBuffers() noexcept {
+    if (stage_ == Stage::Receive) {
+      connection_->FreeBuffers();
+    }
+  }
+
+  /// After it failed: whether nothing at all came back.
   bool NothingReceived() const noexcept { return !received_; }
-  /// After `Run` threw: whether nothing at all was sent.
+  /// After it failed: whether nothing at all was sent.
   bool NothingSent() const noexcept { return !sent_; }
-  /// After `Run` threw: whether the connection just went away.
+  /// After it failed: whether the connection just went away.
   bool ConnectionWasLost() const noexcept { return lost_; }
 
  private:
-  void SendHeadAndBody(RequestForm const& form);
-  void AppendBody(std::string& text, std::size_t length);
-  bool SendBody(std::uint64_t length);
-  bool SendChunkedBody();
-  bool AwaitContinue();
-  bool Write(gsl::span<std::uint8_t const> bytes);
-  bool AnswerIsThere(IoStatus status);
-  std::size_t ReadBody(gsl::span<std::uint8_t> buffer, std::optional<std::uint64_t> left);
-  std::size_t ReadFromBody(gsl::span<std::uint8_t> buffer);
-  [[noreturn]] static void ThrowBodyFailed();
-  void ReceiveHead();
-  bool ReceiveSome();
+  enum class Stage { Begin, FlushHandshake, SmallBody, Head, Continue, Body, Receive, Done };
+
+  Step Try();
+  Step Begin();
+  Step FlushHandshake();
+  Step ReadSmallBody();
+  Step SendHead();
+  Step AwaitContinue();
+  Step SendBody();
+  void FrameChunk(std::size_t count);
+  Step Write();
+  std::optional<std::size_t> ReadBody(std::optional<std::uint64_t> left);
+  [[noreturn]] static void ThrowBodyFailed(std::exception_ptr const& failure);
+  Step ReceiveHead();
+  IoStatus ReceiveSome();
   bool LookForHead();
-  std::unique_ptr<Response> MakeResponse(PoolSlot slot);
+  void MakeResponse();
   [[noreturn]] void ThrowFailed(IoStatus status, char const* doing);
 
   Request& request_;
   TransportOptions const& options_;
+  std::shared_ptr<Executor const> const& callbacks_;
+  RequestForm form_;
   bool bound_;
-  Waiter& waiter_;
-  Connection* connection_ = nullptr;
+  bool mayBlock_;
+  PoolSlot slot_;
+  Connection* connection_;
   Http1Parser parser_;
+  Stage stage_ = Stage::Begin;
+  /// Request line and fields, and a small body behind them.
+  Cleansed head_;
+  /// A piece of a larger body.
+  std::vector<std::uint8_t> buffer_;
+  /// What is to be sent, of these.
+  gsl::span<std::uint8_t const> unsent_;
+  gsl::span<std::uint8_t> bodyRoom_;
+  std::optional<std::size_t> bodyCount_;
+  std::exception_ptr bodyFailure_;
+  /// Of a body whose length is known.
+  std::optional<std::uint64_t> length_;
+  std::uint64_t left_ = 0;
+  std::size_t pieces_ = 0;
+  Context::TimePoint continueUntil_{};
+  bool together_ = false;
+  bool isLast_ = false;
+  bool awaitedRoom_ = false;
+  bool awaitedAnswer_ = false;
   std::size_t informational_ = 0;
   bool continue_ = false;
   bool headComplete_ = false;
@@ -72,6 +142,7 @@ class Http1Exchange final {
   bool sent_ = false;
   bool received_ = false;
   bool lost_ = false;
+  std::unique_ptr<Response> response_;
 };
 
 }  // namespace mtlspop::openssl

@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -15,23 +17,24 @@
 #include <netinet/in.h>
 
 #include "mtlspop/base/per_process.hpp"
-#include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "openssl/exhaustion.hpp"
 
 namespace mtlspop::openssl {
-namespace {
-
 /// One lookup, which all who ask for the same name at the same time share. Guarded by the mutex of its `Lookups`.
 struct Question {
   std::string Host;
+  bool Running = false;
   bool Done = false;
   int Failure = 0;
   /// The errno value behind `Failure` where the name has no part in it, 0 otherwise.
   int Cause = 0;
   std::vector<Address> Addresses;
+  std::vector<std::shared_ptr<Wakeable>> Askers;
 };
+
+namespace {
 
 std::vector<Address> ToAddresses(addrinfo const* list) {
   std::vector<Address> addresses;
@@ -104,20 +107,24 @@ class Lookups final {
   /// Those of this process.
   static Lookups& Instance();
 
-  /// The answer, which may be a failure.
-  /// @throw Error `cancelled`, `deadline_exceeded`, `system_failure`
-  std::shared_ptr<Question const> Ask(std::string const& host, Context const& context);
+  /// A lookup of which `asker` is told when it is done.
+  /// @throw Error `system_failure`
+  std::shared_ptr<Question> Ask(std::string const& host, std::shared_ptr<Wakeable> const& asker);
+  /// `asker` is not told any more. A lookup that has not begun, and that nobody waits for, is not made.
+  void Leave(std::shared_ptr<Question> const& question, std::shared_ptr<Wakeable> const& asker) noexcept;
+  /// After that the answer, which may be a failure, does not change any more.
+  bool IsDone(Question const& question) const;
 
  private:
-  std::shared_ptr<Question> FindRunning(std::string const& host) const;
-  bool HasRoomFor(std::string const& host) const noexcept;
-  std::shared_ptr<Question> Start(std::string const& host);
-  void Run(std::shared_ptr<Question> const& question) noexcept;
+  std::shared_ptr<Question> Find(std::string const& host) const;
+  void Start(std::shared_ptr<Question> const& question);
+  void Run(std::shared_ptr<Question> question) noexcept;
+  std::shared_ptr<Question> Finish(
+      std::shared_ptr<Question> const& question, int failure, int cause, std::vector<Address> addresses) noexcept;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Question>> running_;
-  /// For an answer, or for room to ask.
-  WaitList waiting_;
+  std::deque<std::shared_ptr<Question>> queued_;
 };
 
 Lookups& Lookups::Instance() {
@@ -125,68 +132,113 @@ Lookups& Lookups::Instance() {
   return instance.Get();
 }
 
-std::shared_ptr<Question> Lookups::FindRunning(std::string const& host) const {
-  auto const found =
-      std::find_if(running_.begin(), running_.end(), [&](auto const& question) { return question->Host == host; });
-  return found == running_.end() ? nullptr : *found;
-}
-
-bool Lookups::HasRoomFor(std::string const& host) const noexcept {
-  return running_.size() < MaximumRunning || IsLocalhost(host);
-}
-
-std::shared_ptr<Question const> Lookups::Ask(std::string const& host, Context const& context) {
-  constexpr char const* what = "Resolving the host name";
-  std::unique_lock<std::mutex> lock{mutex_};
-  waiting_.WaitOrThrow(lock, context, what, [&] { return FindRunning(host) != nullptr || HasRoomFor(host); });
-  auto question = FindRunning(host);
-  if (!question) {
-    question = Start(host);
+std::shared_ptr<Question> Lookups::Find(std::string const& host) const {
+  auto const isOfHost = [&](auto const& question) { return question->Host == host; };
+  auto const running = std::find_if(running_.begin(), running_.end(), isOfHost);
+  if (running != running_.end()) {
+    return *running;
   }
-  waiting_.WaitOrThrow(lock, context, what, [&] { return question->Done; });
+  auto const queued = std::find_if(queued_.begin(), queued_.end(), isOfHost);
+  return queued == queued_.end() ? nullptr : *queued;
+}
+
+std::shared_ptr<Question> Lookups::Ask(std::string const& host, std::shared_ptr<Wakeable> const& asker) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto question = Find(host);
+  if (question) {
+    question->Askers.push_back(asker);
+    return question;
+  }
+  question = std::make_shared<Question>();
+  question->Host = host;
+  question->Askers.push_back(asker);
+  if (running_.size() < MaximumRunning || IsLocalhost(host)) {
+    Start(question);
+  } else {
+    queued_.push_back(question);
+  }
   return question;
 }
 
-std::shared_ptr<Question> Lookups::Start(std::string const& host) {
-  auto question = std::make_shared<Question>();
-  question->Host = host;
+void Lookups::Leave(std::shared_ptr<Question> const& question, std::shared_ptr<Wakeable> const& asker) noexcept {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto& askers = question->Askers;
+  auto const found = std::find(askers.begin(), askers.end(), asker);
+  if (found != askers.end()) {
+    askers.erase(found);
+  }
+  auto const queued = std::find(queued_.begin(), queued_.end(), question);
+  if (askers.empty() && queued != queued_.end()) {
+    queued_.erase(queued);
+  }
+}
+
+bool Lookups::IsDone(Question const& question) const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return question.Done;
+}
+
+void Lookups::Start(std::shared_ptr<Question> const& question) {
   running_.push_back(question);
+  question->Running = true;
   try {
     std::thread{[this, question] { Run(question); }}.detach();
   } catch (std::system_error const& error) {
     running_.pop_back();
-    waiting_.WakeAll();
-    ThrowExhausted("No thread could be started to look the host name " + host + " up", error.code().value());
+    ThrowExhausted("No thread could be started to look the host name " + question->Host + " up", error.code().value());
   } catch (...) {
     running_.pop_back();
-    waiting_.WakeAll();
     throw;
   }
-  return question;
 }
 
-void Lookups::Run(std::shared_ptr<Question> const& question) noexcept {
-  std::vector<Address> addresses;
-  int failure = EAI_MEMORY;
-  try {
-    failure = LookUp(question->Host, AI_ADDRCONFIG, addresses);
-  } catch (std::bad_alloc const&) {
-    addresses.clear();  // nobody above could catch it
+void Lookups::Run(std::shared_ptr<Question> question) noexcept {
+  while (question) {
+    std::vector<Address> addresses;
+    int failure = EAI_MEMORY;
+    try {
+      failure = LookUp(question->Host, AI_ADDRCONFIG, addresses);
+    } catch (std::bad_alloc const&) {
+      addresses.clear();  // nobody above could catch it
+    }
+    int cause = failure == EAI_SYSTEM ? errno : 0;
+    if (failure == EAI_MEMORY) {
+      cause = ENOMEM;
+    } else if (failure != 0 && cause == 0) {
+      // Without descriptors the resolver asks nobody, and says that there is no such name.
+      cause = DescriptorShortage();
+    }
+    question = Finish(question, failure, cause, std::move(addresses));
   }
-  int cause = failure == EAI_SYSTEM ? errno : 0;
-  if (failure == EAI_MEMORY) {
-    cause = ENOMEM;
-  } else if (failure != 0 && cause == 0) {
-    // Without descriptors the resolver asks nobody, and says that there is no such name.
-    cause = DescriptorShortage();
+}
+
+/// Tells who asked, and returns the next lookup for this thread.
+std::shared_ptr<Question> Lookups::Finish(
+    std::shared_ptr<Question> const& question, int failure, int cause, std::vector<Address> addresses) noexcept {
+  std::vector<std::shared_ptr<Wakeable>> askers;
+  std::shared_ptr<Question> next;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    auto const running = std::find(running_.begin(), running_.end(), question);
+    question->Failure = failure;
+    question->Cause = cause;
+    question->Addresses = std::move(addresses);
+    question->Running = false;
+    question->Done = true;
+    askers.swap(question->Askers);
+    if (!queued_.empty() && running_.size() <= MaximumRunning) {
+      next = std::move(queued_.front());
+      queued_.pop_front();
+      next->Running = true;
+      *running = next;
+    } else {
+      running_.erase(running);
+    }
   }
-  std::lock_guard<std::mutex> const lock{mutex_};
-  running_.erase(std::find(running_.begin(), running_.end(), question));
-  question->Failure = failure;
-  question->Cause = cause;
-  question->Addresses = std::move(addresses);
-  question->Done = true;
-  waiting_.WakeAll();
+  for (auto const& asker : askers) {
+    asker->Wake();
+  }
+  return next;
 }
 
 }  // namespace
@@ -218,23 +270,37 @@ std::vector<Address> TakeTurns(std::vector<Address> addresses) {
   return turns;
 }
 
-std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter& waiter) {
-  std::vector<Address> literal;
-  if (LookUp(host, AI_NUMERICHOST, literal) == 0) {
-    SetPort(literal, port);
-    return literal;
-  }
+Resolution::Resolution(std::string host, std::uint16_t port, Driver& driver)
+    : host_(std::move(host)), port_(port), driver_(driver) {}
 
-  auto const answer = Lookups::Instance().Ask(host, waiter.GetContext());
-  // Nothing changes any more once it is there.
-  if (answer->Failure != 0 && answer->Cause != 0) {
-    ThrowExhausted("The host name " + host + " could not be looked up", answer->Cause);
+Resolution::~Resolution() {
+  if (question_) {
+    Lookups::Instance().Leave(question_, waker_);
   }
-  if (answer->Failure != 0) {
-    ThrowNotResolved(host, ::gai_strerror(answer->Failure), answer->Failure == EAI_AGAIN);
+}
+
+std::optional<std::vector<Address>> Resolution::TryTake() {
+  auto& lookups = Lookups::Instance();
+  if (!question_) {
+    std::vector<Address> literal;
+    if (LookUp(host_, AI_NUMERICHOST, literal) == 0) {
+      SetPort(literal, port_);
+      return literal;
+    }
+    waker_ = driver_.WakeHandle();
+    question_ = lookups.Ask(host_, waker_);
   }
-  auto addresses = TakeTurns(answer->Addresses);
-  SetPort(addresses, port);
+  if (!lookups.IsDone(*question_)) {
+    return std::nullopt;
+  }
+  if (question_->Failure != 0 && question_->Cause != 0) {
+    ThrowExhausted("The host name " + host_ + " could not be looked up", question_->Cause);
+  }
+  if (question_->Failure != 0) {
+    ThrowNotResolved(host_, ::gai_strerror(question_->Failure), question_->Failure == EAI_AGAIN);
+  }
+  auto addresses = TakeTurns(question_->Addresses);
+  SetPort(addresses, port_);
   return addresses;
 }
 

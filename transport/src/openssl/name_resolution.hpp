@@ -4,12 +4,14 @@
 /// Host names to addresses, within a deadline.
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <sys/socket.h>
 
-#include "openssl/waiter.hpp"
+#include "openssl/step.hpp"
 
 namespace mtlspop::openssl {
 
@@ -20,10 +22,35 @@ struct Address {
   sockaddr const* Get() const noexcept { return reinterpret_cast<sockaddr const*>(&Storage); }
 };
 
-/// The addresses of `host` in the order in which to try them: the families take turns, beginning with the one that the
-/// system prefers (RFC 8305 section 4). Literal addresses are not looked up.
-/// @throw Error `name_resolution_failed`, `cancelled`, `deadline_exceeded`
-std::vector<Address> Resolve(std::string const& host, std::uint16_t port, Waiter& waiter);
+struct Question;
+
+/// A lookup that somebody waits for. It leaves when that goes.
+///
+/// Thread safety: one thread at a time.
+class Resolution final {
+ public:
+  /// Borrows `driver`.
+  Resolution(std::string host, std::uint16_t port, Driver& driver);
+  ~Resolution();
+  Resolution(Resolution const&) = delete;
+  Resolution& operator=(Resolution const&) = delete;
+
+  /// The addresses in the order in which to try them: the families take turns, beginning with the one that the system
+  /// prefers (RFC 8305 section 4). None as long as the lookup is under way; the driver is woken when it is done. Literal
+  /// addresses are not looked up.
+  /// @throw Error `name_resolution_failed`, `system_failure`
+  std::optional<std::vector<Address>> TryTake();
+
+  /// For a step that waits for it.
+  static constexpr char const* What = "Resolving the host name";
+
+ private:
+  std::string host_;
+  std::uint16_t port_;
+  Driver& driver_;
+  std::shared_ptr<Wakeable> waker_;
+  std::shared_ptr<Question> question_;
+};
 
 /// Interleaves the families, keeping the order within each.
 std::vector<Address> TakeTurns(std::vector<Address> addresses);

@@ -18,7 +18,7 @@ std::size_t LargestHead(Request const& request, RequestForm const& form) {
   if (form.ProxyAuthorization != nullptr) {
     size += form.ProxyAuthorization->Reveal().size();
   }
-  auto const length = request.Body ? request.Body->Length() : std::nullopt;
+  auto const length = form.BodyLength;
   return size + (length && *length < smallBody ? static_cast<std::size_t>(*length) + 1 : 0);
 }
 
@@ -45,7 +45,7 @@ std::string MakeRequestHead(Request const& request, RequestForm const& form) {
     head.append("Proxy-Authorization: ").append(form.ProxyAuthorization->Reveal()).append("\r\n");
   }
   if (request.Body) {
-    auto const length = request.Body->Length();
+    auto const length = form.BodyLength;
     head.append(length ? "Content-Length: " + std::to_string(*length) : "Transfer-Encoding: chunked").append("\r\n");
     head.append(request.ExpectContinue ? "Expect: 100-continue\r\n" : "");
   } else if (method == "POST" || method == "PUT" || method == "PATCH") {

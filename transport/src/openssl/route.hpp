@@ -8,8 +8,8 @@
 
 #include "destination.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "openssl/connection.hpp"
 #include "openssl/http1_exchange.hpp"
+#include "openssl/tls_channel.hpp"
 #include "proxy_selection.hpp"
 
 namespace mtlspop::openssl {
@@ -20,28 +20,21 @@ class Route final {
   Route(Origin const& origin, std::string host, std::uint16_t port, Proxy const* proxy, TlsVersion maximumVersion)
       : origin_(&origin), host_(std::move(host)), port_(port), proxy_(proxy), maximumVersion_(maximumVersion) {}
 
-  /// A connection that is ready for a request to the origin: through the tunnel of the proxy where there is one.
-  /// `waiter` bounds it.
-  /// @param tls what to shake hands with the origin with, nullptr for plain http
-  /// @throw Error
-  std::unique_ptr<Connection> Connect(
-      TlsContexts& contexts,
-      std::shared_ptr<TlsContext> const& tls,
-      TransportLimits const& limits,
-      Waiter& waiter) const;
-
   bool UsesTls() const noexcept { return origin_->IsHttps(); }
   RequestForm Form() const noexcept;
   std::string ProxyText() const { return proxy_ != nullptr ? proxy_->Address.ToString() : std::string{}; }
   std::string Name() const { return origin_->HostAndPort(); }
 
- private:
+  /// Null where the way is a direct one.
+  Proxy const* Through() const noexcept { return proxy_; }
+  /// What is connected to where it is.
+  std::string const& Host() const noexcept { return host_; }
+  std::uint16_t Port() const noexcept { return port_; }
+  std::string const& OriginHost() const noexcept { return origin_->Host; }
+  /// Of the handshake with the origin.
   TlsChannel::Options Tls() const;
-  std::unique_ptr<Connection> ConnectDirectly(std::shared_ptr<TlsContext> const& tls, Waiter& waiter) const;
-  std::unique_ptr<Connection> ConnectThroughProxy(
-      TlsContexts& contexts, TransportLimits const& limits, Waiter& waiter) const;
-  void OpenTunnel(Connection& connection, TransportLimits const& limits, Waiter& waiter) const;
 
+ private:
   Origin const* origin_;
   std::string host_;
   std::uint16_t port_;

@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "openssl/certificate_text.hpp"
+#include "openssl/slow_keys.hpp"
 #include "openssl/tls_error.hpp"
 #include "openssl/tls_profile.hpp"
 
@@ -206,6 +207,7 @@ int TlsChannel::OnBioRead(BIO* bio, char* buffer, std::size_t length, std::size_
       return 1;
     case IoStatus::WantRead:
     case IoStatus::WantWrite:
+    case IoStatus::WantKey:
       BIO_set_retry_read(bio);
       return 0;
     case IoStatus::Closed:
@@ -232,6 +234,9 @@ long TlsChannel::OnBioControl(BIO* bio, int command, long /*number*/, void* /*po
 
 int TlsChannel::OnCertificateRequest(SSL* ssl, void* /*argument*/) {
   auto& self = Of(ssl);
+  if (self.context_->HasSlowKey() && NoSlowKeys::IsHere()) {
+    return -1;  // asks again
+  }
   ++self.certificateRequests_;
   auto const isLater =
       SSL_version(ssl) >= TLS1_3_VERSION ? CertificateAsked::AfterHandshake : CertificateAsked::ByRenegotiation;
@@ -392,6 +397,9 @@ IoStatus TlsChannel::Judge(int result) {
   bool const waits = reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
   if (abort_ == Abort::None && waits) {
     return lastBelow_ == IoStatus::WantWrite ? IoStatus::WantWrite : IoStatus::WantRead;
+  }
+  if (abort_ == Abort::None && reason == SSL_ERROR_WANT_X509_LOOKUP) {
+    return IoStatus::WantKey;
   }
   if (abort_ == Abort::None && reason == SSL_ERROR_ZERO_RETURN) {
     return IoStatus::Closed;

@@ -1,9 +1,11 @@
 #include "openssl/tls_context.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include <openssl/err.h>
+#include <openssl/provider.h>
 
 #include "mtlspop/transport/openssl.hpp"
 #include "openssl/certificate_rules.hpp"
@@ -41,6 +43,13 @@ int VerifyCertificate(int good, X509_STORE_CTX* verification) {
     return 0;
   }
   return 1;
+}
+
+/// Whether one of OpenSSL's own providers has the key. One behind an engine has no provider.
+bool IsInMemory(EVP_PKEY const* key) noexcept {
+  auto const* const provider = EVP_PKEY_get0_provider(key);
+  std::string_view const name = provider != nullptr ? OSSL_PROVIDER_get0_name(provider) : "";
+  return name == "default" || name == "fips";
 }
 
 }  // namespace
@@ -91,6 +100,7 @@ void TlsContext::UseBinding() {
         "Check that its key is an RSA key of 2048 bits or more, or an elliptic-curve key, and belongs to the "
         "certificate");
   }
+  hasSlowKey_ = !IsInMemory(GetPrivateKey(binding_->Key()));
   // Of what the server accepts, nothing is chosen that the key cannot do.
   signatureAlgorithms_ = ClientSignatureAlgorithms(GetPrivateKey(binding_->Key()));
   if (!signatureAlgorithms_.empty() && SSL_CTX_set1_client_sigalgs_list(context, signatureAlgorithms_.c_str()) != 1) {

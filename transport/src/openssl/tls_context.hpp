@@ -27,6 +27,9 @@ class TlsContext final {
   /// What the binding's key can sign, where that is known; else "".
   std::string const& SignatureAlgorithms() const noexcept { return signatureAlgorithms_; }
 
+  /// Whether the binding's key is not in memory, so that a signature may take its time.
+  bool HasSlowKey() const noexcept { return hasSlowKey_; }
+
   /// A session for a new connection to `peer`, null where there is none. A TLS 1.3 session is given out once
   /// (RFC 8446 appendix C.4).
   SslSessionPtr TakeSession(std::string const& peer);
@@ -38,6 +41,7 @@ class TlsContext final {
 
   std::shared_ptr<BindingCertificate const> binding_;
   std::string signatureAlgorithms_;
+  bool hasSlowKey_ = false;
   SslContextPtr context_;
   std::mutex mutex_;
   bool forgetful_ = false;

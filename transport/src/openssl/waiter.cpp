@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <condition_variable>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <system_error>
 
 #include <sys/eventfd.h>
@@ -23,11 +25,11 @@ constexpr std::size_t MaximumSockets = 15;
 /// The descriptor by which other threads wake this one. Made anew in a forked child, where the inherited one would wake
 /// the parent.
 int ThreadWakeDescriptor() {
-  struct Wake {
+  struct WakeEvent {
     Descriptor Event;
     std::uint64_t Epoch = 0;
   };
-  thread_local Wake wake;
+  thread_local WakeEvent wake;
   if (!wake.Event.IsOpen() || wake.Epoch != ForkEpoch()) {
     wake.Event = Descriptor{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
     wake.Epoch = ForkEpoch();
@@ -51,7 +53,54 @@ int ToTimeout(Context::TimePoint until) {
 
 }  // namespace
 
-bool Waiter::Wait(gsl::span<pollfd> sockets, Context::TimePoint until) {
+/// Rung by whoever has what is waited for. Needs no descriptor: ten thousand threads may wait in the pool's line.
+class Waiter::Bell final : public Wakeable {
+ public:
+  void Wake() noexcept override {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    rung_ = true;
+    changed_.notify_one();
+  }
+
+  void Await(Context::TimePoint until) {
+    std::unique_lock<std::mutex> lock{mutex_};
+    if (until == Context::TimePoint::max()) {
+      changed_.wait(lock, [this] { return rung_; });
+    } else {
+      changed_.wait_until(lock, until, [this] { return rung_; });
+    }
+    rung_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool rung_ = false;
+};
+
+std::shared_ptr<Wakeable> Waiter::WakeHandle() {
+  if (!bell_) {
+    bell_ = std::make_shared<Bell>();
+    if (context_.NotifiesOfCancellation()) {
+      ringing_ = context_.OnCancelled([bell = bell_] { bell->Wake(); });
+    }
+  }
+  return bell_;
+}
+
+void Waiter::Wait(Step const& step) {
+  auto until = step.Until;
+  if (auto const probe = context_.PollInterval()) {
+    until = std::min(until, Context::Clock::now() + *probe);
+  }
+  if (step.For == Awaits::Wake) {
+    bell_->Await(until);
+  } else {
+    Poll(step.Sockets, until);
+  }
+}
+
+void Waiter::Poll(gsl::span<pollfd> sockets, Context::TimePoint until) {
   if (context_.NotifiesOfCancellation() && !registration_) {
     wakeDescriptor_ = ThreadWakeDescriptor();
     if (wakeDescriptor_ < 0) {
@@ -63,20 +112,6 @@ bool Waiter::Wait(gsl::span<pollfd> sockets, Context::TimePoint until) {
       static_cast<void>(!::write(descriptor, &one, sizeof one));
     });
   }
-  auto const end = std::min(until, context_.Deadline());
-  for (;;) {
-    context_.ThrowIfEnded(what_);
-    if (Poll(sockets, end) > 0) {
-      return true;
-    }
-    if (Context::Clock::now() >= until) {
-      context_.ThrowIfEnded(what_);
-      return false;
-    }
-  }
-}
-
-int Waiter::Poll(gsl::span<pollfd> sockets, Context::TimePoint until) {
   std::array<pollfd, MaximumSockets + 1> polled;
   auto const count = std::min(sockets.size(), MaximumSockets);
   std::copy_n(sockets.begin(), count, polled.begin());
@@ -84,30 +119,19 @@ int Waiter::Poll(gsl::span<pollfd> sockets, Context::TimePoint until) {
   if (registration_) {
     polled[total++] = pollfd{wakeDescriptor_, POLLIN, 0};
   }
-  if (auto const probe = context_.PollInterval()) {
-    until = std::min(until, Context::Clock::now() + *probe);
-  }
-  int ready = ::poll(polled.data(), total, ToTimeout(until));
+  int const ready = ::poll(polled.data(), total, ToTimeout(until));
   if (ready < 0) {
     if (errno != EINTR) {
       ThrowSystemFailure("poll");
     }
-    ready = 0;
+    return;
   }
   std::copy_n(polled.begin(), count, sockets.begin());
   if (registration_ && ready > 0 && polled[count].revents != 0) {
     // The context says whether this was its cancellation; what an earlier one left behind is taken off here.
     std::uint64_t value = 0;
     static_cast<void>(!::read(wakeDescriptor_, &value, sizeof value));
-    --ready;
   }
-  return ready;
-}
-
-short Waiter::Wait(int descriptor, short events) {
-  pollfd socket{descriptor, events, 0};
-  Wait(gsl::span<pollfd>{&socket, 1});
-  return socket.revents;
 }
 
 }  // namespace mtlspop::openssl

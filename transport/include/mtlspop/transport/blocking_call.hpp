@@ -23,6 +23,8 @@ enum class BlockingWork {
   Tokens,
   /// Sleeping.
   Sleeping,
+  /// Signatures with keys that are not in memory.
+  Signing,
 };
 
 /// Runs `job` on one of the threads for this kind of work; where all are busy, as soon as it is its turn. Its context is

@@ -143,6 +143,8 @@ inline constexpr ErrorCode TrustStoreUnusable{"trust_store_unusable"};
 inline constexpr ErrorCode InvalidBindingCertificate{"invalid_binding_certificate"};
 /// All connections that `PoolOptions` allows are in use and none became free in time.
 inline constexpr ErrorCode PoolExhausted{"pool_exhausted"};
+/// As many requests as `PoolOptions` allows wait for a connection to the same origin already.
+inline constexpr ErrorCode PoolQueueFull{"pool_queue_full"};
 /// The operating system or the cryptographic library failed in a way it should not.
 inline constexpr ErrorCode SystemFailure{"system_failure"};
 

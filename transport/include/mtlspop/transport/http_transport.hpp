@@ -102,6 +102,9 @@ struct PoolOptions {
   std::size_t MaximumPerOrigin = 256;
   /// Connections in all. At least 1. Idle ones are closed, least recently used first, to make room.
   std::size_t MaximumTotal = 4096;
+  /// Requests that wait for a connection to one (origin, proxy, `x5t#S256`), first come first served. One more fails with
+  /// `pool_queue_full`; 0 lets nobody wait.
+  std::size_t MaximumWaitingPerOrigin = 65'536;
   /// Idle ones are closed after this time.
   std::chrono::milliseconds IdleTimeout{60'000};
 };

@@ -1,0 +1,83 @@
+#pragma once
+
+/// @file
+/// A machine whose steps are taken on a reactor's thread.
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "mtlspop/transport/context.hpp"
+#include "openssl/reactor.hpp"
+#include "openssl/step.hpp"
+
+namespace mtlspop::openssl {
+
+/// Takes the steps of one machine, and waits in between without a thread. Nothing that may take its time runs on the
+/// reactor's: for the request's body and for keys that are not in memory the operation goes elsewhere and comes back.
+///
+/// It lives as long as something may still wake it. In a child of fork() nothing does, and what it has stays where it is.
+///
+/// Thread safety: `Wake` may be called from any thread; the rest runs on one thread at a time.
+class Operation : public Driver, public Wakeable, public Resumable {
+ public:
+  ~Operation() override;
+
+  /// Begins, on the reactor's thread.
+  void Start();
+  void Wake() noexcept override;
+  std::shared_ptr<Wakeable> WakeHandle() override;
+  void Resume() noexcept final;
+
+ protected:
+  /// @throw Error `system_failure` where there is no thread to be had
+  explicit Operation(Context context);
+
+  /// Of the machine.
+  virtual Step Advance() = 0;
+  /// Reads a piece of the request's body, elsewhere, and calls `ComeBack`.
+  virtual void ReadBody() = 0;
+  /// Before a wait for a socket.
+  virtual void FreeBuffers() noexcept = 0;
+  /// The machine is done, or has failed: what is left of it is destroyed, and whoever waits is told elsewhere.
+  virtual void End(std::exception_ptr failure) noexcept = 0;
+
+  /// What was done elsewhere is done.
+  void ComeBack() noexcept;
+  Context const& GetContext() const noexcept { return context_; }
+  /// Gives the context away, whose end may be the application's business.
+  Context ReleaseContext() noexcept { return std::exchange(context_, Context{}); }
+
+ private:
+  Step TakeStep();
+  void UseKey();
+  void Watch(Step const& step);
+  void WatchFor(boost::asio::posix::stream_descriptor& descriptor, pollfd& socket, short event);
+  void StopWatching() noexcept;
+  void SetTimer(Context::TimePoint until);
+  void Finish(std::exception_ptr failure) noexcept;
+
+  Context context_;
+  std::shared_ptr<Reactors> reactors_;
+  std::shared_ptr<Reactor> reactor_;
+  std::optional<CancellationRegistration> registration_;
+  boost::asio::steady_timer timer_;
+  Context::TimePoint timerAt_ = Context::TimePoint::max();
+  std::vector<boost::asio::posix::stream_descriptor> watched_;
+  /// Which wait it is: what comes of an earlier one is not meant.
+  std::uint64_t wait_ = 0;
+  /// Elsewhere; then what its step came to there.
+  bool isAway_ = false;
+  std::atomic<bool> isBack_{false};
+  std::optional<Step> stepElsewhere_;
+  std::exception_ptr failureElsewhere_;
+  bool isDone_ = false;
+};
+
+}  // namespace mtlspop::openssl

@@ -1,0 +1,177 @@
+#include "openssl/reactor.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "mtlspop/base/per_process.hpp"
+#include "openssl/exhaustion.hpp"
+
+namespace mtlspop::openssl {
+namespace {
+
+/// A reactor with fewer operations gets the next one, though another processor be idle.
+constexpr std::size_t LightLoad = 8;
+
+/// What a process has of them, and a child of fork() has not.
+struct SharedReactors {
+  explicit SharedReactors(SharedReactors* /*parents*/) {}
+
+  std::mutex Mutex;
+  std::weak_ptr<Reactors> Current;
+};
+
+}  // namespace
+
+/// Resumes what is ready. Its memory is the reactor's, so that to make something ready cannot fail.
+struct Reactor::Drain {
+  template <typename T>
+  struct Allocator {
+    using value_type = T;
+
+    explicit Allocator(Reactor* of) noexcept : Of(of) {}
+    template <typename U>
+    Allocator(Allocator<U> const& other) noexcept : Of(other.Of) {}  // NOLINT(google-explicit-constructor)
+
+    T* allocate(std::size_t count) {
+      static_assert(sizeof(T) <= sizeof(Reactor::drainStorage_), "room for a handler");
+      static_cast<void>(count);
+      return reinterpret_cast<T*>(Of->drainStorage_);
+    }
+    void deallocate(T* /*memory*/, std::size_t /*count*/) noexcept {}
+    template <typename U>
+    bool operator==(Allocator<U> const& other) const noexcept {
+      return Of == other.Of;
+    }
+    template <typename U>
+    bool operator!=(Allocator<U> const& other) const noexcept {
+      return Of != other.Of;
+    }
+
+    Reactor* Of;
+  };
+  using allocator_type = Allocator<void>;
+
+  allocator_type get_allocator() const noexcept { return allocator_type{Of}; }
+  void operator()() const noexcept { Of->ResumeReady(); }
+
+  Reactor* Of;
+};
+
+Reactor::Reactor() {
+  // Has Asio open its descriptors now, where their want can be told, and not with the first operation.
+  boost::asio::steady_timer const timer{io_};
+}
+
+Reactor::~Reactor() {
+  // One after the other: a long list that takes itself down would take the stack down.
+  while (first_) {
+    auto next = std::move(first_->nextReady_);
+    first_ = std::move(next);
+  }
+}
+
+void Reactor::Run() noexcept {
+  auto const work = boost::asio::make_work_guard(io_);
+  io_.run();
+}
+
+void Reactor::Ready(std::shared_ptr<Resumable> resumable) noexcept {
+  auto& added = *resumable;
+  if (added.isReady_.exchange(true)) {
+    return;
+  }
+  bool wasEmpty = false;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    wasEmpty = last_ == nullptr;
+    (wasEmpty ? first_ : last_->nextReady_) = std::move(resumable);
+    last_ = &added;
+  }
+  if (wasEmpty) {
+    boost::asio::post(io_, Drain{this});
+  }
+}
+
+void Reactor::ResumeReady() noexcept {
+  std::shared_ptr<Resumable> ready;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    ready = std::move(first_);
+    last_ = nullptr;
+  }
+  while (ready) {
+    auto next = std::move(ready->nextReady_);
+    // Before it goes on: what happens from now on makes it ready again.
+    ready->isReady_.store(false);
+    ready->Resume();
+    ready = std::move(next);
+  }
+}
+
+Reactors::Reactors()
+    : maximum_(std::max(1U, std::thread::hardware_concurrency())),
+      started_(std::make_shared<Started>()),
+      threads_({std::chrono::seconds{0}, nullptr, [started = started_] { StopAll(*started); }}) {
+  started_->All.reserve(maximum_);
+}
+
+Reactors::~Reactors() { StopAll(*started_); }
+
+void Reactors::StopAll(Started& started) noexcept {
+  std::lock_guard<std::mutex> const lock{started.Mutex};
+  for (auto const& reactor : started.All) {
+    reactor->Stop();
+  }
+}
+
+std::shared_ptr<Reactors> Reactors::Shared() {
+  // Never destroyed: the last requests may come at the very end.
+  static auto& shared = *new PerProcess<SharedReactors>;
+  auto& state = shared.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto current = state.Current.lock();
+  if (!current) {
+    current = std::make_shared<Reactors>();
+    state.Current = current;
+  }
+  return current;
+}
+
+std::shared_ptr<Reactor> Reactors::Pick() {
+  std::lock_guard<std::mutex> const lock{started_->Mutex};
+  auto& all = started_->All;
+  auto const lightest = [&all] {
+    return std::min_element(all.begin(), all.end(), [](auto const& left, auto const& right) {
+      return left->Load.load() < right->Load.load();
+    });
+  };
+  auto const found = lightest();
+  bool const isBusy = found == all.end() || (*found)->Load.load() >= LightLoad;
+  if (!isBusy || all.size() == maximum_) {
+    return *found;
+  }
+  int cause = 0;
+  try {
+    auto added = std::make_shared<Reactor>();
+    threads_.RunNow([added] { added->Run(); });
+    all.push_back(added);
+    return added;
+  } catch (boost::system::system_error const& error) {
+    cause = error.code().value();
+  } catch (std::system_error const& error) {
+    cause = error.code().value();
+  }
+  if (found == all.end()) {
+    ThrowExhausted("No thread could be started for asynchronous requests", cause);
+  }
+  return *found;
+}
+
+}  // namespace mtlspop::openssl

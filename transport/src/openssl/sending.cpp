@@ -1,0 +1,220 @@
+#include "openssl/sending.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mtlspop::openssl {
+namespace {
+
+/// What `step` waits for, as long as `context` lets it.
+/// @throw Error `cancelled`, `deadline_exceeded`
+Step Within(Context const& context, Step step) {
+  context.ThrowIfEnded(step.What);
+  step.Until = std::min(step.Until, context.Deadline());
+  return step;
+}
+
+}  // namespace
+
+Sending::Sending(
+    TransportCore const& core,
+    Request& request,
+    std::shared_ptr<BindingCertificate const> binding,
+    Context const& context,
+    Driver& driver,
+    bool mayBlock)
+    : core_(core),
+      state_(core.State.Get()),
+      request_(request),
+      binding_(std::move(binding)),
+      context_(context),
+      driver_(driver),
+      mayBlock_(mayBlock),
+      route_(core.Routes.For(request, binding_ != nullptr)),
+      proxy_(route_.ProxyText()),
+      key_{
+          request.Target.GetOrigin().Scheme, request.Target.GetOrigin().Host, request.Target.GetOrigin().Port, proxy_,
+          binding_ ? std::string_view{binding_->X5tS256()} : std::string_view{}},
+      bodyLength_(request.Body ? request.Body->Length() : std::nullopt) {}
+
+Step Sending::Advance() {
+  while (stage_ != Stage::Done) {
+    auto const step = Try();
+    if (step.For != Awaits::Nothing) {
+      return step;
+    }
+  }
+  return {};
+}
+
+Step Sending::Try() {
+  switch (stage_) {
+    case Stage::Acquire:
+      return Acquire();
+    case Stage::Connect:
+      return Connect();
+    case Stage::Exchange:
+      return Exchange();
+    case Stage::Rewind:
+      return Rewind();
+    case Stage::Done:
+      break;
+  }
+  return {};
+}
+
+Step Sending::Acquire() {
+  if (!acquiring_) {
+    acquiring_.emplace(state_.Pool, key_, again_, driver_);
+  }
+  auto slot = acquiring_->TryTake();
+  if (!slot) {
+    if (context_.IsExpired() && !context_.IsCancelled()) {
+      ThrowPoolExhausted();
+    }
+    return Within(context_, {Awaits::Wake, {}, Context::TimePoint::max(), PoolRequest::What});
+  }
+  acquiring_.reset();
+  slot_.emplace(std::move(*slot));
+  reused_ = slot_->HasConnection();
+  if (reused_) {
+    BeginExchange();
+  } else {
+    BeginConnecting();
+  }
+  return {};
+}
+
+void Sending::BeginConnecting() {
+  limited_ = context_.WithTimeout(core_.Options.ConnectTimeout);
+  try {
+    auto tls = route_.UsesTls() ? state_.Contexts.For(binding_) : nullptr;
+    connecting_.emplace(route_, state_.Contexts, std::move(tls), core_.Options.Limits, driver_);
+  } catch (Error const& error) {
+    ThrowNotConnected(error);
+  }
+  stage_ = Stage::Connect;
+}
+
+Step Sending::Connect() {
+  try {
+    auto const step = connecting_->Advance();
+    if (step.For != Awaits::Nothing) {
+      return Within(*limited_, step);
+    }
+  } catch (Error const& error) {
+    ThrowNotConnected(error);
+  }
+  auto connection = connecting_->Take();
+  connecting_.reset();
+  connection->Info().X5tS256 = binding_ ? binding_->X5tS256() : std::string{};
+  slot_->Set(std::move(connection));
+  LogOpened();
+  BeginExchange();
+  return {};
+}
+
+void Sending::BeginExchange() {
+  auto form = route_.Form();
+  form.BodyLength = bodyLength_;
+  exchange_.emplace(request_, core_.Options, core_.Callbacks, form, binding_ != nullptr, mayBlock_, std::move(*slot_));
+  slot_.reset();
+  stage_ = Stage::Exchange;
+}
+
+Step Sending::Exchange() {
+  try {
+    auto const step = exchange_->Advance();
+    if (step.For != Awaits::Nothing) {
+      return Within(context_, step);
+    }
+    stage_ = Stage::Done;
+  } catch (Error const&) {
+    if (!MayBeRepeated()) {
+      throw;
+    }
+    lost_ = std::current_exception();
+    stage_ = Stage::Rewind;
+  }
+  return {};
+}
+
+/// Before the request is sent once more, on a new connection.
+Step Sending::Rewind() {
+  if (request_.Body && !rewound_) {
+    return Within(context_, {Awaits::Body, {}, Context::TimePoint::max(), "The request"});
+  }
+  if (request_.Body && !*rewound_) {
+    std::rethrow_exception(lost_);
+  }
+  core_.Options.Log.Write(LogLevel::Debug, "transport.repeat", {{"host", request_.Target.Host()}});
+  exchange_.reset();
+  again_ = true;
+  stage_ = Stage::Acquire;
+  return {};
+}
+
+void Sending::ReadBody() noexcept {
+  try {
+    if (ReadsBody()) {
+      PutBody(request_.Body->Read(BodyRoom(), context_));
+    } else {
+      rewound_ = request_.Body->TryRewind();
+    }
+  } catch (...) {
+    if (ReadsBody()) {
+      FailBody(std::current_exception());
+    } else {
+      rewound_ = false;
+    }
+  }
+}
+
+void Sending::FreeBuffers() noexcept {
+  if (exchange_) {
+    exchange_->FreeBuffers();
+  }
+}
+
+bool Sending::MayBeRepeated() const {
+  return !again_ && reused_ && exchange_->ConnectionWasLost() && exchange_->NothingReceived() &&
+         (exchange_->NothingSent() || IsIdempotent(request_.Method));
+}
+
+void Sending::ThrowNotConnected(Error const& error) const {
+  auto details = error.Details();
+  details.NothingSent = true;
+  if (error.Code() == errors::DeadlineExceeded && !context_.IsExpired()) {
+    details.What = "No connection to " + route_.Name() + " was ready within " +
+                   std::to_string(core_.Options.ConnectTimeout.count()) + " ms";
+    details.Action = "Check that the host is up and reachable, or raise TransportOptions::ConnectTimeout";
+  }
+  throw Error{std::move(details)};
+}
+
+void Sending::ThrowPoolExhausted() const {
+  ErrorDetails details{
+      errors::PoolExhausted,
+      "All connections that the pool allows to this origin are in use and none became free in time",
+      "Raise PoolOptions::MaximumPerOrigin or MaximumTotal, or read answers to their end sooner"};
+  details.NothingSent = true;
+  details.Transient = true;
+  throw Error{std::move(details)};
+}
+
+void Sending::LogOpened() const {
+  auto const& log = core_.Options.Log;
+  if (!log.IsEnabled(LogLevel::Debug)) {
+    return;
+  }
+  auto const& info = slot_->Get().Info();
+  log.Write(
+      LogLevel::Debug, "transport.connected",
+      {{"to", route_.Name()},
+       {"connection", static_cast<std::int64_t>(info.Id)},
+       {"tls", info.TlsVersion},
+       {"resumed", info.Resumed ? "yes" : "no"},
+       {"x5t_s256", info.X5tS256}});
+}
+
+}  // namespace mtlspop::openssl
