@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "mtlspop/cpprest/http_exception.hpp"
+#include "observed_task.hpp"
+#include "pool_watch.hpp"
 #include "response_body_writer.hpp"
 
 namespace mtlspop::cpprest {
@@ -11,16 +13,6 @@ namespace {
 
 using web::http::http_exception;
 using web::http::http_response;
-
-// A body has to be read to its end for that, even one that is empty.
-void GiveConnectionBack(BodyStream& body) noexcept {
-  try {
-    std::uint8_t rest = 0;
-    static_cast<void>(body.Read({&rest, 1}, {}));
-  } catch (std::exception const&) {
-    // Then the connection is closed; the answer is complete all the same.
-  }
-}
 
 // Up to this size, sending a body takes no longer than waiting for the answer does.
 constexpr std::uint64_t ShortBodyBytes = 1024 * 1024;
@@ -30,22 +22,15 @@ constexpr std::uint64_t ShortBodyBytes = 1024 * 1024;
 Exchange::Exchange(std::shared_ptr<Sending const> sending, web::http::http_request const& request)
     : sending_(std::move(sending)),
       request_(request),
-      scheduler_(sending_->Workers),
       cancellation_(request_._cancellation_token()),
-      cancellable_(sending_->Workers->Lifetime()),
       observer_(std::make_shared<TransferObserver>(request_._get_impl()->_progress_handler())) {
-  if (cancellation_ != pplx::cancellation_token::none()) {
-    cancellable_ = cancellable_.WithCancellation();
-    registration_ = cancellation_.register_callback([context = cancellable_] { context.Cancel(); });
-  }
+  if (cancellation_ == pplx::cancellation_token::none()) return;
+  cancellable_ = cancellable_.WithCancellation();
+  registration_ = cancellation_.register_callback([context = cancellable_] { context.Cancel(); });
 }
 
 Exchange::~Exchange() {
   if (cancellation_ != pplx::cancellation_token::none()) cancellation_.deregister_callback(registration_);
-}
-
-pplx::task<http_response> Exchange::Answer() const {
-  return pplx::task<http_response>(answered_, pplx::task_options(scheduler_));
 }
 
 bool Exchange::HasLongBody() const {
@@ -61,37 +46,57 @@ Context Exchange::MakeContext(bool hasLongBody) {
       [observer = observer_, limit = sending_->Timeout] { return observer->IsStalled(limit); });
 }
 
-void Exchange::Run() noexcept {
+void Exchange::Start(std::function<void()> ended) noexcept {
+  ended_ = std::move(ended);
   try {
-    observer_->Touch();
-    auto const context = MakeContext(HasLongBody());
-    context.ThrowIfEnded("sending the request");
-    auto translated = Translate(request_, sending_->AcceptCompressed, sending_->ChunkSize, observer_, scheduler_);
-    PipelineRequest message{std::move(translated.Message), nullptr};
-    auto const response = sending_->Pipeline.Send(message, context);
-    observer_->Report(web::http::message_direction::upload, translated.Body ? translated.Body->BytesRead() : 0);
-    Deliver(*response);
+    Send();
   } catch (...) {
     Fail(CurrentFailure());
   }
-  TouchPool();
+}
+
+void Exchange::Send() {
+  observer_->Touch();
+  auto const context = MakeContext(HasLongBody());
+  context.ThrowIfEnded("sending the request");
+  auto translated = Translate(request_, sending_->AcceptCompressed, sending_->ChunkSize, observer_);
+  body_ = translated.Body;
+  sending_->Pipeline.SendAsync(
+      std::make_shared<PipelineRequest>(PipelineRequest{std::move(translated.Message), nullptr}), context,
+      [self = shared_from_this()](Outcome<std::unique_ptr<Response>> outcome) { self->Came(std::move(outcome)); });
+}
+
+void Exchange::Came(Outcome<std::unique_ptr<Response>> outcome) noexcept {
+  try {
+    auto response = std::move(outcome).Take();
+    observer_->Report(web::http::message_direction::upload, body_ ? body_->BytesRead() : 0);
+    Deliver(std::move(response));
+  } catch (...) {
+    Fail(CurrentFailure());
+  }
 }
 
 // pplx ends the process over a failure that nobody has seen, and the application may have let go of the task.
 void Exchange::Fail(std::exception_ptr const& failure) noexcept {
   try {
     Answer().then(
-        [](pplx::task<http_response> answer) {
+        [](pplx::task<http_response> const& answer) {
           try {
             answer.wait();
           } catch (...) {  // NOLINT(bugprone-empty-catch): seen
           }
         },
-        pplx::task_options(scheduler_));
+        CallbackScheduler::Options());
   } catch (std::exception const&) {
     // No memory for it: the application has to look itself, as it does with cpprestsdk's own tasks.
   }
   answered_.set_exception(failure);
+  TouchPool();
+  End();
+}
+
+void Exchange::End() noexcept {
+  if (auto const ended = std::exchange(ended_, nullptr)) ended();
 }
 
 // What comes of an answer is cpprestsdk's to run, and of a failure too where the request is part of a longer task.
@@ -103,22 +108,57 @@ void Exchange::TouchPool() const noexcept {
   }
 }
 
-void Exchange::Deliver(Response& response) {
-  auto answer = TranslateHead(response);
+void Exchange::Deliver(std::unique_ptr<Response> response) {
+  auto const answer = TranslateHead(*response);
   auto const implementation = answer._get_impl();
   implementation->set_outstream(request_._get_impl()->_response_stream(), false);
   implementation->_prepare_to_receive_data();
-  if (IsWithoutBody(request_.method(), response)) {
-    observer_->Report(web::http::message_direction::download, 0);
-    implementation->_complete(0);
-    GiveConnectionBack(*response.Body);
-    answered_.set(answer);
-    return;
-  }
-  auto decompressor = DecompressorFor(response);
+  if (IsWithoutBody(request_.method(), *response)) return DeliverWithoutBody(std::move(response), answer);
+  DeliverBody(std::move(response), answer);
+}
+
+// A body has to be read to its end, even one that is empty: that gives the connection back. Where it fails, the connection is
+// closed, and the answer is complete all the same.
+void Exchange::DeliverWithoutBody(std::unique_ptr<Response> response, http_response const& answer) {
+  observer_->Report(web::http::message_direction::download, 0);
+  struct Rest {
+    std::unique_ptr<Response> Of;
+    std::uint8_t Byte = 0;
+  };
+  auto const rest = std::make_shared<Rest>(Rest{std::move(response)});
+  auto& body = *rest->Of->Body;
+  body.ReadAsync(
+      {&rest->Byte, 1}, cancellable_.WithTimeout(sending_->Timeout),
+      [self = shared_from_this(), rest, answer](Outcome<std::size_t> const&) {
+        rest->Of = nullptr;
+        answer._get_impl()->_complete(0);
+        self->answered_.set(answer);
+        self->TouchPool();
+        self->End();
+      });
+}
+
+void Exchange::DeliverBody(std::unique_ptr<Response> response, http_response const& answer) {
+  auto decompressor = DecompressorFor(*response);
+  bool const inMemory = !request_._get_impl()->_response_stream().is_valid();
+  auto const limit = inMemory ? std::make_optional(sending_->BufferedBodyBytes) : std::nullopt;
+  auto const writer = std::make_shared<ResponseBodyWriter>(
+      std::move(response->Body),
+      ResponseBodyWriter::Target{
+          answer._get_impl()->outstream(), limit, std::move(decompressor), sending_->ChunkSize, sending_->Timeout},
+      observer_);
   answered_.set(answer);
   TouchPool();
-  ReadBody(response, answer, std::move(decompressor));
+  writer->Write(cancellable_, [self = shared_from_this(), answer](Outcome<std::uint64_t> outcome) {
+    auto const implementation = answer._get_impl();
+    try {
+      implementation->_complete(std::move(outcome).Take());
+    } catch (...) {
+      implementation->_complete(0, self->CurrentFailure());
+    }
+    self->TouchPool();
+    self->End();
+  });
 }
 
 std::unique_ptr<web::http::compression::decompress_provider> Exchange::DecompressorFor(Response const& response) const {
@@ -132,23 +172,6 @@ std::unique_ptr<web::http::compression::decompress_provider> Exchange::Decompres
     std::throw_with_nested(Error{
         {errors::MalformedResponse, std::string{"the answer's Content-Encoding cannot be undone: "} + error.what(),
          "Look at the server: it compresses in a way that the request did not ask for"}});
-  }
-}
-
-void Exchange::ReadBody(
-    Response& response,
-    http_response& answer,
-    std::unique_ptr<web::http::compression::decompress_provider> decompressor) noexcept {
-  auto const implementation = answer._get_impl();
-  bool const inMemory = !request_._get_impl()->_response_stream().is_valid();
-  auto const limit = inMemory ? std::make_optional(sending_->BufferedBodyBytes) : std::nullopt;
-  try {
-    ResponseBodyWriter writer{implementation->outstream(), limit,      std::move(decompressor),
-                              sending_->ChunkSize,         *observer_, scheduler_};
-    auto const total = writer.Write(*response.Body, cancellable_, sending_->Timeout);
-    implementation->_complete(total);
-  } catch (...) {
-    implementation->_complete(0, CurrentFailure());
   }
 }
 
@@ -170,11 +193,6 @@ std::exception_ptr Exchange::DescribeCurrentFailure() const {
   try {
     throw;
   } catch (Error const& error) {
-    if (sending_->Workers->Lifetime().IsCancelled()) {
-      return std::make_exception_ptr(HttpException{Error{
-          {errors::Cancelled, "The process ended before the answer was there",
-           "Wait for answers before the end of main()"}}});
-    }
     // The request was not cancelled: it is the watch over its progress that ended it.
     if (error.Code() == errors::Cancelled) {
       return std::make_exception_ptr(HttpException{Error{

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "client_config.hpp"
-#include "elastic_workers.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
+#include "pool_watch.hpp"
 #include "sending_stage.hpp"
 
 namespace mtlspop::cpprest {
@@ -101,9 +101,8 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
   pipeline.Log = std::move(options.Log);
   auto sending = std::make_shared<Sending const>(Sending{
       MakeBoundPipeline(std::move(credential), std::move(transport), std::move(pipeline)),
-      std::make_shared<ElasticWorkers>(), options.Config.timeout<std::chrono::microseconds>(),
-      options.Config.chunksize(), options.Config.request_compressed_response(),
-      options.BufferedBodyBytes});
+      options.Config.timeout<std::chrono::microseconds>(), options.Config.chunksize(),
+      options.Config.request_compressed_response(), options.BufferedBodyBytes});
   return std::make_shared<BoundHandler>(
       std::make_shared<SendingStage>(std::move(sending), options.Config.guarantee_order()));
 }

@@ -1,10 +1,14 @@
 #include "istream_body.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <future>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "await.hpp"
+#include "mtlspop/transport/error.hpp"
+#include "observed_task.hpp"
 
 namespace mtlspop::cpprest {
 namespace {
@@ -13,53 +17,93 @@ constexpr std::ios_base::openmode In = std::ios_base::in;
 
 }  // namespace
 
+/// A read that takes its time.
+struct IstreamBody::Reading {
+  /// The stream may still write here after the read was left.
+  std::shared_ptr<std::vector<std::uint8_t>> Staging;
+  pplx::task<std::size_t> Task;
+};
+
 IstreamBody::IstreamBody(
     concurrency::streams::istream const& stream,
     std::optional<std::uint64_t> length,
     std::size_t chunkSize,
-    std::shared_ptr<TransferObserver> observer,
-    pplx::scheduler_ptr scheduler)
-    : buffer_(stream.streambuf()),
-      length_(length),
-      chunkSize_(chunkSize),
-      observer_(std::move(observer)),
-      scheduler_(std::move(scheduler)) {
+    std::shared_ptr<TransferObserver> observer)
+    : buffer_(stream.streambuf()), length_(length), chunkSize_(chunkSize), observer_(std::move(observer)) {
   if (buffer_.can_seek()) start_ = buffer_.getpos(In);
 }
 
 std::size_t IstreamBody::Read(gsl::span<std::uint8_t> buffer, Context const& context) {
-  observer_->Report(web::http::message_direction::upload, read_);
-  auto wanted = std::min(buffer.size(), chunkSize_);
-  if (length_) wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, *length_ - read_));
-  if (wanted == 0) return 0;
-  auto const count = observer_->Guard([&] { return ReadSome(buffer.first(wanted), context); });
-  read_ += count;
-  return count;
+  auto const ended = std::make_shared<std::promise<Outcome<std::size_t>>>();
+  ReadAsync(buffer, context, [ended](Outcome<std::size_t> outcome) { ended->set_value(std::move(outcome)); });
+  return ended->get_future().get().Take();
 }
 
-std::size_t IstreamBody::ReadSome(gsl::span<std::uint8_t> buffer, Context const& context) {
+void IstreamBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {
+  Reading reading;
+  auto begun = OutcomeOf([&] { return Begin(buffer, reading); });
+  if (begun.HasValue() && !reading.Staging) {
+    return DefaultExecutor()([done = std::move(done), count = *std::move(begun).Take()] { done(count); });
+  }
+  if (!begun.HasValue()) {
+    return DefaultExecutor()([done = std::move(done), failure = begun.Failure()] { done(failure); });
+  }
+  WhenDone<std::size_t>(
+      reading.Task, context, "reading the request's body",
+      [self = shared_from_this(), buffer, staging = reading.Staging,
+       done = std::move(done)](Outcome<std::size_t> outcome) {
+        done(OutcomeOf([&] {
+          auto const count = self->observer_->Guard([&] { return self->Came(std::move(outcome).Take()); });
+          std::copy_n(staging->begin(), count, buffer.begin());
+          return count;
+        }));
+      });
+}
+
+std::optional<std::size_t> IstreamBody::Begin(gsl::span<std::uint8_t> buffer, Reading& reading) {
+  observer_->Report(web::http::message_direction::upload, read_);
+  auto const wanted = Wanted(buffer.size());
+  if (wanted == 0) return 0;
+  return observer_->Guard([&]() -> std::optional<std::size_t> {
+    if (auto const taken = TakeReady(buffer.first(wanted))) return Came(*taken);
+    reading.Staging = std::make_shared<std::vector<std::uint8_t>>(wanted);
+    reading.Task = buffer_.getn(reading.Staging->data(), wanted);
+    return std::nullopt;
+  });
+}
+
+std::size_t IstreamBody::Wanted(std::size_t room) const noexcept {
+  auto const wanted = std::min(room, chunkSize_);
+  return length_ ? static_cast<std::size_t>(std::min<std::uint64_t>(wanted, *length_ - read_)) : wanted;
+}
+
+std::optional<std::size_t> IstreamBody::TakeReady(gsl::span<std::uint8_t> buffer) {
   std::uint8_t* ready = nullptr;
   std::size_t count = 0;
-  if (buffer_.acquire(ready, count)) {
-    // Acquired without a place to read from: the stream has ended.
-    if (ready == nullptr) return 0;
-    auto const taken = std::min(count, buffer.size());
-    std::copy_n(ready, taken, buffer.data());
-    buffer_.release(ready, taken);
-    if (taken > 0) return taken;
-  }
-  // The stream may still write here after this call was left by way of cancellation.
-  auto const staging = std::make_shared<std::vector<std::uint8_t>>(buffer.size());
-  auto reading = buffer_.getn(staging->data(), staging->size());
-  if (!reading.is_done()) {
-    reading = reading.then([staging](std::size_t read) { return read; }, pplx::task_options(scheduler_));
-  }
-  auto const read = Await(std::move(reading), scheduler_, context, "reading the request's body");
-  std::copy_n(staging->begin(), read, buffer.begin());
-  return read;
+  if (!buffer_.acquire(ready, count)) return std::nullopt;
+  // Acquired without a place to read from: the stream has ended.
+  if (ready == nullptr) return 0;
+  auto const taken = std::min(count, buffer.size());
+  std::copy_n(ready, taken, buffer.data());
+  buffer_.release(ready, taken);
+  return taken > 0 ? std::make_optional(taken) : std::nullopt;
+}
+
+std::size_t IstreamBody::Came(std::size_t count) {
+  read_ += count;
+  if (count != 0) return count;
+  isBroken_ = buffer_.exception() != nullptr || length_;
+  if (auto const failure = buffer_.exception()) std::rethrow_exception(failure);
+  if (!length_) return 0;
+  throw Error{
+      {errors::RequestBodyFailed,
+       "The stream of the request's body ended after " + std::to_string(read_) + " bytes, and its length is given as " +
+           std::to_string(*length_),
+       "Give the length that the stream has, or none"}};
 }
 
 bool IstreamBody::TryRewind() {
+  if (isBroken_ || observer_->Failure()) return false;
   if (read_ == 0) return true;
   if (!start_ || !buffer_.is_open() || buffer_.seekpos(*start_, In) != *start_) return false;
   read_ = 0;

@@ -11,33 +11,46 @@
 
 namespace mtlspop::cpprest {
 
-/// The body of a request, read from where the stream stands.
-class IstreamBody final : public BodyStream {
+/// The body of a request, read from where the stream stands. What the stream throws, or is closed with, is kept for the
+/// application (`TransferObserver::Failure`), and such a body is not sent again.
+class IstreamBody final : public BodyStream, public std::enable_shared_from_this<IstreamBody> {
  public:
   /// `length` where it is known; reads at most `chunkSize` bytes at a time.
   IstreamBody(
       concurrency::streams::istream const& stream,
       std::optional<std::uint64_t> length,
       std::size_t chunkSize,
-      std::shared_ptr<TransferObserver> observer,
-      pplx::scheduler_ptr scheduler);
+      std::shared_ptr<TransferObserver> observer);
 
+  /// For transports that have no asynchronous way: waits for `ReadAsync`.
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override;
+  /// Keeps this stream alive. A read that is left because `context` has ended goes on by itself.
+  void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) override;
   std::optional<std::uint64_t> Length() const noexcept override { return length_; }
   bool TryRewind() override;
 
   std::uint64_t BytesRead() const noexcept { return read_; }
 
  private:
-  std::size_t ReadSome(gsl::span<std::uint8_t> buffer, Context const& context);
+  struct Reading;
+
+  /// How many bytes may be read now.
+  std::size_t Wanted(std::size_t room) const noexcept;
+  /// What is there without waiting, none where it takes a task.
+  std::optional<std::size_t> TakeReady(gsl::span<std::uint8_t> buffer);
+  /// `count` bytes came, 0 at the end.
+  /// @throw what the stream was closed with
+  std::size_t Came(std::size_t count);
+  std::optional<std::size_t> Begin(gsl::span<std::uint8_t> buffer, Reading& reading);
 
   concurrency::streams::streambuf<std::uint8_t> buffer_;
   std::optional<std::uint64_t> length_;
   std::size_t chunkSize_;
   std::shared_ptr<TransferObserver> observer_;
-  pplx::scheduler_ptr scheduler_;
   std::optional<concurrency::streams::streambuf<std::uint8_t>::pos_type> start_;
   std::uint64_t read_ = 0;
+  /// It ended where it should not.
+  bool isBroken_ = false;
 };
 
 }  // namespace mtlspop::cpprest

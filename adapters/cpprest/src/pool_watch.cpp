@@ -7,6 +7,7 @@
 #include <utility>
 
 #if !defined(_WIN32) && !defined(__APPLE__)
+#include <pplx/pplxtasks.h>
 #include <pplx/threadpool.h>
 #endif
 
@@ -58,7 +59,7 @@ struct PoolWatch::Probe {
 };
 
 PoolWatch::PoolWatch(SharedPool pool, std::chrono::milliseconds interval)
-    : pool_(std::move(pool)), interval_(interval), workers_(std::make_unique<ElasticWorkers>()) {}
+    : pool_(std::move(pool)), interval_(interval), threads_(std::make_unique<ThreadPool>(ThreadPool::Options{})) {}
 
 PoolWatch::~PoolWatch() { Stop(); }
 
@@ -153,7 +154,7 @@ void PoolWatch::StartWatching() noexcept {
   try {
     std::lock_guard const lock{mutex_};
     if (isStopping_) return;
-    workers_->RunNow([](void* self) { static_cast<PoolWatch*>(self)->Watch(); }, this);
+    threads_->RunNow([this] { Watch(); });
   } catch (std::exception const&) {
     // No thread to watch with: the next answer tries again.
     isWatching_ = false;
@@ -203,7 +204,7 @@ void PoolWatch::BringHelp() {
   for (auto missing = std::max<std::size_t>(helpers_, 1); missing > 0; --missing) {
     ++helpers_;
     try {
-      workers_->RunNow([](void* self) { static_cast<PoolWatch*>(self)->HelpOut(); }, this);
+      threads_->RunNow([this] { HelpOut(); });
     } catch (std::exception const&) {
       // Whoever helps out already goes on.
       --helpers_;
@@ -218,11 +219,11 @@ void PoolWatch::HelpOut() noexcept {
 }
 
 void PoolWatch::Stop() {
-  std::unique_ptr<ElasticWorkers> ending;
+  std::unique_ptr<ThreadPool> ending;
   {
     std::lock_guard const lock{mutex_};
     isStopping_ = true;
-    ending = std::move(workers_);
+    ending = std::move(threads_);
     stopped_.notify_all();
   }
 }

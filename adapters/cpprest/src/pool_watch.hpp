@@ -8,7 +8,7 @@
 #include <memory>
 #include <mutex>
 
-#include "elastic_workers.hpp"
+#include "mtlspop/base/thread_pool.hpp"
 
 namespace mtlspop::cpprest {
 
@@ -21,8 +21,9 @@ struct SharedPool {
 
 /// Keeps the pool that all of cpprestsdk shares from coming to a standstill.
 ///
-/// What a response is read with (`extract_json`, `content_ready`, ...) runs there, and so do the continuations. There are
-/// forty threads. Where continuations wait for other answers on all of them, nobody is left to read these answers. The
+/// The continuations of requests and of what a response is read with (`extract_json`, `content_ready`, ...) run there. There
+/// are forty threads. Where continuations wait for other answers on all of them, nobody is left to run what follows these
+/// answers: an asynchronous transport does not help, since it is the application that waits. The
 /// pool cannot be told to grow; but whoever wants to may run what is in its queue. So while answers come in, the watch posts
 /// probes. Where one is not answered in time and nothing moves, threads of its own run what is queued, twice as many
 /// whenever all of them have come to wait in their turn.
@@ -69,7 +70,8 @@ class PoolWatch final {
   std::uint64_t helpedBefore_ = 0;
   std::mutex mutex_;
   std::condition_variable stopped_;
-  std::unique_ptr<ElasticWorkers> workers_;
+  /// Those of the watch and of those who help out, which never wait for each other.
+  std::unique_ptr<ThreadPool> threads_;
 };
 
 }  // namespace mtlspop::cpprest

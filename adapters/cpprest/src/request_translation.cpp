@@ -75,8 +75,7 @@ TranslatedRequest Translate(
     web::http::http_request const& request,
     bool acceptCompressed,
     std::size_t chunkSize,
-    std::shared_ptr<TransferObserver> const& observer,
-    pplx::scheduler_ptr const& scheduler) {
+    std::shared_ptr<TransferObserver> const& observer) {
   auto method = to_utf8string(request.method());
   RefuseInvalidMethod(method);
   TranslatedRequest translated{
@@ -91,8 +90,7 @@ TranslatedRequest Translate(
     RefuseCompressedTransfer(request);
   }
   if (request.body()) {
-    translated.Body =
-        std::make_shared<IstreamBody>(request.body(), KnownLength(headers), chunkSize, observer, scheduler);
+    translated.Body = std::make_shared<IstreamBody>(request.body(), KnownLength(headers), chunkSize, observer);
     message.Body = translated.Body;
   } else if (request.method() == methods::POST || request.method() == methods::PUT) {
     // Servers want to be told that there is no body where one is usual.

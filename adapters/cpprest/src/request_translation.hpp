@@ -22,8 +22,7 @@ TranslatedRequest Translate(
     web::http::http_request const& request,
     bool acceptCompressed,
     std::size_t chunkSize,
-    std::shared_ptr<TransferObserver> const& observer,
-    pplx::scheduler_ptr const& scheduler);
+    std::shared_ptr<TransferObserver> const& observer);
 
 /// Status, reason and header fields of `response`; no body yet.
 web::http::http_response TranslateHead(Response const& response);

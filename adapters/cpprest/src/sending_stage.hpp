@@ -15,8 +15,6 @@ class SendingStage final : public web::http::http_pipeline_stage {
  public:
   SendingStage(std::shared_ptr<Sending const> sending, bool guaranteesOrder);
 
-  /// Fails with `system_failure` where there is no thread to send on: a request that waited for one would have no time
-  /// limit.
   pplx::task<web::http::http_response> propagate(web::http::http_request request) override;
 
  private:

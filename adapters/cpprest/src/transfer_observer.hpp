@@ -16,7 +16,8 @@ namespace mtlspop::cpprest {
 /// Sees the bytes of one request go by: tells the application's progress handler, keeps an exception that the application's
 /// own code threw meanwhile, and knows when something last moved.
 ///
-/// Thread safety: `IsStalled` may be called from any thread, the rest from one at a time.
+/// Thread safety: `IsStalled` may be called from any thread, the rest from one at a time, which may be another one at each
+/// call.
 class TransferObserver final {
  public:
   explicit TransferObserver(std::shared_ptr<web::http::progress_handler> handler) : handler_(std::move(handler)) {}

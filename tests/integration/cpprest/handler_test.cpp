@@ -6,6 +6,7 @@
 #include <cpprest/producerconsumerstream.h>
 
 #include <set>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
@@ -144,6 +145,29 @@ TEST_F(CpprestAgainstEmulator, SendsALongBodyThroughTheRenegotiation) {
   auto const response = answer.get();
   EXPECT_EQ(response.status_code(), 201);
   EXPECT_EQ(response.headers().find(U("x-emulator-body-size"))->second, std::to_string(size));
+}
+
+/// Neither told as a fault of the network nor tried again.
+TEST_F(CpprestAgainstEmulator, HandsTheExceptionOfABodysStreamOnAsItIs) {
+  auto options = Options();
+  options.Scopes = {"https://storage.azure.com/.default"};
+  options.Retry.InitialDelay = options.Retry.MaximumDelay = std::chrono::hours{1};
+  auto client = cpprest::MakeClient(BlobUrl(), MakeCredential(), {}, options);
+  for (bool const isLengthKnown : {false, true}) {
+    concurrency::streams::producer_consumer_buffer<std::uint8_t> pipe;
+    http_request request{methods::PUT};
+    request.set_request_uri(U("/discard/long"));
+    if (isLengthKnown) {
+      request.set_body(pipe.create_istream(), 100'000);
+    } else {
+      request.set_body(pipe.create_istream());
+    }
+    auto const answer = client.request(request);
+    std::vector<std::uint8_t> const piece(32 * 1024, 'x');
+    pipe.putn_nocopy(piece.data(), piece.size()).wait();
+    pipe.close(std::ios_base::out, std::make_exception_ptr(std::domain_error{"mine"})).wait();
+    EXPECT_THROW(answer.get(), std::domain_error) << isLengthKnown;
+  }
 }
 
 TEST_F(CpprestAgainstEmulator, StreamsALongAnswerIntoTheApplicationsStream) {

@@ -1,5 +1,6 @@
 #include "handler_test.hpp"
 
+#include <cpprest/containerstream.h>
 #include <cpprest/producerconsumerstream.h>
 #include <cpprest/rawptrstream.h>
 
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "mtlspop/cpprest/http_exception.hpp"
+#include "support/manual_clock.hpp"
 
 namespace mtlspop::cpprest {
 namespace {
@@ -99,6 +101,67 @@ TEST_F(TransferTest, TellsTheReaderThatAStreamTakesNoMore) {
   auto client = MakeTestClient();
   auto const response = client.request(request).get();
   EXPECT_THROW(response.content_ready().get(), std::exception);
+}
+
+/// What a stream of the application's own is closed with.
+class StreamFailure final : public std::domain_error {
+ public:
+  StreamFailure() : std::domain_error("mine") {}
+};
+
+TEST_F(TransferTest, HandsTheExceptionThatABodysStreamWasClosedWithToTheCallerAtOnce) {
+  auto const clock = std::make_shared<test::ManualClock>();
+  for (bool const isLengthKnown : {false, true}) {
+    for (bool const isEarly : {false, true}) {
+      concurrency::streams::producer_consumer_buffer<std::uint8_t> pipe;
+      http_request request{methods::PUT};
+      if (isLengthKnown) {
+        request.set_body(pipe.create_istream(), 100);
+      } else {
+        request.set_body(pipe.create_istream());
+      }
+      pipe.putn_nocopy(reinterpret_cast<std::uint8_t const*>("some"), 4).wait();
+      auto const close = [&] { pipe.close(std::ios_base::out, std::make_exception_ptr(StreamFailure{})).wait(); };
+      if (isEarly) close();
+      auto options = Options();
+      options.Time = clock;
+      auto client = MakeClient(U("https://a.example"), credential_, {}, options);
+      auto const answer = client.request(request);
+      if (!isEarly) close();
+      EXPECT_THROW(answer.get(), StreamFailure) << isLengthKnown << isEarly;
+    }
+  }
+  EXPECT_THAT(transport_->Sent(), SizeIs(0));
+  EXPECT_THAT(clock->Slept(), SizeIs(0));
+}
+
+TEST_F(TransferTest, DoesNotSendABodyAgainThatIsShorterThanItsLength) {
+  auto const clock = std::make_shared<test::ManualClock>();
+  http_request request{methods::PUT};
+  request.set_body(concurrency::streams::bytestream::open_istream(std::string{"short"}), 100);
+  auto options = Options();
+  options.Time = clock;
+  auto client = MakeClient(U("https://a.example"), credential_, {}, options);
+  try {
+    client.request(request).get();
+    FAIL();
+  } catch (HttpException const& error) {
+    EXPECT_EQ(error.Code(), errors::RequestBodyFailed);
+    EXPECT_THAT(error.what(), testing::HasSubstr("100"));
+  }
+  EXPECT_THAT(clock->Slept(), SizeIs(0));
+}
+
+/// A read of the application's stream that fails after the request has ended is nobody's concern.
+TEST_F(TransferTest, OutlivesABodysStreamThatFailsAfterTheRequestHasTimedOut) {
+  http_client_config config;
+  config.set_timeout(10ms);
+  auto client = MakeTestClient(config);
+  for (int round = 0; round < 5; ++round) {
+    concurrency::streams::producer_consumer_buffer<std::uint8_t> pipe;
+    EXPECT_EQ(FailureOf(client.request(RequestWithAPipe(pipe))), std::errc::timed_out);
+    pipe.close(std::ios_base::out, std::make_exception_ptr(StreamFailure{})).wait();
+  }
 }
 
 TEST_F(TransferTest, GoesOnInOrderAfterARequestThatFailedOrWasCancelled) {

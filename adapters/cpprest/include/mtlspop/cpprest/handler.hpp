@@ -70,11 +70,12 @@ struct HandlerOptions {
 /// Has the requests of `client` authorized and sent through this library's transport, as its configuration says; its own
 /// connection is never used. Answers are ordinary `http_response`s. `options.Config` is replaced by `client.client_config()`.
 ///
-/// - It never blocks its caller. Requests run on threads of the handler's own, as many as are needed at a time, and so do
-///   the continuations of the tasks that `request` returns: a continuation may wait for another request. So may those of a
-///   response's tasks (`extract_json`, `content_ready`, ...), which are cpprestsdk's own: where its forty threads all wait,
-///   threads of this library's do the pool's work. That takes some hundredths of a second to begin; return tasks rather
-///   than wait for them where that matters.
+/// - It never blocks its caller, and no thread waits for a request: ten thousand may be in flight. Continuations run where
+///   cpprestsdk runs them, on its forty threads. A continuation may wait for another request: where all forty wait, threads
+///   of this library's do the pool's work. That takes some hundredths of a second to begin; return tasks rather than wait
+///   for them where that matters.
+/// - What the application's streams and progress handler throw, or a body's stream is closed with, reaches the caller as it
+///   is and at once: such a request is not repeated.
 /// - Handlers added before and after it run as ever; wherever it stands, sending comes last. A client takes one such
 ///   handler, and requests fail with `invalid_argument` where it has two.
 /// - Refused in a request, with `invalid_argument`: the fields TE and Upgrade, and `set_decompress_factories` where the
