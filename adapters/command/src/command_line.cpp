@@ -49,6 +49,7 @@ class CommandLine final {
     AddConnectionOptions(app_, shared_.Connection);
     Add(AddDoctorCommand(app_));
     Add(AddGetCommand(app_));
+    Add(AddRunCommand(app_));
     Add(AddTokenCommand(app_));
   }
 
@@ -67,7 +68,13 @@ class CommandLine final {
     }
     auto const chosen = std::find_if(
         subcommands_.begin(), subcommands_.end(), [](Subcommand const& command) { return command.App->parsed(); });
-    return chosen->Run(shared_, terminal);
+    try {
+      return chosen->Run(shared_, terminal);
+    } catch (Error const& error) {
+      Say(terminal, DescribeWithCauses(error));
+      if (auto const hint = HintFor(error); !hint.empty()) Say(terminal, std::string{hint});
+      return static_cast<int>(chosen->ExitOf(error));
+    }
   }
 
  private:
@@ -86,10 +93,6 @@ class CommandLine final {
 int Main(std::vector<std::string> arguments, Terminal& terminal) {
   try {
     return CommandLine{}.Run(std::move(arguments), terminal);
-  } catch (Error const& error) {
-    Say(terminal, DescribeWithCauses(error));
-    if (auto const hint = HintFor(error); !hint.empty()) Say(terminal, std::string{hint});
-    return static_cast<int>(ExitCodeOf(error));
   } catch (std::exception const& error) {
     Say(terminal, error.what());
     return static_cast<int>(ExitCode::Failed);

@@ -10,6 +10,7 @@
 
 #include "connection_options.hpp"
 #include "credential_choice.hpp"
+#include "exit_code.hpp"
 #include "identity_options.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "terminal.hpp"
@@ -33,11 +34,14 @@ struct Subcommand {
   /// Does it, and returns the exit status.
   /// @throw Error
   std::function<int(SharedOptions const&, Terminal&)> Run;
+  /// The exit status for what `Run` throws.
+  ExitCode (*ExitOf)(Error const& error) noexcept = &ExitCodeOf;
 };
 
 /// Each adds itself to the command line.
 Subcommand AddDoctorCommand(CLI::App& root);
 Subcommand AddGetCommand(CLI::App& root);
+Subcommand AddRunCommand(CLI::App& root);
 Subcommand AddTokenCommand(CLI::App& root);
 
 /// `-m`, `--max-time`: what a command may take as a whole.
