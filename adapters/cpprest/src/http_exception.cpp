@@ -8,7 +8,7 @@ namespace mtlspop::cpprest {
 namespace {
 
 std::error_code ErrorCodeOf(ErrorCode code) noexcept {
-  static constexpr std::array<std::pair<ErrorCode, std::errc>, 24> conditions{{
+  static constexpr std::array<std::pair<ErrorCode, std::errc>, 25> conditions{{
       {errors::Cancelled, std::errc::operation_canceled},
       {errors::DeadlineExceeded, std::errc::timed_out},
       {errors::InvalidArgument, std::errc::invalid_argument},

@@ -22,7 +22,7 @@ namespace mtlspop::cpprest {
 /// | `protocol_error` | TLS handshakes that fail |
 /// | `bad_message` | answers that cannot be read, or exceed a limit |
 /// | `invalid_argument` | `invalid_argument` |
-/// | `resource_unavailable_try_again` | `pool_exhausted` |
+/// | `resource_unavailable_try_again` | `pool_exhausted`, `pool_queue_full` |
 /// | `io_error` | `request_body_failed`, `trust_store_unusable`, `system_failure` |
 /// | `operation_canceled` | `cancelled` |
 /// | `permission_denied` | everything about tokens, and what is refused for the sake of them |
