@@ -66,11 +66,11 @@ int HexDigit(char c) {
   return -1;
 }
 
-std::string PercentDecode(std::string_view text) {
+std::string PercentDecode(std::string_view text, bool plusIsBlank) {
   std::string decoded;
   decoded.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
+    if (text[i] == '+' && plusIsBlank) {
       decoded += ' ';
     } else if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0) {
       decoded += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
@@ -128,6 +128,8 @@ bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
       left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) { return Lower(a) == Lower(b); });
 }
 
+std::string DecodePath(std::string_view path) { return PercentDecode(path, false); }
+
 Parameters ParseParameters(std::string_view text) {
   Parameters parameters;
   while (!text.empty()) {
@@ -139,7 +141,7 @@ Parameters ParseParameters(std::string_view text) {
     }
     auto const equals = std::min(part.find('='), part.size());
     std::string_view const value = equals < part.size() ? part.substr(equals + 1) : std::string_view();
-    parameters.emplace_back(PercentDecode(part.substr(0, equals)), PercentDecode(value));
+    parameters.emplace_back(PercentDecode(part.substr(0, equals), true), PercentDecode(value, true));
   }
   return parameters;
 }

@@ -25,6 +25,9 @@ std::string LowerCase(std::string_view text);
 
 bool EqualsIgnoringCase(std::string_view left, std::string_view right);
 
+// A path's, where '+' is itself.
+std::string DecodePath(std::string_view path);
+
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 // Reads a query string or an application/x-www-form-urlencoded body.

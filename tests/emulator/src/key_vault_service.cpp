@@ -1,18 +1,36 @@
 #include "key_vault_service.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "clock.hpp"
 #include "digest.hpp"
 
 namespace mtlspop_emulator {
+
+// Secrets and keys have the same calls, under other names.
+struct VaultKind {
+  std::string_view Plural;
+  std::string_view DeletedPlural;
+  std::string_view Word;
+  std::string_view IdMember;
+};
+
 namespace {
 
 using nlohmann::json;
 
 constexpr char const Audience[] = "https://vault.azure.net";
+constexpr VaultKind Kinds[] = {{"secrets", "deletedsecrets", "Secret", "id"}, {"keys", "deletedkeys", "Key", "kid"}};
+constexpr VaultKind const& Secrets = Kinds[0];
 
-std::vector<std::string> Segments(std::string_view path) {
+// What a page has at most, and where the caller says nothing.
+constexpr std::size_t PageSize = 25;
+
+// How long a deleted object can be recovered.
+constexpr std::time_t Retention = 90 * 86400;
+
+std::vector<std::string> SegmentsOf(std::string_view path) {
   std::vector<std::string> segments;
   while (!path.empty()) {
     auto const end = std::min(path.find('/'), path.size());
@@ -30,17 +48,79 @@ Response VaultError(unsigned status, std::string_view code, std::string_view mes
   return JsonResponse(status, {{"error", {{"code", code}, {"message", message}}}});
 }
 
-json Attributes(std::time_t created) {
-  return {{"enabled", true}, {"created", created}, {"updated", created}, {"recoveryLevel", "Recoverable+Purgeable"}};
+Response NotFound(VaultKind const& kind, std::string const& name) {
+  auto const word = std::string(kind.Word);
+  return VaultError(
+      404, word + "NotFound", "A " + LowerCase(word) + " with (name/id) " + name + " was not found in this key vault.");
 }
 
-std::string BaseOf(Request const& request) { return "https://" + std::string(request.Find("Host")); }
+std::string BaseOf(Request const& request) { return "https://" + std::string(request.Find("Host")) + "/"; }
+
+json Attributes(VaultObject const& object) {
+  return {
+      {"enabled", true},
+      {"created", object.Created},
+      {"updated", object.Created},
+      {"recoveryLevel", "Recoverable+Purgeable"},
+      {"recoverableDays", Retention / 86400}};
+}
+
+// As it stands in a list, where only a version's own line names the version.
+json ItemOf(VaultKind const& kind, std::string const& base, VaultObject const& object, bool withVersion) {
+  auto const id = base + std::string(kind.Plural) + "/" + object.Name + (withVersion ? "/" + object.Version : "");
+  json item = {{kind.IdMember, id}, {"attributes", Attributes(object)}, {"tags", json::object()}};
+  if (object.Deleted != 0) {
+    item["recoveryId"] = base + std::string(kind.DeletedPlural) + "/" + object.Name;
+    item["deletedDate"] = object.Deleted;
+    item["scheduledPurgeDate"] = object.Deleted + Retention;
+  }
+  return item;
+}
+
+// The whole of it. A deleted secret is shown without its value.
+json BundleOf(VaultKind const& kind, std::string const& base, VaultObject const& object) {
+  auto bundle = ItemOf(kind, base, object, true);
+  if (&kind == &Secrets) {
+    if (object.Deleted == 0) {
+      bundle["value"] = object.Content;
+    }
+    return bundle;
+  }
+  auto key = json::parse(object.Content);
+  key["kid"] = bundle["kid"];
+  key["key_ops"] = {"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"};
+  bundle.erase("kid");
+  bundle["key"] = std::move(key);
+  return bundle;
+}
+
+Response BundleOr404(
+    VaultKind const& kind, Request const& request, std::string const& name, std::optional<VaultObject> const& object) {
+  return object ? JsonResponse(200, BundleOf(kind, BaseOf(request), *object)) : NotFound(kind, name);
+}
+
+bool IsName(std::string const& name) {
+  return name.size() <= 127 && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+         });
+}
+
+// How many a page is to have, or 0 for a number that the service does not take.
+std::size_t PageSizeOf(Parameters const& parameters) {
+  auto const text = OnlyValueOf(parameters, "maxresults");
+  if (!text) {
+    return PageSize;
+  }
+  std::size_t size = 0;
+  auto const [end, error] = std::from_chars(text->data(), text->data() + text->size(), size);
+  return error == std::errc() && end == text->data() + text->size() && size <= PageSize ? size : 0;
+}
 
 }  // namespace
 
 KeyVaultService::KeyVaultService(World& world) : _world(world), _guard(world) {
   for (auto const& [name, value] : world.Settings.Secrets) {
-    Store(_secrets, name, value);
+    _secrets.Store(name, value);
   }
 }
 
@@ -61,19 +141,11 @@ Response KeyVaultService::Dispatch(Exchange& exchange) {
   if (auto const* refusal = std::get_if<ResourceRefusal>(&checked)) {
     return Refuse(exchange, *refusal);
   }
-  Response response;
-  auto const segments = Segments(request.Path);
-  if (OnlyValueOf(request.QueryParameters(), "api-version").value_or("").empty()) {
-    response = VaultError(400, "BadParameter", "api-version must be specified");
-  } else if (!segments.empty() && segments[0] == "secrets" && segments.size() <= 3) {
-    response = Secret(request, segments);
-  } else if (segments.size() >= 2 && segments[0] == "keys" && segments.size() <= 3) {
-    response = Key(request, segments);
-  } else {
-    response = VaultError(404, "NotFound", "There is no such resource.");
-  }
+  auto response = OnlyValueOf(request.QueryParameters(), "api-version").value_or("").empty()
+                      ? VaultError(400, "BadParameter", "api-version must be specified")
+                      : Route(request, SegmentsOf(request.Path));
   if (response.Status >= 400) {
-    exchange.Error = response.Status == 404 ? "NotFound" : "BadParameter";
+    exchange.Error = response.Status == 404 ? "NotFound" : response.Status == 409 ? "Conflict" : "BadParameter";
   }
   return response;
 }
@@ -96,87 +168,117 @@ Response KeyVaultService::Refuse(Exchange& exchange, ResourceRefusal const& refu
   return response;
 }
 
-KeyVaultService::Version const* KeyVaultService::Find(
-    Objects const& objects, std::string const& name, std::string const& version) {
-  auto const found = objects.find(name);
-  if (found == objects.end()) {
-    return nullptr;
-  }
-  for (auto it = found->second.rbegin(); it != found->second.rend(); ++it) {
-    if (version.empty() || it->Id == version) {
-      return &*it;
+VaultObjects& KeyVaultService::Of(VaultKind const& kind) { return &kind == &Secrets ? _secrets : _keys; }
+
+VaultObjects const& KeyVaultService::Of(VaultKind const& kind) const { return &kind == &Secrets ? _secrets : _keys; }
+
+Response KeyVaultService::Route(Request const& request, Segments const& segments) {
+  for (auto const& kind : Kinds) {
+    if (!segments.empty() && segments.size() <= 3 && segments[0] == kind.Plural) {
+      return Live(request, kind, segments);
+    }
+    if (!segments.empty() && segments.size() <= 3 && segments[0] == kind.DeletedPlural) {
+      return Deleted(request, kind, segments);
     }
   }
-  return nullptr;
+  return VaultError(404, "NotFound", "There is no such resource.");
 }
 
-KeyVaultService::Version const& KeyVaultService::Store(Objects& objects, std::string const& name, std::string content) {
-  auto& versions = objects[name];
-  versions.push_back({HexEncode(RandomBytes(16)), std::move(content), Now()});
-  return versions.back();
-}
-
-Response KeyVaultService::Secret(Request const& request, std::vector<std::string> const& segments) {
-  std::lock_guard const lock(_mutex);
-  auto const base = BaseOf(request) + "/secrets/";
+Response KeyVaultService::Live(Request const& request, VaultKind const& kind, Segments const& segments) {
+  bool const listsVersions = segments.size() == 3 && segments[2] == "versions";
+  if (request.Method == "GET" && (segments.size() == 1 || listsVersions)) {
+    return List(request, kind, segments);
+  }
   if (segments.size() == 1) {
-    return ListSecrets(base);
+    return VaultError(405, "MethodNotAllowed", "GET.");
   }
   auto const& name = segments[1];
-  Version const* version = nullptr;
-  if (request.Method == "PUT" && segments.size() == 2) {
+  if (request.Method == "GET") {
+    return BundleOr404(kind, request, name, Of(kind).Find(name, segments.size() == 3 ? segments[2] : std::string()));
+  }
+  if (request.Method == "DELETE" && segments.size() == 2) {
+    return BundleOr404(kind, request, name, Of(kind).Delete(name));
+  }
+  bool const sets = &kind == &Secrets && request.Method == "PUT" && segments.size() == 2;
+  bool const creates = &kind != &Secrets && request.Method == "POST" && segments.size() == 3 && segments[2] == "create";
+  if (sets || creates) {
+    return Make(request, kind, name);
+  }
+  return VaultError(405, "MethodNotAllowed", "GET, DELETE, PUT of a secret, or POST to /keys/{name}/create.");
+}
+
+Response KeyVaultService::Make(Request const& request, VaultKind const& kind, std::string const& name) {
+  if (!IsName(name)) {
+    return VaultError(400, "BadParameter", "A name has letters, digits and hyphens only, 127 at most.");
+  }
+  std::string content;
+  if (&kind == &Secrets) {
     auto const body = ParseJsonObject(request.Body);
     if (!body || !body->contains("value") || !(*body)["value"].is_string()) {
       return VaultError(400, "BadParameter", "The body must be a JSON object with a string 'value'.");
     }
-    version = &Store(_secrets, name, (*body)["value"].get<std::string>());
-  } else if (request.Method == "GET") {
-    version = Find(_secrets, name, segments.size() == 3 ? segments[2] : std::string());
+    content = (*body)["value"].get<std::string>();
   } else {
-    return VaultError(405, "MethodNotAllowed", "GET or PUT.");
-  }
-  if (version == nullptr) {
-    return VaultError(404, "SecretNotFound", "A secret with (name/id) " + name + " was not found in this key vault.");
-  }
-  return JsonResponse(
-      200, {{"value", version->Content},
-            {"id", base + name + "/" + version->Id},
-            {"attributes", Attributes(version->Created)},
-            {"tags", json::object()}});
-}
-
-Response KeyVaultService::ListSecrets(std::string const& base) const {
-  json list = json::array();
-  for (auto const& [name, versions] : _secrets) {
-    list.push_back({{"id", base + name}, {"attributes", Attributes(versions.back().Created)}});
-  }
-  return JsonResponse(200, {{"value", list}, {"nextLink", nullptr}});
-}
-
-Response KeyVaultService::Key(Request const& request, std::vector<std::string> const& segments) {
-  auto const& name = segments[1];
-  bool const create = request.Method == "POST" && segments.size() == 3 && segments[2] == "create";
-  std::string made;
-  if (create) {
     KeyPtr const key(EVP_RSA_gen(2048));
-    made = JsonText(JsonWebKey(key.get()));
+    content = JsonText(JsonWebKey(key.get()));
   }
-  std::lock_guard const lock(_mutex);
-  Version const* version = nullptr;
-  if (create) {
-    version = &Store(_keys, name, std::move(made));
-  } else if (request.Method == "GET") {
-    version = Find(_keys, name, segments.size() == 3 ? segments[2] : std::string());
-  } else {
-    return VaultError(405, "MethodNotAllowed", "GET, or POST to /keys/{name}/create.");
+  auto const made = Of(kind).Store(name, std::move(content));
+  if (!made) {
+    return VaultError(
+        409, "Conflict",
+        std::string(kind.Word) + " " + name +
+            " is currently in a deleted but recoverable state, and its name cannot be "
+            "reused; it can be recovered or purged. (ObjectIsDeletedButRecoverable)");
   }
-  if (version == nullptr) {
-    return VaultError(404, "KeyNotFound", "A key with (name/id) " + name + " was not found in this key vault.");
+  return JsonResponse(200, BundleOf(kind, BaseOf(request), *made));
+}
+
+Response KeyVaultService::Deleted(Request const& request, VaultKind const& kind, Segments const& segments) {
+  if (segments.size() == 1) {
+    return request.Method == "GET" ? List(request, kind, segments) : VaultError(405, "MethodNotAllowed", "GET.");
   }
-  auto key = json::parse(version->Content);
-  key["kid"] = BaseOf(request) + "/keys/" + name + "/" + version->Id;
-  key["key_ops"] = {"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"};
-  return JsonResponse(200, {{"key", key}, {"attributes", Attributes(version->Created)}, {"tags", json::object()}});
+  auto const& name = segments[1];
+  if (segments.size() == 3) {
+    bool const recovers = request.Method == "POST" && segments[2] == "recover";
+    return recovers ? BundleOr404(kind, request, name, Of(kind).Recover(name))
+                    : VaultError(405, "MethodNotAllowed", "POST to recover.");
+  }
+  if (request.Method == "DELETE") {
+    if (!Of(kind).Purge(name)) {
+      return NotFound(kind, name);
+    }
+    Response response;
+    response.Status = 204;
+    return response;
+  }
+  return request.Method == "GET" ? BundleOr404(kind, request, name, Of(kind).FindDeleted(name))
+                                 : VaultError(405, "MethodNotAllowed", "GET or DELETE.");
+}
+
+Response KeyVaultService::List(Request const& request, VaultKind const& kind, Segments const& segments) const {
+  auto const parameters = request.QueryParameters();
+  auto const size = PageSizeOf(parameters);
+  auto const after = Base64UrlDecode(OnlyValueOf(parameters, "$skiptoken").value_or(""));
+  if (size == 0 || !after) {
+    return VaultError(400, "BadParameter", "maxresults must be 1 to 25, and $skiptoken one of a nextLink.");
+  }
+  bool const versions = segments.size() == 3;
+  if (versions && !Of(kind).Find(segments[1], {})) {
+    return NotFound(kind, segments[1]);
+  }
+  auto const page = versions                            ? Of(kind).ListVersions(segments[1], *after, size)
+                    : segments[0] == kind.DeletedPlural ? Of(kind).ListDeleted(*after, size)
+                                                        : Of(kind).List(*after, size);
+  json items = json::array();
+  for (auto const& object : page.Objects) {
+    items.push_back(ItemOf(kind, BaseOf(request), object, versions));
+  }
+  json next = nullptr;
+  if (!page.Next.empty()) {
+    next = BaseOf(request) + request.Path.substr(1) + "?api-version=" + *OnlyValueOf(parameters, "api-version") +
+           "&$skiptoken=" + Base64UrlEncode(page.Next) + "&maxresults=" + std::to_string(size);
+  }
+  return JsonResponse(200, {{"value", items}, {"nextLink", next}});
 }
 
 }  // namespace mtlspop_emulator

@@ -1,17 +1,16 @@
 // A Key Vault: secrets and keys behind bound tokens.
 #pragma once
 
-#include <ctime>
-#include <map>
-#include <mutex>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "resource_guard.hpp"
 #include "service.hpp"
+#include "vault_objects.hpp"
 
 namespace mtlspop_emulator {
+
+struct VaultKind;
 
 class KeyVaultService : public Service {
  public:
@@ -22,28 +21,22 @@ class KeyVaultService : public Service {
   Response Handle(Exchange& exchange) override;
 
  private:
-  // One version of a secret or of a key.
-  struct Version {
-    std::string Id;
-    std::string Content;  // The secret's value, or the key's JSON web key.
-    std::time_t Created = 0;
-  };
-  using Objects = std::map<std::string, std::vector<Version>>;
+  using Segments = std::vector<std::string>;
 
   Response Dispatch(Exchange& exchange);
   Response Refuse(Exchange& exchange, ResourceRefusal const& refusal) const;
-  Response Secret(Request const& request, std::vector<std::string> const& segments);
-  Response Key(Request const& request, std::vector<std::string> const& segments);
-  Response ListSecrets(std::string const& base) const;
-  // Nothing where there is no such version; the newest where `version` is empty.
-  static Version const* Find(Objects const& objects, std::string const& name, std::string const& version);
-  static Version const& Store(Objects& objects, std::string const& name, std::string content);
+  Response Route(Request const& request, Segments const& segments);
+  Response Live(Request const& request, VaultKind const& kind, Segments const& segments);
+  Response Deleted(Request const& request, VaultKind const& kind, Segments const& segments);
+  Response Make(Request const& request, VaultKind const& kind, std::string const& name);
+  Response List(Request const& request, VaultKind const& kind, Segments const& segments) const;
+  VaultObjects& Of(VaultKind const& kind);
+  VaultObjects const& Of(VaultKind const& kind) const;
 
   World& _world;
   ResourceGuard const _guard;
-  mutable std::mutex _mutex;
-  Objects _secrets;
-  Objects _keys;
+  VaultObjects _secrets;
+  VaultObjects _keys;
 };
 
 }  // namespace mtlspop_emulator

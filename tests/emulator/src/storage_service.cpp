@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "blob_list.hpp"
 #include "clock.hpp"
 #include "digest.hpp"
 
@@ -81,23 +82,60 @@ Response StorageService::Dispatch(Exchange& exchange) {
     exchange.Error = refusal->Code;
     return Refuse(*refusal);
   }
+  auto response = Serve(request);
+  for (auto const& header : response.Headers) {
+    if (header.Name == "x-ms-error-code") {
+      exchange.Error = header.Value;
+    }
+  }
+  return response;
+}
+
+Response StorageService::Serve(Request& request) {
+  bool const reads = request.Method == "GET" || request.Method == "HEAD";
+  auto const parameters = request.QueryParameters();
+  if (OnlyValueOf(parameters, "restype") == "container") {
+    if (request.Method == "GET" && OnlyValueOf(parameters, "comp") == "list") {
+      return List(request);
+    }
+    Response made;
+    made.Status = 201;
+    return request.Method == "PUT" ? made : StorageError(405, "UnsupportedHttpVerb", "GET with comp=list, or PUT.");
+  }
   if (request.Method == "PUT") {
     return Put(request);
   }
-  if (request.Method == "GET" || request.Method == "HEAD") {
-    auto response = Get(request);
-    exchange.Error = response.Status == 404 ? "BlobNotFound" : "";
-    return response;
-  }
   if (request.Method == "DELETE") {
-    std::lock_guard const lock(_mutex);
-    _blobs.erase(request.Path);
-    Response response;
-    response.Status = 202;
-    return response;
+    return Delete(request);
   }
-  exchange.Error = "UnsupportedHttpVerb";
-  return StorageError(405, "UnsupportedHttpVerb", "GET, HEAD, PUT or DELETE.");
+  return reads ? Get(request) : StorageError(405, "UnsupportedHttpVerb", "GET, HEAD, PUT or DELETE.");
+}
+
+Response StorageService::Delete(Request const& request) {
+  std::lock_guard const lock(_mutex);
+  if (_blobs.erase(DecodePath(request.Path)) == 0) {
+    return StorageError(404, "BlobNotFound", "The specified blob does not exist.");
+  }
+  Response response;
+  response.Status = 202;
+  return response;
+}
+
+Response StorageService::List(Request const& request) const {
+  auto const container = DecodePath(request.Path).substr(1);
+  auto const start = "/" + container + "/";
+  BlobSizes blobs;
+  {
+    std::lock_guard const lock(_mutex);
+    for (auto it = _blobs.lower_bound(start); it != _blobs.end() && StartsWith(it->first, start); ++it) {
+      blobs.emplace(it->first.substr(start.size()), it->second->size());
+    }
+  }
+  Response response;
+  response.Set("Content-Type", "application/xml");
+  response.Body =
+      BlobListXml("https://" + std::string(request.Find("Host")) + "/", container, request.QueryParameters(), blobs);
+  return response;
 }
 
 Response StorageService::Refuse(ResourceRefusal const& refusal) const {
@@ -117,6 +155,10 @@ Response StorageService::Refuse(ResourceRefusal const& refusal) const {
 }
 
 Response StorageService::Put(Request& request) {
+  auto const name = DecodePath(request.Path);
+  if (!IsBlobName(name)) {
+    return StorageError(400, "InvalidUri", "A blob's name is UTF-8 without control characters.");
+  }
   Response response;
   response.Status = 201;
   response.Set("ETag", "\"" + HexEncode(RandomBytes(8)) + "\"");
@@ -125,7 +167,7 @@ Response StorageService::Put(Request& request) {
   response.Set("x-emulator-body-size", std::to_string(request.BodySize));
   if (KeepsBody(request)) {
     std::lock_guard const lock(_mutex);
-    _blobs[request.Path] = std::make_shared<std::string const>(std::move(request.Body));
+    _blobs[name] = std::make_shared<std::string const>(std::move(request.Body));
   }
   return response;
 }
@@ -143,7 +185,7 @@ Response StorageService::Get(Request const& request) const {
   std::shared_ptr<std::string const> blob;
   {
     std::lock_guard const lock(_mutex);
-    auto const found = _blobs.find(request.Path);
+    auto const found = _blobs.find(DecodePath(request.Path));
     if (found == _blobs.end()) {
       return StorageError(404, "BlobNotFound", "The specified blob does not exist.");
     }

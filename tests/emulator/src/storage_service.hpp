@@ -11,7 +11,7 @@
 
 namespace mtlspop_emulator {
 
-// GET, HEAD, PUT and DELETE of /{container}/{blob}. Two containers are special: what is put into `discard` is counted
+// GET, HEAD, PUT and DELETE of /{container}/{blob}, and the list of a container. Containers need not be made. Two containers are special: what is put into `discard` is counted
 // and dropped, and /generated/{n} reads as n bytes, so that sizes beyond memory can be tried.
 class StorageService : public Service {
  public:
@@ -28,13 +28,16 @@ class StorageService : public Service {
  private:
   Response Dispatch(Exchange& exchange);
   Response Refuse(ResourceRefusal const& refusal) const;
+  Response Serve(Request& request);
   Response Put(Request& request);
   Response Get(Request const& request) const;
+  Response Delete(Request const& request);
+  Response List(Request const& request) const;
 
   World& _world;
   ResourceGuard const _guard;
   mutable std::mutex _mutex;
-  std::map<std::string, std::shared_ptr<std::string const>> _blobs;
+  std::map<std::string, std::shared_ptr<std::string const>> _blobs;  // By /container/name, decoded.
 };
 
 }  // namespace mtlspop_emulator

@@ -36,6 +36,48 @@ TEST_F(AzureAgainstEmulator, MakesAndReadsAKey) {
   EXPECT_EQ(client.GetKey("fresh").Value.Name(), "fresh");
 }
 
+TEST_F(AzureAgainstEmulator, ListsSecrets) {
+  auto const client = MakeSecretClient(MakeCredential());
+  client.SetSecret("listed", "v");
+  std::set<std::string> names;
+  for (auto const& item : client.GetPropertiesOfSecrets().Items) names.insert(item.Name);
+  EXPECT_THAT(names, testing::IsSupersetOf({"boundsecret", "listed"}));
+}
+
+TEST_F(AzureAgainstEmulator, DeletesRecoversAndPurgesASecret) {
+  auto const client = MakeSecretClient(MakeCredential());
+  client.SetSecret("brief", "v");
+  auto deletion = client.StartDeleteSecret("brief");
+  EXPECT_EQ(deletion.PollUntilDone(1ms).Value.Name, "brief");
+  EXPECT_THROW(client.GetSecret("brief"), Azure::Core::RequestFailedException);
+  auto recovery = client.StartRecoverDeletedSecret("brief");
+  EXPECT_EQ(recovery.PollUntilDone(1ms).Value.Name, "brief");
+  EXPECT_EQ(client.GetSecret("brief").Value.Value.Value(), "v");
+  client.StartDeleteSecret("brief").PollUntilDone(1ms);
+  client.PurgeDeletedSecret("brief");
+  EXPECT_THROW(client.GetDeletedSecret("brief"), Azure::Core::RequestFailedException);
+}
+
+// A page has 25 at most: each nextLink is a request of its own, with the same pair of token and certificate.
+TEST_F(AzureAgainstEmulator, ListsKeysPageByPageAndDeletesOne) {
+  auto const credential = MakeCredential();
+  KeyClient const client{VaultUrl(), credential, Bound<KeyClientOptions>(credential)};
+  std::set<std::string> made;
+  for (int i = 0; i < 26; ++i)
+    made.insert(client.CreateRsaKey(CreateRsaKeyOptions{"k" + std::to_string(i)}).Value.Name());
+  std::set<std::string> names;
+  int pages = 0;
+  for (auto page = client.GetPropertiesOfKeys(); page.HasPage(); page.MoveToNextPage()) {
+    ++pages;
+    for (auto const& item : page.Items) names.insert(item.Name);
+  }
+  EXPECT_EQ(pages, 2);
+  EXPECT_EQ(names, made);
+  EXPECT_EQ(client.StartDeleteKey("k0").PollUntilDone(1ms).Value.Name(), "k0");
+  EXPECT_THROW(client.GetKey("k0"), Azure::Core::RequestFailedException);
+  EXPECT_EQ(Statistics().at("mismatches"), 0);
+}
+
 TEST_F(AzureAgainstEmulator, PeeksAtAQueue) {
   auto const credential = MakeCredential();
   auto const host = BlobUrl();
