@@ -40,6 +40,7 @@ std::map<std::string, std::errc> const& Conditions() {
       {"request_body_failed", std::errc::io_error},
       {"trust_store_unusable", std::errc::io_error},
       {"pool_exhausted", std::errc::resource_unavailable_try_again},
+      {"pool_queue_full", std::errc::resource_unavailable_try_again},
       {"system_failure", std::errc::io_error}};
   return conditions;
 }
