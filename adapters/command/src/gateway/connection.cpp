@@ -9,6 +9,7 @@
 #include <boost/beast/http/read.hpp>
 
 #include "gateway/client_body.hpp"
+#include "gateway/random_secret.hpp"
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::gateway {
@@ -31,6 +32,16 @@ constexpr std::string_view Continue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::string_view Established = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 std::string PathOf(std::string_view target) { return std::string{target.substr(0, target.find('?'))}; }
+
+// The client's own, where it is one that a log line can hold.
+std::string CorrelationIdOf(RequestHead const& head) {
+  auto const id = head.Fields.Get("x-ms-client-request-id");
+  bool const isPlain = std::all_of(id.begin(), id.end(), [](char letter) {
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           letter == '-';
+  });
+  return id.empty() || id.size() > 40 || !isPlain ? RandomId() : std::string{id};
+}
 
 Error ReadingFailed() {
   return Error{
@@ -81,6 +92,10 @@ void Connection::Abandon(std::uint64_t number) noexcept {
   } catch (std::exception const&) {
     // Without memory for that the timer closes it.
   }
+}
+
+void Connection::SetOrigin(std::uint64_t number, std::string const& origin) {
+  if (number_ == number) record_.Origin = origin;
 }
 
 // Requests.
@@ -164,8 +179,10 @@ void Connection::Begin(RequestHead head) {
   readingBody_ = false;
   continueSent_ = false;
   bodyWait_ = {};
+  head.CorrelationId = CorrelationIdOf(head);
   head_ = head;
   record_ = {};
+  record_.CorrelationId = head.CorrelationId;
   record_.Method = head.Method;
   record_.Path = PathOf(head.Target);
   record_.Host = head.Host;

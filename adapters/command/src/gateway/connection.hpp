@@ -54,6 +54,9 @@ struct ExchangeRecord {
   /// The path without the query.
   std::string Path;
   std::string Host;
+  /// Where the request went, "" for nowhere.
+  std::string Origin;
+  std::string CorrelationId;
   int Status = 0;
   /// The code of a failure of the gateway's own, "" for none.
   std::string ErrorCode;
@@ -87,6 +90,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void BecomeTls(std::uint64_t number, std::shared_ptr<SSL_CTX> context, std::shared_ptr<Site> site);
   void BecomeTunnel(std::uint64_t number, TakeOver takeOver);
   void Abandon(std::uint64_t number) noexcept;
+  /// On the strand.
+  void SetOrigin(std::uint64_t number, std::string const& origin);
   /// Reads on in the body of request `number`; 0 bytes are its end.
   void ReadBody(std::uint64_t number, gsl::span<std::uint8_t> into, Completion<std::size_t> done);
 

@@ -21,6 +21,8 @@ Exchange::Exchange(
 
 Exchange::~Exchange() { connection_->Abandon(number_); }
 
+void Exchange::SetOrigin(std::string const& origin) { connection_->SetOrigin(number_, origin); }
+
 void Exchange::Answer(std::unique_ptr<Response> answer) { connection_->Answer(number_, std::move(answer), false); }
 
 void Exchange::Refuse(Failure const& failure) { connection_->Answer(number_, AnswerFor(failure), failure.Closes); }

@@ -56,6 +56,9 @@ class Exchange final {
   /// Ends when the client leaves, or when it has taken too long.
   Context const& Patience() const noexcept { return patience_; }
 
+  /// For logs and metrics: where the request goes. From within `Site::Handle` alone.
+  void SetOrigin(std::string const& origin);
+
   /// An answer of the gateway's own.
   void Answer(std::unique_ptr<Response> answer);
   void Refuse(Failure const& failure);

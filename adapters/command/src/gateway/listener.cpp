@@ -1,78 +1,199 @@
 #include "gateway/listener.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <utility>
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 
+#include "gateway/peer_credentials.hpp"
+#include "gateway/unix_socket.hpp"
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::gateway {
 namespace {
 
 using boost::asio::ip::tcp;
+using Local = boost::asio::local::stream_protocol;
+using Problem = boost::system::error_code;
 
 // While there are no descriptors, or too many connections.
 constexpr std::chrono::milliseconds Pause{50};
 
-void Check(boost::system::error_code problem, std::uint16_t port) {
+void Check(Problem problem, std::string const& where) {
   if (!problem) return;
   throw Error{
-      {errors::SystemFailure,
-       "The gateway could not listen on 127.0.0.1:" + std::to_string(port) + ": " + problem.message(),
-       "Take another port, or end what listens there"}};
+      {errors::SystemFailure, "The gateway could not listen on " + where + ": " + problem.message(),
+       "Take another address, or end what listens there"}};
+}
+
+/// What is the same for all kinds of sockets.
+template <class Protocol>
+class Accepting : public Listener, public std::enable_shared_from_this<Accepting<Protocol>> {
+ public:
+  using Peer = typename Protocol::socket::template rebind_executor<
+      boost::asio::strand<boost::asio::io_context::executor_type>>::other;
+  /// Whether a client may come in.
+  using Admission = std::function<bool(int descriptor)>;
+
+  Accepting(boost::asio::io_context& io, Admission admission)
+      : io_(io),
+        strand_(boost::asio::make_strand(io)),
+        acceptor_(strand_),
+        pause_(strand_),
+        admission_(std::move(admission)) {}
+
+  typename Protocol::acceptor& Acceptor() noexcept { return acceptor_; }
+  void Keep(std::unique_ptr<UnixSocketFile> file) { file_ = std::move(file); }
+  void SetPort(std::uint16_t port) noexcept { port_ = port; }
+
+  std::uint16_t Port() const noexcept override { return port_; }
+
+  void Start(
+      std::shared_ptr<Site> site,
+      std::shared_ptr<ConnectionSettings const> settings,
+      std::shared_ptr<Connections> connections) override {
+    site_ = std::move(site);
+    settings_ = std::move(settings);
+    connections_ = std::move(connections);
+    Problem problem;
+    acceptor_.listen(boost::asio::socket_base::max_listen_connections, problem);
+    Check(problem, "its socket");
+    boost::asio::post(strand_, [self = this->shared_from_this()] { self->Accept(); });
+  }
+
+  void Stop() override {
+    boost::asio::post(strand_, [self = this->shared_from_this()] {
+      Problem ignored;
+      self->acceptor_.close(ignored);
+      self->pause_.cancel();
+      self->file_ = nullptr;
+    });
+  }
+
+ private:
+  void Accept() {
+    if (!acceptor_.is_open()) return;
+    acceptor_.async_accept(
+        boost::asio::make_strand(io_), [self = this->shared_from_this()](Problem problem, auto socket) {
+          if (!self->acceptor_.is_open()) return;
+          if (problem) return self->AcceptLater();
+          self->Admit(std::move(socket));
+          self->Accept();
+        });
+  }
+
+  template <class Accepted>
+  void Admit(Accepted socket) {
+    if (!admission_(socket.native_handle())) return;
+    // Where there are too many connections, this one is closed: whoever waits in the queue would not be told.
+    auto seat = connections_->Take();
+    if (!seat) return;
+    if constexpr (std::is_same_v<Protocol, tcp>) {
+      Problem ignored;
+      socket.set_option(tcp::no_delay{true}, ignored);
+    }
+    std::make_shared<Connection>(Socket{std::move(socket)}, site_, settings_, std::move(seat))->Start();
+  }
+
+  void AcceptLater() {
+    pause_.expires_after(Pause);
+    pause_.async_wait([self = this->shared_from_this()](Problem) { self->Accept(); });
+  }
+
+  boost::asio::io_context& io_;
+  boost::asio::strand<boost::asio::io_context::executor_type> strand_;
+  typename Protocol::acceptor acceptor_;
+  boost::asio::steady_timer pause_;
+  Admission const admission_;
+  std::uint16_t port_ = 0;
+  std::unique_ptr<UnixSocketFile> file_;
+  std::shared_ptr<Site> site_;
+  std::shared_ptr<ConnectionSettings const> settings_;
+  std::shared_ptr<Connections> connections_;
+};
+
+bool AdmitsAll(int) noexcept { return true; }
+
+std::function<bool(int)> AdmissionOf(std::optional<gid_t> group) {
+  return [group](int descriptor) { return IsPeerAllowed(descriptor, group); };
+}
+
+std::optional<gid_t> GroupIn(std::string const& name) {
+  return name.empty() ? std::nullopt : std::optional<gid_t>{GroupNamed(name)};
+}
+
+[[noreturn]] void RefuseInherited() {
+  throw Error{
+      {errors::InvalidArgument,
+       "The socket that the service manager has passed is neither a unix socket nor bound to a loopback address",
+       "Write ListenStream=/run/... or ListenStream=127.0.0.1:... in the socket unit: the gateway serves this machine "
+       "alone"}};
+}
+
+bool IsLoopback(sockaddr_storage const& address) noexcept {
+  if (address.ss_family == AF_INET) {
+    return (ntohl(reinterpret_cast<sockaddr_in const&>(address).sin_addr.s_addr) >> 24) == 127;
+  }
+  return address.ss_family == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<sockaddr_in6 const&>(address).sin6_addr);
 }
 
 }  // namespace
 
-LoopbackListener::LoopbackListener(boost::asio::io_context& io, std::uint16_t port)
-    : io_(io), strand_(boost::asio::make_strand(io)), acceptor_(strand_), pause_(strand_) {
-  boost::system::error_code problem;
-  Check(acceptor_.open(tcp::v4(), problem), port);
-  Check(acceptor_.bind({boost::asio::ip::address_v4::loopback(), port}, problem), port);
-  port_ = acceptor_.local_endpoint().port();
+std::shared_ptr<Listener> Listener::OnLoopback(boost::asio::io_context& io, std::uint16_t port) {
+  auto const where = "127.0.0.1:" + std::to_string(port);
+  auto listener = std::make_shared<Accepting<tcp>>(io, AdmitsAll);
+  Problem problem;
+  listener->Acceptor().open(tcp::v4(), problem);
+  Check(problem, where);
+  // A port that was ours a moment ago is to be had again.
+  if (port != 0) listener->Acceptor().set_option(boost::asio::socket_base::reuse_address{true}, problem);
+  listener->Acceptor().bind({boost::asio::ip::address_v4::loopback(), port}, problem);
+  Check(problem, where);
+  listener->SetPort(listener->Acceptor().local_endpoint().port());
+  return listener;
 }
 
-void LoopbackListener::Start(
-    std::shared_ptr<Site> site,
-    std::shared_ptr<ConnectionSettings const> settings,
-    std::shared_ptr<Connections> connections) {
-  site_ = std::move(site);
-  settings_ = std::move(settings);
-  connections_ = std::move(connections);
-  boost::system::error_code problem;
-  Check(acceptor_.listen(boost::asio::socket_base::max_listen_connections, problem), port_);
-  boost::asio::post(strand_, [self = shared_from_this()] { self->Accept(); });
+std::shared_ptr<Listener> Listener::OnUnixSocket(
+    boost::asio::io_context& io, std::string const& path, std::string const& group) {
+  auto const allowed = GroupIn(group);
+  auto listener = std::make_shared<Accepting<Local>>(io, AdmissionOf(allowed));
+  auto file = std::make_unique<UnixSocketFile>(path, allowed);
+  Problem problem;
+  listener->Acceptor().assign(Local{}, file->Release(), problem);
+  Check(problem, path);
+  listener->Keep(std::move(file));
+  return listener;
 }
 
-void LoopbackListener::Stop() {
-  boost::asio::post(strand_, [self = shared_from_this()] {
-    boost::system::error_code ignored;
-    self->acceptor_.close(ignored);
-    self->pause_.cancel();
-  });
-}
-
-void LoopbackListener::Accept() {
-  if (!acceptor_.is_open()) return;
-  acceptor_.async_accept(
-      boost::asio::make_strand(io_), [self = shared_from_this()](boost::system::error_code problem, auto socket) {
-        if (!self->acceptor_.is_open()) return;
-        if (problem) return self->AcceptLater();
-        boost::system::error_code ignored;
-        socket.set_option(tcp::no_delay{true}, ignored);
-        // Where there are too many connections, this one is closed: whoever waits in the queue would not be told.
-        if (auto seat = self->connections_->Take()) {
-          std::make_shared<Connection>(Socket{std::move(socket)}, self->site_, self->settings_, std::move(seat))
-              ->Start();
-        }
-        self->Accept();
-      });
-}
-
-void LoopbackListener::AcceptLater() {
-  pause_.expires_after(Pause);
-  pause_.async_wait([self = shared_from_this()](boost::system::error_code) { self->Accept(); });
+std::shared_ptr<Listener> Listener::OnInherited(boost::asio::io_context& io, int descriptor, std::string const& group) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) RefuseInherited();
+  Problem problem;
+  if (address.ss_family == AF_UNIX) {
+    auto listener = std::make_shared<Accepting<Local>>(io, AdmissionOf(GroupIn(group)));
+    listener->Acceptor().assign(Local{}, descriptor, problem);
+    Check(problem, "the socket passed by the service manager");
+    return listener;
+  }
+  if (!IsLoopback(address)) RefuseInherited();
+  auto listener = std::make_shared<Accepting<tcp>>(io, AdmitsAll);
+  listener->Acceptor().assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), descriptor, problem);
+  Check(problem, "the socket passed by the service manager");
+  listener->SetPort(listener->Acceptor().local_endpoint().port());
+  return listener;
 }
 
 }  // namespace mtlspop::gateway

@@ -5,46 +5,50 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 
 #include "gateway/connection.hpp"
 #include "gateway/connections.hpp"
 
 namespace mtlspop::gateway {
 
-/// Accepts connections on a loopback port and gives them to a site. There is no way to have it listen on another address.
+/// Accepts connections and gives them to a site. On loopback addresses and unix sockets alone: there is no way to have it
+/// listen elsewhere.
 ///
 /// Thread safety: all members may be called from any thread.
-class LoopbackListener final : public std::enable_shared_from_this<LoopbackListener> {
+class Listener {
  public:
-  /// Bound, not yet listening.
+  /// On 127.0.0.1. Bound, not yet listening.
   /// @param port 0 for any that is free
-  /// @throw Error `system_failure` where the port cannot be had
-  LoopbackListener(boost::asio::io_context& io, std::uint16_t port);
+  /// @throw Error `system_failure` where it cannot be had; so do the others
+  static std::shared_ptr<Listener> OnLoopback(boost::asio::io_context& io, std::uint16_t port);
 
-  std::uint16_t Port() const noexcept { return port_; }
-  void Start(
+  /// On a unix socket that its owner alone may connect to, or with `group` the members of that group too; "" for none.
+  /// Whoever connects is asked for once more: another user's process is refused whatever the file's mode has become.
+  /// A socket that is left of an earlier run is replaced; one that somebody listens on, or another kind of file, is not.
+  static std::shared_ptr<Listener> OnUnixSocket(
+      boost::asio::io_context& io, std::string const& path, std::string const& group);
+
+  /// On a socket that the service manager has opened (sd_listen_fds(3)): a unix socket, or one bound to a loopback address.
+  /// @throw Error `invalid_argument` for any other
+  static std::shared_ptr<Listener> OnInherited(boost::asio::io_context& io, int descriptor, std::string const& group);
+
+  virtual ~Listener() = default;
+
+  /// 0 for a unix socket.
+  virtual std::uint16_t Port() const noexcept = 0;
+  virtual void Start(
       std::shared_ptr<Site> site,
       std::shared_ptr<ConnectionSettings const> settings,
-      std::shared_ptr<Connections> connections);
-  void Stop();
+      std::shared_ptr<Connections> connections) = 0;
+  virtual void Stop() = 0;
 
- private:
-  void Accept();
-  void AcceptLater();
-
-  boost::asio::io_context& io_;
-  boost::asio::strand<boost::asio::io_context::executor_type> strand_;
-  boost::asio::ip::tcp::acceptor acceptor_;
-  boost::asio::steady_timer pause_;
-  std::uint16_t port_ = 0;
-  std::shared_ptr<Site> site_;
-  std::shared_ptr<ConnectionSettings const> settings_;
-  std::shared_ptr<Connections> connections_;
+ protected:
+  Listener() = default;
+  Listener(Listener const&) = delete;
+  Listener& operator=(Listener const&) = delete;
 };
 
 }  // namespace mtlspop::gateway

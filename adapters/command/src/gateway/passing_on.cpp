@@ -16,6 +16,9 @@ std::shared_ptr<Request> RequestFor(Exchange const& exchange, std::string const&
   auto request = std::make_shared<Request>(head.Method, Url::Parse(url));
   request->Fields = FieldsToPassOn(head);
   request->Fields.Remove("Authorization");
+  if (!request->Fields.Contains("x-ms-client-request-id")) {
+    request->Fields.Set("x-ms-client-request-id", head.CorrelationId);
+  }
   request->Body = exchange.Body();
   // A length of zero is said by a body of that length.
   if (!request->Body && head.ContentLength) request->SetBody({});

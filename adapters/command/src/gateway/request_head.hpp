@@ -33,6 +33,8 @@ struct RequestHead {
   /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
   bool ExpectsContinue = false;
   bool KeepsAlive = true;
+  /// The client's own `x-ms-client-request-id`, or one of the gateway's.
+  std::string CorrelationId;
 
   bool HasBody() const noexcept { return IsChunked || ContentLength.value_or(0) > 0; }
 };

@@ -73,6 +73,7 @@ void TerminatedHost::Handle(std::shared_ptr<Exchange> exchange) {
   }
   try {
     auto request = RequestFor(*exchange, "https://" + AuthorityOf(host_, port_) + head.Target);
+    exchange->SetOrigin("https://" + AuthorityOf(host_, port_));
     auto const patience = exchange->Patience();
     if (grant) {
       shared_->Road->SendBound(*grant, std::move(request), patience, PassBackTo(exchange));

@@ -1,0 +1,40 @@
+#include "gateway/access_log.hpp"
+
+#include <array>
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+#include "mtlspop/transport/log.hpp"
+
+namespace mtlspop::gateway {
+namespace {
+
+// RFC 3339 section 5.6.
+std::string TimeText(std::chrono::system_clock::time_point now) {
+  auto const seconds = std::chrono::system_clock::to_time_t(now);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+}  // namespace
+
+std::string AccessLogLine(ExchangeRecord const& record, std::chrono::system_clock::time_point now) {
+  nlohmann::ordered_json line{
+      {"time", TimeText(now)},
+      {"method", Redact(record.Method.substr(0, 32))},
+      {"path", Redact(record.Path)},
+      {"origin", record.Origin},
+      {"status", record.Status},
+      {"bytes_in", record.BytesIn},
+      {"bytes_out", record.BytesOut},
+      {"duration_ms", static_cast<double>(record.Duration.count()) / 1000},
+      {"correlation_id", record.CorrelationId}};
+  if (!record.ErrorCode.empty()) line["error"] = record.ErrorCode;
+  if (!record.IsComplete) line["client_left"] = true;
+  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace mtlspop::gateway

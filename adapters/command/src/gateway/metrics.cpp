@@ -1,0 +1,108 @@
+#include "gateway/metrics.hpp"
+
+#include <sstream>
+
+namespace mtlspop::gateway {
+namespace {
+
+// A label's value (Prometheus exposition formats, text format).
+std::string Quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (char const letter : text) {
+    if (letter == '\\' || letter == '"') quoted += '\\';
+    quoted += letter == '\n' ? std::string{"\\n"} : std::string(1, letter);
+  }
+  return quoted + '"';
+}
+
+void Head(std::ostream& out, char const* name, char const* type, char const* help) {
+  out << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n';
+}
+
+template <class Value>
+void Single(std::ostream& out, char const* name, char const* type, char const* help, Value value) {
+  Head(out, name, type, help);
+  out << name << ' ' << value << '\n';
+}
+
+void Labelled(
+    std::ostream& out,
+    char const* name,
+    char const* label,
+    char const* help,
+    std::map<std::string, std::uint64_t> const& values) {
+  Head(out, name, "counter", help);
+  for (auto const& [value, count] : values)
+    out << name << '{' << label << '=' << Quoted(value) << "} " << count << '\n';
+}
+
+void WritePool(std::ostream& out, PoolStatistics const& pool) {
+  Single(out, "mtlspop_pool_idle", "gauge", "Connections to servers that wait for a request.", pool.Idle);
+  Single(out, "mtlspop_pool_in_use", "gauge", "Connections to servers that have a request.", pool.InUse);
+  Single(out, "mtlspop_pool_waiting", "gauge", "Requests that wait for a connection.", pool.Waiting);
+  Single(out, "mtlspop_pool_opened_total", "counter", "Connections to servers that were made.", pool.Opened);
+  Single(out, "mtlspop_pool_reused_total", "counter", "Requests that used a connection again.", pool.Reused);
+}
+
+}  // namespace
+
+void Metrics::Record(ExchangeRecord const& record) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto& requests = requests_[{record.Origin, record.Status}];
+  ++requests.Count;
+  requests.BytesIn += record.BytesIn;
+  requests.BytesOut += record.BytesOut;
+  requests.Seconds += std::chrono::duration<double>(record.Duration).count();
+  if (!record.ErrorCode.empty()) ++failures_[record.ErrorCode];
+  if (!record.IsComplete) ++failures_["client_left"];
+}
+
+void Metrics::RecordToken(std::string const& identity, AccessToken const& token) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  ++tokens_[std::string{ToString(token.Source)}];
+  if (!token.Binding) return;
+  auto& binding = bindings_[identity];
+  if (!binding.X5tS256.empty() && binding.X5tS256 != token.Binding->X5tS256()) ++binding.Rotations;
+  binding.X5tS256 = token.Binding->X5tS256();
+  binding.NotAfter = token.Binding->NotAfter();
+}
+
+void Metrics::RecordTokenFailure(std::string_view code) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  ++tokenFailures_[std::string{code}];
+}
+
+std::string Metrics::Text(
+    std::chrono::system_clock::time_point now, std::size_t connections, PoolStatistics const& pool) const {
+  std::ostringstream out;
+  std::lock_guard<std::mutex> const lock{mutex_};
+  Head(
+      out, "mtlspop_requests_total", "counter",
+      "Requests, by where they went and by status; 0 where there was no answer.");
+  for (auto const& [key, value] : requests_) {
+    out << "mtlspop_requests_total{origin=" << Quoted(key.first) << ",status=\"" << key.second << "\"} " << value.Count
+        << '\n';
+  }
+  Head(out, "mtlspop_request_seconds_total", "counter", "Time from the header of a request to the end of its answer.");
+  for (auto const& [key, value] : requests_) {
+    out << "mtlspop_request_seconds_total{origin=" << Quoted(key.first) << ",status=\"" << key.second << "\"} "
+        << value.Seconds << '\n';
+  }
+  Labelled(out, "mtlspop_failures_total", "code", "Requests that the gateway answered itself, by code.", failures_);
+  Labelled(out, "mtlspop_tokens_total", "source", "Tokens that were used, by where they came from.", tokens_);
+  Labelled(out, "mtlspop_token_failures_total", "code", "Tokens that could not be had, by code.", tokenFailures_);
+  Head(out, "mtlspop_binding_days_left", "gauge", "Days until the binding certificate of an identity ends.");
+  for (auto const& [identity, binding] : bindings_) {
+    std::chrono::duration<double, std::ratio<86400>> const left = binding.NotAfter - now;
+    out << "mtlspop_binding_days_left{identity=" << Quoted(identity) << "} " << left.count() << '\n';
+  }
+  Head(out, "mtlspop_binding_rotations_total", "counter", "New binding certificates of an identity since the start.");
+  for (auto const& [identity, binding] : bindings_) {
+    out << "mtlspop_binding_rotations_total{identity=" << Quoted(identity) << "} " << binding.Rotations << '\n';
+  }
+  Single(out, "mtlspop_client_connections", "gauge", "Connections of programs to the gateway.", connections);
+  WritePool(out, pool);
+  return out.str();
+}
+
+}  // namespace mtlspop::gateway

@@ -1,0 +1,53 @@
+#pragma once
+
+/// @file
+/// Numbers for people on call, in Prometheus's text format.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "gateway/connection.hpp"
+#include "mtlspop/credential/access_token.hpp"
+#include "mtlspop/transport/http_transport.hpp"
+
+namespace mtlspop::gateway {
+
+/// Thread safety: all members may be called from any thread.
+class Metrics final {
+ public:
+  void Record(ExchangeRecord const& record);
+  /// A token that a credential gave for the identity of this name, or failed to.
+  void RecordToken(std::string const& identity, AccessToken const& token);
+  void RecordTokenFailure(std::string_view code);
+
+  /// @param now for the days that certificates have left
+  std::string Text(
+      std::chrono::system_clock::time_point now, std::size_t connections, PoolStatistics const& pool) const;
+
+ private:
+  struct Requests {
+    std::uint64_t Count = 0;
+    std::uint64_t BytesIn = 0;
+    std::uint64_t BytesOut = 0;
+    double Seconds = 0;
+  };
+  struct Binding {
+    std::string X5tS256;
+    std::chrono::system_clock::time_point NotAfter;
+    std::uint64_t Rotations = 0;
+  };
+
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, int>, Requests> requests_;
+  std::map<std::string, std::uint64_t> failures_;
+  std::map<std::string, std::uint64_t> tokens_;
+  std::map<std::string, std::uint64_t> tokenFailures_;
+  std::map<std::string, Binding> bindings_;
+};
+
+}  // namespace mtlspop::gateway

@@ -1,0 +1,162 @@
+#include "gateway/reverse_proxy.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/host_rules.hpp"
+#include "gateway/passing_on.hpp"
+#include "gateway/random_secret.hpp"
+#include "mtlspop/transport/url.hpp"
+
+namespace mtlspop::gateway {
+namespace {
+
+[[noreturn]] void RefuseOrigin(ServedOrigin const& origin, std::string const& why) {
+  throw Error{
+      {errors::InvalidArgument, "The gateway cannot serve \"" + Redact(origin.Origin) + "\": " + why,
+       "Write an origin as in https://myvault.vault.azure.net, with a resource where it is none of Azure's known "
+       "hosts"}};
+}
+
+std::string_view PathOf(std::string_view target) noexcept { return target.substr(0, target.find('?')); }
+
+// "." and ".." as they are and with %-escapes: which server they lead to would be decided twice, here and there.
+bool HasDotSegment(std::string_view path) {
+  while (!path.empty()) {
+    auto const slash = path.find('/');
+    std::string segment{path.substr(0, slash)};
+    for (auto at = segment.find('%'); at != std::string::npos; at = segment.find('%', at + 1)) {
+      auto const escape = segment.substr(at, 3);
+      if (escape == "%2e" || escape == "%2E") segment.replace(at, 3, ".");
+      if (EqualsIgnoreCase(escape, "%2f") || EqualsIgnoreCase(escape, "%5c")) return true;
+    }
+    if (segment == "." || segment == "..") return true;
+    path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+  }
+  return false;
+}
+
+bool IsBelow(std::string_view path, std::string_view prefix) noexcept {
+  if (prefix == "/") return !path.empty() && path.front() == '/';
+  return path.substr(0, prefix.size()) == prefix && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+std::string TargetBelow(std::string const& target, std::string const& prefix) {
+  if (prefix == "/") return target;
+  auto rest = target.substr(prefix.size());
+  return rest.empty() || rest.front() != '/' ? "/" + rest : rest;
+}
+
+std::string WithoutPort(std::string const& host) { return NormalHost(host.substr(0, host.rfind(':'))); }
+
+}  // namespace
+
+ServedOrigin Checked(ServedOrigin origin) {
+  auto const url = Url::Parse(origin.Origin);
+  auto const host = NormalHost(url.Host());
+  if (!url.IsHttps() || url.Target() != "/") RefuseOrigin(origin, "it is no https origin without a path");
+  if (host.empty()) RefuseOrigin(origin, "its host is an address");
+  if (origin.Resource.empty()) {
+    auto const rules = HostRules{AzureHostRules()};
+    auto const* const rule = rules.Find(host, url.Port());
+    if (rule == nullptr) RefuseOrigin(origin, "whose tokens it takes is not known");
+    origin.Resource = rule->Resources.front();
+  }
+  origin.Resource = NormalResource(origin.Resource);
+  if (origin.Resource.empty()) RefuseOrigin(origin, "its resource is none");
+  origin.Origin = "https://" + url.HostHeader();
+
+  auto& prefix = origin.PathPrefix;
+  while (prefix.size() > 1 && prefix.back() == '/') prefix.pop_back();
+  if (prefix.empty() || prefix.front() != '/' || prefix.find_first_of("?#%\\ ") != std::string::npos ||
+      HasDotSegment(prefix)) {
+    RefuseOrigin(origin, "its path is none");
+  }
+  if (!origin.Host.empty() && (origin.Host = NormalHost(origin.Host)).empty())
+    RefuseOrigin(origin, "its host name is none");
+  for (auto const& method : origin.Methods) {
+    RequestHead head;
+    head.Method = method;
+    if (RefusalToPassOn(head)) RefuseOrigin(origin, "the method " + method + " is not passed on");
+  }
+  return origin;
+}
+
+ReverseProxy::ReverseProxy(
+    std::shared_ptr<Upstream> road, std::vector<ServedOrigin> origins, Secret secret, std::uint16_t port)
+    : road_(std::move(road)),
+      origins_(std::move(origins)),
+      secret_(std::move(secret)),
+      port_(port == 0 ? "" : std::to_string(port)) {}
+
+void ReverseProxy::Handle(std::shared_ptr<Exchange> exchange) {
+  auto const& head = exchange->Head();
+  if (auto const refusal = RefusalOfCaller(head)) return exchange->Refuse(*refusal);
+  if (auto const refusal = RefusalToPassOn(head)) return exchange->Refuse(*refusal);
+  auto const* const origin = OriginFor(head);
+  if (origin == nullptr) {
+    return exchange->Refuse(
+        {404, "no_such_origin", "The gateway serves nothing under this path and host",
+         "See the list of origins in its configuration"});
+  }
+  if (std::find(origin->Methods.begin(), origin->Methods.end(), head.Method) == origin->Methods.end()) {
+    return exchange->Refuse(
+        {405, "method_not_allowed", "The gateway does not pass on " + head.Method + " to " + origin->Origin,
+         "Allow the method for this origin in the gateway's configuration, where programs are to use it"});
+  }
+  try {
+    auto request = RequestFor(*exchange, origin->Origin + TargetBelow(head.Target, origin->PathPrefix));
+    request->Fields.Remove(SecretField);
+    exchange->SetOrigin(origin->Origin);
+    auto const patience = exchange->Patience();
+    road_->SendBound({origin->Resource, origin->Identity}, std::move(request), patience, PassBackTo(exchange));
+  } catch (std::exception const&) {
+    exchange->Fail(std::current_exception());
+  }
+}
+
+std::optional<Failure> ReverseProxy::RefusalOfCaller(RequestHead const& head) const {
+  auto const secrets = head.Fields.GetAll(SecretField);
+  bool const isKnown =
+      secret_.Empty() || (secrets.size() == 1 && EqualInConstantTime(secrets.front(), secret_.Reveal()));
+  if (!isKnown) {
+    Failure failure{
+        401, "secret_required", "The gateway serves programs that know its secret, and this request does not show it",
+        "Send the secret in the field x-mtlspop-secret, or use the gateway's unix socket"};
+    failure.Fields.Set("WWW-Authenticate", "x-mtlspop-secret");
+    return failure;
+  }
+  if (!port_.empty() && head.Host != "127.0.0.1:" + port_ && !EqualsIgnoreCase(head.Host, "localhost:" + port_)) {
+    return Failure{
+        403, "host_mismatch", "The request's Host is another than the gateway's", "Call it by its loopback address"};
+  }
+  if (head.Fields.Contains("Origin")) {
+    return Failure{403, "browser_refused", "The request comes from a web page", "See what page it was"};
+  }
+  if (head.Fields.Contains("Authorization")) {
+    return Failure{
+        403, "authorization_refused",
+        "The request has an authorization of its own, in place of which the gateway sends a bound token",
+        "Leave the Authorization field out"};
+  }
+  if (head.Target.front() != '/' || HasDotSegment(PathOf(head.Target))) {
+    return Failure{
+        400, "path_refused", "The request's path is none, or has dot segments", "Send the path that is meant"};
+  }
+  return std::nullopt;
+}
+
+ServedOrigin const* ReverseProxy::OriginFor(RequestHead const& head) const {
+  ServedOrigin const* found = nullptr;
+  auto const path = PathOf(head.Target);
+  auto const host = WithoutPort(head.Host);
+  for (auto const& origin : origins_) {
+    bool const matches = IsBelow(path, origin.PathPrefix) && (origin.Host.empty() || origin.Host == host);
+    bool const isCloser = found == nullptr || origin.PathPrefix.size() > found->PathPrefix.size() ||
+                          (origin.PathPrefix.size() == found->PathPrefix.size() && found->Host.empty());
+    if (matches && isCloser) found = &origin;
+  }
+  return found;
+}
+
+}  // namespace mtlspop::gateway

@@ -1,0 +1,62 @@
+#pragma once
+
+/// @file
+/// The reverse proxy of `serve`.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/exchange.hpp"
+#include "gateway/upstream.hpp"
+#include "mtlspop/transport/secret.hpp"
+
+namespace mtlspop::gateway {
+
+/// One server behind the gateway, and who may be asked what of it.
+struct ServedOrigin {
+  /// Requests whose path is this one or below it go there, without it. "/" for all.
+  std::string PathPrefix = "/";
+  /// Requests with this host alone, "" for any.
+  std::string Host{};
+  /// "https://myvault.vault.azure.net".
+  std::string Origin{};
+  /// Whose tokens it takes, for example "https://vault.azure.net"; "" for what is known of the host.
+  std::string Resource{};
+  ManagedIdentityId Identity{};
+  /// What is passed on; the rest is refused.
+  std::vector<std::string> Methods = {"GET", "HEAD"};
+};
+
+/// `origin` with its gaps filled in.
+/// @throw Error `invalid_argument` for one that is no https origin, has no known resource, a path with dot segments, or
+/// methods that are not passed on
+ServedOrigin Checked(ServedOrigin origin);
+
+/// Sends the requests of this machine's programs on to a list of servers, each with a bound token. Whoever comes in may ask
+/// what the list allows: where it goes and as whom is never taken from the request.
+class ReverseProxy final : public Site {
+ public:
+  /// Which a client has to send over TCP, where anybody on this machine can connect.
+  static constexpr std::string_view SecretField = "x-mtlspop-secret";
+
+  /// @param origins as `Checked` gives them
+  /// @param secret empty for a unix socket, whose listener looks at who connects
+  /// @param port 0 for a unix socket; else `Host` has to name the loopback address with it
+  ReverseProxy(std::shared_ptr<Upstream> road, std::vector<ServedOrigin> origins, Secret secret, std::uint16_t port);
+
+  void Handle(std::shared_ptr<Exchange> exchange) override;
+
+ private:
+  std::optional<Failure> RefusalOfCaller(RequestHead const& head) const;
+  ServedOrigin const* OriginFor(RequestHead const& head) const;
+
+  std::shared_ptr<Upstream> const road_;
+  std::vector<ServedOrigin> const origins_;
+  Secret const secret_;
+  std::string const port_;
+};
+
+}  // namespace mtlspop::gateway
