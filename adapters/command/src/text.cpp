@@ -44,7 +44,7 @@ std::string FormatDuration(std::chrono::nanoseconds duration) {
   auto const nanoseconds = duration.count() < 0 ? -duration.count() : duration.count();
   if (nanoseconds < 1'000'000) return std::to_string(nanoseconds / 1'000) + " µs";
   auto const milliseconds = nanoseconds / 1'000'000;
-  if (milliseconds < 10'000) return std::to_string(milliseconds) + " ms";
+  if (milliseconds < 10'000 && milliseconds % 1'000 != 0) return std::to_string(milliseconds) + " ms";
   auto const seconds = milliseconds / 1'000;
   if (seconds < 60) return std::to_string(seconds) + " s";
   if (seconds < 3'600) return FormatInUnits(seconds, {60, "min"}, {1, "s"});
@@ -53,16 +53,14 @@ std::string FormatDuration(std::chrono::nanoseconds duration) {
 }
 
 std::string FormatBytes(std::uint64_t bytes) {
-  constexpr char const* Names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  if (bytes < 1024) return std::to_string(bytes) + " B";
+  constexpr char const* Names[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  std::uint64_t size = 1024;
   std::size_t unit = 0;
-  std::uint64_t tenths = bytes;
-  if (bytes >= 1024) {
-    std::uint64_t size = 1024;
-    for (unit = 1; unit + 1 < std::size(Names) && bytes / size >= 1024; ++unit) size *= 1024;
-    tenths = bytes / size * 10 + bytes % size / (size / 10 == 0 ? 1 : (size + 9) / 10);
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " " + Names[unit];
-  }
-  return std::to_string(tenths) + " " + Names[unit];
+  for (; unit + 1 < std::size(Names) && bytes / size >= 1024; ++unit) size *= 1024;
+  // The product fits: size is 2^60 at most.
+  auto const tenths = bytes % size * 10 / size;
+  return std::to_string(bytes / size) + "." + std::to_string(tenths) + " " + Names[unit];
 }
 
 Url ParseUrl(std::string_view text) {
