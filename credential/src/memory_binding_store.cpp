@@ -1,26 +1,21 @@
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
 
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/wait.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 
 namespace mtlspop {
 namespace {
 
-/// One condition variable serves all names: whoever waits here waits for a certificate to be issued.
 class MemoryBindingStore final : public BindingStore, public std::enable_shared_from_this<MemoryBindingStore> {
  public:
   std::unique_ptr<Lock> Acquire(std::string_view name, Context const& context) override {
     auto& state = state_.Get();
     std::unique_lock<std::mutex> lock{state.Mutex};
-    // Whoever holds it may be sending; a cancelled waiter finds out within this time.
-    constexpr std::chrono::milliseconds look{20};
-    while (state.Held.count(name) != 0) {
-      if (context.IsCancelled() || context.IsExpired()) return nullptr;
-      state.Released.wait_for(lock, look);
-    }
+    auto const isFree = [&] { return state.Held.count(name) == 0; };
+    if (!state.Released.WaitUntil(lock, Context::TimePoint::max(), context, isFree)) return nullptr;
     state.Held.emplace(name);
     return std::make_unique<Held>(shared_from_this(), state, std::string{name});
   }
@@ -56,7 +51,7 @@ class MemoryBindingStore final : public BindingStore, public std::enable_shared_
     }
 
     std::mutex Mutex;
-    std::condition_variable Released;
+    WaitList Released;
     std::set<std::string, std::less<>> Held;
     std::map<std::string, StoredBinding, std::less<>> Bindings;
   };
@@ -68,11 +63,9 @@ class MemoryBindingStore final : public BindingStore, public std::enable_shared_
     ~Held() override {
       // What was held before a fork is not held in the child.
       if (store_->state_.Find() != &state_) return;
-      {
-        std::lock_guard<std::mutex> const lock{state_.Mutex};
-        state_.Held.erase(name_);
-      }
-      state_.Released.notify_all();
+      std::lock_guard<std::mutex> const lock{state_.Mutex};
+      state_.Held.erase(name_);
+      state_.Released.WakeFirstReady();
     }
 
    private:

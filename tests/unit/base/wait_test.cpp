@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -120,6 +122,54 @@ TEST_F(WaitListTest, WakesAll) {
   }
   Join();
   EXPECT_EQ(served_, 20);
+}
+
+/// A context that can be cancelled, whose registration is taken back just when somebody else comes by. What was there is
+/// gone then, and comes again a little later.
+struct ContextWithARival {
+  using Clock = Context::Clock;
+  using TimePoint = Context::TimePoint;
+  struct Registration {
+    Registration() = default;
+    explicit Registration(int* isFree) : IsFree(isFree) {}
+    Registration(Registration const&) = delete;
+    Registration& operator=(Registration&& other) noexcept {
+      if (IsFree != nullptr && *IsFree == 1) *IsFree = 0;
+      IsFree = other.IsFree;
+      return *this;
+    }
+    int* IsFree = nullptr;
+  };
+
+  Registration OnCancelled(std::function<void()> const&) const { return Registration{IsFree}; }
+  bool NotifiesOfCancellation() const noexcept { return true; }
+  bool IsCancelled() const noexcept { return false; }
+  TimePoint Deadline() const noexcept { return TimePoint::max(); }
+  std::optional<std::chrono::milliseconds> PollInterval() const noexcept { return 1ms; }
+
+  int* IsFree;
+};
+
+/// What was free when the waiter looked is taken while it lets go of the lock on its way out: it waits on.
+TEST_F(WaitListTest, SaysReadyOnlyWhereItIsWithTheLockHeld) {
+  std::condition_variable changed;
+  for (bool const isOfAList : {true, false}) {
+    int looks = 0;
+    int isFree = 0;
+    auto const ready = [&] {
+      // Free at the second look, and from the fifth on for good.
+      ++looks;
+      if (looks == 2) isFree = 1;
+      if (looks == 5) isFree = 2;
+      return isFree > 0;
+    };
+    ContextWithARival const context{&isFree};
+    std::unique_lock lock{mutex_};
+    EXPECT_TRUE(
+        isOfAList ? list_.WaitUntil(lock, Context::TimePoint::max(), context, ready)
+                  : WaitUntil(lock, changed, Context::TimePoint::max(), context, ready));
+    EXPECT_EQ(isFree, 2);
+  }
 }
 
 TEST_F(WaitListTest, EndsWithItsContext) {

@@ -11,7 +11,7 @@
 namespace mtlspop {
 
 /// Waits, `lock` being held on entry and on return, until `ready()` is true, `until` has come, or `context` is
-/// cancelled or expired. Returns what `ready()` last said.
+/// cancelled or expired. Returns what `ready()` says then, the lock being held.
 template <class Context, class Ready>
 bool WaitUntil(
     std::unique_lock<std::mutex>& lock,
@@ -52,7 +52,9 @@ bool WaitUntil(
   lock.unlock();
   registration = {};
   lock.lock();
-  return result || ready();
+  if (ready()) return true;
+  // Somebody else may have taken meanwhile what was there.
+  return result && WaitUntil(lock, changed, until, context, ready);
 }
 
 /// The same, for those who cannot go on where it is the context that ends.
@@ -122,6 +124,8 @@ class WaitList final {
       lock.unlock();
       registration = {};
       lock.lock();
+      // Somebody else may have taken meanwhile what was there.
+      if (isReady && !ready()) return WaitUntil(lock, until, context, ready);
     }
     return isReady || ready();
   }
