@@ -46,7 +46,7 @@ class ClientAssertionCredential::Impl {
   PerProcess<State> state_;
   TokenCache cache_{RandomOr(options_.Random)};
   BindingLife life_;
-  IneligibleTenants ineligible_;
+  IneligibleTenants ineligible_{RandomOr(options_.Random)};
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };

@@ -116,7 +116,7 @@ class ClientCertificateCredential::Impl {
   std::atomic<bool> looksFirst_{false};
   TokenCache cache_{RandomOr(options_.Random)};
   BindingLife life_;
-  IneligibleTenants ineligible_;
+  IneligibleTenants ineligible_{RandomOr(options_.Random)};
   /// Last but one, so that it ends early: its jobs use all of the above.
   CachedTokens tokens_;
   /// Ends first of all. None where the certificate cannot change.

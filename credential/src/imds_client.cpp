@@ -291,8 +291,9 @@ ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const&
 ImdsVersion ImdsClient::Discover(std::string const& correlationId, Context const& context) const {
   auto const budget = context.WithTimeout(options_.DiscoveryTimeout);
   try {
-    return knowledge_->GetVersion(
-        client_.Time(), budget, [&](Context const& probing) { return Probe(correlationId, probing); });
+    return knowledge_->GetVersion({client_.Time(), client_.Random()}, budget, [&](Context const& probing) {
+      return Probe(correlationId, probing);
+    });
   } catch (Error const& error) {
     if (error.Code() != errors::DeadlineExceeded || context.IsExpired() || context.IsCancelled()) throw;
     ErrorDetails details{

@@ -58,18 +58,18 @@ ImdsKnowledge::State::State(State* parents) {
   std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
   if (!lock) return;
   Version = parents->Version;
-  Learned = parents->Learned;
+  BelievedUntil = parents->BelievedUntil;
   Refused = parents->Refused;
   ResourceIdName = parents->ResourceIdName;
   IsResourceIdNameConfirmed = parents->IsResourceIdNameConfirmed;
 }
 
-ImdsVersion ImdsKnowledge::GetVersion(Clock const& clock, Context const& context, Probe const& probe) {
+ImdsVersion ImdsKnowledge::GetVersion(Sources const& sources, Context const& context, Probe const& probe) {
   for (;;) {
     std::optional<ImdsVersion> version;
-    auto const flight = Join(clock, version);
+    auto const flight = Join(sources.Time, version);
     if (version) return *version;
-    if (!flight) return Ask(clock, context, probe);
+    if (!flight) return Ask(sources, context, probe);
     try {
       return flight->Wait(context, Waiting);
     } catch (Error const& error) {
@@ -82,29 +82,31 @@ ImdsVersion ImdsKnowledge::GetVersion(Clock const& clock, Context const& context
 std::shared_ptr<Flight<ImdsVersion>> ImdsKnowledge::Join(Clock const& clock, std::optional<ImdsVersion>& version) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  bool const believes = state.Version == ImdsVersion::V2 ||
-                        (state.Version == ImdsVersion::V1 && clock.SteadyNow() < state.Learned + BelievesV1);
+  bool const believes =
+      state.Version == ImdsVersion::V2 || (state.Version == ImdsVersion::V1 && clock.SteadyNow() < state.BelievedUntil);
   if (believes) version = state.Version;
   if (believes || state.UnderWay) return state.UnderWay;
   state.UnderWay = std::make_shared<Flight<ImdsVersion>>();
   return nullptr;
 }
 
-ImdsVersion ImdsKnowledge::Ask(Clock const& clock, Context const& context, Probe const& probe) {
+ImdsVersion ImdsKnowledge::Ask(Sources const& sources, Context const& context, Probe const& probe) {
   auto& state = state_.Get();
-  auto const land = [&state](std::optional<ImdsVersion> version, Clock::SteadyTime now) {
+  auto const land = [&state](std::optional<ImdsVersion> version, Clock::SteadyTime believedUntil) {
     std::lock_guard<std::mutex> const lock{state.Mutex};
     if (version) state.Version = *version;
-    state.Learned = now;
+    state.BelievedUntil = believedUntil;
     return std::exchange(state.UnderWay, nullptr);
   };
   try {
     auto const version = probe(context);
-    land(version, clock.SteadyNow())->Complete(version);
+    auto until = sources.Time.SteadyNow();
+    if (version == ImdsVersion::V1) until += WithJitter(BelievesV1, sources.Random);
+    land(version, until)->Complete(version);
     return version;
   } catch (...) {
     auto failure = Failure::Current();
-    land(std::nullopt, clock.SteadyNow())->Fail(failure);
+    land(std::nullopt, sources.Time.SteadyNow())->Fail(failure);
     failure.Throw();
   }
 }

@@ -11,6 +11,7 @@
 
 #include "flight.hpp"
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/random_numbers.hpp"
 #include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
@@ -32,8 +33,13 @@ enum class ImdsVersion {
 /// Thread safety: all members may be called from any thread.
 class ImdsKnowledge final {
  public:
-  /// That version 1 is all there is, is believed for so long: hosts are upgraded under running machines.
+  /// That version 1 is all there is, is believed for so long and up to a quarter more at random: hosts are upgraded under
+  /// running machines.
   static constexpr std::chrono::hours BelievesV1{1};
+  struct Sources {
+    Clock const& Time;
+    RandomNumbers const& Random;
+  };
   using Probe = std::function<ImdsVersion(Context const& context)>;
 
   ImdsKnowledge() = default;
@@ -46,7 +52,7 @@ class ImdsKnowledge final {
 
   /// The version, from memory, from a probe that is under way, or from `probe`.
   /// @throw Error what `probe` throws; `cancelled`, `deadline_exceeded` when `context` ends
-  ImdsVersion GetVersion(Clock const& clock, Context const& context, Probe const& probe);
+  ImdsVersion GetVersion(Sources const& sources, Context const& context, Probe const& probe);
   /// A request failed in a way that what was learned does not explain: the next one begins with a probe.
   void ForgetVersion();
 
@@ -68,7 +74,8 @@ class ImdsKnowledge final {
 
     std::mutex Mutex;
     ImdsVersion Version = ImdsVersion::Unknown;
-    Clock::SteadyTime Learned;
+    /// Of version 1.
+    Clock::SteadyTime BelievedUntil;
     std::shared_ptr<Flight<ImdsVersion>> UnderWay;
     KeyStrength Refused = KeyStrength::None;
     std::string ResourceIdName = "mi_res_id";
@@ -77,7 +84,7 @@ class ImdsKnowledge final {
 
   /// The flight to wait for, null where the caller has to probe, after it has set `version` where nothing is to be done.
   std::shared_ptr<Flight<ImdsVersion>> Join(Clock const& clock, std::optional<ImdsVersion>& version);
-  ImdsVersion Ask(Clock const& clock, Context const& context, Probe const& probe);
+  ImdsVersion Ask(Sources const& sources, Context const& context, Probe const& probe);
 
   PerProcess<State> state_;
 };

@@ -116,7 +116,7 @@ class ManagedIdentityCredential::Impl {
   /// Whether the last reason to fall back was one that may go by itself.
   std::atomic<bool> fallbackIsPassing_{false};
   /// For those that prefer bound tokens.
-  IneligibleTenants ineligible_;
+  IneligibleTenants ineligible_{RandomOr(options_.Random)};
   /// Last, so that it ends first: its jobs use all of the above.
   CachedTokens tokens_;
 };

@@ -32,7 +32,7 @@ std::string RegionFinder::Find(Context const& context) const {
   auto region = AskImds(context);
   std::lock_guard<std::mutex> const lock{state.Mutex};
   state.Region = region;
-  state.AskAgain = client_.Time().SteadyNow() + AskAgainAfter;
+  state.AskAgain = client_.Time().SteadyNow() + WithJitter(AskAgainAfter, client_.Random());
   return region;
 }
 

@@ -18,7 +18,7 @@ namespace mtlspop {
 bool IsRegionName(std::string_view text) noexcept;
 
 /// Finds the region: `REGION_NAME`, `MSAL_FORCE_REGION`, else what the instance metadata service says, which is given a
-/// second and asked again after an hour where it said nothing that can be used.
+/// second and asked again after an hour (and up to a quarter of one more, at random) where it said nothing that can be used.
 ///
 /// Thread safety: all members may be called from any thread.
 class RegionFinder final {

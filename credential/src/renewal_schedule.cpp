@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 
 namespace mtlspop {
 namespace {
@@ -34,16 +33,6 @@ WallTime DueOn(WallTime from, WallTime earliest, WallTime latest, Renewal renewa
 }
 
 }  // namespace
-
-RandomNumbers RandomOr(RandomNumbers const& given) { return given ? given : SystemRandomNumbers(); }
-
-RandomNumbers SystemRandomNumbers() {
-  // Straight from the system: renewals are rare, and a generator with a state would be the same in each child of fork().
-  return [] {
-    std::random_device device;
-    return std::uniform_real_distribution<double>{}(device);
-  };
-}
 
 WallTime RotationDueOn(WallTime issuedOn, WallTime notAfter) noexcept {
   return notAfter - std::min<WallDuration>(std::chrono::hours{24}, (notAfter - issuedOn) / 2);

@@ -14,20 +14,10 @@
 /// Where `random` returns 0, everything is due when the contract says and no sooner or later.
 
 #include <chrono>
-#include <cstdint>
-#include <functional>
+
+#include "mtlspop/base/random_numbers.hpp"
 
 namespace mtlspop {
-
-/// Numbers from 0 up to, not including, 1; may be called from any thread.
-using RandomNumbers = std::function<double()>;
-
-/// The system's own.
-/// @throw std::runtime_error where the system has none to give
-RandomNumbers SystemRandomNumbers();
-
-/// The application's numbers, or else the system's.
-RandomNumbers RandomOr(RandomNumbers const& given);
 
 /// What is renewed.
 enum class Renewal {
@@ -63,12 +53,5 @@ WallDuration RenewalRetryDelay(int failures, WallDuration left, RandomNumbers co
 /// How long before its end a token or certificate of the given life is no longer used if a new one can be had: five
 /// minutes, or a quarter of a life that is shorter than ten minutes.
 WallDuration UsableMargin(WallDuration life) noexcept;
-
-/// `delay` with up to a quarter on top, for waits whose schedule the other side fixes.
-template <typename Rep, typename Period>
-std::chrono::milliseconds WithJitter(std::chrono::duration<Rep, Period> delay, RandomNumbers const& random) {
-  std::chrono::duration<double, std::milli> const exact{delay};
-  return std::chrono::milliseconds{static_cast<std::int64_t>(exact.count() * (1 + random() / 4))};
-}
 
 }  // namespace mtlspop

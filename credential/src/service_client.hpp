@@ -106,6 +106,7 @@ class ServiceClient final {
   HttpTransport& Transport() const noexcept { return *transport_; }
   std::shared_ptr<HttpTransport> SharedTransport() const { return transport_; }
   Clock& Time() const noexcept { return *clock_; }
+  RandomNumbers const& Random() const noexcept { return random_; }
   Logger const& Log() const noexcept { return log_; }
 
  private:

@@ -4,10 +4,10 @@
 #include <system_error>
 #include <utility>
 
+#include "mtlspop/base/random_numbers.hpp"
 #include "mtlspop/base/wait.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/executor.hpp"
-#include "random_factor.hpp"
 
 namespace mtlspop {
 namespace {
@@ -95,7 +95,9 @@ void KnownResource::EndTurn() noexcept {
 }
 
 KnownResource::TimePoint KnownResource::EndOfLife(TimePoint now) const {
-  return now + ShortenedByAFifth(options_->BearerOnlyLifetime, options_->Random);
+  // From four fifths of it on: it is the most that an application allows.
+  std::chrono::duration<double, std::milli> const most{options_->BearerOnlyLifetime};
+  return now + std::chrono::duration_cast<std::chrono::milliseconds>(most * (0.8 + 0.2 * RandomOr(options_->Random)()));
 }
 
 void KnownResource::SetTakesOnlyBearer(TimePoint now) {

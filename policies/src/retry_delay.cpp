@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "mtlspop/base/http_date.hpp"
-#include "random_factor.hpp"
+#include "mtlspop/base/random_numbers.hpp"
 
 namespace mtlspop {
 namespace {
@@ -39,7 +39,7 @@ std::optional<milliseconds> ReadRetryAfter(Headers const& fields, std::chrono::s
 
 milliseconds BackOff(RetryOptions const& options, int attempt) {
   auto const doubled = std::ldexp(static_cast<double>(options.InitialDelay.count()), attempt - 1);
-  auto const jittered = doubled * (0.8 + 0.4 * RandomFraction(options.Random));
+  auto const jittered = doubled * (0.8 + 0.4 * RandomOr(options.Random)());
   return milliseconds{static_cast<std::int64_t>(std::min(jittered, static_cast<double>(options.MaximumDelay.count())))};
 }
 

@@ -331,6 +331,26 @@ TEST(Region, NobodyToAskMeansTheGlobalEndpoint) {
   EXPECT_THAT(world.Lines.Text(), HasSubstr("region_not_found"));
 }
 
+TEST(Region, IsAskedAgainAfterAnHourAndUpToAQuarterMoreAtRandom) {
+  AppWorld world;
+  world.Options.Region = DiscoverRegion;
+  world.Options.Environment = [](char const*) { return std::string{}; };
+  world.Options.Random = [] { return 0.5; };
+  world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+    if (arrived.Path != "/metadata/instance/compute") return std::nullopt;
+    return JsonAnswer(json::object(), 404);
+  };
+  auto const ask = [&](char const* scope) {
+    world.Get(ManagedIdentityWorld::Request(scope));
+    return world.Cloud->Count("/metadata/instance/compute");
+  };
+  EXPECT_EQ(ask("https://a.example/.default"), 1);
+  world.Time->Advance(67min);
+  EXPECT_EQ(ask("https://b.example/.default"), 1);
+  world.Time->Advance(30s);
+  EXPECT_EQ(ask("https://c.example/.default"), 2);
+}
+
 TEST(ClientCertificate, FileThatIsBeingWrittenDoesNoHarm) {
   AppWorld world;
   auto const first = world.Get();

@@ -169,6 +169,20 @@ TEST(ImdsDiscovery, Version1IsAskedAgainAfterAnHour) {
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
 }
 
+/// Machines that were started together do not ask together again.
+TEST(ImdsDiscovery, Version1IsBelievedUpToAQuarterLongerAtRandom) {
+  ManagedIdentityWorld world;
+  world.Options.Random = [] { return 0.5; };
+  world.Cloud->Intercept = AnswerProbes(JsonAnswer(json::object(), 404));
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "mtls_pop_not_supported_in_imds_v1");
+  world.Cloud->Intercept = nullptr;
+  world.Time->Advance(67min);
+  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "mtls_pop_not_supported_in_imds_v1");
+  EXPECT_EQ(world.Cloud->Probes(), 1);
+  world.Time->Advance(30s);
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+}
+
 /// Of the real clock: the budget is a time limit of the context.
 TEST(ImdsDiscovery, BudgetCoversAllOfIt) {
   ManagedIdentityWorld world;

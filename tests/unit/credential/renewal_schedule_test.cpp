@@ -84,24 +84,5 @@ TEST(RenewalSchedule, RetriesComeAtRandomWithinAMinuteThenAnHourAndHalfOfWhatIsL
   EXPECT_EQ(RenewalRetryDelay(2, hours{24}, AlmostOne), std::chrono::milliseconds{100});
 }
 
-TEST(RenewalSchedule, AFixedWaitGetsUpToAQuarterOnTopAndIsNeverShorter) {
-  EXPECT_EQ(WithJitter(seconds{4}, Zero), seconds{4});
-  EXPECT_EQ(WithJitter(seconds{4}, [] { return 0.5; }), std::chrono::milliseconds{4500});
-  EXPECT_LT(WithJitter(seconds{4}, AlmostOne), seconds{5});
-}
-
-TEST(RenewalSchedule, TheSystemsNumbersAreFromZeroToOneAndDiffer) {
-  auto const random = SystemRandomNumbers();
-  auto const first = random();
-  bool differ = false;
-  for (int count = 0; count < 100; ++count) {
-    auto const number = random();
-    EXPECT_GE(number, 0);
-    EXPECT_LT(number, 1);
-    differ = differ || number != first;
-  }
-  EXPECT_TRUE(differ);
-}
-
 }  // namespace
 }  // namespace mtlspop

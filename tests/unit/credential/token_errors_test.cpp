@@ -82,6 +82,21 @@ TEST(TenantNotEligible, PreferredFallsBackAndRemembersTheTenant) {
   EXPECT_EQ(world.Get(world.Request("https://management.azure.com/.default")).Type, TokenType::MtlsPop);
 }
 
+TEST(TenantNotEligible, IsBelievedUpToAQuarterLongerAtRandom) {
+  ManagedIdentityWorld world;
+  world.Options.Binding = TokenBinding::Preferred;
+  world.Options.BearerOverMtls = false;
+  world.Options.Random = [] { return 0.5; };
+  AnswerBound(*world.Cloud, ErrorWithCodes({3921996}));
+  EXPECT_EQ(world.Get().Source, TokenSource::Fallback);
+  world.Cloud->Intercept = nullptr;
+  world.Time->Advance(67min);
+  EXPECT_EQ(world.Get(world.Request("https://storage.azure.com/.default")).Source, TokenSource::Fallback);
+  EXPECT_EQ(world.Cloud->Count(TokenPath), 1);
+  world.Time->Advance(30s);
+  EXPECT_EQ(world.Get(world.Request("https://management.azure.com/.default")).Type, TokenType::MtlsPop);
+}
+
 TEST(TenantNotEligible, PreferredFallsBackWithACertificateOfOnesOwn) {
   TestCertificateAuthority authority;
   auto const time = std::make_shared<ManualClock>();
