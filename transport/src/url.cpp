@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ip_address.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
@@ -82,10 +83,12 @@ std::string ParseHost(std::string_view text, bool bracketed) {
     // final dot (RFC 6066 section 3), and two spellings would be two origins.
     host.pop_back();
   }
-  auto const allowed = [bracketed](char character) {
-    return bracketed ? IsHexDigit(character) || character == ':' || character == '.' : IsUnreserved(character);
-  };
-  if (!std::all_of(host.begin(), host.end(), allowed)) {
+  // In brackets stands an address of version 6 and nothing else (RFC 3986 section 3.2.2): without its colons it would be
+  // another host where it is written again.
+  if (bracketed && !ParseIpAddress("[" + host + "]")) {
+    Refuse("what stands in brackets is no IPv6 address");
+  }
+  if (!bracketed && !std::all_of(host.begin(), host.end(), IsUnreserved)) {
     Refuse("its host holds a character that a host name cannot hold");
   }
   return host;
