@@ -4,6 +4,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/required.hpp"
 #include "ossl.hpp"
 
 namespace mtlspop {
@@ -97,13 +98,14 @@ class SoftwareKeyProvider final : public KeyProvider {
 namespace openssl {
 
 gsl::not_null<std::shared_ptr<BindingKey const>> WrapBindingKey(
-    gsl::not_null<EVP_PKEY*> key, KeyStrength strength, std::string reference) {
+    EVP_PKEY* key, KeyStrength strength, std::string reference) {
+  auto const given = Required(key, "The key for WrapBindingKey");
   if (EVP_PKEY_is_a(key, "RSA") != 1 || EVP_PKEY_get_bits(key) < MinimumBits) {
     throw Error{
         {errors::KeyUnavailable, "The key handed in is not an RSA key of 2048 bits or more",
          "Hand in an RSA key of at least 2048 bits: the metadata service issues certificates for no others"}};
   }
-  return std::shared_ptr<BindingKey const>{std::make_shared<OpenSslBindingKey>(key, strength, std::move(reference))};
+  return std::shared_ptr<BindingKey const>{std::make_shared<OpenSslBindingKey>(given, strength, std::move(reference))};
 }
 
 }  // namespace openssl

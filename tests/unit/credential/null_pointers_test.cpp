@@ -9,6 +9,7 @@
 #include "mtlspop/credential/client_assertion_credential.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "support/error_code_of.hpp"
 #include "support/test_certificate_authority.hpp"
@@ -46,6 +47,11 @@ TEST(NullPointers, OfKeysAndStoresAreErrors) {
   FileBindingStoreOptions store;
   store.Time = nullptr;
   EXPECT_EQ(ErrorCodeOf([&] { MakeFileBindingStore(store); }), Code);
+}
+
+TEST(NullPointers, OfOpensslsKeysAreErrors) {
+  EXPECT_EQ(ErrorCodeOf([] { openssl::WrapPrivateKey(nullptr); }), Code);
+  EXPECT_EQ(ErrorCodeOf([] { openssl::WrapBindingKey(nullptr, KeyStrength::Software); }), Code);
 }
 
 TEST(NullPointers, OfTheTransportAreErrors) {

@@ -94,9 +94,9 @@ void CheckUsage(X509* certificate) {
 
 }  // namespace
 
-gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(gsl::not_null<EVP_PKEY*> key) {
-  EVP_PKEY_up_ref(key);
-  EvpPkeyPtr owned{key.get()};
+gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(EVP_PKEY* key) {
+  EVP_PKEY_up_ref(Required(key, "The key for WrapPrivateKey"));
+  EvpPkeyPtr owned{key};
   return std::shared_ptr<PrivateKeyHandle const>{std::make_shared<OpenSslKeyHandle>(std::move(owned))};
 }
 

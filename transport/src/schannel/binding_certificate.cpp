@@ -10,8 +10,8 @@
 #include <gsl/util>
 
 #include "mtlspop/base/encoding.hpp"
-#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/base/saturated_time.hpp"
+#include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/required.hpp"
@@ -299,9 +299,8 @@ CertificateContextPtr MakeCertificateContext(BindingCertificate const& certifica
   return MakeCertificateContext(*SystemCertificates(), certificate);
 }
 
-gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromContext(
-    gsl::not_null<PCCERT_CONTEXT> context) {
-  CheckUsage(context);
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromContext(PCCERT_CONTEXT context) {
+  CheckUsage(Required(context, "The certificate for MakeBindingCertificateFromContext"));
   auto key = std::make_shared<StoredCertificateKey>(SystemCertificates(), context);
   if (!key->CanBeOpened()) {
     Refuse(

@@ -18,7 +18,8 @@
 namespace mtlspop::openssl {
 
 /// A private key for OpenSSL. Takes a reference of its own on `key`.
-gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(gsl::not_null<EVP_PKEY*> key);
+/// @throw Error `invalid_argument` where `key` is null
+gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(EVP_PKEY* key);
 
 /// The `EVP_PKEY` behind a handle. Borrowed: good for as long as `handle` lives.
 /// @throw Error `invalid_binding_certificate` where the handle was not made by `WrapPrivateKey`.

@@ -23,4 +23,11 @@ gsl::not_null<std::shared_ptr<T>> Required(std::shared_ptr<T> pointer, std::stri
       {errors::InvalidArgument, std::string{what} + " is null", "Give an object, or leave the default as it is"}};
 }
 
+/// The same for a pointer that is borrowed.
+template <typename T>
+gsl::not_null<T*> Required(T* pointer, std::string_view what) {
+  if (pointer != nullptr) return gsl::not_null<T*>{pointer};
+  throw Error{{errors::InvalidArgument, std::string{what} + " is null", "Give an object"}};
+}
+
 }  // namespace mtlspop

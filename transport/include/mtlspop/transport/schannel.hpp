@@ -113,8 +113,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateF
     StoreLocation location, std::string_view store, StoreQuery const& query);
 
 /// A binding certificate from a context that has its key attached already. The context is duplicated.
-/// @throw Error `invalid_binding_certificate`
-gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromContext(
-    gsl::not_null<PCCERT_CONTEXT> context);
+/// @throw Error `invalid_binding_certificate`; `invalid_argument` where it is null
+gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromContext(PCCERT_CONTEXT context);
 
 }  // namespace mtlspop::schannel
