@@ -1,6 +1,7 @@
 #include "json.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace mtlspop::json {
@@ -148,7 +149,9 @@ std::optional<std::int64_t> FindInteger(nlohmann::json const& object, char const
   if (!member->is_string()) return std::nullopt;
   auto const& text = member->get_ref<std::string const&>();
   if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return text.size() > 15 ? LargestInteger : std::stoll(text);
+  std::int64_t number = LargestInteger;
+  if (text.size() <= 15) std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
 }
 
 std::string ToText(nlohmann::json const& value) {

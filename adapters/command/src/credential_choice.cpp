@@ -1,6 +1,6 @@
 #include "credential_choice.hpp"
 
-#include <cstdlib>
+#include <charconv>
 #include <utility>
 
 #include "assertion_file.hpp"
@@ -30,14 +30,17 @@ KeyStrength ParseStrength(std::string const& text) {
 }
 
 std::uint32_t ParseHandle(std::string const& text) {
-  char* end = nullptr;
-  auto const handle = std::strtoul(text.c_str(), &end, 16);
-  if (text.empty() || *end != '\0' || handle < FirstPersistentHandle || handle > LastPersistentHandle) {
+  std::uint32_t handle = 0;
+  auto const* const first = text.data() + (text.rfind("0x", 0) == 0 ? 2 : 0);
+  auto const* const last = text.data() + text.size();
+  auto const [end, failure] = std::from_chars(first, last, handle, 16);
+  bool const isNumber = failure == std::errc{} && end == last;
+  if (!isNumber || handle < FirstPersistentHandle || handle > LastPersistentHandle) {
     Fail(
         errors::Usage, "\"" + text + "\" is no persistent handle of a TPM",
         "Give --key tpm:HANDLE with one from 0x81000000 to 0x81FFFFFF, or --key tpm");
   }
-  return static_cast<std::uint32_t>(handle);
+  return handle;
 }
 
 std::shared_ptr<KeyProvider> KeysInTpm(std::string const& key) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <initializer_list>
 #include <iterator>
-#include <sstream>
 
 #include "errors.hpp"
 #include "mtlspop/version.hpp"
@@ -120,10 +119,12 @@ void AddFields(std::vector<std::string> const& headers, Request& request) {
       AddField(header, request);
       continue;
     }
-    std::istringstream lines{ReadFile(header.substr(1), MostHeaderFileBytes)};
-    for (std::string line; std::getline(lines, line);) {
-      line = WithoutSpaces(line);
+    auto const text = ReadFile(header.substr(1), MostHeaderFileBytes);
+    for (std::size_t start = 0; start < text.size();) {
+      auto const end = std::min(text.find('\n', start), text.size());
+      auto const line = WithoutSpaces(text.substr(start, end - start));
       if (!line.empty()) AddField(line, request);
+      start = end + 1;
     }
   }
 }

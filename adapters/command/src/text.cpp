@@ -35,9 +35,11 @@ std::string FormatTime(std::chrono::system_clock::time_point time) {
 #else
   gmtime_r(&seconds, &parts);
 #endif
-  std::array<char, 32> text{};
-  auto const length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text.data(), length};
+  std::array<char, 64> text{};
+  auto const length = std::snprintf(
+      text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+      parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return {text.data(), static_cast<std::size_t>(length)};
 }
 
 std::string FormatDuration(std::chrono::nanoseconds duration) {

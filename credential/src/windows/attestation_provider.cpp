@@ -1,6 +1,5 @@
 #include "attestation_provider.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "attestation_calls.hpp"
 #include "cng_key.hpp"
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/windows/environment_variable.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
 
@@ -111,8 +111,7 @@ gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvi
 }
 
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log) {
-  // In wide characters: the narrow ones are of the machine's code page, which need not have those of the path.
-  wchar_t const* const path = _wgetenv(L"ATTESTATION_CLIENTLIB_PATH");
+  wchar_t const* const path = ReadEnvironmentVariable(L"ATTESTATION_CLIENTLIB_PATH");
   return MakeKeyGuardAttestationProvider(
       SystemLibraries(), std::filesystem::path{path == nullptr ? L"" : path}.u8string(), std::move(log));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <vector>
 
 #include "../crypto.hpp"
@@ -63,7 +64,9 @@ std::optional<FriendlyName> ParseFriendlyName(std::wstring_view text) {
     return std::nullopt;
   }
   FriendlyName name{parts[2], parts[3], parts[4], parts[5], parts[6], parts[7] == "attested", {}};
-  name.IssuedOn = ToSaturatedTime(std::stoll(parts[8]));
+  std::int64_t issuedOn = 0;
+  std::from_chars(parts[8].data(), parts[8].data() + parts[8].size(), issuedOn);
+  name.IssuedOn = ToSaturatedTime(issuedOn);
   return name;
 }
 

@@ -7,6 +7,7 @@
 
 #include <tss2/tss2_rc.h>
 
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/base/wait.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
@@ -19,7 +20,7 @@ constexpr std::string_view DevicePrefix = "device:";
 
 std::string ResolveTcti(std::string const& wanted) {
   if (!wanted.empty()) return wanted;
-  auto const* const named = std::getenv("TPM2TOOLS_TCTI");
+  auto const* const named = ReadEnvironmentVariable("TPM2TOOLS_TCTI");
   return named != nullptr && *named != '\0' ? named : "device:/dev/tpmrm0";
 }
 

@@ -1,7 +1,6 @@
 #include "mtlspop/tpm/tpm_key.hpp"
 
-#include <cerrno>
-#include <cstdlib>
+#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <mutex>
@@ -116,11 +115,11 @@ std::string HandleText(TPM2_HANDLE handle) {
 /// A persistent handle as a text; 0 where it is none.
 TPM2_HANDLE ParseHandle(std::string const& text) {
   if (text.rfind("0x", 0) != 0) return 0;
-  char* end = nullptr;
-  errno = 0;
-  auto const number = std::strtoull(text.c_str(), &end, 16);
-  bool const good = errno == 0 && *end == '\0' && number >= FirstPersistent && number <= LastPersistent;
-  return good ? static_cast<TPM2_HANDLE>(number) : 0;
+  TPM2_HANDLE number = 0;
+  auto const* const last = text.data() + text.size();
+  auto const [end, failure] = std::from_chars(text.data() + 2, last, number, 16);
+  bool const good = failure == std::errc{} && end == last && number >= FirstPersistent && number <= LastPersistent;
+  return good ? number : 0;
 }
 
 /// What a handle or a TSS2 PRIVATE KEY names.
