@@ -1,18 +1,18 @@
-// A whole adapter in one file, for a framework whose requests and answers are messages of Boost.Beast and whose threads
-// are those of Boost.Asio. docs/guidance-for-higher-level-sdks.md explains it line by line.
+// A whole adapter in one file, for a framework whose requests and answers are messages of Boost.Beast and whose callers say
+// with a completion token of Boost.Asio how they want to be told. docs/guidance-for-higher-level-sdks.md explains it line by
+// line.
 #pragma once
 
 #include <algorithm>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http.hpp>
 
@@ -35,6 +35,7 @@ class RequestBody final : public mtlspop::BodyStream {
     position_ += count;
     return count;
   }
+  bool NeverWaits() const noexcept override { return true; }  // it is in memory: no thread is needed to read it
   std::optional<std::uint64_t> Length() const noexcept override { return text_.size(); }
   bool TryRewind() override {
     position_ = 0;
@@ -67,15 +68,13 @@ inline mtlspop::PipelineRequest Translate(std::string const& origin, Request con
   return {std::move(to), nullptr};
 }
 
-inline Answer Translate(mtlspop::Response& from, mtlspop::Context const& context) {
+inline Answer Translate(mtlspop::Response const& from) {
   Answer to;
   to.result(static_cast<unsigned>(from.StatusCode));
   to.reason(from.ReasonPhrase);
   for (auto const& [name, value] : from.Fields) {
     if (!mtlspop::EqualsIgnoreCase(name, "Transfer-Encoding")) to.insert(name, value);  // repeated fields stay apart
   }
-  // To the end, even where there is nothing to read: that gives the connection back to the pool.
-  to.body() = mtlspop::ReadToEnd(*from.Body, mtlspop::DefaultBufferedBodyBytes, context);
   return to;
 }
 
@@ -89,55 +88,101 @@ inline boost::beast::system_error Translate(mtlspop::Error const& error) {
   return {errc::make_error_code(condition), mtlspop::DescribeWithCauses(error)};
 }
 
+// The same for what was thrown.
+inline std::exception_ptr Translate(std::exception_ptr const& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (mtlspop::Error const& error) {
+    return std::make_exception_ptr(Translate(error));
+  } catch (...) {
+    return failure;
+  }
+}
+
+// A request on its way. What it waits for keeps it alive.
+template <typename Handler>
+class Operation final : public std::enable_shared_from_this<Operation<Handler>> {
+ public:
+  Operation(std::shared_ptr<mtlspop::HttpPipeline const> pipeline, Request request, Handler handler)
+      : pipeline_(std::move(pipeline)),
+        request_(std::move(request)),
+        work_(boost::asio::get_associated_executor(handler)),
+        handler_(std::move(handler)) {}
+
+  void Start(std::string const& origin, mtlspop::Context const& context) {
+    try {
+      auto message = std::make_shared<mtlspop::PipelineRequest>(Translate(origin, request_));
+      pipeline_->SendAsync(std::move(message), context, [self = this->shared_from_this(), context](auto outcome) {
+        if (!outcome.HasValue()) return self->End(outcome.Failure(), {});
+        self->ReadBody(std::move(outcome).Take(), context);
+      });
+    } catch (mtlspop::Error const&) {
+      End(std::current_exception(), {});
+    }
+  }
+
+ private:
+  void ReadBody(std::unique_ptr<mtlspop::Response> from, mtlspop::Context const& context) {
+    // To the end, even where there is nothing to read: that gives the connection back to the pool.
+    mtlspop::ReadToEndAsync(
+        std::move(from->Body), mtlspop::DefaultBufferedBodyBytes, context,
+        [self = this->shared_from_this(), to = Translate(*from)](auto text) mutable {
+          if (!text.HasValue()) return self->End(text.Failure(), {});
+          to.body() = std::move(text).Take();
+          self->End(nullptr, std::move(to));
+        });
+  }
+
+  void End(std::exception_ptr const& failure, Answer answer) {
+    boost::asio::post(
+        work_.get_executor(), [handler = std::move(handler_), failure = failure ? Translate(failure) : nullptr,
+                               answer = std::move(answer)]() mutable { handler(failure, std::move(answer)); });
+  }
+
+  std::shared_ptr<mtlspop::HttpPipeline const> pipeline_;  // which has to live until the completion was called
+  Request request_;                                        // whose body is read where it lies
+  boost::asio::executor_work_guard<boost::asio::associated_executor_t<Handler>> work_;
+  Handler handler_;
+};
+
 // Thread safety: all members may be called from any thread.
 class BoundClient final {
  public:
-  using Handler = std::function<void(std::exception_ptr failure, Answer answer)>;
-
   BoundClient(
       std::shared_ptr<mtlspop::TokenCredential> credential,
       std::shared_ptr<mtlspop::HttpTransport> transport,
       mtlspop::BoundPipelineOptions options = {})
-      : pipeline_(mtlspop::MakeBoundPipeline(std::move(credential), std::move(transport), std::move(options))) {}
-  // Waits for the requests that are under way: whoever is in a hurry cancels their contexts first.
-  ~BoundClient() { threads_.join(); }
+      : pipeline_(std::make_shared<mtlspop::HttpPipeline const>(
+            mtlspop::MakeBoundPipeline(std::move(credential), std::move(transport), std::move(options)))) {}
 
   // Blocks until the answer is there, body and all.
   Answer Send(std::string const& origin, Request const& request, mtlspop::Context const& context) const {
     try {
       auto message = Translate(origin, request);
-      auto const answer = pipeline_.Send(message, context);
-      return Translate(*answer, context);
+      auto const answer = pipeline_->Send(message, context);
+      auto translated = Translate(*answer);
+      translated.body() = mtlspop::ReadToEnd(*answer->Body, mtlspop::DefaultBufferedBodyBytes, context);
+      return translated;
     } catch (mtlspop::Error const& error) {
       throw Translate(error);
     }
   }
 
-  // Returns at once. `handler` runs on `executor`, never on the threads that send: it may wait for whatever it likes.
-  void AsyncSend(
-      std::string origin,
-      Request request,
-      mtlspop::Context context,
-      boost::asio::any_io_executor executor,
-      Handler handler) {
-    auto sending = [this, origin = std::move(origin), request = std::move(request), context = std::move(context),
-                    work = boost::asio::make_work_guard(executor), handler = std::move(handler)] {
-      std::exception_ptr failure;
-      Answer answer;
-      try {
-        answer = Send(origin, request, context);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      boost::asio::post(
-          work.get_executor(), [handler, failure, answer = std::move(answer)] { handler(failure, answer); });
-    };
-    boost::asio::post(threads_, std::move(sending));
+  // Returns at once, and holds no thread for the request. `token` is a completion token for (std::exception_ptr, Answer): a
+  // callback, which runs on the executor that is bound to it and may wait there for whatever it likes; use_future; a
+  // coroutine's use_awaitable.
+  template <typename Token>
+  auto AsyncSend(std::string const& origin, Request request, mtlspop::Context const& context, Token&& token) const {
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, Answer)>(
+        [pipeline = pipeline_](auto handler, std::string const& to, Request sent, mtlspop::Context const& limits) {
+          using Sending = Operation<decltype(handler)>;
+          std::make_shared<Sending>(pipeline, std::move(sent), std::move(handler))->Start(to, limits);
+        },
+        token, origin, std::move(request), context);
   }
 
  private:
-  mtlspop::HttpPipeline pipeline_;
-  boost::asio::thread_pool threads_{16};  // so many requests at a time; more wait their turn, and their time runs
+  std::shared_ptr<mtlspop::HttpPipeline const> pipeline_;
 };
 
 }  // namespace third_framework

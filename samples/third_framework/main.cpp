@@ -1,5 +1,6 @@
 // Reads a secret from Key Vault through a framework that mtlspop knows nothing of: bound_client.hpp joins the two.
 
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <iostream>
@@ -11,7 +12,7 @@
 namespace {
 
 int ReadSecret(std::string const& vault, std::string const& name) {
-  boost::asio::io_context loop;  // outlives the client, which hands it the answers
+  boost::asio::io_context loop;
   auto const transport = mtlspop::DefaultHttpTransport();
   mtlspop::ManagedIdentityCredentialOptions identity;
   identity.Transport = transport;  // one for both, so that a certificate that is dropped closes its connections
@@ -26,12 +27,12 @@ int ReadSecret(std::string const& vault, std::string const& name) {
   auto const context = mtlspop::Context{}.WithTimeout(std::chrono::seconds{30});
   int code = 1;
   client.AsyncSend(
-      vault, std::move(request), context, loop.get_executor(),
-      [&](std::exception_ptr const& failure, third_framework::Answer const& answer) {
+      vault, std::move(request), context,
+      boost::asio::bind_executor(loop, [&](std::exception_ptr const& failure, third_framework::Answer const& answer) {
         if (failure) std::rethrow_exception(failure);
         std::cout << "status: " << answer.result_int() << '\n' << answer.body() << '\n';
         code = answer.result() == http::status::ok ? 0 : 1;
-      });
+      }));
   loop.run();
   return code;
 }

@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include <future>
 #include <set>
@@ -125,9 +127,10 @@ TEST_F(ThirdFramework, SendsEachTokenOverItsOwnCertificate) {
   for (int i = 0; i < 60; ++i) {
     (i % 2 == 0 ? one : other)
         ->AsyncSend(
-            Vault(), Get(), {}, loop.get_executor(), [&](std::exception_ptr const& failure, Answer const& answer) {
+            Vault(), Get(), {},
+            boost::asio::bind_executor(loop, [&](std::exception_ptr const& failure, Answer const& answer) {
               if (!failure && answer.result_int() == 200) ++served;
-            });
+            }));
   }
   loop.run();
   EXPECT_EQ(served, 60);
@@ -144,12 +147,25 @@ TEST_F(ThirdFramework, LetsEveryHandlerWaitForAnotherRequest) {
   auto const client = MakeClient();
   int served = 0;
   for (int i = 0; i < 40; ++i) {
-    client->AsyncSend(Vault(), Get(), {}, loop.get_executor(), [&](std::exception_ptr const&, Answer const&) {
-      if (client->Send(Vault(), Get(), {}).result_int() == 200) ++served;
-    });
+    client->AsyncSend(
+        Vault(), Get(), {}, boost::asio::bind_executor(loop, [&](std::exception_ptr const&, Answer const&) {
+          if (client->Send(Vault(), Get(), {}).result_int() == 200) ++served;
+        }));
   }
   loop.run();
   EXPECT_EQ(served, 40);
+}
+
+TEST_F(ThirdFramework, TellsWithAFutureOrWhateverElseTheCallerLikes) {
+  std::future<Answer> answer;
+  std::future<Answer> failure;
+  {
+    auto const client = MakeClient();
+    answer = client->AsyncSend(Vault(), Get(), {}, boost::asio::use_future);
+    failure = client->AsyncSend("http://contoso.vault.azure.net", Get(), {}, boost::asio::use_future);
+  }
+  EXPECT_EQ(answer.get().result_int(), 200U);
+  EXPECT_THROW(failure.get(), boost::beast::system_error);
 }
 
 TEST_F(ThirdFramework, RetriesAFailedBindingCheckStayingBound) {
