@@ -12,6 +12,7 @@
 
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/base/process_end.hpp"
+#include "mtlspop/base/thread_name.hpp"
 
 namespace mtlspop {
 namespace {
@@ -177,6 +178,7 @@ class ThreadPool::State final : public Stoppable, public std::enable_shared_from
   }
 
   void Work(Threads::iterator thread) noexcept {
+    NameThisThread("mtlspop");
     Threads earlier;
     {
       std::unique_lock lock{mutex_};

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/thread_name.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "openssl/exhaustion.hpp"
@@ -193,6 +194,7 @@ void Lookups::Start(std::shared_ptr<Question> const& question) {
 }
 
 void Lookups::Run(std::shared_ptr<Question> question) noexcept {
+  NameThisThread("mtlspop-names");
   while (question) {
     std::vector<Address> addresses;
     int failure = EAI_MEMORY;

@@ -11,6 +11,7 @@
 #include <boost/system/system_error.hpp>
 
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/thread_name.hpp"
 #include "openssl/exhaustion.hpp"
 
 namespace mtlspop::openssl {
@@ -78,6 +79,7 @@ Reactor::~Reactor() {
 }
 
 void Reactor::Run() noexcept {
+  NameThisThread("mtlspop-io");
   auto const work = boost::asio::make_work_guard(io_);
   io_.run();
 }

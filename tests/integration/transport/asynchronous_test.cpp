@@ -1,0 +1,443 @@
+// What holds for asynchronous requests beyond what holds for all: threads, many at once, and the ends of transports and
+// processes. All else is tested over both ways of waiting from one source (MTLSPOP_TEST_ASYNCHRONOUS).
+
+#include <gmock/gmock.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "awaiting_transport.hpp"
+#include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/signer.hpp"
+#include "support/in_child.hpp"
+#include "support/software_signer.hpp"
+#include "transport_test.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr char const* ReactorThread = "mtlspop-io";
+
+std::string NameOfThisThread() {
+  char name[16] = {};
+  ::pthread_getname_np(::pthread_self(), name, sizeof name);
+  return name;
+}
+
+std::size_t ReactorThreads() {
+  std::size_t count = 0;
+  for (auto const& entry : std::filesystem::directory_iterator{"/proc/self/task"}) {
+    std::string name;
+    std::getline(std::ifstream{entry.path() / "comm"}, name);
+    count += name == ReactorThread ? 1 : 0;
+  }
+  return count;
+}
+
+/// What some requests came to, by code of error; "" for an answer.
+class Tally final {
+ public:
+  Completion<std::unique_ptr<Response>> Counted() {
+    return [this](Outcome<std::unique_ptr<Response>> outcome) {
+      auto const code = ErrorCodeOf([&] { (void)std::move(outcome).Take(); });
+      std::lock_guard<std::mutex> const lock{mutex_};
+      ++counts_[code];
+      ++total_;
+      last_ = SteadyClock::now();
+      changed_.notify_all();
+    };
+  }
+
+  [[nodiscard]] bool WaitFor(std::size_t total) {
+    std::unique_lock<std::mutex> lock{mutex_};
+    return changed_.wait_for(lock, Slowness * Event::Patience, [&] { return total_ == total; });
+  }
+
+  std::map<std::string, std::size_t> Counts() {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return counts_;
+  }
+  SteadyClock::time_point Last() {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return last_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, std::size_t> counts_;
+  std::size_t total_ = 0;
+  SteadyClock::time_point last_{};
+};
+
+/// Not `MakeTransport`, which may wait.
+Transport AsynchronousTransport(TransportOptions options = TrustingOptions()) {
+  return MakeHttpTransport(std::move(options));
+}
+
+void Send(Transport const& transport, std::string const& url, Context const& context, Tally& tally) {
+  transport->SendAsync(std::make_shared<Request>(Get(url)), nullptr, context, tally.Counted());
+}
+
+/// Gets requests and answers none.
+class SilentServer final {
+ public:
+  explicit SilentServer(ScriptedServerOptions options = {})
+      : server_(std::move(options), [this](ScriptedConnection& connection) {
+          connection.ReadHead();
+          ++asked_;
+          connection.WaitUntilClosed();
+        }) {}
+  std::string Url() const { return server_.Url(); }
+  std::size_t Asked() const { return asked_; }
+
+ private:
+  std::atomic<std::size_t> asked_{0};
+  ScriptedServer server_;
+};
+
+TEST(AsynchronousTest, TenThousandRequestsShareAFewConnectionsAndThreads) {
+  constexpr std::size_t requests = 10'000 / Slowness;
+  ScriptedServer server{TlsServer(), Serve("hello")};
+  auto options = TrustingOptions();
+  options.Pool.MaximumPerOrigin = 8;
+  auto const transport = AsynchronousTransport(options);
+  Tally tally;
+  for (std::size_t index = 0; index < requests; ++index) Send(transport, server.Url(), {}, tally);
+  EXPECT_LE(ReactorThreads(), std::thread::hardware_concurrency());
+  ASSERT_TRUE(tally.WaitFor(requests));
+  EXPECT_EQ(tally.Counts(), (std::map<std::string, std::size_t>{{"no error", requests}}));
+  EXPECT_LE(server.ConnectionCount(), 8U);
+  EXPECT_EQ(transport->PoolStatistics().Waiting, 0U);
+}
+
+TEST(AsynchronousTest, WhoeverWaitsInLineEndsWithItsContext) {
+  constexpr std::size_t waiting = 10'000 / Slowness;
+  constexpr int tries = 5;
+  constexpr milliseconds promise = milliseconds{50} * Slowness;
+  auto fastest = milliseconds::max();
+  for (int attempt = 0; attempt < tries && fastest > promise; ++attempt) {
+    SilentServer server;
+    auto options = TrustingOptions();
+    options.Pool.MaximumPerOrigin = 1;
+    auto const transport = AsynchronousTransport(options);
+    auto const context = Context{}.WithCancellation();
+    Tally tally;
+    for (std::size_t index = 0; index <= waiting; ++index) Send(transport, server.Url(), context, tally);
+    ASSERT_TRUE(Eventually([&] { return transport->PoolStatistics().Waiting == waiting; }));
+    auto const start = SteadyClock::now();
+    context.Cancel();
+    ASSERT_TRUE(tally.WaitFor(waiting + 1));
+    EXPECT_EQ(tally.Counts(), (std::map<std::string, std::size_t>{{"cancelled", waiting + 1}}));
+    EXPECT_EQ(transport->PoolStatistics().Waiting, 0U);
+    EXPECT_EQ(transport->PoolStatistics().InUse, 0U);
+    fastest = std::min(fastest, std::chrono::duration_cast<milliseconds>(tally.Last() - start));
+  }
+  EXPECT_LE(fastest, promise);
+}
+
+TEST(AsynchronousTest, DeadlinesOfManyAreKept) {
+  constexpr std::size_t waiting = 1'000;
+  SilentServer server;
+  auto options = TrustingOptions();
+  options.Pool.MaximumPerOrigin = 1;
+  auto const transport = AsynchronousTransport(options);
+  auto const held = Context{}.WithCancellation();
+  Tally tally;
+  Send(transport, server.Url(), held, tally);
+  ASSERT_TRUE(Eventually([&] { return server.Asked() == 1; }));
+  for (std::size_t index = 0; index < waiting; ++index) {
+    Send(transport, server.Url(), Context{}.WithTimeout(milliseconds{20}), tally);
+  }
+  ASSERT_TRUE(tally.WaitFor(waiting));
+  EXPECT_EQ(tally.Counts(), (std::map<std::string, std::size_t>{{"pool_exhausted", waiting}}));
+  held.Cancel();
+  ASSERT_TRUE(tally.WaitFor(waiting + 1));
+}
+
+/// Where what is the application's was called or destroyed.
+struct Whereabouts {
+  void Note(char const* what) {
+    std::lock_guard<std::mutex> const lock{Mutex};
+    Threads[what].insert(NameOfThisThread());
+  }
+  std::mutex Mutex;
+  std::map<std::string, std::set<std::string>> Threads;
+};
+
+class NotingBody final : public BodyStream {
+ public:
+  NotingBody(Whereabouts& noted, std::size_t size) : noted_(noted), inner_(size, size) {}
+  ~NotingBody() override { noted_.Note("body destroyed"); }
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override {
+    noted_.Note("body read");
+    return inner_.Read(buffer, context);
+  }
+  void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) override {
+    noted_.Note("body read asynchronously");
+    BodyStream::ReadAsync(buffer, context, std::move(done));
+  }
+  std::optional<std::uint64_t> Length() const noexcept override {
+    noted_.Note("body asked for its length");
+    return inner_.Length();
+  }
+  bool TryRewind() override {
+    noted_.Note("body rewound");
+    return false;
+  }
+
+ private:
+  Whereabouts& noted_;
+  GeneratedBody inner_;
+};
+
+class NotingSigner final : public openssl::Signer {
+ public:
+  NotingSigner(Whereabouts& noted, std::shared_ptr<EVP_PKEY> key)
+      : noted_(noted),
+        inner_(std::move(key), {openssl::SignatureAlgorithm::RsaPss, openssl::SignatureAlgorithm::RsaPkcs1}) {}
+  std::vector<std::uint8_t> const& SubjectPublicKeyInfo() const noexcept override {
+    return inner_.SubjectPublicKeyInfo();
+  }
+  std::vector<openssl::SignatureAlgorithm> Algorithms() const override { return inner_.Algorithms(); }
+  std::vector<std::uint8_t> Sign(openssl::SignatureRequest const& request, Context const& context) const override {
+    noted_.Note("signed");
+    return inner_.Sign(request, context);
+  }
+
+ private:
+  Whereabouts& noted_;
+  SoftwareSigner inner_;
+};
+
+class AsynchronousPlacesTest : public testing::TestWithParam<int> {
+ protected:
+  /// A binding whose key `noted_` hears of.
+  Binding NotingBinding() {
+    std::shared_ptr<EVP_PKEY> const key{EVP_RSA_gen(2048), &EVP_PKEY_free};
+    auto const wrapped = openssl::MakeSignerKey(std::make_shared<NotingSigner>(noted_, key));
+    CertificateRequest request;
+    request.CommonName = "signer";
+    request.ExistingKey = key;
+    auto const issued = Authority().Issue(request);
+    BindingCertificate::Der der(static_cast<std::size_t>(i2d_X509(issued.Certificate.get(), nullptr)));
+    auto* out = der.data();
+    i2d_X509(issued.Certificate.get(), &out);
+    auto const handle = openssl::WrapPrivateKey(gsl::make_not_null(wrapped.get().get()));
+    return openssl::MakeBindingCertificate({der}, handle, KeyStrength::Hardware).get();
+  }
+
+  Whereabouts noted_;
+};
+
+/// In the first handshake, by renegotiation, after a TLS 1.3 handshake: the key signs elsewhere; so is the body read.
+TEST_P(AsynchronousPlacesTest, NothingOfTheApplicationsIsOnAReactor) {
+  for (bool const atOnce : {true, false}) {
+    auto const version = GetParam();
+    ScriptedServer server{atOnce ? AskingTlsServer(version, version) : TlsServer(version, version), ServeX5tS256};
+    auto const transport = AsynchronousTransport(AllowTls13(TrustingOptions(), server.Url()));
+    auto const binding = NotingBinding();
+    auto request = std::make_shared<Request>("PUT", Url::Parse(server.Url()));
+    request->Body = std::make_shared<NotingBody>(noted_, 100'000);
+    std::promise<std::string> promise;
+    auto const weak = std::weak_ptr<Request>{request};
+    transport->SendAsync(std::move(request), binding, Patiently(), [&](Outcome<std::unique_ptr<Response>> outcome) {
+      noted_.Note("told");
+      try {
+        promise.set_value(ReadAll(*std::move(outcome).Take()));
+      } catch (...) {
+        promise.set_exception(std::current_exception());
+      }
+    });
+    EXPECT_EQ(promise.get_future().get(), binding->X5tS256());
+    EXPECT_TRUE(Eventually([&] { return weak.expired(); }));
+  }
+  for (auto const& [what, threads] : noted_.Threads) EXPECT_EQ(threads.count(ReactorThread), 0U) << what;
+  for (auto const* what : {"told", "signed", "body read", "body read asynchronously", "body destroyed"}) {
+    EXPECT_EQ(noted_.Threads.count(what), 1U) << what;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Versions, AsynchronousPlacesTest, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), [](auto const& version) {
+      return version.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
+    });
+
+TEST(AsynchronousTest, CompletionsRunWhereTheOptionsSay) {
+  ScriptedServer server{Serve("hello")};
+  std::mutex mutex;
+  std::vector<std::function<void()>> tasks;
+  auto options = TrustingOptions();
+  options.Callbacks = [&](std::function<void()> task) {
+    std::lock_guard<std::mutex> const lock{mutex};
+    tasks.push_back(std::move(task));
+  };
+  auto const transport = AsynchronousTransport(options);
+  std::thread::id told;
+  transport->SendAsync(
+      std::make_shared<Request>(Get(server.Url())), nullptr, {}, [&](auto) { told = std::this_thread::get_id(); });
+  ASSERT_TRUE(Eventually([&] {
+    std::lock_guard<std::mutex> const lock{mutex};
+    return tasks.size() == 1;
+  }));
+  EXPECT_EQ(told, std::thread::id{});
+  tasks.front()();
+  EXPECT_EQ(told, std::this_thread::get_id());
+}
+
+TEST(AsynchronousTest, ARefusedRequestIsToldLikeAnyFailure) {
+  auto const transport = AsynchronousTransport();
+  auto request = std::make_shared<Request>(Get("http://localhost/"));
+  request->Fields.Set("Upgrade", "websocket");
+  std::promise<std::string> code;
+  transport->SendAsync(request, nullptr, {}, [&](Outcome<std::unique_ptr<Response>> outcome) {
+    code.set_value(ErrorCodeOf([&] { (void)std::move(outcome).Take(); }));
+  });
+  EXPECT_EQ(code.get_future().get(), "invalid_argument");
+  EXPECT_EQ(ErrorCodeOf([&] { transport->SendAsync(nullptr, nullptr, {}, [](auto) {}); }), "invalid_argument");
+}
+
+TEST(AsynchronousTest, ACompletionMaySendTheNextRequest) {
+  ScriptedServer server{Serve("hello")};
+  auto const transport = AsynchronousTransport();
+  std::promise<void> over;
+  std::function<void(int)> send = [&](int left) {
+    if (left == 0) return over.set_value();
+    transport->SendAsync(
+        std::make_shared<Request>(Get(server.Url())), nullptr, Patiently(),
+        [&, left](Outcome<std::unique_ptr<Response>> outcome) {
+          (void)std::move(outcome).Take();
+          send(left - 1);
+        });
+  };
+  send(100);
+  over.get_future().get();
+  EXPECT_EQ(server.ConnectionCount(), 1U);
+}
+
+/// What the other side does not take is not read from the body either.
+TEST(AsynchronousTest, ASlowReaderStopsTheSender) {
+  Event over;
+  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
+                          connection.ReadHead();
+                          (void)over.Wait();
+                        }};
+  auto const transport = AsynchronousTransport();
+  auto const body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 40U, std::nullopt);
+  auto request = std::make_shared<Request>("PUT", Url::Parse(server.Url()));
+  request->Body = body;
+  auto const context = Context{}.WithCancellation();
+  Tally tally;
+  transport->SendAsync(request, nullptr, context, tally.Counted());
+  std::uint64_t given = 0;
+  EXPECT_TRUE(Eventually([&] {
+    auto const before = std::exchange(given, body->Given());
+    (void)Event{}.Wait(milliseconds{100});
+    return given > 0 && before == given;
+  }));
+  EXPECT_LT(given, std::uint64_t{32} << 20U);
+  context.Cancel();
+  ASSERT_TRUE(tally.WaitFor(1));
+  over.Set();
+}
+
+TEST(AsynchronousTest, ThreadsGoWithTheTransport) {
+  ASSERT_TRUE(Eventually([] { return ReactorThreads() == 0; })) << "those of other tests";
+  ScriptedServer server{Serve("hello")};
+  auto transport = AsynchronousTransport();
+  EXPECT_EQ(ReactorThreads(), 0U);
+  Tally tally;
+  Send(transport, server.Url(), Patiently(), tally);
+  ASSERT_TRUE(tally.WaitFor(1));
+  EXPECT_EQ(ReactorThreads(), 1U) << "one request at a time needs no more";
+  transport.reset();
+  EXPECT_TRUE(Eventually([] { return ReactorThreads() == 0; }));
+}
+
+TEST(AsynchronousTest, AnAnswerIsReadWhenTheTransportHasGone) {
+  Event gone;
+  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
+                          connection.ReadRequest();
+                          connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+                          if (gone.Wait()) connection.Write("lo");
+                        }};
+  auto transport = AwaitAsynchronous(AsynchronousTransport());
+  auto request = Get(server.Url());
+  auto const held = transport->Send(request, nullptr, Patiently());
+  transport.reset();
+  gone.Set();
+  EXPECT_EQ(ReadAll(*held), "hello");
+}
+
+/// A child has none of its parent's threads, and none of what they wait for.
+TEST(AsynchronousForkTest, AChildSendsWhileItsParentWaits) {
+  Event released;
+  ScriptedServer server{TlsServer(), [&](ScriptedConnection& connection) {
+                          while (auto const request = connection.TryReadRequest()) {
+                            if (request->Target == "/held" && !released.Wait()) return;
+                            connection.Answer(200, request->Target);
+                          }
+                        }};
+  auto const transport = AsynchronousTransport();
+  Tally tally;
+  Send(transport, server.Url("/held"), Patiently(), tally);
+  ASSERT_TRUE(Eventually([&] { return server.ConnectionCount() == 1; }));
+  EXPECT_TRUE(InChild([&] {
+    ::alarm(60);
+    return Fetch(AwaitAsynchronous(transport), Get(server.Url("/child"))).Body == "/child" && tally.Counts().empty();
+  }));
+  released.Set();
+  ASSERT_TRUE(tally.WaitFor(1));
+  EXPECT_EQ(tally.Counts(), (std::map<std::string, std::size_t>{{"no error", 1}}));
+}
+
+/// In processes of their own, whose exit is one.
+class AsynchronousExitDeathTest : public testing::Test {
+ protected:
+  AsynchronousExitDeathTest() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
+};
+
+[[noreturn]] void ExitWithRequestsInFlight(Transport& transport) {
+  SilentServer server{TlsServer()};
+  transport = AsynchronousTransport();
+  static Tally tally;
+  for (int index = 0; index < 20; ++index) Send(transport, server.Url(), {}, tally);
+  if (!Eventually([&] { return transport->PoolStatistics().InUse == 20; })) ::_exit(1);
+  std::exit(7);
+}
+
+TEST_F(AsynchronousExitDeathTest, AProcessEndsWithRequestsInFlight) {
+  // The one is destroyed during the exit, the other never.
+  static Transport kept;
+  static auto& leaked = *new Transport;
+  EXPECT_EXIT(ExitWithRequestsInFlight(kept), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(ExitWithRequestsInFlight(leaked), testing::ExitedWithCode(7), "");
+}
+
+TEST_F(AsynchronousExitDeathTest, WhatACompletionThrowsEndsTheProcess) {
+  EXPECT_EXIT(
+      {
+        std::set_terminate([] { ::_exit(7); });
+        ScriptedServer server{Serve("hello")};
+        auto const transport = AsynchronousTransport();
+        transport->SendAsync(
+            std::make_shared<Request>(Get(server.Url())), nullptr, {}, [](auto) { throw std::runtime_error{"mine"}; });
+        (void)Event{}.Wait();
+      },
+      testing::ExitedWithCode(7), "");
+}
+
+}  // namespace
+}  // namespace mtlspop::test
