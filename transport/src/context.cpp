@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cancelled.hpp"
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop {
@@ -134,11 +135,15 @@ std::optional<std::chrono::milliseconds> Context::PollInterval() const noexcept 
   return probed_ ? std::make_optional(ProbeInterval) : std::nullopt;
 }
 
+Error Cancelled(char const* what) {
+  return Error{ErrorDetails{
+      errors::Cancelled, std::string{what} + " was cancelled by the caller",
+      "Nothing has to be done if the cancellation was meant"}};
+}
+
 void Context::ThrowIfEnded(char const* what) const {
   if (IsCancelled()) {
-    throw Error{ErrorDetails{
-        errors::Cancelled, std::string{what} + " was cancelled by the caller",
-        "Nothing has to be done if the cancellation was meant"}};
+    throw Cancelled(what);
   }
   if (IsExpired()) {
     ErrorDetails details{

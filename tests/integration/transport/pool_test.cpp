@@ -308,6 +308,19 @@ TEST(PoolIdleTest, AnOldConnectionIsNotReused) {
   EXPECT_TRUE(Eventually([&] { return OpenConnections(server) == 1; }));
 }
 
+TEST(PoolIdleTest, ItsTimeComesWithoutARequest) {
+  ScriptedServer server{TlsServer(), ServeHello};
+  auto options = TrustingOptions();
+  options.Pool.IdleTimeout = milliseconds{20};
+  auto const transport = MakeTransport(options);
+  for (std::uint64_t round = 1; round <= 2; ++round) {
+    Fetch(transport, Get(server.Url()));
+    EXPECT_TRUE(Eventually([&] { return OpenConnections(server) == 0; }));
+    EXPECT_EQ(transport->PoolStatistics().Expired, round);
+    EXPECT_EQ(transport->PoolStatistics().Idle, 0U);
+  }
+}
+
 /// Connections to an origin that nobody asks for any more must not stay for ever.
 TEST(PoolIdleTest, OldConnectionsOfOtherOriginsAreClosedToo) {
   ScriptedServer forgotten{ServeHello};

@@ -1,9 +1,13 @@
 #include "openssl/connection_pool.hpp"
 
+#include <algorithm>
+#include <exception>
 #include <new>
 #include <utility>
 
 #include <gsl/util>
+
+#include "openssl/idle_sweep.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -87,6 +91,9 @@ ConnectionPool::ConnectionPool(PoolOptions const& options, gsl::not_null<std::sh
     : options_(options), clock_(std::move(clock)) {}
 
 ConnectionPool::~ConnectionPool() {
+  if (sweep_) {
+    sweep_->End();
+  }
   for (auto& idle : idle_) {
     idle.Held->Close();
   }
@@ -299,6 +306,7 @@ void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnect
   auto const now = clock_->SteadyNow();
   PooledConnections graves;
   std::shared_ptr<Wakeable> woken;
+  bool beginsSweep = false;
   {
     auto const lock = LockSoon(mutex_);
     bool const wasFull = inUse_ >= options_.MaximumTotal;
@@ -316,6 +324,11 @@ void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnect
     woken = ServeLine(place, wasFull, graves);
     place.IsPinned = false;
     RemoveIfEmpty(place);
+    beginsSweep = !isSwept_ && !idle_.empty();
+    isSwept_ = isSwept_ || beginsSweep;
+  }
+  if (beginsSweep) {
+    BeginSweep();
   }
   if (woken) {
     woken->Wake();
@@ -338,6 +351,44 @@ void ConnectionPool::Expire(Clock::SteadyTime now, PooledConnections& graves) no
     graves.splice(graves.end(), RemoveIdle(idle_.front()));
     ++counts_.Expired;
   }
+}
+
+/// Where there is no thread for it, connections age until the next request comes.
+void ConnectionPool::BeginSweep() noexcept {
+  std::shared_ptr<IdleSweep> begun;
+  try {
+    begun = std::make_shared<IdleSweep>(weak_from_this());
+  } catch (std::exception const&) {
+    // Looked at again when the next connection is given back.
+  }
+  {
+    auto const lock = LockSoon(mutex_);
+    isSwept_ = begun != nullptr;
+    sweep_ = begun;
+  }
+  if (begun) {
+    begun->Begin();
+  }
+}
+
+std::optional<Clock::SteadyTime::duration> ConnectionPool::SweepIdle() noexcept {
+  constexpr Clock::SteadyTime::duration shortest = std::chrono::milliseconds{1};
+  auto const now = clock_->SteadyNow();
+  PooledConnections graves;
+  std::shared_ptr<IdleSweep> ended;
+  std::optional<Clock::SteadyTime::duration> next;
+  {
+    auto const lock = LockSoon(mutex_);
+    Expire(now, graves);
+    if (idle_.empty()) {
+      isSwept_ = false;
+      ended.swap(sweep_);
+    } else {
+      next = std::max(shortest, idle_.front().Since + options_.IdleTimeout - now);
+    }
+  }
+  Bury(graves);
+  return next;
 }
 
 /// Closing says goodbye to the other side: not under the lock.

@@ -71,6 +71,7 @@ struct PooledConnection {
 };
 using PooledConnections = std::list<PooledConnection>;
 
+class IdleSweep;
 class PoolRequest;
 
 /// All connections of one key. There as long as one of them is, idle or in use, or somebody waits for one.
@@ -180,6 +181,10 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   void Drop(std::string_view x5tS256);
   PoolStatistics Statistics() const;
 
+  /// Closes the idle connections whose time has come. Returns when the next one's will have; none where there is none, and
+  /// nothing to look at before the next connection is given back.
+  std::optional<Clock::SteadyTime::duration> SweepIdle() noexcept;
+
   /// In a forked child: lets go of the parent's connections without a word to the other side.
   void Disown() noexcept;
 
@@ -204,6 +209,7 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   void Expire(Clock::SteadyTime now, PooledConnections& graves) noexcept;
   void RemoveIfEmpty(PoolPlace& place) noexcept;
   static void Bury(PooledConnections& graves) noexcept;
+  void BeginSweep() noexcept;
 
   PoolOptions const options_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;
@@ -213,6 +219,8 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   PooledConnections idle_;
   std::size_t inUse_ = 0;
   std::size_t waiting_ = 0;
+  bool isSwept_ = false;
+  std::shared_ptr<IdleSweep> sweep_;
   std::uint64_t lastNumber_ = 0;
   std::uint64_t lastId_ = 0;
   mtlspop::PoolStatistics counts_;

@@ -60,6 +60,9 @@ void Operation::Resume() noexcept {
   }
   isAway_ = false;
   StopWatching();
+  if (auto failure = FindFailure()) {
+    return Finish(std::move(failure));
+  }
   try {
     auto const step = TakeStep();
     switch (step.For) {

@@ -41,6 +41,9 @@ class Operation : public Driver, public Wakeable, public Resumable {
 
   /// Of the machine.
   virtual Step Advance() = 0;
+  /// What it has failed with, where that is known without a step. To throw takes its time, and ten thousand may be cancelled
+  /// at once.
+  virtual std::exception_ptr FindFailure() const noexcept { return nullptr; }
   /// Reads a piece of the request's body, elsewhere, and calls `ComeBack`.
   virtual void ReadBody() = 0;
   /// Before a wait for a socket.

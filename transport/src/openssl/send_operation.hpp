@@ -30,6 +30,7 @@ class SendOperation final : public Operation {
 
  private:
   Step Advance() override { return sending_->Advance(); }
+  std::exception_ptr FindFailure() const noexcept override { return sending_->FindFailure(); }
   void ReadBody() override;
   void FreeBuffers() noexcept override { sending_->FreeBuffers(); }
   void End(std::exception_ptr failure) noexcept override;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cancelled.hpp"
+
 namespace mtlspop::openssl {
 namespace {
 
@@ -69,10 +71,13 @@ Step Sending::Acquire() {
   }
   auto slot = acquiring_->TryTake();
   if (!slot) {
-    if (context_.IsExpired() && !context_.IsCancelled()) {
+    if (context_.IsCancelled()) {
+      throw Cancelled(PoolRequest::What);
+    }
+    if (context_.IsExpired()) {
       ThrowPoolExhausted();
     }
-    return Within(context_, {Awaits::Wake, {}, Context::TimePoint::max(), PoolRequest::What});
+    return {Awaits::Wake, {}, context_.Deadline(), PoolRequest::What};
   }
   acquiring_.reset();
   slot_.emplace(std::move(*slot));
@@ -168,6 +173,11 @@ void Sending::ReadBody() noexcept {
       rewound_ = false;
     }
   }
+}
+
+std::exception_ptr Sending::FindFailure() const noexcept {
+  bool const isInLine = stage_ == Stage::Acquire && acquiring_;
+  return isInLine && context_.IsCancelled() ? std::make_exception_ptr(Cancelled(PoolRequest::What)) : nullptr;
 }
 
 void Sending::FreeBuffers() noexcept {

@@ -38,6 +38,9 @@ class Sending final {
   Step Advance();
   std::unique_ptr<Response> Take() noexcept { return exchange_->Take(); }
 
+  /// That it was cancelled in the pool's line, without throwing it; null where it was not.
+  std::exception_ptr FindFailure() const noexcept;
+
   /// Reads a piece of the request's body, or rewinds it, as is wanted.
   void ReadBody() noexcept;
   /// Whether it is to be read: then `BodyRoom` takes a piece of it, and `PutBody` or `FailBody` is told of it.
