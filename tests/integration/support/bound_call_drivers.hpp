@@ -58,7 +58,8 @@ inline std::vector<DrivenRow> DrivenRows(DriverKind const& driver) {
   std::vector<DrivenRow> rows;
   for (auto const& row : AllBoundCallRows()) {
     auto const meets = (driver.Meets.Learning || !row.Needs.Learning) && (driver.Meets.Retry || !row.Needs.Retry) &&
-                       (driver.Meets.OnceBody || !row.Needs.OnceBody) && (driver.Meets.Binding || !row.Needs.Binding);
+                       (driver.Meets.OnceBody || !row.Needs.OnceBody) && (driver.Meets.Binding || !row.Needs.Binding) &&
+                       (driver.Meets.FailingKey || !row.Needs.FailingKey);
     if (meets) rows.push_back({driver, row});
   }
   return rows;

@@ -22,6 +22,8 @@ struct Came {
     Answer,
     /// The handshake refuses the certificate: the request never arrives.
     CertificateRefused,
+    /// The certificate's key does not sign the handshake: the request never arrives.
+    KeyUnusable,
     /// The connection is lost before an answer.
     Cut,
   };
@@ -42,6 +44,8 @@ struct DriverNeeds {
   bool OnceBody = false;
   /// It takes `BoundCallOptions::Binding`.
   bool Binding = false;
+  /// Its binding's key can be made to fail.
+  bool FailingKey = false;
 };
 
 enum class TableBody { None, Rewindable, Once };
@@ -96,6 +100,7 @@ inline Came Asks(int status, std::string field, std::string value) {
   return {Came::Kind::Answer, status, std::move(field), std::move(value)};
 }
 inline Came RefusesCertificate() { return {Came::Kind::CertificateRefused}; }
+inline Came CannotSign() { return {Came::Kind::KeyUnusable}; }
 inline Came Cuts() { return {Came::Kind::Cut}; }
 
 inline BoundCallOptions WithScopes() {
@@ -254,6 +259,27 @@ inline std::vector<BoundCallRow> RowsOfBindings() {
          {"binding_no_longer_good"},
          2,
          2}}},
+      {"HasAKeyThatCannotSign",
+       required,
+       WithScopes(),
+       {Post(
+           {{CannotSign(), Ok()},
+            "ask; send b1.1; ask after private_key_unusable; send b2.1; deliver 200",
+            200,
+            "",
+            {"private_key_unusable"},
+            2})},
+       {false, false, false, false, true}},
+      {"HasNoKeyThatCanSign",
+       required,
+       WithScopes(),
+       {{{CannotSign(), CannotSign()},
+         "ask; send b1.1; ask after private_key_unusable; send b2.1; fail",
+         0,
+         "private_key_unusable",
+         {"private_key_unusable"},
+         2}},
+       {false, false, false, false, true}},
       {"RefusesTheCertificateThatIsNotReplaced",
        limits,
        WithScopes(),

@@ -56,6 +56,8 @@ class AzureBoundCall : public testing::TestWithParam<BoundCallRow> {
   void Expect(Came const& came) {
     if (came.What == Came::Kind::CertificateRefused) {
       transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "get another", 0, {}, {}, 0, true}});
+    } else if (came.What == Came::Kind::KeyUnusable) {
+      transport_->ThenThrow(Error{{errors::PrivateKeyUnusable, "it does not sign", "get another", 0, {}, {}, 0, true}});
     } else {
       Headers fields;
       if (!came.Field.empty()) fields.Add(came.Field, came.FieldValue);

@@ -23,6 +23,9 @@ Error ErrorOfTransport(Came const& came) {
   if (came.What == Came::Kind::CertificateRefused) {
     return Error{{errors::BindingCertificateRejected, "refused", "get another", 0, {}, {}, 0, true}};
   }
+  if (came.What == Came::Kind::KeyUnusable) {
+    return Error{{errors::PrivateKeyUnusable, "it does not sign", "get another", 0, {}, {}, 0, true}};
+  }
   return Error{{errors::ConnectionLost, "lost", "try", 0, {}, {}, 1, false, true}};
 }
 

@@ -7,17 +7,26 @@
 /// has been done once, how often it was sent. A driver tells it what happened and does what it says:
 ///
 /// @code
-/// BoundCall call{settings, {request.Method, request.Target, request.Body != nullptr}, context.Deadline()};
-/// auto next = call.Start(Now());
-/// for (;;) {
-///   if (auto* ask = std::get_if<BoundCall::GetToken>(&next); ask && ask->Report) Report(*ask->Report);
-///   if (call.NeedsRewind() && !Rewind(request)) next = call.CannotRewind();
-///   next = std::visit(Overloaded{
-///     [&](BoundCall::GetToken const& step) { return TokenOrError(call, step); },   // TokenObtained or TokenFailed
-///     [&](BoundCall::Send const& step) { return AnswerOrError(call, step); },      // Answered or SendFailed
-///     [&](BoundCall::Wait const& step) { Sleep(step.For); return call.Waited(Now()); },
-///     ...                                                                          // Deliver and Fail end the loop
-///   }, next);
+/// mtlspop::BoundCall call{settings, {request.Method, request.Target, request.Body != nullptr}, context.Deadline()};
+/// auto step = call.Start(Now());
+/// while (!std::holds_alternative<mtlspop::BoundCall::Deliver>(step)) {
+///   auto const* const ask = std::get_if<mtlspop::BoundCall::GetToken>(&step);
+///   if (ask != nullptr && ask->Report) Report(*ask->Report);
+///   if (call.NeedsRewind() && !request.Body->TryRewind()) {
+///     step = call.CannotRewind();
+///   } else if (ask != nullptr) {
+///     step = TokenOrError(call, *ask);  // TokenObtained or TokenFailed
+///   } else if (auto const* send = std::get_if<mtlspop::BoundCall::Send>(&step)) {
+///     step = AnswerOrError(call, *send);  // Answered or SendFailed
+///   } else if (auto const* wait = std::get_if<mtlspop::BoundCall::Wait>(&step)) {
+///     time->Sleep(wait->For, context);
+///     step = call.Waited(Now());
+///   } else if (auto const* other = std::get_if<mtlspop::BoundCall::WaitForAnotherCall>(&step)) {
+///     other->Until(context);
+///     step = call.Waited(Now());
+///   } else {
+///     std::get<mtlspop::BoundCall::Fail>(step).Throw();
+///   }
 /// }
 /// @endcode
 ///

@@ -26,7 +26,7 @@ struct ResourceMemoryOptions {
   /// credential has another token already. At least 0.
   int ExtraTokens = 3;
   std::chrono::milliseconds ExtraTokensWindow = std::chrono::minutes{5};
-  /// Numbers from 0 up to, not including, 1; called from any thread. Empty for a generator of its own.
+  /// Numbers from 0 up to, not including, 1; called from any thread. Empty for the system's.
   std::function<double()> Random;
 };
 

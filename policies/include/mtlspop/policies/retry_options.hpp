@@ -21,7 +21,7 @@ struct RetryOptions {
   std::chrono::milliseconds MaximumRetryAfter{120'000};
   /// Answers that are worth another try.
   std::vector<int> StatusCodes{408, 429, 500, 502, 503, 504};
-  /// Numbers from 0 up to, not including, 1; called from any thread. Empty for a generator of its own.
+  /// Numbers from 0 up to, not including, 1; called from any thread. Empty for the system's.
   std::function<double()> Random;
 };
 

@@ -10,14 +10,21 @@
 /// @code
 /// class DaemonKey final : public mtlspop::openssl::Signer {
 ///  public:
-///   std::vector<std::uint8_t> const& SubjectPublicKeyInfo() const noexcept override { return publicKey_; }
-///   std::vector<SignatureAlgorithm> Algorithms() const override { return {SignatureAlgorithm::RsaPss}; }
-///   std::vector<std::uint8_t> Sign(SignatureRequest const& request, mtlspop::Context const& context) const override {
-///     return daemon_.Sign("ps256", request.Input, context);
+///   using Bytes = std::vector<std::uint8_t>;
+///   using Algorithm = mtlspop::openssl::SignatureAlgorithm;
+///
+///   explicit DaemonKey(Daemon& daemon) : daemon_(daemon), publicKey_(daemon.PublicKey()) {}
+///   Bytes const& SubjectPublicKeyInfo() const noexcept override { return publicKey_; }
+///   std::vector<Algorithm> Algorithms() const override { return {Algorithm::RsaPss}; }
+///   Bytes Sign(mtlspop::openssl::SignatureRequest const& request, mtlspop::Context const& context) const override {
+///     return daemon_.Sign(request, context);
 ///   }
-///   ...
+///
+///  private:
+///   Daemon& daemon_;
+///   Bytes publicKey_;
 /// };
-/// auto key = mtlspop::openssl::MakeSignerKey(std::make_shared<DaemonKey>());
+/// auto key = mtlspop::openssl::MakeSignerKey(std::make_shared<DaemonKey>(daemon));
 /// @endcode
 
 #include <cstddef>
