@@ -2,6 +2,8 @@
 #include <memory>
 #include <vector>
 
+#include <openssl/rsa.h>
+
 #include <gtest/gtest.h>
 
 #include "mtlspop/credential/key_provider.hpp"
