@@ -50,6 +50,7 @@ class CommandLine final {
     Add(AddDoctorCommand(app_));
     Add(AddGetCommand(app_));
     Add(AddRunCommand(app_));
+    Add(AddServeCommand(app_));
     Add(AddTokenCommand(app_));
   }
 

@@ -42,6 +42,7 @@ struct Subcommand {
 Subcommand AddDoctorCommand(CLI::App& root);
 Subcommand AddGetCommand(CLI::App& root);
 Subcommand AddRunCommand(CLI::App& root);
+Subcommand AddServeCommand(CLI::App& root);
 Subcommand AddTokenCommand(CLI::App& root);
 
 /// `-m`, `--max-time`: what a command may take as a whole.

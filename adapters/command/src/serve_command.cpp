@@ -1,0 +1,150 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <cerrno>
+#include <fstream>
+#include <optional>
+#include <ostream>
+
+#include "gateway/served_origin.hpp"
+#include "gateway/server.hpp"
+#include "gateway/service_manager.hpp"
+#include "subcommand.hpp"
+
+namespace mtlspop::command {
+namespace {
+
+struct ServeOptions {
+  std::vector<std::string> Origins;
+  std::string Socket;
+  std::string Group;
+  std::optional<std::uint16_t> Port;
+  std::string SecretFile;
+  std::optional<std::uint16_t> StatusPort;
+  bool AccessLog = false;
+};
+
+std::vector<gateway::ServedOrigin> OriginsFrom(std::vector<std::string> const& texts) {
+  std::vector<gateway::ServedOrigin> origins;
+  for (auto const& text : texts) origins.push_back(gateway::ParseServedOrigin(text));
+  return origins;
+}
+
+Secret SecretFrom(std::string const& path) {
+  if (path.empty()) return {};
+  std::ifstream in{path, std::ios::binary};
+  std::string text;
+  if (!std::getline(in, text)) {
+    throw Error{
+        {errors::InvalidArgument, "The gateway's secret could not be read from " + path,
+         "Write at least 32 random characters into the file, readable for this user alone"}};
+  }
+  return Secret{std::move(text)};
+}
+
+// One write for each line, so that those of several threads do not mix.
+void WriteLine(std::string_view line) {
+  std::string text{line};
+  text += '\n';
+  static_cast<void>(!::write(STDOUT_FILENO, text.data(), text.size()));
+}
+
+ServerOptions ServerOptionsFrom(ServeOptions const& options, SharedOptions const& shared) {
+  ServerOptions server;
+  server.Inherited = gateway::TakeInheritedSockets();
+  server.Transport = MakeTransportOptions(shared.Connection);
+  server.Log = server.Transport.Log;
+  server.Credential = MakeCredentialFactory(shared.Identity, MakeSurroundings(shared.Connection));
+  server.Origins = OriginsFrom(options.Origins);
+  server.SocketPath = options.Socket;
+  server.SocketGroup = options.Group;
+  server.Port = options.Port;
+  server.PortSecret = SecretFrom(options.SecretFile);
+  server.StatusPort = options.StatusPort;
+  if (options.AccessLog) server.AccessLog = WriteLine;
+  return server;
+}
+
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int const signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+/// The origins that the configuration file names now.
+std::vector<std::string> OriginsInFile(CLI::App const& root, std::string const& path) {
+  std::vector<std::string> origins;
+  for (auto const& item : root.get_config_formatter()->from_file(path)) {
+    bool const isOurs = item.name == "origin" && item.parents == std::vector<std::string>{"serve"};
+    if (isOurs) origins.insert(origins.end(), item.inputs.begin(), item.inputs.end());
+  }
+  return origins;
+}
+
+void Reload(Server& server, CLI::App const& root, std::ostream& out) {
+  auto const* const config = root.get_config_ptr();
+  if (config == nullptr || config->count() == 0) {
+    out << "mtlspop: there is no configuration file to read again\n";
+    return;
+  }
+  gateway::NotifyServiceManager("RELOADING=1");
+  try {
+    server.Reload(OriginsFrom(OriginsInFile(root, config->as<std::string>())));
+    out << "mtlspop: the origins were read again\n";
+  } catch (std::exception const& error) {
+    out << "mtlspop: the origins stay as they were: " << error.what() << '\n';
+  }
+  gateway::NotifyServiceManager("READY=1");
+}
+
+int Serve(ServeOptions const& options, SharedOptions const& shared, CLI::App const& root, Terminal& terminal) {
+  // Before there are threads, which get the mask.
+  auto const signals = BlockSignals();
+  auto const server = Server::Start(ServerOptionsFrom(options, shared));
+  if (server->Port() != 0) terminal.Error << "mtlspop: serving on 127.0.0.1:" << server->Port() << '\n';
+  if (server->StatusPort() != 0) terminal.Error << "mtlspop: status on 127.0.0.1:" << server->StatusPort() << '\n';
+  terminal.Error << "mtlspop: ready" << std::endl;
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal != SIGHUP) break;
+    Reload(*server, root, terminal.Error);
+    terminal.Error.flush();
+  }
+  server->Stop();
+  return 0;
+}
+
+}  // namespace
+
+Subcommand AddServeCommand(CLI::App& root) {
+  auto const options = std::make_shared<ServeOptions>();
+  auto* const app = root.add_subcommand(
+      "serve", "Serve the programs of this machine: plain requests in, requests with bound tokens out");
+  app->add_option(
+         "--origin", options->Origins,
+         "[HOST]PATH=ORIGIN, and behind it methods=GET,PUT (default GET,HEAD), resource=URL, client-id=ID, each after "
+         "a space; "
+         "may be repeated, and is read again on SIGHUP")
+      ->type_name("TEXT")
+      ->required();
+  app->add_option("--socket", options->Socket, "Listen on this unix socket, of mode 0600")->type_name("FILE");
+  app->add_option("--group", options->Group, "Members of this group may use the socket too")->type_name("NAME");
+  app->add_option("--port", options->Port, "Listen on this port of 127.0.0.1; 0 for any. Needs --secret-file")
+      ->type_name("PORT");
+  app->add_option("--secret-file", options->SecretFile, "What clients of the port show as x-mtlspop-secret")
+      ->type_name("FILE");
+  app->add_option("--status-port", options->StatusPort, "Answer /live, /ready and /metrics on this port of 127.0.0.1")
+      ->type_name("PORT");
+  app->add_flag("--access-log", options->AccessLog, "Write a line of JSON for each request to standard output");
+  return {app, [options, &root](SharedOptions const& shared, Terminal& terminal) {
+            return Serve(*options, shared, root, terminal);
+          }};
+}
+
+}  // namespace mtlspop::command
