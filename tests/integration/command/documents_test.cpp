@@ -84,7 +84,7 @@ TEST_F(DocumentsTest, ManualPageKnowsEveryOptionAndNoOther) {
   page = std::regex_replace(page, std::regex{"\\\\-"}, "-");
   page = std::regex_replace(page, std::regex{"\\\\f[A-Z]"}, " ");
   std::set<std::string> known;
-  for (auto const* const command : {"", "doctor", "get", "run", "token"}) {
+  for (auto const* const command : {"", "doctor", "get", "run", "serve", "token"}) {
     auto const options =
         OptionsIn(Help(*command == '\0' ? std::vector<std::string>{} : std::vector<std::string>{command}));
     known.insert(options.begin(), options.end());
