@@ -52,6 +52,18 @@ foreach(sample federated own_certificate own_key_provider remote_signer third_fr
   endif()
 endforeach()
 
+# Without CMake: pkg-config says what the compiler needs.
+find_program(pkg_config NAMES pkgconf pkg-config)
+if(EXISTS ${work}/build/app AND pkg_config)
+  file(GLOB pkg_config_path ${work}/prefix/lib/pkgconfig ${work}/prefix/lib/*/pkgconfig)
+  set(ENV{PKG_CONFIG_PATH} ${pkg_config_path})
+  execute_process(
+    COMMAND ${pkg_config} --cflags --libs mtlspop-cpprest
+    OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run(${compiler} -std=c++17 ${work}/build/ten_lines.cpp -o ${work}/build/app_by_pkg_config ${flags})
+endif()
+
 # The README's ten lines run as they are, with the installed emulator around them.
 if(EXISTS ${work}/build/app)
   execute_process(

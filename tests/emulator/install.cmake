@@ -15,6 +15,10 @@ install(
   FILES_MATCHING
   PATTERN "*.hpp")
 install(
+  FILES ${CMAKE_CURRENT_SOURCE_DIR}/../../docs/man/mtlspop-emulator.1
+  DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
+  COMPONENT emulator)
+install(
   EXPORT mtlspop-emulator
   FILE mtlspop-emulator-targets.cmake
   NAMESPACE mtlspop::
