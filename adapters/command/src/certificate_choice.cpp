@@ -1,15 +1,13 @@
 #include "certificate_choice.hpp"
 
 #include "errors.hpp"
+#include "platform.hpp"
 #include "text.hpp"
 #if defined(MTLSPOP_COMMAND_PKCS11)
 #include "mtlspop/pkcs11/pkcs11_key.hpp"
 #endif
 #if defined(MTLSPOP_COMMAND_TPM)
 #include "mtlspop/tpm/tpm_key.hpp"
-#endif
-#if !defined(_WIN32)
-#include "mtlspop/transport/openssl.hpp"
 #endif
 
 namespace mtlspop::command {
@@ -89,14 +87,12 @@ Source CertificateOf(IdentityOptions const& options) {
   auto const place = PlaceOf(options.Certificate);
   if (place == CertificatePlace::Pkcs11) return FromToken(options);
   if (place == CertificatePlace::Tpm) return FromTpm(options);
-#if !defined(_WIN32)
   if (place == CertificatePlace::File && options.PasswordFile.empty()) {
     return [path = options.Certificate] {
       Secret const pem{ReadFile(path, MostCertificateBytes)};
-      return openssl::MakeBindingCertificateFromPem(pem.Reveal(), pem.Reveal()).get();
+      return ReadPemCertificate(pem.Reveal());
     };
   }
-#endif
   Fail(
       errors::Usage,
       "--assertion-file goes with a certificate of a PEM file without password, a token or a TPM, and not with " +

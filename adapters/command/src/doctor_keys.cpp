@@ -1,10 +1,8 @@
 #include <array>
 
 #include "examination.hpp"
+#include "platform.hpp"
 #include "text.hpp"
-#if defined(MTLSPOP_COMMAND_TPM)
-#include "mtlspop/tpm/tpm_key.hpp"
-#endif
 
 namespace mtlspop::command {
 namespace {
@@ -45,15 +43,13 @@ Finding Try(Tier const& tier, Context const& context) {
 
 Finding Absent(std::string step, std::string why) { return {std::move(step), Verdict::Skipped, std::move(why)}; }
 
-Finding TryTpm(IdentityOptions const& identity, bool isWanted, Context const& context) {
-#if defined(MTLSPOP_COMMAND_TPM)
-  // A key under a handle would stay behind where there was none: the trial is another, which nobody keeps.
-  static_cast<void>(identity);
-  return Try({"key_tpm", MakeTpmKeyProvider({}).get(), isWanted}, context);
-#else
-  static_cast<void>(identity), static_cast<void>(isWanted), static_cast<void>(context);
-  return Absent("key_tpm", "This mtlspop was built without TPM");
-#endif
+Finding TryToken(IdentityOptions const& identity, bool isWanted, Context const& context) {
+  if (!isWanted) return Absent("key_pkcs11", "No token is named (--key pkcs11:URI)");
+  try {
+    return Try({"key_pkcs11", MakeKeys(identity), true}, context);
+  } catch (Error const& error) {
+    return Failure("key_pkcs11", "No key", error);
+  }
 }
 
 }  // namespace
@@ -64,23 +60,15 @@ std::vector<Finding> ExamineKeys(Examination const& examination) {
   auto const isManaged = UsesManagedIdentity(identity);
   auto const isIn = [&](char const* place) { return isManaged && identity.Key.compare(0, 6, place, 0, 6) == 0; };
   std::vector<Finding> findings;
-
-  auto const best = MakeDefaultKeyProvider();
-  if (best->HighestStrength() == KeyStrength::KeyGuard) {
-    findings.push_back(Try({"key_keyguard", best.get(), isManaged && identity.Key == "default"}, context));
-  } else {
-    findings.push_back(Absent("key_keyguard", "No KeyGuard here: it needs Windows with virtualization-based security"));
-  }
-  findings.push_back(TryTpm(identity, isIn("tpm"), context));
-  if (isIn("pkcs11")) {
-    try {
-      findings.push_back(Try({"key_pkcs11", MakeKeys(identity), true}, context));
-    } catch (Error const& error) {
-      findings.push_back(Failure("key_pkcs11", "No key", error));
+  for (auto const& tier : DeviceKeyTiers()) {
+    if (!tier.Keys) {
+      findings.push_back(Absent(tier.Step, tier.WhyNot));
+      continue;
     }
-  } else {
-    findings.push_back(Absent("key_pkcs11", "No token is named (--key pkcs11:URI)"));
+    auto const isTpm = tier.Step == "key_tpm";
+    findings.push_back(Try({tier.Step, tier.Keys(), isTpm && isIn("tpm")}, context));
   }
+  findings.push_back(TryToken(identity, isIn("pkcs11"), context));
   auto const isSoftware = isManaged && (identity.Key == "default" || identity.Key == "software");
   findings.push_back(Try({"key_software", MakeSoftwareKeyProvider().get(), isSoftware}, context));
   return findings;

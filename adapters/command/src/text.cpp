@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "errors.hpp"
+#include "platform.hpp"
 
 namespace mtlspop::command {
 namespace {
@@ -29,12 +30,7 @@ std::string FormatInUnits(std::int64_t count, Unit large, Unit small) {
 
 std::string FormatTime(std::chrono::system_clock::time_point time) {
   auto const seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm parts{};
-#if defined(_WIN32)
-  gmtime_s(&parts, &seconds);
-#else
-  gmtime_r(&seconds, &parts);
-#endif
+  auto const parts = ToUtc(seconds);
   std::array<char, 64> text{};
   auto const length = std::snprintf(
       text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
