@@ -199,18 +199,26 @@ void CachedTokens::Fly(
     flight->Complete(std::move(token));
   } catch (...) {
     auto failure = Failure::Current();
-    cache_.NoteFailedRefresh(request, route, clock_->Now(), failure.Outermost().NotBefore);
+    NoteFailure(request, route, isRefresh, failure);
     Land(key, flight);
-    if (isRefresh && failure.Outermost().Code != errors::Cancelled) {
-      auto const& details = failure.Outermost();
-      log_.Write(
-          LogLevel::Warning, "background_refresh_failed",
-          {{"credential", owner_},
-           {"reason", details.Code.Name()},
-           {"what", details.What},
-           {"correlation_id", details.CorrelationId}});
-    }
     flight->Fail(std::move(failure));
+  }
+}
+
+void CachedTokens::NoteFailure(
+    TokenRequest const& request, TokenRoute route, bool isRefresh, Failure const& failure) noexcept {
+  try {
+    auto const& details = failure.Outermost();
+    cache_.NoteFailedRefresh(request, route, clock_->Now(), details.NotBefore);
+    if (!isRefresh || details.Code == errors::Cancelled) return;
+    log_.Write(
+        LogLevel::Warning, "background_refresh_failed",
+        {{"credential", owner_},
+         {"reason", details.Code.Name()},
+         {"what", details.What},
+         {"correlation_id", details.CorrelationId}});
+  } catch (std::exception const&) {
+    // No memory for it. Whoever waits is told.
   }
 }
 

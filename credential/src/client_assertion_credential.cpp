@@ -8,6 +8,7 @@
 #include "binding_source.hpp"
 #include "cached_tokens.hpp"
 #include "confidential_client.hpp"
+#include "failure.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/required.hpp"
@@ -175,7 +176,7 @@ ClientAssertionCredential::ClientAssertionCredential(ClientAssertionCredentialOp
 ClientAssertionCredential::~ClientAssertionCredential() = default;
 
 AccessToken ClientAssertionCredential::GetToken(TokenRequest const& request, Context const& context) {
-  return GetConfidential(impl_->Source(), request, context);
+  return OrOutOfMemory([&] { return GetConfidential(impl_->Source(), request, context); });
 }
 
 std::optional<AccessToken> ClientAssertionCredential::TryGetToken(TokenRequest const& request) {

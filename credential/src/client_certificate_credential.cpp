@@ -11,6 +11,7 @@
 #include "cached_tokens.hpp"
 #include "confidential_client.hpp"
 #include "crypto.hpp"
+#include "failure.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
@@ -264,7 +265,7 @@ ClientCertificateCredential::ClientCertificateCredential(ClientCertificateCreden
 ClientCertificateCredential::~ClientCertificateCredential() = default;
 
 AccessToken ClientCertificateCredential::GetToken(TokenRequest const& request, Context const& context) {
-  return GetConfidential(impl_->Source(), request, context);
+  return OrOutOfMemory([&] { return GetConfidential(impl_->Source(), request, context); });
 }
 
 std::optional<AccessToken> ClientCertificateCredential::TryGetToken(TokenRequest const& request) {

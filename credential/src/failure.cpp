@@ -1,6 +1,7 @@
 #include "failure.hpp"
 
 #include <exception>
+#include <new>
 
 #include "mtlspop/transport/log.hpp"
 
@@ -11,6 +12,14 @@ ErrorDetails Unexpected(std::string const& what) {
   return {
       errors::SystemFailure, "Something failed that should not: " + what,
       "If it names memory or threads, give the process more of them; otherwise report it together with the log"};
+}
+
+ErrorDetails OutOfMemory() {
+  ErrorDetails details{
+      errors::SystemFailure, "There was no memory to get a token",
+      "Give the process more memory (ulimit -v, the cgroup's memory.max), or look for what takes it"};
+  details.Transient = true;
+  return details;
 }
 
 void Collect(std::exception const& exception, std::vector<ErrorDetails>& chain) {
@@ -28,16 +37,34 @@ void Collect(std::exception const& exception, std::vector<ErrorDetails>& chain) 
   }
 }
 
-}  // namespace
-
-Failure Failure::Current() {
-  Failure failure;
+void CollectCurrent(std::vector<ErrorDetails>& chain) {
   try {
     throw;
+  } catch (std::bad_alloc const&) {
+    chain.push_back(OutOfMemory());
   } catch (std::exception const& exception) {
-    Collect(exception, failure.chain_);
+    Collect(exception, chain);
   } catch (...) {
-    failure.chain_.push_back(Unexpected("an exception that is no std::exception"));
+    chain.push_back(Unexpected("an exception that is no std::exception"));
+  }
+}
+
+// Both made before main(), while there is memory.
+auto const outOfMemoryChain = std::make_shared<std::vector<ErrorDetails> const>(1, OutOfMemory());
+std::exception_ptr const outOfMemory = std::make_exception_ptr(Error{OutOfMemory()});
+
+}  // namespace
+
+void ThrowOutOfMemory() { std::rethrow_exception(outOfMemory); }
+
+Failure Failure::Current() noexcept {
+  Failure failure;
+  try {
+    auto chain = std::make_shared<Chain>();
+    CollectCurrent(*chain);
+    failure.chain_ = std::move(chain);
+  } catch (...) {
+    failure.chain_ = outOfMemoryChain;
   }
   return failure;
 }
@@ -53,11 +80,11 @@ std::exception_ptr Failure::Pointer() const noexcept {
 }
 
 void Failure::ThrowFrom(std::size_t index) const {
-  if (index + 1 == chain_.size()) throw Error{chain_[index]};
+  if (index + 1 == chain_->size()) throw Error{(*chain_)[index]};
   try {
     ThrowFrom(index + 1);
   } catch (...) {
-    std::throw_with_nested(Error{chain_[index]});
+    std::throw_with_nested(Error{(*chain_)[index]});
   }
 }
 

@@ -4,6 +4,9 @@
 /// A failure that can be given to several threads.
 
 #include <exception>
+#include <memory>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "mtlspop/transport/error.hpp"
@@ -14,8 +17,8 @@ namespace mtlspop {
 /// and none shares an object with another.
 class Failure final {
  public:
-  /// The exception that is being handled.
-  static Failure Current();
+  /// The exception that is being handled, or, where there is no memory to tell of it, that there was none.
+  static Failure Current() noexcept;
 
   /// Throws it, its causes nested.
   [[noreturn]] void Throw() const;
@@ -24,14 +27,29 @@ class Failure final {
   std::exception_ptr Pointer() const noexcept;
 
   /// The outermost one.
-  ErrorDetails const& Outermost() const noexcept { return chain_.front(); }
+  ErrorDetails const& Outermost() const noexcept { return chain_->front(); }
 
  private:
   Failure() = default;
   [[noreturn]] void ThrowFrom(std::size_t index) const;
 
-  /// Outermost first; never empty.
-  std::vector<ErrorDetails> chain_;
+  using Chain = std::vector<ErrorDetails>;
+
+  /// Outermost first; never empty. Shared, so that handing it on needs no memory.
+  std::shared_ptr<Chain const> chain_;
 };
+
+/// Throws the `system_failure` that tells of it, for which there is memory always.
+[[noreturn]] void ThrowOutOfMemory();
+
+/// What `work` returns. A failed allocation becomes an error like any other.
+template <typename Work>
+auto OrOutOfMemory(Work&& work) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (std::bad_alloc const&) {
+    ThrowOutOfMemory();
+  }
+}
 
 }  // namespace mtlspop

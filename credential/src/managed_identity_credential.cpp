@@ -10,6 +10,7 @@
 #include "binding_source.hpp"
 #include "cached_tokens.hpp"
 #include "crypto.hpp"
+#include "failure.hpp"
 #include "ineligible_tenants.hpp"
 #include "managed_identity_settings.hpp"
 #include "mtlspop/base/environment_variable.hpp"
@@ -411,7 +412,7 @@ void ManagedIdentityCredential::GetTokenAsync(
 }
 
 AccessToken ManagedIdentityCredential::GetToken(TokenRequest const& request, Context const& context) {
-  return impl_->GetToken(request, context);
+  return OrOutOfMemory([&] { return impl_->GetToken(request, context); });
 }
 
 void ManagedIdentityCredential::ReportRefusal(

@@ -16,8 +16,11 @@ class MemoryBindingStore final : public BindingStore, public std::enable_shared_
     std::unique_lock<std::mutex> lock{state.Mutex};
     auto const isFree = [&] { return state.Held.count(name) == 0; };
     if (!state.Released.WaitUntil(lock, Context::TimePoint::max(), context, isFree)) return nullptr;
-    state.Held.emplace(name);
-    return std::make_unique<Held>(shared_from_this(), state, std::string{name});
+    // What may fail comes first: a lock that nobody has is never let go of.
+    std::set<std::string, std::less<>> entry{std::string{name}};
+    auto held = std::make_unique<Held>(shared_from_this(), state, std::string{name});
+    state.Held.insert(entry.extract(entry.begin()));
+    return held;
   }
 
   std::optional<StoredBinding> Load(std::string_view name) override {

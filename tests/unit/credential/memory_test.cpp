@@ -1,0 +1,127 @@
+// What happens to a token request where there is no memory: in this program every so-manieth allocation fails.
+
+#include <openssl/crypto.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fake_cloud.hpp"
+
+namespace mtlspop::test {
+namespace {
+
+/// 0 for no failure.
+std::atomic<std::uint64_t> failEvery{0};
+std::atomic<std::uint64_t> allocations{0};
+/// For what is the test's own.
+thread_local int pauses = 0;
+
+bool Fails() noexcept {
+  auto const every = failEvery.load();
+  return every != 0 && pauses == 0 && ++allocations % every == 0;
+}
+
+struct Pause {
+  Pause() noexcept { ++pauses; }
+  ~Pause() { --pauses; }
+};
+
+void* Allocate(std::size_t size, char const*, int) { return Fails() ? nullptr : std::malloc(size); }
+void* Reallocate(void* memory, std::size_t size, char const*, int) {
+  return Fails() ? nullptr : std::realloc(memory, size);
+}
+void Free(void* memory, char const*, int) { std::free(memory); }
+
+/// Before OpenSSL has allocated anything.
+int const isInstalled = CRYPTO_set_mem_functions(&Allocate, &Reallocate, &Free);
+
+}  // namespace
+}  // namespace mtlspop::test
+
+void* operator new(std::size_t size) {
+  void* const memory = mtlspop::test::Fails() ? nullptr : std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc{};
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace mtlspop::test {
+namespace {
+
+/// The services are not what is tested.
+class PausingCloud final : public HttpTransport {
+ public:
+  explicit PausingCloud(std::shared_ptr<FakeCloud> cloud) : cloud_(std::move(cloud)) {}
+  std::unique_ptr<Response> Send(
+      Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override {
+    Pause const pause;
+    return cloud_->Send(request, binding, context);
+  }
+  void DropConnections(std::string_view) noexcept override {}
+
+ private:
+  std::shared_ptr<FakeCloud> cloud_;
+};
+
+/// The code of the error that getting a token ends with.
+std::string CodeOfGetting(ManagedIdentityCredential& credential, std::uint64_t every) {
+  auto const request = ManagedIdentityWorld::Request();
+  std::string_view code = "no error";
+  allocations = 0;
+  failEvery = every;
+  try {
+    credential.GetToken(request, {});
+    failEvery = 0;
+  } catch (Error const& error) {
+    failEvery = 0;
+    code = error.Code().Name();
+  } catch (std::exception const& exception) {
+    failEvery = 0;
+    ADD_FAILURE() << every << ": " << exception.what();
+  }
+  return std::string{code};
+}
+
+/// Where nothing can be begun, the call fails with an error that says so, and the next one gets a token.
+TEST(AttackMemory, NoMemoryIsAnErrorAndNothingElse) {
+  ASSERT_EQ(isInstalled, 1);
+  for (std::uint64_t every = 1; every <= 4; ++every) {
+    ManagedIdentityWorld world;
+    world.Keys->Remembers = false;
+    world.Options.Log = {};
+    world.Options.Transport = std::make_shared<PausingCloud>(world.Cloud);
+    auto& credential = world.Credential();
+    EXPECT_EQ(CodeOfGetting(credential, every), "system_failure") << every;
+    EXPECT_EQ(credential.GetToken(world.Request(), {}).Type, TokenType::MtlsPop) << every;
+  }
+}
+
+/// A lock that nobody has been given is not held: whoever comes next has it.
+TEST(AttackMemory, AFailedAllocationLeavesNoLockBehind) {
+  auto const store = MakeMemoryBindingStore();
+  std::string const name(100, 'n');
+  int failed = 0;
+  for (std::uint64_t every = 1; every <= 20; ++every) {
+    allocations = 0;
+    failEvery = every;
+    try {
+      store->Acquire(name, {});
+      failEvery = 0;
+    } catch (std::bad_alloc const&) {
+      failEvery = 0;
+      ++failed;
+    }
+    EXPECT_TRUE(store->Acquire(name, Context{}.WithTimeout(std::chrono::milliseconds{1}))) << every;
+  }
+  EXPECT_GT(failed, 2);
+}
+
+}  // namespace
+}  // namespace mtlspop::test
