@@ -123,6 +123,23 @@ TEST_F(GatewayConnection, ReadsBodiesWithALengthAndInChunks) {
                             Not(HasSubstr("trailer"))));
 }
 
+// A body is sent again where the server refused the token: what was read is kept, up to a limit.
+TEST_F(GatewayConnection, KeepsTheBeginningOfABodyForAnotherTry) {
+  auto client = Connected([](auto exchange) {
+    std::thread{[exchange] {
+      auto& stream = *exchange->Body();
+      auto const first = ReadToEnd(stream, 1'000'000, {});
+      bool const again = stream.TryRewind();
+      auto const second = again ? ReadToEnd(stream, 1'000'000, {}) : std::string{};
+      exchange->Answer(Text(again && first == second ? "the same" : again ? "another" : "not kept"));
+    }}.detach();
+  });
+  client.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + std::string(60'000, 'k'));
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 70000\r\n\r\n" + std::string(70'000, 'l'));
+  EXPECT_THAT(client.ReadAll(), AllOf(HasSubstr("the same"), EndsWith("not kept")));
+}
+
 TEST_F(GatewayConnection, SaysContinueWhenTheBodyIsWantedAndNotBefore) {
   auto client = Echoing();
   client.Send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");

@@ -43,6 +43,15 @@ TEST_F(GatewayPrograms, PythonsSdkReadsASecretBound) {
   ExpectBound();
 }
 
+#ifdef MTLSPOP_READ_SECRET_CPPREST
+TEST_F(GatewayPrograms, CpprestsdkReadsASecretBound) {
+  auto const result = RunProgram({MTLSPOP_READ_SECRET_CPPREST, Vault(), "boundsecret"}, Environment());
+  EXPECT_EQ(result.Status, 0) << result.Errors;
+  EXPECT_EQ(result.Output, "read-by-an-unchanged-program\n");
+  ExpectBound();
+}
+#endif
+
 TEST_F(GatewayPrograms, NodesSdkReadsASecretAndABlobBound) {
   constexpr char const* Node = "/usr/bin/node";
   auto const* const modules = std::getenv("MTLSPOP_NODE_MODULES");

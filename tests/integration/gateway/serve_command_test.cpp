@@ -67,6 +67,16 @@ TEST_F(GatewayServeCommand, ServesReloadsAndEnds) {
   EXPECT_THAT(Ask("/other/secrets/boundsecret?api-version=7.4"), HasSubstr("HTTP/1.1 200 OK"));
 }
 
+TEST_F(GatewayServeCommand, TakesNoSecretThatOthersMayRead) {
+  auto const secret = Folder().WriteFile("secret", "a-secret-that-is-long-enough-for-a-port");
+  auto const result = RunProgram(
+      {MTLSPOP_PROGRAM, "serve", "--port", "0", "--secret-file", secret, "--origin",
+       "/=https://contoso.vault.azure.net"},
+      {});
+  EXPECT_NE(result.Status, 0);
+  EXPECT_THAT(result.Errors, HasSubstr("others may read it"));
+}
+
 TEST_F(GatewayServeCommand, TellsTheServiceManagerWhenItIsReady) {
   Descriptor const manager{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
   timeval const patience{20, 0};

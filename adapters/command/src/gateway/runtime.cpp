@@ -20,6 +20,15 @@ void Run(boost::asio::io_context& io) {
   }
 }
 
+// Whoever does not heed that his client has left, a key that signs slowly for example, holds its connection, and that needs
+// this; nothing of it runs any more.
+void LeaveBehind(std::shared_ptr<boost::asio::io_context> io) noexcept {
+  static std::mutex mutex;
+  static auto* const left = new std::vector<std::shared_ptr<boost::asio::io_context>>;
+  std::lock_guard<std::mutex> const lock{mutex};
+  left->push_back(std::move(io));
+}
+
 }  // namespace
 
 Runtime::Runtime(std::size_t maximumConnections)
@@ -56,7 +65,7 @@ void Runtime::Stop(std::chrono::milliseconds patience) noexcept {
     connections_->WaitForNone(patience);
   }
   connections_->End(Ending::Now);
-  connections_->WaitForNone(EndingTime);
+  if (!connections_->WaitForNone(EndingTime)) LeaveBehind(io_);
   work_.reset();
   io_->stop();
   for (auto& thread : threads_) thread.join();

@@ -21,7 +21,10 @@ void Upstream::SendBound(
 
 void Upstream::SendPlain(
     std::shared_ptr<Request> request, Context const& context, Completion<std::unique_ptr<Response>> done) {
-  transport_->SendAsync(std::move(request), nullptr, context, std::move(done));
+  // It has to live until it is done, whatever becomes of the gateway.
+  transport_->SendAsync(
+      std::move(request), nullptr, context,
+      [transport = transport_, done = std::move(done)](auto outcome) { done(std::move(outcome)); });
 }
 
 void Upstream::GetToken(HandleGrant const& grant, Context const& context, Completion<AccessToken> done) {

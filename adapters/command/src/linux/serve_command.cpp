@@ -1,10 +1,9 @@
-#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
-#include <cerrno>
 #include <fstream>
 #include <optional>
 #include <ostream>
@@ -33,15 +32,20 @@ std::vector<gateway::ServedOrigin> OriginsFrom(std::vector<std::string> const& t
   return origins;
 }
 
+[[noreturn]] void RefuseSecretFile(std::string const& path, char const* why) {
+  throw Error{
+      {errors::InvalidArgument, "The gateway's secret in " + path + " cannot be used: " + why,
+       "Write at least 32 random characters into the file, and make it readable for its user alone (chmod 600)"}};
+}
+
 Secret SecretFrom(std::string const& path) {
   if (path.empty()) return {};
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) RefuseSecretFile(path, "it is not there");
+  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) RefuseSecretFile(path, "others may read it");
   std::ifstream in{path, std::ios::binary};
   std::string text;
-  if (!std::getline(in, text)) {
-    throw Error{
-        {errors::InvalidArgument, "The gateway's secret could not be read from " + path,
-         "Write at least 32 random characters into the file, readable for this user alone"}};
-  }
+  if (!std::getline(in, text)) RefuseSecretFile(path, "it cannot be read, or is empty");
   return Secret{std::move(text)};
 }
 
