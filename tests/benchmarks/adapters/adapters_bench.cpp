@@ -1,9 +1,13 @@
 #include "adapters/adapters_bench.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <string>
+#include <vector>
 
+#include "adapters/in_flight.hpp"
+#include "adapters/late_server.hpp"
 #include "transport/own_peer.hpp"
 
 namespace mtlspop::bench {
@@ -26,10 +30,15 @@ std::shared_ptr<StaticCredential> MakeBoundCredential(Scenario const& scenario) 
 int main(int argc, char** argv) {
   using namespace mtlspop::bench;
   try {
+    std::string const mode = argc > 1 ? argv[1] : "";
+    std::vector<std::string> const rest(argv + std::min(argc, 2), argv + argc);
+    if (mode == LateServerMode) return RunLateServer(rest);
+    if (mode == InFlightMode) return RunInFlight(rest);
     auto const options = BenchOptions::Parse(argc, argv);
     BenchServer const server;
     Report report{"adapters"};
     BenchCpprest(report, server, options);
+    BenchInFlight(report, server, options);
     BenchAzure(report, server, options);
     return report.Finish(options);
   } catch (std::exception const& error) {

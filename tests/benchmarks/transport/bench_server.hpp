@@ -24,6 +24,8 @@ class BenchServer final {
   Scenario KeepAlive(bool tls13) const;
   /// Requires a client certificate, closes after each answer.
   Scenario NewConnections(bool tls13, bool resume) const;
+  /// The certificate of all of these, for a server beside it.
+  test::IssuedCertificate const& ServersOwn() const noexcept { return server_; }
   /// The twin of `KeepAlive` that asks for no certificate.
   Scenario WithoutCertificate() const;
 

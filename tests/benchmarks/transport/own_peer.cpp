@@ -1,5 +1,6 @@
 #include "transport/own_peer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <sstream>
@@ -49,11 +50,12 @@ class OwnPeer final : public Peer {
 
 }  // namespace
 
-std::shared_ptr<HttpTransport> MakeOwnTransport(Scenario const& scenario) {
+std::shared_ptr<HttpTransport> MakeOwnTransport(Scenario const& scenario, std::size_t connections) {
   TransportOptions options;
   options.Proxy.UseEnvironment = false;
   options.Pool.IdleTimeout = std::chrono::minutes{10};
-  options.Pool.MaximumPerOrigin = 2000;
+  options.Pool.MaximumPerOrigin = connections;
+  options.Pool.MaximumTotal = std::max(options.Pool.MaximumTotal, connections);
   options.Tls.Trust.CaFile = scenario.CaFile;
   // The bare client goes to 127.0.0.1 as well: what is compared is connections, not name servers.
   auto const port = ":" + std::to_string(scenario.Port);

@@ -73,7 +73,8 @@ struct HandlerOptions {
 /// - It never blocks its caller, and no thread waits for a request: ten thousand may be in flight. Continuations run where
 ///   cpprestsdk runs them, on its forty threads. A continuation may wait for another request: where all forty wait, threads
 ///   of this library's do the pool's work. That takes some hundredths of a second to begin; return tasks rather than wait
-///   for them where that matters.
+///   for them where that matters. A progress handler, and a stream of the application's while it is called, must not wait
+///   for another request: they run on few threads of this library's.
 /// - What the application's streams and progress handler throw, or a body's stream is closed with, reaches the caller as it
 ///   is and at once: such a request is not repeated.
 /// - Handlers added before and after it run as ever; wherever it stands, sending comes last. A client takes one such
