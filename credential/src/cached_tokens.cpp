@@ -199,18 +199,16 @@ void CachedTokens::Fly(
     flight->Complete(std::move(token));
   } catch (...) {
     auto failure = Failure::Current();
-    NoteFailure(request, route, isRefresh, failure);
+    cache_.NoteFailedRefresh(request, route, clock_->Now(), failure.Outermost().NotBefore);
     Land(key, flight);
+    if (isRefresh) LogFailedRefresh(failure.Outermost());
     flight->Fail(std::move(failure));
   }
 }
 
-void CachedTokens::NoteFailure(
-    TokenRequest const& request, TokenRoute route, bool isRefresh, Failure const& failure) noexcept {
+void CachedTokens::LogFailedRefresh(ErrorDetails const& details) const noexcept {
+  if (details.Code == errors::Cancelled) return;
   try {
-    auto const& details = failure.Outermost();
-    cache_.NoteFailedRefresh(request, route, clock_->Now(), details.NotBefore);
-    if (!isRefresh || details.Code == errors::Cancelled) return;
     log_.Write(
         LogLevel::Warning, "background_refresh_failed",
         {{"credential", owner_},

@@ -14,7 +14,6 @@
 #include <gsl/pointers>
 
 #include "binding_life.hpp"
-#include "failure.hpp"
 #include "flight.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/token_credential.hpp"
@@ -91,8 +90,7 @@ class CachedTokens final {
       bool isRefresh,
       std::shared_ptr<TokenFlight> const& flight,
       Context const& context);
-  /// For the cache and the log.
-  void NoteFailure(TokenRequest const& request, TokenRoute route, bool isRefresh, Failure const& failure) noexcept;
+  void LogFailedRefresh(ErrorDetails const& details) const noexcept;
   AccessToken FetchUsable(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
   void Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight);
 
