@@ -6,6 +6,7 @@
 
 #include "examples/pointed_at.hpp"
 #include "mtlspop/azure/bound_token_credential.hpp"
+#include "mtlspop/azure/token_binding.hpp"
 
 namespace mtlspop::test {
 namespace {
