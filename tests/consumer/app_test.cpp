@@ -13,9 +13,7 @@ std::string ReadSecret() {
   return client.Get("https://myvault.vault.azure.net/secrets/password?api-version=7.4").Text;
 }
 
-TEST_F(AppTest, ReadsItsSecret) {
-  EXPECT_NE(ReadSecret().find(mtlspop::emulator::SecretValue()), std::string::npos);
-}
+TEST_F(AppTest, ReadsItsSecret) { EXPECT_NE(ReadSecret().find(mtlspop::emulator::SecretValue()), std::string::npos); }
 
 TEST_F(AppTest, SurvivesABusyVault) {
   TheEmulator().ArmFault(R"({"service":"vault","fault":{"status":503,"headers":{"Retry-After":"0"}}})");

@@ -61,7 +61,7 @@ TEST_F(TokenBindingTest, AnswersAClaimsChallengeAndRemembersTheAnswer) {
 TEST_F(TokenBindingTest, ReplacesABindingThatTheHandshakeRefuses) {
   inner_->Answer = [this](auto const&) {
     return inner_->Refusals().empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                     : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
+                                      : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
   };
   transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);
@@ -319,7 +319,7 @@ TEST_F(ChallengedTokenBindingTest, AnswersAClaimsChallengeOnceForTheWholeCall) {
 TEST_F(ChallengedTokenBindingTest, ReplacesTheBindingOnceForTheWholeCall) {
   inner_->Answer = [this](auto const&) {
     return inner_->Refusals().empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                     : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
+                                      : Expiring(MakeBoundToken(Jwt("new-token"), MakeNamedBinding("key-2")));
   };
   std::string const body = R"({"error":{"code":"CertificateValidationFailedTlsCertMismatch"}})";
   for (int i = 0; i < 20; ++i) transport_->ThenAnswer(401, "WWW-Authenticate", Challenge, body);
@@ -432,7 +432,7 @@ TEST_F(TokenBindingTest, FallsBackToBearerWhereTheCredentialGivesOne) {
 TEST_F(TokenBindingTest, SendsTheBearerTokenThatARenewalFallsBackTo) {
   inner_->Answer = [this](auto const&) {
     return inner_->Refusals().empty() ? Expiring(MakeBoundToken(Jwt("bound-token"), binding_))
-                                     : Expiring(MakeBearerToken("bearer-token"));
+                                      : Expiring(MakeBearerToken("bearer-token"));
   };
   transport_->ThenThrow(Error{{errors::BindingCertificateRejected, "refused", "replace it"}});
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Ok);

@@ -120,7 +120,9 @@ TEST_P(CoverageTable, NamesTestsThatExist) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Documents, CoverageTable, testing::Values("test-coverage-of-msal.md", "test-coverage-of-the-contract.md", "threat-model.md"));
+    Documents,
+    CoverageTable,
+    testing::Values("test-coverage-of-msal.md", "test-coverage-of-the-contract.md", "threat-model.md"));
 
 }  // namespace
 }  // namespace mtlspop::test
