@@ -112,20 +112,39 @@ class ReadingToEnd final : public std::enable_shared_from_this<ReadingToEnd> {
       std::unique_ptr<BodyStream> stream, std::size_t limit, Context const& context, Completion<std::string> done)
       : stream_(std::move(stream)), context_(context), collected_(stream_->Length(), limit), done_(std::move(done)) {}
 
+  void Start() {
+    if (!stream_->NeverWaits()) return ReadOn();
+    DefaultExecutor()([self = shared_from_this()] { self->Go(true); });
+  }
+
+ private:
   void ReadOn() {
     stream_->ReadAsync(collected_.MakeRoom(), context_, [self = shared_from_this()](Outcome<std::size_t> outcome) {
       self->Take(std::move(outcome));
     });
   }
 
- private:
   void Take(Outcome<std::size_t> outcome) {
+    auto const goes = OutcomeOf([&] { return collected_.Take(std::move(outcome).Take()); });
+    if (!goes.HasValue()) return End(goes.Failure());
+    Go(Outcome{goes}.Take());
+  }
+
+  /// Reads what is there, and waits for the rest.
+  void Go(bool goes) {
     std::exception_ptr failure;
     try {
-      if (collected_.Take(std::move(outcome).Take())) return ReadOn();
+      while (goes && stream_->NeverWaits()) {
+        goes = collected_.Take(stream_->Read(collected_.MakeRoom(), context_));
+      }
+      if (goes) return ReadOn();
     } catch (...) {
       failure = std::current_exception();
     }
+    End(std::move(failure));
+  }
+
+  void End(std::exception_ptr failure) {
     stream_ = nullptr;
     auto const done = std::exchange(done_, nullptr);
     if (failure) return done(std::move(failure));
@@ -150,7 +169,7 @@ std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& cont
 void ReadToEndAsync(
     std::unique_ptr<BodyStream> stream, std::size_t limit, Context const& context, Completion<std::string> done) {
   try {
-    std::make_shared<ReadingToEnd>(std::move(stream), limit, context, done)->ReadOn();
+    std::make_shared<ReadingToEnd>(std::move(stream), limit, context, done)->Start();
   } catch (Error const&) {
     DefaultExecutor()([done = std::move(done), failure = std::current_exception()] { done(failure); });
   }

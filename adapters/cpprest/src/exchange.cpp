@@ -126,16 +126,18 @@ void Exchange::DeliverWithoutBody(std::unique_ptr<Response> response, http_respo
     std::uint8_t Byte = 0;
   };
   auto const rest = std::make_shared<Rest>(Rest{std::move(response)});
+  auto const finish = [self = shared_from_this(), rest, answer](Outcome<std::size_t> const&) {
+    rest->Of = nullptr;
+    answer._get_impl()->_complete(0);
+    self->answered_.set(answer);
+    self->TouchPool();
+    self->End();
+  };
   auto& body = *rest->Of->Body;
-  body.ReadAsync(
-      {&rest->Byte, 1}, cancellable_.WithTimeout(sending_->Timeout),
-      [self = shared_from_this(), rest, answer](Outcome<std::size_t> const&) {
-        rest->Of = nullptr;
-        answer._get_impl()->_complete(0);
-        self->answered_.set(answer);
-        self->TouchPool();
-        self->End();
-      });
+  auto const context = cancellable_.WithTimeout(sending_->Timeout);
+  gsl::span<std::uint8_t> const room{&rest->Byte, 1};
+  if (body.NeverWaits()) return finish(OutcomeOf([&] { return body.Read(room, context); }));
+  body.ReadAsync(room, context, finish);
 }
 
 void Exchange::DeliverBody(std::unique_ptr<Response> response, http_response const& answer) {

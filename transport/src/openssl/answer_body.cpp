@@ -115,6 +115,12 @@ void AnswerBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& contex
   std::make_shared<ReadOperation>(*this, buffer, context, std::move(done))->Start();
 }
 
+bool AnswerBody::NeverWaits() const noexcept {
+  if (failure_ || !slot_ || slot_->IsForeign()) return true;
+  return framing_ == BodyFraming::None ||
+         (framing_ == BodyFraming::Length && remaining_ <= slot_->Get().Input().Size());
+}
+
 /// @throw what it failed with before; Error `connection_lost` in a forked child
 bool AnswerBody::IsAtEnd(gsl::span<std::uint8_t> buffer) const {
   if (failure_) {

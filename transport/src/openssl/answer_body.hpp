@@ -24,6 +24,8 @@ class AnswerBody final : public BodyStream {
 
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override;
   void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) override;
+  /// What came together with the answer's header is here already: a short answer is read without anybody's waiting for it.
+  bool NeverWaits() const noexcept override;
   std::optional<std::uint64_t> Length() const noexcept override { return length_; }
 
  private:
