@@ -243,7 +243,9 @@ TEST_P(AsynchronousPlacesTest, NothingOfTheApplicationsIsOnAReactor) {
   for (bool const atOnce : {true, false}) {
     auto const version = GetParam();
     ScriptedServer server{atOnce ? AskingTlsServer(version, version) : TlsServer(version, version), ServeX5tS256};
-    auto const transport = AsynchronousTransport(AllowTls13(TrustingOptions(), server.Url()));
+    auto options = AllowTls13(TrustingOptions(), server.Url());
+    options.Log = Logger{[this](LogLevel, std::string_view) { noted_.Note("logged"); }, LogLevel::Debug};
+    auto const transport = AsynchronousTransport(options);
     auto const binding = NotingBinding();
     auto request = std::make_shared<Request>("PUT", Url::Parse(server.Url()));
     request->Body = std::make_shared<NotingBody>(noted_, 100'000);
@@ -261,7 +263,7 @@ TEST_P(AsynchronousPlacesTest, NothingOfTheApplicationsIsOnAReactor) {
     EXPECT_TRUE(Eventually([&] { return weak.expired(); }));
   }
   for (auto const& [what, threads] : noted_.Threads) EXPECT_EQ(threads.count(ReactorThread), 0U) << what;
-  for (auto const* what : {"told", "signed", "body read", "body read asynchronously", "body destroyed"}) {
+  for (auto const* what : {"told", "signed", "logged", "body read", "body read asynchronously", "body destroyed"}) {
     EXPECT_EQ(noted_.Threads.count(what), 1U) << what;
   }
 }

@@ -77,6 +77,7 @@ class AnswerBody::ReadOperation final : public Operation {
  private:
   Step Advance() override { return reading_.Advance(); }
   void ReadBody() override {}
+  void RunForApplication(std::function<void()> task) override { (*body_.callbacks_)(std::move(task)); }
   void FreeBuffers() noexcept override { body_.slot_->Get().FreeBuffers(); }
 
   void End(std::exception_ptr failure) noexcept override {

@@ -32,22 +32,20 @@ Operation::Operation(Context context)
 
 Operation::~Operation() { reactor_->Load.fetch_sub(1); }
 
-void Operation::Start() {
-  if (context_.NotifiesOfCancellation()) {
-    // Not held by it: the registration goes when the operation is done.
-    registration_ = context_.OnCancelled([weak = weak_from_this()] {
-      if (auto self = weak.lock()) {
-        auto* const reactor = static_cast<Operation&>(*self).reactor_.get();
-        reactor->Ready(std::move(self));
-      }
-    });
-  }
-  Wake();
-}
-
 void Operation::Wake() noexcept { reactor_->Ready(shared_from_this()); }
 
 std::shared_ptr<Wakeable> Operation::WakeHandle() { return std::static_pointer_cast<Operation>(shared_from_this()); }
+
+/// On the reactor's thread: the context may end as soon as it is done, and that touches the registration.
+void Operation::Register() {
+  // Not held by the callback, so that it is gone when the operation is.
+  registration_ = context_.OnCancelled([weak = weak_from_this()] {
+    if (auto self = weak.lock()) {
+      auto* const reactor = static_cast<Operation&>(*self).reactor_.get();
+      reactor->Ready(std::move(self));
+    }
+  });
+}
 
 void Operation::ComeBack() noexcept {
   isBack_.store(true);
@@ -64,6 +62,9 @@ void Operation::Resume() noexcept {
     return Finish(std::move(failure));
   }
   try {
+    if (!registration_ && context_.NotifiesOfCancellation()) {
+      Register();
+    }
     auto const step = TakeStep();
     switch (step.For) {
       case Awaits::Nothing:

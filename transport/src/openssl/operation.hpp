@@ -30,7 +30,7 @@ class Operation : public Driver, public Wakeable, public Resumable {
   ~Operation() override;
 
   /// Begins, on the reactor's thread.
-  void Start();
+  void Start() noexcept { Wake(); }
   void Wake() noexcept override;
   std::shared_ptr<Wakeable> WakeHandle() override;
   void Resume() noexcept final;
@@ -58,6 +58,7 @@ class Operation : public Driver, public Wakeable, public Resumable {
   Context ReleaseContext() noexcept { return std::exchange(context_, Context{}); }
 
  private:
+  void Register();
   Step TakeStep();
   void UseKey();
   void Watch(Step const& step);

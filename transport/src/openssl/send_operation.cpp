@@ -71,6 +71,7 @@ void SendOperation::End(std::exception_ptr failure) noexcept {
 void SendOperation::Tell() noexcept {
   auto const context = ReleaseContext();
   auto const request = std::move(request_);
+  auto const binding = std::move(binding_);
   auto const done = std::exchange(done_, nullptr);
   if (failure_) {
     done(std::exchange(failure_, nullptr));

@@ -25,6 +25,8 @@ class SendOperation final : public Operation {
       Context const& context,
       Completion<std::unique_ptr<Response>> done);
 
+  void RunForApplication(std::function<void()> task) override { core_->Options.Callbacks(std::move(task)); }
+
   /// Begins, or tells why the request may not be sent.
   void Send();
 

@@ -152,7 +152,11 @@ Step Sending::Rewind() {
   if (request_.Body && !*rewound_) {
     std::rethrow_exception(lost_);
   }
-  core_.Options.Log.Write(LogLevel::Debug, "transport.repeat", {{"host", request_.Target.Host()}});
+  if (core_.Options.Log.IsEnabled(LogLevel::Debug)) {
+    driver_.RunForApplication([log = core_.Options.Log, host = request_.Target.Host()] {
+      log.Write(LogLevel::Debug, "transport.repeat", {{"host", host}});
+    });
+  }
   exchange_.reset();
   again_ = true;
   stage_ = Stage::Acquire;
@@ -217,14 +221,15 @@ void Sending::LogOpened() const {
   if (!log.IsEnabled(LogLevel::Debug)) {
     return;
   }
-  auto const& info = slot_->Get().Info();
-  log.Write(
-      LogLevel::Debug, "transport.connected",
-      {{"to", route_.Name()},
-       {"connection", static_cast<std::int64_t>(info.Id)},
-       {"tls", info.TlsVersion},
-       {"resumed", info.Resumed ? "yes" : "no"},
-       {"x5t_s256", info.X5tS256}});
+  driver_.RunForApplication([log, name = route_.Name(), info = slot_->Get().Info()] {
+    log.Write(
+        LogLevel::Debug, "transport.connected",
+        {{"to", name},
+         {"connection", static_cast<std::int64_t>(info.Id)},
+         {"tls", info.TlsVersion},
+         {"resumed", info.Resumed ? "yes" : "no"},
+         {"x5t_s256", info.X5tS256}});
+  });
 }
 
 }  // namespace mtlspop::openssl

@@ -4,6 +4,7 @@
 /// What a request does next, apart from how it is waited for: a machine takes steps and says what has to happen before it
 /// can take another one. `Waiter` waits on the caller's thread, `Operation` is woken by a reactor.
 
+#include <functional>
 #include <memory>
 
 #include <poll.h>
@@ -55,6 +56,8 @@ class Driver {
   virtual ~Driver() = default;
   /// What to wake for `Awaits::Wake`. Outlives the driver where it has to.
   virtual std::shared_ptr<Wakeable> WakeHandle() = 0;
+  /// Runs what is the application's, as its log, where that may take its time.
+  virtual void RunForApplication(std::function<void()> task) = 0;
 
  protected:
   Driver() = default;

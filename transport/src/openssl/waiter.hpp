@@ -24,6 +24,7 @@ class Waiter final : public Driver {
   explicit Waiter(Context const& context) noexcept : context_(context) {}
 
   std::shared_ptr<Wakeable> WakeHandle() override;
+  void RunForApplication(std::function<void()> task) override { task(); }
 
   /// Returns when what `step` waits for has happened, its time has come or the context may have ended; now and then for
   /// none of these.
