@@ -2,7 +2,9 @@
 // processes. All else is tested over both ways of waiting from one source (MTLSPOP_TEST_ASYNCHRONOUS).
 
 #include <gmock/gmock.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -407,11 +409,25 @@ class AsynchronousExitDeathTest : public testing::Test {
   AsynchronousExitDeathTest() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };
 
+/// A port that takes connections and never answers, without a thread that an exit would find at work.
+std::string UrlOfSilentPort() {
+  static int const listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0 || ::listen(listener, 64) != 0 ||
+      ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    ::_exit(1);
+  }
+  return "https://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+}
+
 [[noreturn]] void ExitWithRequestsInFlight(Transport& transport) {
-  SilentServer server{TlsServer()};
+  auto const url = UrlOfSilentPort();
   transport = AsynchronousTransport();
   static Tally tally;
-  for (int index = 0; index < 20; ++index) Send(transport, server.Url(), {}, tally);
+  for (int index = 0; index < 20; ++index) Send(transport, url, {}, tally);
   if (!Eventually([&] { return transport->PoolStatistics().InUse == 20; })) ::_exit(1);
   std::exit(7);
 }

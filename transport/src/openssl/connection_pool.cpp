@@ -79,8 +79,7 @@ void PoolSlot::KeepConnection() {
 }
 
 PoolRequest::~PoolRequest() {
-  bool const isIn = state_ != State::New && state_ != State::Taken;
-  if (isIn && epoch_ == ForkEpoch()) {
+  if (hasStoodInLine_ && epoch_ == ForkEpoch()) {
     pool_->Leave(*this);
   }
 }
@@ -115,6 +114,7 @@ std::optional<PoolSlot> ConnectionPool::Take(PoolRequest& request) {
       if (place.First != nullptr || !HasRoom(place)) {
         auto const notEmpty = gsl::finally([&] { RemoveIfEmpty(place); });
         StandInLine(place, request);
+        request.hasStoodInLine_ = true;
       } else {
         request.place_ = &place;
         request.connection_ = Grant(place, request.fresh_, graves);
@@ -124,11 +124,12 @@ std::optional<PoolSlot> ConnectionPool::Take(PoolRequest& request) {
     }
     if (request.state_ == State::Granted) {
       request.state_ = State::Taken;
+      request.hasStoodInLine_ = false;
       connection.swap(request.connection_);
     }
   }
   Bury(graves);
-  if (request.state_ != State::Taken) {
+  if (request.hasStoodInLine_) {
     return std::nullopt;
   }
   return Look(PoolSlot{shared_from_this(), *request.place_, std::move(connection), request.drops_}, request.fresh_);

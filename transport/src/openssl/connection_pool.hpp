@@ -159,6 +159,8 @@ class PoolRequest final {
   PoolKeyView key_;
   bool fresh_;
   Driver& driver_;
+  /// And has taken nothing yet.
+  bool hasStoodInLine_ = false;
   /// From here on guarded by the pool's lock while it is in the line.
   State state_ = State::New;
   std::shared_ptr<Wakeable> waker_;
