@@ -30,6 +30,12 @@ class Connecting final {
   /// Done once the connection is ready.
   /// @throw Error
   Step Advance();
+  /// Gives buffers back before a wait of unknown length.
+  void FreeBuffers() noexcept {
+    if (connection_) {
+      connection_->FreeBuffers();
+    }
+  }
   std::unique_ptr<Connection> Take() noexcept { return std::move(connection_); }
 
  private:

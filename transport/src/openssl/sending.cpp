@@ -185,7 +185,9 @@ std::exception_ptr Sending::FindFailure() const noexcept {
 }
 
 void Sending::FreeBuffers() noexcept {
-  if (exchange_) {
+  if (connecting_) {
+    connecting_->FreeBuffers();
+  } else if (exchange_) {
     exchange_->FreeBuffers();
   }
 }
