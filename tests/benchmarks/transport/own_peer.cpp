@@ -56,6 +56,8 @@ std::shared_ptr<HttpTransport> MakeOwnTransport(Scenario const& scenario, std::s
   options.Pool.IdleTimeout = std::chrono::minutes{10};
   options.Pool.MaximumPerOrigin = connections;
   options.Pool.MaximumTotal = std::max(options.Pool.MaximumTotal, connections);
+  // Ten thousand handshakes at once take their time.
+  options.ConnectTimeout = std::chrono::minutes{10};
   options.Tls.Trust.CaFile = scenario.CaFile;
   // The bare client goes to 127.0.0.1 as well: what is compared is connections, not name servers.
   auto const port = ":" + std::to_string(scenario.Port);

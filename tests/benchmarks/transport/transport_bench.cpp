@@ -14,10 +14,12 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "adapters/late_server.hpp"
 #include "support/report.hpp"
 #include "support/rounds.hpp"
 #include "transport/bare_connection.hpp"
 #include "transport/bench_server.hpp"
+#include "transport/in_flight.hpp"
 #include "transport/instructions.hpp"
 #include "transport/own_peer.hpp"
 #include "transport/peer.hpp"
@@ -305,6 +307,12 @@ void Instructions(Report& report, BenchServer const& server, BenchOptions const&
 }
 
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string_view{argv[1]} == SendingMode) {
+    return RunSending({argv + 2, argv + argc});
+  }
+  if (argc > 1 && std::string_view{argv[1]} == LateServerMode) {
+    return RunLateServer({argv + 2, argv + argc});
+  }
   auto const options = BenchOptions::Parse(argc, argv, "--loop");
   if (!options.Rest.empty()) {
     return RunLoop(options.Rest);
@@ -316,6 +324,7 @@ int Main(int argc, char** argv) {
   Threads(report, server, options);
   Large(report, server, options);
   Idle(report, server, options);
+  BenchInFlight(report, server, options);
   Instructions(report, server, options);
   return report.Finish(options);
 }
