@@ -15,6 +15,7 @@
 #include "../certificate_content.hpp"
 #include "../crypto.hpp"
 #include "../uuid.hpp"
+#include "certificate_choice.hpp"
 #include "cng_key.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
@@ -30,14 +31,16 @@
 namespace mtlspop::crypto {
 namespace {
 
+using std::chrono::system_clock;
 using windows::Failure;
 
 constexpr char const* CheckFile =
     "Give a PKCS#12 file with its password, or a PEM text that holds the certificate and an unencrypted PRIVATE KEY "
     "block";
 
-[[noreturn]] void Refuse(std::string const& name, char const* what, std::int32_t status = 0) {
-  throw Failure(errors::ClientCertificateUnusable, name + " " + what, status, CheckFile);
+[[noreturn]] void Refuse(
+    std::string const& name, char const* what, char const* action = CheckFile, std::int32_t status = 0) {
+  throw Failure(errors::ClientCertificateUnusable, "The client certificate " + name + " " + what, status, action);
 }
 
 struct CloseStore {
@@ -156,36 +159,71 @@ StorePtr ImportPkcs12(std::string const& content, Secret const& password) {
   return store;
 }
 
+/// Why Windows did not open a PKCS#12 file, and what to do.
+[[noreturn]] void RefusePkcs12(std::string const& name, DWORD error, bool hasPassword) {
+  if (error == ERROR_INVALID_PASSWORD) {
+    Refuse(
+        name,
+        hasPassword ? "is a PKCS#12 file that cannot be opened: the password is wrong"
+                    : "is a PKCS#12 file that cannot be opened: it is encrypted, and no password was given",
+        "Set Password to the one that the file was made with");
+  }
+  if (error == static_cast<DWORD>(NTE_BAD_ALGID) || error == static_cast<DWORD>(CRYPT_E_UNKNOWN_ALGO)) {
+    Refuse(
+        name,
+        "is a PKCS#12 file that cannot be opened: it is encrypted with an algorithm that Windows does not offer here",
+        "Encrypt it anew: in Windows' export wizard choose AES256-SHA256, or TripleDES-SHA1 before Windows 10 1709",
+        static_cast<std::int32_t>(error));
+  }
+  Refuse(name, "is neither PEM nor a PKCS#12 file that Windows can read", CheckFile, static_cast<std::int32_t>(error));
+}
+
+std::vector<schannel::CertificateContextPtr> CertificatesIn(HCERTSTORE store) {
+  std::vector<schannel::CertificateContextPtr> found;
+  PCCERT_CONTEXT certificate = nullptr;
+  while ((certificate = CertEnumCertificatesInStore(store, certificate)) != nullptr) {
+    found.emplace_back(CertDuplicateCertificateContext(certificate));
+  }
+  return found;
+}
+
+/// Leaf first.
+std::vector<BindingCertificate::Der> ChainOf(
+    std::vector<schannel::CertificateContextPtr> const& certificates, std::vector<std::size_t> const& chosen) {
+  std::vector<BindingCertificate::Der> chain;
+  for (auto const index : chosen) {
+    auto const& certificate = certificates[index];
+    chain.emplace_back(certificate->pbCertEncoded, certificate->pbCertEncoded + certificate->cbCertEncoded);
+  }
+  return chain;
+}
+
 gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePkcs12(
-    std::string const& content, Secret const& password, std::string const& name) {
+    std::string const& content, Secret const& password, std::string const& name, system_clock::time_point now) {
   auto const store = ImportPkcs12(content, password);
   if (!store) {
-    Refuse(name, "is no PKCS#12 file that this password opens", static_cast<std::int32_t>(GetLastError()));
+    RefusePkcs12(name, GetLastError(), !password.Empty());
   }
   ImportedKeys imported{store.get()};
-  std::vector<BindingCertificate::Der> chain;
-  schannel::CertificateContextPtr leaf;
-  PCCERT_CONTEXT certificate = nullptr;
-  while ((certificate = CertEnumCertificatesInStore(store.get(), certificate)) != nullptr) {
-    BindingCertificate::Der der{certificate->pbCertEncoded, certificate->pbCertEncoded + certificate->cbCertEncoded};
-    if (!leaf && HasPrivateKey(certificate)) {
-      leaf.reset(CertDuplicateCertificateContext(certificate));
-      chain.insert(chain.begin(), std::move(der));
-    } else {
-      chain.push_back(std::move(der));
-    }
+  auto const certificates = CertificatesIn(store.get());
+  auto const chosen = windows::ChooseCertificates(
+      certificates, [&](std::size_t index) { return HasPrivateKey(certificates[index].get()); }, now);
+  if (chosen.empty()) {
+    Refuse(
+        name, "is a PKCS#12 file with certificates only and no private key",
+        "Export it again with its private key (\"Yes, export the private key\"; in Key Vault: download the "
+        "certificate's "
+        "secret and not the certificate)");
   }
-  if (!leaf) {
-    Refuse(name, "holds no certificate with a private key");
-  }
-  auto const binding = schannel::MakeBindingCertificateFromContext(leaf.get());
-  auto info = ReadKeyInfo(leaf.get());
+  auto const* const leaf = certificates[chosen.front()].get();
+  auto const binding = schannel::MakeBindingCertificateFromContext(leaf);
+  auto info = ReadKeyInfo(leaf);
   auto const container = NameOf(info);
   auto key = std::make_shared<ImportedKey const>(binding->SharedKey(), std::move(info));
   // From here on it is deleted with its last owner.
   imported.Keep(container);
   return schannel::MakeBindingCertificate(
-      std::move(chain), std::shared_ptr<PrivateKeyHandle const>{std::move(key)}, KeyStrength::Software);
+      ChainOf(certificates, chosen), std::shared_ptr<PrivateKeyHandle const>{std::move(key)}, KeyStrength::Software);
 }
 
 /// The DER of each block with that label (RFC 7468).
@@ -213,7 +251,7 @@ NCRYPT_KEY_HANDLE ImportPkcs8(BindingCertificate::Der& der, std::string const& n
   NCRYPT_PROV_HANDLE provider = 0;
   auto status = NCryptOpenStorageProvider(&provider, MS_KEY_STORAGE_PROVIDER, 0);
   if (status != 0) {
-    Refuse(name, "cannot be imported: the key storage provider cannot be opened", status);
+    Refuse(name, "cannot be imported: the key storage provider cannot be opened", CheckFile, status);
   }
   auto const close = gsl::finally([&] { NCryptFreeObject(provider); });
   auto keyName = Widen("mtlspop-" + NewUuid());
@@ -225,40 +263,101 @@ NCRYPT_KEY_HANDLE ImportPkcs8(BindingCertificate::Der& der, std::string const& n
       provider, 0, NCRYPT_PKCS8_PRIVATE_KEY_BLOB, &parameters, &key, der.data(), static_cast<DWORD>(der.size()),
       NCRYPT_SILENT_FLAG);
   if (status != 0) {
-    Refuse(name, "holds a private key that Windows cannot import", status);
+    Refuse(name, "holds a private key that Windows cannot import", CheckFile, status);
   }
   return key;
 }
 
-gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePem(std::string const& content, std::string const& name) {
-  auto chain = PemBlocks(content, "CERTIFICATE");
+/// A key that PKCS#8 does not hold, or that is not there, with the way to one that can be read.
+void CheckKeys(std::string_view content, std::size_t keys, std::string const& name) {
+  auto const holds = [content](char const* text) { return content.find(text) != std::string_view::npos; };
+  if (holds("-----BEGIN ENCRYPTED PRIVATE KEY-----") || holds("Proc-Type: 4,ENCRYPTED")) {
+    Refuse(
+        name, "holds an encrypted private key, which cannot be read from PEM on Windows",
+        "Give a PKCS#12 file with its password, or decrypt the key: openssl pkey -in OLD -out NEW");
+  }
+  if (holds("-----BEGIN OPENSSH PRIVATE KEY-----")) {
+    Refuse(name, "holds its private key in OpenSSH's own format", "Convert the key: ssh-keygen -p -m PKCS8 -f KEY");
+  }
+  if (holds("-----BEGIN RSA PRIVATE KEY-----") || holds("-----BEGIN EC PRIVATE KEY-----")) {
+    Refuse(
+        name, "holds its private key in the old format of its algorithm, which Windows cannot read",
+        "Convert it to PKCS#8: openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW");
+  }
+  if (keys == 0) {
+    Refuse(
+        name, "holds no private key",
+        "Add the PRIVATE KEY block of the certificate's key to the PEM text; for a key that cannot leave where it is, "
+        "set "
+        "CertificateUri");
+  }
+  if (keys > 1) {
+    Refuse(name, "holds several private keys", "Leave the one that belongs to the certificate");
+  }
+}
+
+/// Whether the certificate is for the key with this CNG blob.
+bool IsFor(std::vector<std::uint8_t> const& publicKey, PCCERT_CONTEXT certificate) {
+  BCRYPT_KEY_HANDLE key = nullptr;
+  if (CryptImportPublicKeyInfoEx2(X509_ASN_ENCODING, &certificate->pCertInfo->SubjectPublicKeyInfo, 0, nullptr, &key) ==
+      FALSE) {
+    return false;
+  }
+  auto const destroy = gsl::finally([key] { BCryptDestroyKey(key); });
+  for (wchar_t const* const format : {BCRYPT_RSAPUBLIC_BLOB, BCRYPT_ECCPUBLIC_BLOB}) {
+    ULONG bytes = 0;
+    std::vector<std::uint8_t> blob(publicKey.size());
+    if (BCryptExportKey(key, nullptr, format, blob.data(), static_cast<ULONG>(blob.size()), &bytes, 0) == 0 &&
+        bytes == publicKey.size() && blob == publicKey) {
+      return true;
+    }
+  }
+  return false;
+}
+
+gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePem(
+    std::string const& content, std::string const& name, system_clock::time_point now) {
   auto keys = PemBlocks(content, "PRIVATE KEY");
   auto const cleanse = gsl::finally([&] {
     for (auto& key : keys) {
       SecureZeroMemory(key.data(), key.size());
     }
   });
-  if (chain.empty() || keys.size() != 1) {
-    Refuse(name, "does not hold a certificate and one unencrypted private key in PKCS#8");
+  CheckKeys(content, keys.size(), name);
+  std::vector<schannel::CertificateContextPtr> certificates;
+  for (auto const& der : PemBlocks(content, "CERTIFICATE")) {
+    if (auto certificate = schannel::ParseCertificate(der)) {
+      certificates.push_back(std::move(certificate));
+    }
   }
-  windows::NCryptObject key{windows::SystemKeys(), ImportPkcs8(keys.front(), name)};
-  return schannel::MakeBindingCertificate(
-      std::move(chain), windows::MakeTransientHandle(std::move(key)), KeyStrength::Software);
+  if (certificates.empty()) {
+    Refuse(
+        name, "holds a private key and no certificate that can be read",
+        "Add the certificate that was issued for the key, and those above it but for the root");
+  }
+  windows::NCryptObject imported{windows::SystemKeys(), ImportPkcs8(keys.front(), name)};
+  auto const key = windows::MakeTransientHandle(std::move(imported));
+  auto const publicKey = dynamic_cast<schannel::CertificateKey const&>(*key).PublicKeyBlob();
+  auto const chosen = windows::ChooseCertificates(
+      certificates, [&](std::size_t index) { return IsFor(publicKey, certificates[index].get()); }, now);
+  if (chosen.empty()) {
+    Refuse(
+        name, "holds no certificate for its private key",
+        "Give the certificate and the key that were made together: their public keys differ");
+  }
+  return schannel::MakeBindingCertificate(ChainOf(certificates, chosen), key, KeyStrength::Software);
 }
 
 }  // namespace
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
-    Secret const& given,
-    Secret const& password,
-    std::string const& nameForMessages,
-    std::chrono::system_clock::time_point) {
+    Secret const& given, Secret const& password, std::string const& nameForMessages, system_clock::time_point now) {
   try {
     auto const readable = ReadCertificateContent(given, nameForMessages);
     auto const& content = readable.Reveal();
     // A DER SEQUENCE; PEM is text.
     bool const isPkcs12 = !content.empty() && content.front() == '\x30';
-    return isPkcs12 ? ParsePkcs12(content, password, nameForMessages) : ParsePem(content, nameForMessages);
+    return isPkcs12 ? ParsePkcs12(content, password, nameForMessages, now) : ParsePem(content, nameForMessages, now);
   } catch (Error const& error) {
     if (error.Code() == errors::ClientCertificateUnusable) {
       throw;

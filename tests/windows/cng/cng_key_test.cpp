@@ -2,7 +2,6 @@
 // that has signed with PSS signs no PKCS#1 any more, so that each test takes one of its own.
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -17,6 +16,7 @@
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -26,6 +26,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cng_signer.hpp"
+#include "emulator.hpp"
 #include "mtlspop/cng/cng_key.hpp"
 #include "mtlspop/transport/error.hpp"
 
@@ -260,19 +261,20 @@ TEST(CngKeyTest, SaysWhatWindowsSays) {
   }
 }
 
-/// As any OpenSSL program on Windows would ask Key Vault, which asks for the certificate by renegotiation.
+/// As any OpenSSL program on Windows would ask the token service, and Key Vault, which asks for the certificate by
+/// renegotiation.
 class WinsockConnection final {
  public:
-  WinsockConnection(std::uint16_t port, SSL_CTX* context) : ssl_(SSL_new(context), &SSL_free) {
+  WinsockConnection(std::string const& url, SSL_CTX* context, char const* host) : ssl_(SSL_new(context), &SSL_free) {
     WSADATA data{};
     WSAStartup(MAKEWORD(2, 2), &data);
     socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(port);
+    address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     SSL_set_fd(ssl_.get(), static_cast<int>(socket_));
-    SSL_set_tlsext_host_name(ssl_.get(), "contoso.vault.azure.net");
+    SSL_set_tlsext_host_name(ssl_.get(), host);
     if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
         SSL_connect(ssl_.get()) != 1) {
       throw std::runtime_error{"no connection to the emulator"};
@@ -303,23 +305,68 @@ class WinsockConnection final {
   SOCKET socket_ = INVALID_SOCKET;
 };
 
-TEST(CngKeyTest, AuthenticatesToTheEmulatorInItsDefaultMode) {
-  auto const* const line = std::getenv("MTLSPOP_RENEGOTIATING_EMULATOR");
-  ASSERT_NE(line, nullptr) << "run tests/windows/run.sh";
-  auto const startup = nlohmann::json::parse(line);
-  auto const vault = startup.at("vault").get<std::string>();
-  auto const port = static_cast<std::uint16_t>(std::stoi(vault.substr(vault.rfind(':') + 1)));
-  std::string const request =
-      "GET /secrets/boundsecret?api-version=7.4 HTTP/1.1\r\nHost: contoso.vault.azure.net\r\n"
-      "Authorization: mtls_pop not.a.token\r\nx-ms-tokenboundauth: true\r\nConnection: close\r\n\r\n";
-  auto const key = NewKey(SignatureAlgorithm::RsaPss);
-  auto const with = ClientContext(key.get());
-  SSL_CTX_set_max_proto_version(with.get(), TLS1_2_VERSION);
-  // The token is none, and that is what is refused: the certificate has come.
-  EXPECT_THAT((WinsockConnection{port, with.get()}.Ask(request)), testing::HasSubstr("signature is not valid"));
+std::string PemOf(X509* certificate) {
+  std::unique_ptr<BIO, decltype(&BIO_free)> const out{BIO_new(BIO_s_mem()), &BIO_free};
+  PEM_write_bio_X509(out.get(), certificate);
+  char* text = nullptr;
+  auto const length = BIO_get_mem_data(out.get(), &text);
+  return {text, static_cast<std::size_t>(length)};
+}
+
+/// The emulator in its default mode, and an app whose certificate's key is in CNG.
+class CngKeyRoadTest : public testing::Test {
+ protected:
+  CngKeyRoadTest() {
+    SSL_CTX_set_max_proto_version(context_.get(), TLS1_2_VERSION);
+    emulator_.Register(
+        {{"client_id", ClientId},
+         {"tenant_id", tenant_},
+         {"certificate_pem", PemOf(SSL_CTX_get0_certificate(context_.get()))},
+         {"vault_access", true}});
+  }
+
+  std::string GetToken() const {
+    std::string const form = "grant_type=client_credentials&client_id=" + std::string{ClientId} +
+                             "&scope=https%3A%2F%2Fvault.azure.net%2F.default&token_type=mtls_pop";
+    WinsockConnection const connection{emulator_.Endpoint("sts"), context_.get(), "mtlsauth.microsoft.com"};
+    auto const answer = connection.Ask(
+        "POST /" + tenant_ +
+        "/oauth2/v2.0/token HTTP/1.1\r\nHost: mtlsauth.microsoft.com\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\nContent-Length: " +
+        std::to_string(form.size()) + "\r\n\r\n" + form);
+    auto const begin = answer.find('{');
+    auto const end = answer.rfind('}');
+    if (begin == std::string::npos || end == std::string::npos) throw std::runtime_error{"no token: " + answer};
+    return nlohmann::json::parse(answer.substr(begin, end + 1 - begin)).at("access_token").get<std::string>();
+  }
+
+  std::string ReadSecret(std::string const& token, SSL_CTX* context) const {
+    WinsockConnection const connection{emulator_.Endpoint("vault"), context, "contoso.vault.azure.net"};
+    return connection.Ask(
+        "GET /secrets/boundsecret?api-version=7.4 HTTP/1.1\r\nHost: contoso.vault.azure.net\r\nAuthorization: "
+        "mtls_pop " +
+        token + "\r\nx-ms-tokenboundauth: true\r\nConnection: close\r\n\r\n");
+  }
+
+  static constexpr char const* ClientId = "6a1c1f3e-55f1-4a6c-9a53-2f1d3c8e7b11";
+  windows_tests::Emulator emulator_{"MTLSPOP_RENEGOTIATING_EMULATOR"};
+  std::string const tenant_ = emulator_.Startup().at("identities").at(0).at("tenant_id").get<std::string>();
+  Key const key_ = NewKey(SignatureAlgorithm::RsaPss);
+  ContextPtr const context_ = ClientContext(key_.get());
+};
+
+TEST_F(CngKeyRoadTest, ABoundTokenReadsASecretAndIsOfNoUseToAThief) {
+  auto const token = GetToken();
+  EXPECT_THAT(
+      ReadSecret(token, context_.get()),
+      testing::AllOf(testing::StartsWith("HTTP/1.1 200 "), testing::HasSubstr("\"value\"")));
   ContextPtr const without{SSL_CTX_new(TLS_client_method()), &SSL_CTX_free};
   SSL_CTX_set_max_proto_version(without.get(), TLS1_2_VERSION);
-  EXPECT_THAT((WinsockConnection{port, without.get()}.Ask(request)), testing::HasSubstr("MissingClientCertificate"));
+  EXPECT_THAT(ReadSecret(token, without.get()), testing::HasSubstr("MissingClientCertificate"));
+  auto const another = NewKey(SignatureAlgorithm::RsaPss);
+  auto const thief = ClientContext(another.get());
+  SSL_CTX_set_max_proto_version(thief.get(), TLS1_2_VERSION);
+  EXPECT_THAT(ReadSecret(token, thief.get()), testing::StartsWith("HTTP/1.1 401 "));
 }
 
 }  // namespace

@@ -15,10 +15,10 @@ Context InTime() { return Context{}.WithTimeout(std::chrono::seconds{30}); }
 
 }  // namespace
 
-Emulator::Emulator() : control_(schannel::MakeWinHttpTransport({}, WinHttpOfThisMachine()).get()) {
-  char const* const startup = std::getenv("MTLSPOP_EMULATOR");
+Emulator::Emulator(char const* variable) : control_(schannel::MakeWinHttpTransport({}, WinHttpOfThisMachine()).get()) {
+  char const* const startup = std::getenv(variable);
   if (startup == nullptr) {
-    throw std::runtime_error{"MTLSPOP_EMULATOR is not set; run tests/windows/run.sh"};
+    throw std::runtime_error{std::string{variable} + " is not set; run tests/windows/run.sh"};
   }
   startup_ = nlohmann::json::parse(startup);
   ClearFaults();

@@ -12,12 +12,12 @@
 
 namespace mtlspop::windows_tests {
 
-/// The emulator whose startup line is in the environment variable MTLSPOP_EMULATOR. Its log is emptied and its faults are
+/// The emulator whose startup line is in an environment variable. Its log is emptied and its faults are
 /// cleared when this is made and when it is destroyed.
 class Emulator final {
  public:
   /// @throw std::runtime_error where the variable is not set: run tests/windows/run.sh.
-  Emulator();
+  explicit Emulator(char const* variable = "MTLSPOP_EMULATOR");
   ~Emulator();
   Emulator(Emulator const&) = delete;
   Emulator& operator=(Emulator const&) = delete;

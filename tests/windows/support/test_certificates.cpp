@@ -139,12 +139,13 @@ Bytes MakeCertificateFor(Bytes const& subjectPublicKeyInfo, CertificateText cons
   return Sign(X509_CERT_TO_BE_SIGNED, &info);
 }
 
-Bytes MakeAuthority() {
+Bytes MakeAuthority(std::wstring const& issuerName) {
   DWORD bytes = 0;
   CryptExportPublicKeyInfo(AuthorityKey().Provider(), AT_SIGNATURE, X509_ASN_ENCODING, nullptr, &bytes);
   std::vector<CERT_PUBLIC_KEY_INFO> key(bytes / sizeof(CERT_PUBLIC_KEY_INFO) + 1);
   CryptExportPublicKeyInfo(AuthorityKey().Provider(), AT_SIGNATURE, X509_ASN_ENCODING, key.data(), &bytes);
   auto name = EncodeName(AuthorityName);
+  auto issuer = EncodeName(issuerName);
   CERT_BASIC_CONSTRAINTS2_INFO constraints{};
   constraints.fCA = TRUE;
   auto encodedConstraints = Encode(X509_BASIC_CONSTRAINTS2, &constraints);
@@ -154,7 +155,8 @@ Bytes MakeAuthority() {
   info.dwVersion = CERT_V3;
   info.SerialNumber = {sizeof serial, serial};
   info.SignatureAlgorithm.pszObjId = const_cast<char*>(szOID_RSA_SHA256RSA);
-  info.Issuer = info.Subject = {static_cast<DWORD>(name.size()), name.data()};
+  info.Issuer = {static_cast<DWORD>(issuer.size()), issuer.data()};
+  info.Subject = {static_cast<DWORD>(name.size()), name.data()};
   info.NotBefore = ToFileTime(CertificateText{}.From);
   info.NotAfter = ToFileTime(CertificateText{}.To);
   info.SubjectPublicKeyInfo = key.front();

@@ -38,8 +38,8 @@ std::vector<std::uint8_t> MakeCertificateFor(
 
 /// The subject of `MakeAuthority`.
 constexpr wchar_t const* AuthorityName = L"CN=test authority";
-/// The certificate in DER of an authority.
-std::vector<std::uint8_t> MakeAuthority();
+/// The certificate in DER of an authority: a root, or an issuing authority under `issuer`, of which nothing else is known.
+std::vector<std::uint8_t> MakeAuthority(std::wstring const& issuer = AuthorityName);
 /// A list of that authority's in DER that is good for a day and revokes `revoked`, a certificate in DER; none where that is
 /// empty. A partial one says so in a critical extension (RFC 5280 section 5.2.5).
 std::vector<std::uint8_t> MakeRevocationList(std::vector<std::uint8_t> const& revoked, bool isPartial);

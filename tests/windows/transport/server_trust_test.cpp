@@ -81,6 +81,56 @@ std::string ToPem(std::vector<std::uint8_t> const& der, std::string const& label
   return "-----BEGIN " + label + "-----\r\n" + base64 + "-----END " + label + "-----\r\n";
 }
 
+/// Certificates that are no roots and trusted as they are.
+class PinnedTest : public testing::Test {
+ protected:
+  static std::vector<std::uint8_t> MakeServer(CertificateText text = {}) {
+    text.Subject = L"CN=server.example";
+    text.Purposes = {szOID_PKIX_KP_SERVER_AUTH};
+    text.Issuer = AuthorityName;
+    return MakeCertificateFor(MakeContainerKeyProvider()->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), text);
+  }
+
+  /// What is said against the server, "" for nothing.
+  static std::string Verdict(
+      std::vector<std::uint8_t> const& server,
+      std::vector<std::uint8_t> const& trusted,
+      std::string const& host = "server.example") {
+    TrustOptions options;
+    options.CaPem = ToPem(trusted, "CERTIFICATE");
+    try {
+      schannel::ServerTrust const trust{options};
+      trust.Verify(schannel::ParseCertificate(server).get(), host);
+      return {};
+    } catch (Error const& error) {
+      return error.Details().What;
+    }
+  }
+};
+
+TEST_F(PinnedTest, AnIssuingAuthorityVouchesWithoutItsRoot) {
+  auto const issuing = MakeAuthority(L"CN=a root that nobody has");
+  EXPECT_EQ(Verdict(MakeServer(), issuing), "");
+  EXPECT_THAT(Verdict(MakeServer(), issuing, "another.example"), HasSubstr("another host"));
+}
+
+TEST_F(PinnedTest, AServersOwnCertificateVouchesForItAlone) {
+  auto const server = MakeServer();
+  EXPECT_EQ(Verdict(server, server), "");
+  EXPECT_THAT(Verdict(server, server, "another.example"), HasSubstr("another host"));
+  EXPECT_THAT(Verdict(MakeServer(), server), HasSubstr("none of the trusted authorities"));
+  EXPECT_THAT(Verdict(server, MakeTestBinding({L"CN=server.example"})->Leaf()), HasSubstr("refused"));
+}
+
+TEST_F(PinnedTest, WhatHasExpiredIsRefusedAllTheSame) {
+  CertificateText expired;
+  expired.From = std::chrono::system_clock::now() - std::chrono::hours{48};
+  expired.To = std::chrono::system_clock::now() - std::chrono::hours{24};
+  auto const server = MakeServer(expired);
+  EXPECT_THAT(Verdict(server, server), HasSubstr("expired"));
+  EXPECT_THAT(Verdict(server, MakeAuthority(L"CN=a root that nobody has")), HasSubstr("expired"));
+}
+
 /// A server with a certificate of the test's authority, and a file of that authority's revocation lists.
 class RevocationTest : public testing::Test {
  protected:

@@ -1,5 +1,6 @@
 // What the transport does with WinHTTP, over a WinHTTP that answers as the test says.
 
+#include <array>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -15,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "awaiting_transport.hpp"
 #include "fake_winhttp.hpp"
 #include "schannel/async_request.hpp"
 #include "schannel/http_transport.hpp"
@@ -35,7 +37,10 @@ constexpr DWORD ResolutionHostname = 165;
 constexpr DWORD DisableProxyAuthSchemes = 193;
 constexpr DWORD DisableGlobalPooling = 195;
 
-class WinHttpTransportTest : public testing::Test {
+/// Each test is run over both ways: on a thread that waits, and on none.
+enum class Way { Blocking, Asynchronous };
+
+class WinHttpTransportTest : public testing::TestWithParam<Way> {
  protected:
   ~WinHttpTransportTest() override {
     transport_.reset();
@@ -45,6 +50,7 @@ class WinHttpTransportTest : public testing::Test {
   HttpTransport& Transport() {
     if (!transport_) {
       transport_ = schannel::MakeWinHttpTransport(options_, http_).get();
+      if (GetParam() == Way::Asynchronous) transport_ = AwaitingTransport(transport_);
     }
     return *transport_;
   }
@@ -81,7 +87,7 @@ class WinHttpTransportTest : public testing::Test {
   std::shared_ptr<HttpTransport> transport_;
 };
 
-TEST_F(WinHttpTransportTest, AnAnswerHasItsStatusFieldsAndBody) {
+TEST_P(WinHttpTransportTest, AnAnswerHasItsStatusFieldsAndBody) {
   http_->Header =
       L"HTTP/1.1 404 Not Found\r\nServer: IMDS/1\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 5\r\n\r\n";
   auto const response = Send("https://example.com/a%20b?c=d");
@@ -92,7 +98,7 @@ TEST_F(WinHttpTransportTest, AnAnswerHasItsStatusFieldsAndBody) {
   EXPECT_EQ(ReadToEnd(*response->Body, 100, {}), "hello");
 }
 
-TEST_F(WinHttpTransportTest, TheUrlIsSentAsItStands) {
+TEST_P(WinHttpTransportTest, TheUrlIsSentAsItStands) {
   EXPECT_CALL(
       *http_, OpenRequest(
                   _, StrEq(L"GET"), StrEq(L"/a%20b?c=%2F"),
@@ -100,7 +106,7 @@ TEST_F(WinHttpTransportTest, TheUrlIsSentAsItStands) {
   Send("https://example.com/a%20b?c=%2F");
 }
 
-TEST_F(WinHttpTransportTest, NothingIsAutomatic) {
+TEST_P(WinHttpTransportTest, NothingIsAutomatic) {
   Send("https://example.com/");
   EXPECT_EQ(
       http_->Option(WINHTTP_OPTION_DISABLE_FEATURE),
@@ -109,13 +115,13 @@ TEST_F(WinHttpTransportTest, NothingIsAutomatic) {
   EXPECT_EQ(http_->Option(WINHTTP_OPTION_ENABLE_HTTP_PROTOCOL), 0U);
 }
 
-TEST_F(WinHttpTransportTest, WithoutABindingNoCertificateIsOffered) {
+TEST_P(WinHttpTransportTest, WithoutABindingNoCertificateIsOffered) {
   EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
   EXPECT_CALL(*http_, SetOption(_, WINHTTP_OPTION_CLIENT_CERT_CONTEXT, nullptr, 0)).WillOnce(Return(true));
   Send("https://example.com/");
 }
 
-TEST_F(WinHttpTransportTest, WithABindingItsCertificateIsOffered) {
+TEST_P(WinHttpTransportTest, WithABindingItsCertificateIsOffered) {
   auto const binding = MakeTestBinding();
   std::vector<std::uint8_t> offered;
   EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
@@ -149,7 +155,7 @@ class WatchedKey final : public schannel::CertificateKey, public std::enable_sha
   std::shared_ptr<Attached> attached_;
 };
 
-TEST_F(WinHttpTransportTest, TheKeyOfACertificateLivesUntilWinHttpHasClosedTheRequest) {
+TEST_P(WinHttpTransportTest, TheKeyOfACertificateLivesUntilWinHttpHasClosedTheRequest) {
   auto const attached = std::make_shared<WatchedKey::Attached>();
   auto const make = [&]() -> std::shared_ptr<BindingCertificate const> {
     auto const real = MakeNamedBinding("a");
@@ -181,7 +187,7 @@ TEST_F(WinHttpTransportTest, TheKeyOfACertificateLivesUntilWinHttpHasClosedTheRe
 }
 
 /// The caller may be gone, and the handle closed, while WinHTTP's thread is still in the callback.
-TEST_F(WinHttpTransportTest, ARequestOutlivesTheCallbackThatClosesIt) {
+TEST_P(WinHttpTransportTest, ARequestOutlivesTheCallbackThatClosesIt) {
   auto const session = std::make_shared<schannel::Session>(http_, schannel::SessionKey{}, nullptr, PoolOptions{});
   schannel::RequestTarget target;
   target.Host = "example.com";
@@ -210,12 +216,12 @@ TEST_F(WinHttpTransportTest, ARequestOutlivesTheCallbackThatClosesIt) {
   EXPECT_TRUE(watched.expired()) << "and no longer";
 }
 
-TEST_F(WinHttpTransportTest, ABoundRequestSpeaksTls12AtMost) {
+TEST_P(WinHttpTransportTest, ABoundRequestSpeaksTls12AtMost) {
   Send("https://example.com/", MakeNamedBinding("a"));
   EXPECT_EQ(http_->Option(WINHTTP_OPTION_SECURE_PROTOCOLS), static_cast<DWORD>(WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2));
 }
 
-TEST_F(WinHttpTransportTest, ABoundRequestSpeaksTls13WhereTheOptionsSaySo) {
+TEST_P(WinHttpTransportTest, ABoundRequestSpeaksTls13WhereTheOptionsSaySo) {
   options_.Tls.Origins = {{"https://example.com", TlsVersion::Tls13}};
   Send("https://example.com/", MakeNamedBinding("a"));
   EXPECT_EQ(
@@ -223,7 +229,7 @@ TEST_F(WinHttpTransportTest, ABoundRequestSpeaksTls13WhereTheOptionsSaySo) {
       static_cast<DWORD>(WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2 | WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_3));
 }
 
-TEST_F(WinHttpTransportTest, AWindowsWithoutTls13SpeaksTls12) {
+TEST_P(WinHttpTransportTest, AWindowsWithoutTls13SpeaksTls12) {
   ON_CALL(*http_, SetOption(_, WINHTTP_OPTION_SECURE_PROTOCOLS, _, _))
       .WillByDefault([](HINTERNET, DWORD, void* value, DWORD) {
         return (*static_cast<DWORD*>(value) & WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_3) == 0;
@@ -231,7 +237,7 @@ TEST_F(WinHttpTransportTest, AWindowsWithoutTls13SpeaksTls12) {
   EXPECT_EQ(Send("https://example.com/")->StatusCode, 200);
 }
 
-TEST_F(WinHttpTransportTest, EachBindingHasASessionOfItsOwn) {
+TEST_P(WinHttpTransportTest, EachBindingHasASessionOfItsOwn) {
   EXPECT_CALL(*http_, Open).Times(3);
   auto const a = MakeNamedBinding("a");
   auto const b = MakeNamedBinding("b");
@@ -244,7 +250,7 @@ TEST_F(WinHttpTransportTest, EachBindingHasASessionOfItsOwn) {
 }
 
 /// "This is impacted by later setting max connections manually", says the documentation of the option.
-TEST_F(WinHttpTransportTest, ASessionSharesNoConnectionsAndThatIsTheLastThingItIsTold) {
+TEST_P(WinHttpTransportTest, ASessionSharesNoConnectionsAndThatIsTheLastThingItIsTold) {
   std::map<HINTERNET, std::vector<std::pair<DWORD, DWORD>>> told;
   EXPECT_CALL(*http_, SetOption).WillRepeatedly([&](HINTERNET handle, DWORD option, void* value, DWORD bytes) {
     told[handle].emplace_back(option, bytes == sizeof(DWORD) ? *static_cast<DWORD*>(value) : 0);
@@ -263,14 +269,14 @@ TEST_F(WinHttpTransportTest, ASessionSharesNoConnectionsAndThatIsTheLastThingItI
   }
 }
 
-TEST_F(WinHttpTransportTest, AWindowsWhoseSessionsAlwaysShareConnectionsIsServed) {
+TEST_P(WinHttpTransportTest, AWindowsWhoseSessionsAlwaysShareConnectionsIsServed) {
   http_->LastErrorCode = ERROR_WINHTTP_INVALID_OPTION;
   EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
   EXPECT_CALL(*http_, SetOption(_, DisableGlobalPooling, _, _)).WillOnce(Return(false));
   EXPECT_EQ(Send("https://example.com/", MakeNamedBinding("a"))->StatusCode, 200);
 }
 
-TEST_F(WinHttpTransportTest, ASessionThatMayShareConnectionsForAnotherReasonIsNotUsed) {
+TEST_P(WinHttpTransportTest, ASessionThatMayShareConnectionsForAnotherReasonIsNotUsed) {
   http_->LastErrorCode = ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
   EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
   EXPECT_CALL(*http_, SetOption(_, DisableGlobalPooling, _, _)).WillOnce(Return(false));
@@ -280,7 +286,7 @@ TEST_F(WinHttpTransportTest, ASessionThatMayShareConnectionsForAnotherReasonIsNo
   EXPECT_TRUE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTransportTest, ADroppedBindingsSessionIsClosedAndTheNextOneIsKept) {
+TEST_P(WinHttpTransportTest, ADroppedBindingsSessionIsClosedAndTheNextOneIsKept) {
   auto const a = MakeNamedBinding("a");
   Send("https://example.com/", a);
   Transport().DropConnections("a");
@@ -293,14 +299,14 @@ TEST_F(WinHttpTransportTest, ADroppedBindingsSessionIsClosedAndTheNextOneIsKept)
   EXPECT_EQ(Transport().PoolStatistics().Dropped, 1U);
 }
 
-TEST_F(WinHttpTransportTest, DroppingNobodysConnectionsLeavesThoseWithoutABinding) {
+TEST_P(WinHttpTransportTest, DroppingNobodysConnectionsLeavesThoseWithoutABinding) {
   Send("https://example.com/", nullptr);
   auto const kept = http_->OpenHandles();
   Transport().DropConnections("");
   EXPECT_EQ(http_->OpenHandles(), kept);
 }
 
-TEST_F(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSent) {
+TEST_P(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSent) {
   constexpr std::uint16_t port = 7;
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     // A WinHTTP that pools across sessions: the second request gets the connection of the first one.
@@ -318,7 +324,7 @@ TEST_F(WinHttpTransportTest, AConnectionOfAnotherSessionIsRefusedBeforeAByteIsSe
 }
 
 /// The same certificate, and a WinHTTP that keeps a dropped session's connection for the next one.
-TEST_F(WinHttpTransportTest, ADroppedConnectionDoesNotComeBackWithTheNextSession) {
+TEST_P(WinHttpTransportTest, ADroppedConnectionDoesNotComeBackWithTheNextSession) {
   constexpr std::uint16_t port = 7;
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     bool const isFirst = http_->RequestsSent == 0;
@@ -335,7 +341,7 @@ TEST_F(WinHttpTransportTest, ADroppedConnectionDoesNotComeBackWithTheNextSession
 }
 
 /// A WinHTTP that has a connection of another session's for every try, and one that says of none which it is.
-TEST_F(WinHttpTransportTest, WhatCannotBeUsedIsNotAskedForWithoutEnd) {
+TEST_P(WinHttpTransportTest, WhatCannotBeUsedIsNotAskedForWithoutEnd) {
   constexpr int foreignAtMost = 16;
   constexpr int unknownAtMost = 2;
   for (auto const port : {std::uint16_t{7}, std::uint16_t{0}}) {
@@ -353,7 +359,7 @@ TEST_F(WinHttpTransportTest, WhatCannotBeUsedIsNotAskedForWithoutEnd) {
   EXPECT_EQ(http_->RequestsSent, 0);
 }
 
-TEST_F(WinHttpTransportTest, AnotherConnectionIsAskedForWithoutKeepAlive) {
+TEST_P(WinHttpTransportTest, AnotherConnectionIsAskedForWithoutKeepAlive) {
   auto const keepsAlive = [this] {
     return (http_->Option(WINHTTP_OPTION_DISABLE_FEATURE).value_or(0) & WINHTTP_DISABLE_KEEP_ALIVE) == 0;
   };
@@ -375,7 +381,7 @@ TEST_F(WinHttpTransportTest, AnotherConnectionIsAskedForWithoutKeepAlive) {
 }
 
 /// WinHTTP was sending again by itself, and does not say where. It has gone out once.
-TEST_F(WinHttpTransportTest, WhatMayNotBeRepeatedIsNotRepeatedForAConnectionThatIsNotNamed) {
+TEST_P(WinHttpTransportTest, WhatMayNotBeRepeatedIsNotRepeatedForAConnectionThatIsNotNamed) {
   ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
     http_->ReportConnection(request, true, 7);
     http_->ReportConnection(request, false, 0);
@@ -389,7 +395,7 @@ TEST_F(WinHttpTransportTest, WhatMayNotBeRepeatedIsNotRepeatedForAConnectionThat
 }
 
 /// A port of this side may serve connections to several places at a time.
-TEST_F(WinHttpTransportTest, AConnectionToAnotherPlaceFromTheSamePortIsAnotherConnection) {
+TEST_P(WinHttpTransportTest, AConnectionToAnotherPlaceFromTheSamePortIsAnotherConnection) {
   ON_CALL(*http_, SendRequest).WillByDefault([&, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
     ++calls;
     http_->RemotePort = calls == 2 ? 2 : 1;
@@ -404,7 +410,7 @@ TEST_F(WinHttpTransportTest, AConnectionToAnotherPlaceFromTheSamePortIsAnotherCo
   EXPECT_EQ(http_->RequestsSent, 2);
 }
 
-TEST_F(WinHttpTransportTest, ARequestThatMeetsAForeignConnectionGoesToAnotherOne) {
+TEST_P(WinHttpTransportTest, ARequestThatMeetsAForeignConnectionGoesToAnotherOne) {
   ON_CALL(*http_, SendRequest).WillByDefault([this, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
     ++calls;
     bool const isForeign = calls == 1;
@@ -419,7 +425,7 @@ TEST_F(WinHttpTransportTest, ARequestThatMeetsAForeignConnectionGoesToAnotherOne
   EXPECT_EQ(http_->RequestsSent, 1);
 }
 
-TEST_F(WinHttpTransportTest, AnOwnConnectionIsReused) {
+TEST_P(WinHttpTransportTest, AnOwnConnectionIsReused) {
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     http_->ReportConnection(request, http_->RequestsSent == 0, 7);
     http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
@@ -435,7 +441,7 @@ TEST_F(WinHttpTransportTest, AnOwnConnectionIsReused) {
 }
 
 /// WinHTTP may send a request again by itself, on a connection that it takes from its pool.
-TEST_F(WinHttpTransportTest, AnotherSendingOfTheSameRequestIsCheckedAsWell) {
+TEST_P(WinHttpTransportTest, AnotherSendingOfTheSameRequestIsCheckedAsWell) {
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     bool const isOfA = http_->RequestsSent == 0;
     bool isSent = http_->ReportConnection(request, true, static_cast<std::uint16_t>(7 + http_->RequestsSent));
@@ -455,7 +461,7 @@ TEST_F(WinHttpTransportTest, AnotherSendingOfTheSameRequestIsCheckedAsWell) {
   EXPECT_EQ(http_->RequestsSent, 2) << "one of each: the second sending of the second one was refused";
 }
 
-TEST_F(WinHttpTransportTest, AnotherSendingOnTheSameConnectionOrOnANewOneIsTheRequestsOwn) {
+TEST_P(WinHttpTransportTest, AnotherSendingOnTheSameConnectionOrOnANewOneIsTheRequestsOwn) {
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     http_->ReportConnection(request, true, 7);
     http_->ReportConnection(request, false, 7);
@@ -471,7 +477,7 @@ TEST_F(WinHttpTransportTest, AnotherSendingOnTheSameConnectionOrOnANewOneIsTheRe
 }
 
 /// Windows promises nothing about the bytes of a SOCKADDR_STORAGE behind the address.
-TEST_F(WinHttpTransportTest, AConnectionIsKnownByItsAddressAndPortAlone) {
+TEST_P(WinHttpTransportTest, AConnectionIsKnownByItsAddressAndPortAlone) {
   for (auto const family : {AF_INET, AF_INET6}) {
     ON_CALL(*http_, QueryOption)
         .WillByDefault([family, fill = 0](HINTERNET, DWORD option, void* value, DWORD* bytes) mutable {
@@ -505,7 +511,7 @@ TEST_F(WinHttpTransportTest, AConnectionIsKnownByItsAddressAndPortAlone) {
 }
 
 /// As above, by a Windows that does not say which connection a request is about to be sent on.
-TEST_F(WinHttpTransportTest, AConnectionThatIsReusedAndNotNamedIsRefusedBeforeAByteIsSent) {
+TEST_P(WinHttpTransportTest, AConnectionThatIsReusedAndNotNamedIsRefusedBeforeAByteIsSent) {
   ON_CALL(*http_, QueryOption).WillByDefault(Return(false));
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     if (http_->ReportConnection(request, http_->RequestsSent == 0, 7)) {
@@ -523,7 +529,7 @@ TEST_F(WinHttpTransportTest, AConnectionThatIsReusedAndNotNamedIsRefusedBeforeAB
   EXPECT_EQ(Send("http://169.254.169.254/")->StatusCode, 200) << "plain http shows no certificates";
 }
 
-TEST_F(WinHttpTransportTest, AConnectionWithoutAnAddressIsOneThatIsNotNamed) {
+TEST_P(WinHttpTransportTest, AConnectionWithoutAnAddressIsOneThatIsNotNamed) {
   ON_CALL(*http_, QueryOption).WillByDefault([](HINTERNET, DWORD option, void* value, DWORD* bytes) {
     std::memset(value, 0, *bytes);
     return option == WINHTTP_OPTION_CONNECTION_INFO;
@@ -538,7 +544,7 @@ TEST_F(WinHttpTransportTest, AConnectionWithoutAnAddressIsOneThatIsNotNamed) {
   EXPECT_EQ(http_->RequestsSent, 1);
 }
 
-TEST_F(WinHttpTransportTest, WaitingForTheServersWordIsRefused) {
+TEST_P(WinHttpTransportTest, WaitingForTheServersWordIsRefused) {
   EXPECT_CALL(*http_, Open).Times(0);
   Request request{"PUT", Url::Parse("https://example.com/")};
   request.SetBody("large");
@@ -549,12 +555,12 @@ TEST_F(WinHttpTransportTest, WaitingForTheServersWordIsRefused) {
   EXPECT_TRUE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTransportTest, ABindingOnPlainHttpIsRefused) {
+TEST_P(WinHttpTransportTest, ABindingOnPlainHttpIsRefused) {
   EXPECT_CALL(*http_, Open).Times(0);
   EXPECT_EQ(FailureOf("http://example.com/", MakeNamedBinding("a")).Code, errors::BindingRequiresHttps);
 }
 
-TEST_F(WinHttpTransportTest, ACancelledRequestLeavesAtOnceAndClosesItsHandle) {
+TEST_P(WinHttpTransportTest, ACancelledRequestLeavesAtOnceAndClosesItsHandle) {
   ON_CALL(*http_, SendRequest).WillByDefault(Return(true));  // Never answers.
   auto const context = Context{}.WithCancellation();
   std::thread other{[context] { context.Cancel(); }};
@@ -567,7 +573,7 @@ TEST_F(WinHttpTransportTest, ACancelledRequestLeavesAtOnceAndClosesItsHandle) {
   other.join();
 }
 
-TEST_F(WinHttpTransportTest, ADeadlineHoldsWhileWaitingForTheAnswer) {
+TEST_P(WinHttpTransportTest, ADeadlineHoldsWhileWaitingForTheAnswer) {
   ON_CALL(*http_, ReceiveResponse).WillByDefault(Return(true));  // Never answers.
   try {
     Send("https://example.com/", nullptr, Context{}.WithTimeout(std::chrono::milliseconds{20}));
@@ -577,7 +583,7 @@ TEST_F(WinHttpTransportTest, ADeadlineHoldsWhileWaitingForTheAnswer) {
   }
 }
 
-TEST_F(WinHttpTransportTest, AConnectionThatIsNotReadyInTimeIsGivenUp) {
+TEST_P(WinHttpTransportTest, AConnectionThatIsNotReadyInTimeIsGivenUp) {
   options_.ConnectTimeout = std::chrono::milliseconds{20};
   ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
     http_->Report(request, WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER);
@@ -589,7 +595,7 @@ TEST_F(WinHttpTransportTest, AConnectionThatIsNotReadyInTimeIsGivenUp) {
   EXPECT_TRUE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTransportTest, AHandleThatWinHttpClosesLateOutlivesTheRequest) {
+TEST_P(WinHttpTransportTest, AHandleThatWinHttpClosesLateOutlivesTheRequest) {
   // As Wine does, and as Windows may: the closing is reported when the caller has long gone.
   std::vector<std::function<void()>> late;
   ON_CALL(*http_, SendRequest).WillByDefault(Return(true));
@@ -609,7 +615,7 @@ TEST_F(WinHttpTransportTest, AHandleThatWinHttpClosesLateOutlivesTheRequest) {
   http_ = std::make_shared<NiceMock<FakeWinHttp>>();
 }
 
-TEST_F(WinHttpTransportTest, ABodyOfKnownLengthIsSentAsItIs) {
+TEST_P(WinHttpTransportTest, ABodyOfKnownLengthIsSentAsItIs) {
   Request request{"POST", Url::Parse("https://example.com/")};
   request.SetBody(std::string(200'000, 'x'));
   EXPECT_CALL(*http_, SendRequest(_, 200'000, _));
@@ -635,7 +641,7 @@ class UnknownLength final : public BodyStream {
   std::size_t next_ = 0;
 };
 
-TEST_F(WinHttpTransportTest, ABodyOfUnknownLengthIsSentInChunks) {
+TEST_P(WinHttpTransportTest, ABodyOfUnknownLengthIsSentInChunks) {
   Request request{"POST", Url::Parse("https://example.com/")};
   request.Body = std::make_shared<UnknownLength>(std::vector<std::string>{"abc", std::string(16, 'x')});
   EXPECT_CALL(*http_, AddRequestHeaders(_, StrEq(L"Transfer-Encoding: chunked\r\n"), _)).WillOnce(Return(true));
@@ -650,7 +656,7 @@ class WrongLength final : public BodyStream {
   std::optional<std::uint64_t> Length() const noexcept override { return 3; }
 };
 
-TEST_F(WinHttpTransportTest, ABodyWithAnotherLengthThanItSaysEndsTheRequest) {
+TEST_P(WinHttpTransportTest, ABodyWithAnotherLengthThanItSaysEndsTheRequest) {
   Request request{"POST", Url::Parse("https://example.com/")};
   request.Body = std::make_shared<WrongLength>();
   EXPECT_EQ(FailureOf(request).Code, errors::RequestBodyFailed);
@@ -662,7 +668,7 @@ class Broken final : public BodyStream {
   std::size_t Read(gsl::span<std::uint8_t>, Context const&) override { throw std::runtime_error{"the disk is gone"}; }
 };
 
-TEST_F(WinHttpTransportTest, ABodyThatFailsIsTheCauseOfTheError) {
+TEST_P(WinHttpTransportTest, ABodyThatFailsIsTheCauseOfTheError) {
   Request request{"POST", Url::Parse("https://example.com/")};
   request.Body = std::make_shared<Broken>();
   try {
@@ -674,7 +680,7 @@ TEST_F(WinHttpTransportTest, ABodyThatFailsIsTheCauseOfTheError) {
   }
 }
 
-TEST_F(WinHttpTransportTest, AResendAfterRenegotiationSendsTheBodyAgain) {
+TEST_P(WinHttpTransportTest, AResendAfterRenegotiationSendsTheBodyAgain) {
   Request request{"POST", Url::Parse("https://example.com/")};
   request.SetBody("abc");
   EXPECT_CALL(*http_, ReceiveResponse)
@@ -690,7 +696,7 @@ TEST_F(WinHttpTransportTest, AResendAfterRenegotiationSendsTheBodyAgain) {
   EXPECT_EQ(http_->Written(), "abcabc");
 }
 
-TEST_F(WinHttpTransportTest, ResendsHaveAnEnd) {
+TEST_P(WinHttpTransportTest, ResendsHaveAnEnd) {
   ON_CALL(*http_, ReceiveResponse).WillByDefault([this](HINTERNET handle) {
     http_->ReportError(handle, ERROR_WINHTTP_RESEND_REQUEST);
     return true;
@@ -700,7 +706,7 @@ TEST_F(WinHttpTransportTest, ResendsHaveAnEnd) {
 }
 
 /// WinHTTP drops what it was given when the server asks for a certificate again, also "none".
-TEST_F(WinHttpTransportTest, ACertificateThatIsAskedForAgainIsGivenAgain) {
+TEST_P(WinHttpTransportTest, ACertificateThatIsAskedForAgainIsGivenAgain) {
   for (auto const& binding : {MakeNamedBinding("a"), decltype(MakeNamedBinding("")){}}) {
     EXPECT_CALL(*http_, OpenRequest).Times(1);
     int given = 0;
@@ -729,7 +735,7 @@ TEST_F(WinHttpTransportTest, ACertificateThatIsAskedForAgainIsGivenAgain) {
   EXPECT_EQ(http_->Written(), "abcabcabcabc");
 }
 
-TEST_F(WinHttpTransportTest, ACertificateThatIsAskedForTwiceAgainWasRefused) {
+TEST_P(WinHttpTransportTest, ACertificateThatIsAskedForTwiceAgainWasRefused) {
   for (auto const& [renegotiations, sendings] : std::map<std::size_t, int>{{0, 1}, {1, 2}, {4, 2}}) {
     options_.Limits.Renegotiations = renegotiations;
     transport_.reset();
@@ -745,7 +751,7 @@ TEST_F(WinHttpTransportTest, ACertificateThatIsAskedForTwiceAgainWasRefused) {
   }
 }
 
-TEST_F(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgainForACertificate) {
+TEST_P(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgainForACertificate) {
   ON_CALL(*http_, ReceiveResponse).WillByDefault([this](HINTERNET handle) {
     http_->ReportError(handle, ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED);
     return true;
@@ -757,7 +763,7 @@ TEST_F(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgainForACertifica
 }
 
 /// SChannel may be asked to renegotiate in the middle of the body, or WinHTTP may notice it when it sends.
-TEST_F(WinHttpTransportTest, AResendMayBeAskedForWhileTheRequestIsBeingSent) {
+TEST_P(WinHttpTransportTest, AResendMayBeAskedForWhileTheRequestIsBeingSent) {
   ON_CALL(*http_, SendRequest).WillByDefault([this, calls = 0](HINTERNET request, DWORD, DWORD_PTR) mutable {
     ++calls;
     http_->LastErrorCode = ERROR_WINHTTP_RESEND_REQUEST;
@@ -788,7 +794,7 @@ TEST_F(WinHttpTransportTest, AResendMayBeAskedForWhileTheRequestIsBeingSent) {
   EXPECT_EQ(http_->RequestsSent, 4);
 }
 
-TEST_F(WinHttpTransportTest, ResendsInTheMiddleOfABodyHaveAnEnd) {
+TEST_P(WinHttpTransportTest, ResendsInTheMiddleOfABodyHaveAnEnd) {
   ON_CALL(*http_, WriteData).WillByDefault([this](HINTERNET request, void const*, DWORD) {
     http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
     return true;
@@ -801,7 +807,7 @@ TEST_F(WinHttpTransportTest, ResendsInTheMiddleOfABodyHaveAnEnd) {
   EXPECT_EQ(http_->RequestsSent, static_cast<int>(TransportLimits{}.Renegotiations) + 1);
 }
 
-TEST_F(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgain) {
+TEST_P(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgain) {
   ON_CALL(*http_, WriteData).WillByDefault([this](HINTERNET request, void const*, DWORD) {
     http_->ReportError(request, ERROR_WINHTTP_RESEND_REQUEST);
     return true;
@@ -812,7 +818,7 @@ TEST_F(WinHttpTransportTest, ABodyThatCannotBeRewoundIsNotSentAgain) {
   EXPECT_EQ(http_->RequestsSent, 1);
 }
 
-TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheSendingAfterItFails) {
+TEST_P(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheSendingAfterItFails) {
   ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
     if (http_->RequestsSent == 1) {
       http_->ReportError(request, ERROR_WINHTTP_CANNOT_CONNECT);
@@ -827,7 +833,7 @@ TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheSendingAfterItFails)
   EXPECT_FALSE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheNextConnectionIsNotReadyInTime) {
+TEST_P(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheNextConnectionIsNotReadyInTime) {
   options_.ConnectTimeout = std::chrono::milliseconds{20};
   ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
     if (http_->RequestsSent == 1) {
@@ -843,7 +849,7 @@ TEST_F(WinHttpTransportTest, WhatWasSentOnceWasSentEvenIfTheNextConnectionIsNotR
   EXPECT_FALSE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTransportTest, ARefusalOfALaterSendingDoesNotSayThatNothingWasSent) {
+TEST_P(WinHttpTransportTest, ARefusalOfALaterSendingDoesNotSayThatNothingWasSent) {
   ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
     http_->ReportConnection(request, true, 7);
     // By itself, and without a word on which connection.
@@ -856,7 +862,7 @@ TEST_F(WinHttpTransportTest, ARefusalOfALaterSendingDoesNotSayThatNothingWasSent
   EXPECT_FALSE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTransportTest, ALostPooledConnectionIsReplacedOnce) {
+TEST_P(WinHttpTransportTest, ALostPooledConnectionIsReplacedOnce) {
   ON_CALL(*http_, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
     // The first request's connection is offered to the second one, which finds it dead; the third attempt gets a new one.
     bool const isDead = http_->RequestsSent == 1;
@@ -875,7 +881,7 @@ TEST_F(WinHttpTransportTest, ALostPooledConnectionIsReplacedOnce) {
   EXPECT_EQ(http_->RequestsSent, 3);
 }
 
-TEST_F(WinHttpTransportTest, ALostNewConnectionIsNotReplacedAndNamesRenegotiationWhereBound) {
+TEST_P(WinHttpTransportTest, ALostNewConnectionIsNotReplacedAndNamesRenegotiationWhereBound) {
   ON_CALL(*http_, ReceiveResponse).WillByDefault([this](HINTERNET handle) {
     http_->ReportError(handle, ERROR_WINHTTP_CONNECTION_ERROR);
     return true;
@@ -887,20 +893,20 @@ TEST_F(WinHttpTransportTest, ALostNewConnectionIsNotReplacedAndNamesRenegotiatio
   EXPECT_EQ(http_->RequestsSent, 2);
 }
 
-TEST_F(WinHttpTransportTest, AnAnswerThatIsCutOffIsAnError) {
+TEST_P(WinHttpTransportTest, AnAnswerThatIsCutOffIsAnError) {
   http_->Header = L"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
   auto const response = Send("https://example.com/");
   EXPECT_THROW(ReadToEnd(*response->Body, 100, {}), Error);
   EXPECT_THROW(ReadToEnd(*response->Body, 100, {}), Error) << "a stream that has thrown throws again";
 }
 
-TEST_F(WinHttpTransportTest, AnAnswerWithoutABodyEndsAtOnce) {
+TEST_P(WinHttpTransportTest, AnAnswerWithoutABodyEndsAtOnce) {
   http_->Header = L"HTTP/1.1 204 No Content\r\n\r\n";
   http_->Body.clear();
   EXPECT_EQ(ReadToEnd(*Send("https://example.com/")->Body, 100, {}), "");
 }
 
-TEST_F(WinHttpTransportTest, HeaderLimitsHold) {
+TEST_P(WinHttpTransportTest, HeaderLimitsHold) {
   options_.Limits.HeaderCount = 1;
   http_->Header = L"HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\n\r\n";
   EXPECT_EQ(FailureOf("https://example.com/").Code, errors::HeaderCountLimitExceeded);
@@ -908,7 +914,7 @@ TEST_F(WinHttpTransportTest, HeaderLimitsHold) {
   EXPECT_EQ(FailureOf("https://example.com/").Code, errors::LineBytesLimitExceeded);
 }
 
-TEST_F(WinHttpTransportTest, AnOverrideConnectsElsewhereAndNamesTheHostOfTheUrl) {
+TEST_P(WinHttpTransportTest, AnOverrideConnectsElsewhereAndNamesTheHostOfTheUrl) {
   options_.ConnectOverrides = {{"vault.example:443", "127.0.0.1:8443"}};
   EXPECT_CALL(*http_, Connect(_, StrEq(L"vault.example"), 8443));
   EXPECT_CALL(*http_, AddRequestHeaders(_, StrEq(L"Host: vault.example\r\n"), _)).WillOnce(Return(true));
@@ -918,7 +924,7 @@ TEST_F(WinHttpTransportTest, AnOverrideConnectsElsewhereAndNamesTheHostOfTheUrl)
   EXPECT_EQ(http_->RequestsSent, 0);
 }
 
-TEST_F(WinHttpTransportTest, ANamedProxyIsUsedButForHostsThatAreReachedDirectly) {
+TEST_P(WinHttpTransportTest, ANamedProxyIsUsedButForHostsThatAreReachedDirectly) {
   http_->ServerCertificate = MakeNamedBinding("server")->Leaf();
   options_.Proxy.Url = "http://proxy.example:3128";
   options_.Proxy.NoProxy = "direct.example";
@@ -931,7 +937,7 @@ TEST_F(WinHttpTransportTest, ANamedProxyIsUsedButForHostsThatAreReachedDirectly)
   Transport().Send(metadata, nullptr, {});
 }
 
-TEST_F(WinHttpTransportTest, TheProxyOfTheMachineIsUsedWhereTheOptionsNameNone) {
+TEST_P(WinHttpTransportTest, TheProxyOfTheMachineIsUsedWhereTheOptionsNameNone) {
   http_->ServerCertificate = MakeNamedBinding("server")->Leaf();
   options_.Proxy.UseEnvironment = true;
   EXPECT_CALL(*http_, Open(WINHTTP_ACCESS_TYPE_AUTOMATIC_PROXY, nullptr)).Times(1);
@@ -961,7 +967,7 @@ class WinHttpProxyTest : public WinHttpTransportTest {
   }
 };
 
-TEST_F(WinHttpProxyTest, AnAnswerToTheTunnelRequestIsNeverTakenForTheServers) {
+TEST_P(WinHttpProxyTest, AnAnswerToTheTunnelRequestIsNeverTakenForTheServers) {
   Tunnel(false);
   for (int const status : {200, 204, 302, 401, 403, 502, 503}) {
     AnswerWith(status);
@@ -973,7 +979,7 @@ TEST_F(WinHttpProxyTest, AnAnswerToTheTunnelRequestIsNeverTakenForTheServers) {
   }
 }
 
-TEST_F(WinHttpProxyTest, AProxyThatRefusesTheTunnelGetsNothingOfTheBody) {
+TEST_P(WinHttpProxyTest, AProxyThatRefusesTheTunnelGetsNothingOfTheBody) {
   Tunnel(false);
   AnswerWith(403);
   EXPECT_CALL(*http_, WriteData).Times(0);
@@ -989,7 +995,7 @@ TEST_F(WinHttpProxyTest, AProxyThatRefusesTheTunnelGetsNothingOfTheBody) {
   EXPECT_EQ(failure.HttpStatus, 403);
 }
 
-TEST_F(WinHttpProxyTest, TheBodyGoesThroughTheTunnelAndToTheProxyOfAPlainRequest) {
+TEST_P(WinHttpProxyTest, TheBodyGoesThroughTheTunnelAndToTheProxyOfAPlainRequest) {
   Tunnel(true);
   for (char const* const url : {"https://example.com/", "http://example.com/"}) {
     Request request{"POST", Url::Parse(url)};
@@ -999,7 +1005,7 @@ TEST_F(WinHttpProxyTest, TheBodyGoesThroughTheTunnelAndToTheProxyOfAPlainRequest
   EXPECT_EQ(http_->Written(), "abcabc");
 }
 
-TEST_F(WinHttpProxyTest, BasicIsTheOnlySchemeAProxyMayAskFor) {
+TEST_P(WinHttpProxyTest, BasicIsTheOnlySchemeAProxyMayAskFor) {
   EXPECT_CALL(*http_, SetOption).Times(testing::AnyNumber());
   EXPECT_CALL(*http_, SetOption(_, DisableProxyAuthSchemes, _, sizeof(DWORD)))
       .WillOnce([](HINTERNET, DWORD, void* value, DWORD) {
@@ -1012,7 +1018,7 @@ TEST_F(WinHttpProxyTest, BasicIsTheOnlySchemeAProxyMayAskFor) {
   EXPECT_EQ(Send("https://example.com/", MakeNamedBinding("a"))->StatusCode, 200) << "Windows that do not know it";
 }
 
-TEST_F(WinHttpProxyTest, AProxyThatWantsCredentialsIsToldAsSuch) {
+TEST_P(WinHttpProxyTest, AProxyThatWantsCredentialsIsToldAsSuch) {
   Tunnel(false);
   AnswerWith(407);
   auto const failure = FailureOf("https://example.com/", MakeNamedBinding("a"));
@@ -1021,7 +1027,7 @@ TEST_F(WinHttpProxyTest, AProxyThatWantsCredentialsIsToldAsSuch) {
   EXPECT_TRUE(failure.NothingSent);
 }
 
-TEST_F(WinHttpProxyTest, TheProxyOfTheMachineDoesNotAnswerForTheServerEither) {
+TEST_P(WinHttpProxyTest, TheProxyOfTheMachineDoesNotAnswerForTheServerEither) {
   options_.Proxy.Url.clear();
   options_.Proxy.UseEnvironment = true;
   Tunnel(false);
@@ -1031,7 +1037,7 @@ TEST_F(WinHttpProxyTest, TheProxyOfTheMachineDoesNotAnswerForTheServerEither) {
   EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ProxyAuthenticationRequired);
 }
 
-TEST_F(WinHttpProxyTest, TheServerBehindTheTunnelMayAnswerWhatItLikes) {
+TEST_P(WinHttpProxyTest, TheServerBehindTheTunnelMayAnswerWhatItLikes) {
   options_.Proxy.Url = "http://user:password@proxy.example:3128";
   EXPECT_CALL(*http_, SetProxyCredentials).Times(0);
   Tunnel(true);
@@ -1043,7 +1049,7 @@ TEST_F(WinHttpProxyTest, TheServerBehindTheTunnelMayAnswerWhatItLikes) {
   }
 }
 
-TEST_F(WinHttpProxyTest, ATunnelThatIsReusedIsTheServers) {
+TEST_P(WinHttpProxyTest, ATunnelThatIsReusedIsTheServers) {
   Tunnel(true);
   Send("https://example.com/", MakeNamedBinding("a"));
   ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
@@ -1058,7 +1064,7 @@ TEST_F(WinHttpProxyTest, ATunnelThatIsReusedIsTheServers) {
 }
 
 /// WinHTTP repeats a request by itself, and the tunnel is refused this time. It may or may not report the CONNECT.
-TEST_F(WinHttpProxyTest, TlsThatStoodBeforeDoesNotVouchForALaterAnswer) {
+TEST_P(WinHttpProxyTest, TlsThatStoodBeforeDoesNotVouchForALaterAnswer) {
   AnswerWith(502);
   for (bool const isReported : {true, false}) {
     ON_CALL(*http_, SendRequest).WillByDefault([this, isReported](HINTERNET request, DWORD, DWORD_PTR) {
@@ -1080,14 +1086,14 @@ TEST_F(WinHttpProxyTest, TlsThatStoodBeforeDoesNotVouchForALaterAnswer) {
 }
 
 /// A Windows that does not show the server's certificate cannot be asked who has answered.
-TEST_F(WinHttpProxyTest, WithoutTheServersCertificateAnAnswerThroughAProxyIsNotTaken) {
+TEST_P(WinHttpProxyTest, WithoutTheServersCertificateAnAnswerThroughAProxyIsNotTaken) {
   http_->ServerCertificate.clear();
   http_->LastErrorCode = ERROR_WINHTTP_INTERNAL_ERROR;
   Tunnel(true);
   EXPECT_EQ(FailureOf("https://example.com/", MakeNamedBinding("a")).Code, errors::ProxyFailed);
 }
 
-TEST_F(WinHttpProxyTest, TheServersCertificateIsNotLookedForInTheTunnelRequest) {
+TEST_P(WinHttpProxyTest, TheServersCertificateIsNotLookedForInTheTunnelRequest) {
   options_.Tls.Trust.CaPem = MakeTestBinding()->ToPem();
   Tunnel(true);
   auto const failure = FailureOf("https://example.com/");
@@ -1096,7 +1102,7 @@ TEST_F(WinHttpProxyTest, TheServersCertificateIsNotLookedForInTheTunnelRequest) 
   EXPECT_EQ(http_->RequestsSent, 1) << "the CONNECT goes out, and nothing else";
 }
 
-TEST_F(WinHttpProxyTest, CredentialsOpenTheTunnel) {
+TEST_P(WinHttpProxyTest, CredentialsOpenTheTunnel) {
   options_.Proxy.Url = "http://user:pass%20word@proxy.example:3128";
   options_.Limits.Renegotiations = 0;
   EXPECT_CALL(*http_, SetProxyCredentials(_, StrEq(L"user"), StrEq(L"pass word"))).WillOnce([this] {
@@ -1117,21 +1123,21 @@ TEST_F(WinHttpProxyTest, CredentialsOpenTheTunnel) {
   EXPECT_FALSE(response->Connection.Reused) << "TLS with the server is new";
 }
 
-TEST_F(WinHttpProxyTest, APlainRequestIsAnsweredByItsProxy) {
+TEST_P(WinHttpProxyTest, APlainRequestIsAnsweredByItsProxy) {
   AnswerWith(502);
   EXPECT_EQ(Send("http://example.com/")->StatusCode, 502);
   AnswerWith(407);
   EXPECT_EQ(FailureOf("http://example.com/").Code, errors::ProxyAuthenticationRequired);
 }
 
-TEST_F(WinHttpTransportTest, WithoutAProxyNothingIsSentToAServerWithoutACertificate) {
+TEST_P(WinHttpTransportTest, WithoutAProxyNothingIsSentToAServerWithoutACertificate) {
   options_.Tls.Trust.CaPem = MakeTestBinding()->ToPem();
   http_->LastErrorCode = ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
   EXPECT_EQ(FailureOf("https://example.com/").Code, errors::ServerCertificateRejected);
   EXPECT_EQ(http_->RequestsSent, 0);
 }
 
-TEST_F(WinHttpTransportTest, ProxyCredentialsAreGivenWhenTheProxyAsksAndOnceOnly) {
+TEST_P(WinHttpTransportTest, ProxyCredentialsAreGivenWhenTheProxyAsksAndOnceOnly) {
   options_.Proxy.Url = "http://user:pass%20word@proxy.example:3128";
   http_->Header = L"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
   http_->Body.clear();
@@ -1142,7 +1148,7 @@ TEST_F(WinHttpTransportTest, ProxyCredentialsAreGivenWhenTheProxyAsksAndOnceOnly
   EXPECT_EQ(http_->RequestsSent, 2);
 }
 
-TEST_F(WinHttpTransportTest, AProxyThatIsReachedByHttpsIsRefused) {
+TEST_P(WinHttpTransportTest, AProxyThatIsReachedByHttpsIsRefused) {
   options_.Proxy.Url = "https://proxy.example:3128";
   EXPECT_EQ(FailureOf("https://example.com/").Code, errors::InvalidArgument);
 }
@@ -1150,7 +1156,7 @@ TEST_F(WinHttpTransportTest, AProxyThatIsReachedByHttpsIsRefused) {
 /// Over a WinHTTP that shares connections between sessions: it offers each request the connection that has rested
 /// longest, whosever it is, unless it is sent without keep-alive. What counts is what went out, not what the answer
 /// says of itself.
-TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
+TEST_P(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
   std::mutex mutex;
   std::deque<std::uint16_t> resting;
   std::map<HINTERNET, std::uint16_t> used;
@@ -1223,6 +1229,69 @@ TEST_F(WinHttpTransportTest, ManyThreadsWithManyBindingsKeepApart) {
     EXPECT_EQ(ofConnection.emplace(sending.LocalPort, sending.Target).first->second, sending.Target);
     EXPECT_EQ(ofSession.emplace(sending.Session, sending.Target).first->second, sending.Target);
   }
+}
+
+std::string NameOf(testing::TestParamInfo<Way> const& way) {
+  return way.param == Way::Blocking ? "Blocking" : "Asynchronous";
+}
+INSTANTIATE_TEST_SUITE_P(BothWays, WinHttpTransportTest, testing::Values(Way::Blocking, Way::Asynchronous), NameOf);
+INSTANTIATE_TEST_SUITE_P(BothWays, WinHttpProxyTest, testing::Values(Way::Blocking, Way::Asynchronous), NameOf);
+
+/// Everything runs where the application says, and waiting takes no thread: this one pumps for all.
+TEST(WinHttpAsynchronousTest, AHundredRequestsInFlightNeedOneThread) {
+  auto const http = std::make_shared<NiceMock<FakeWinHttp>>();
+  std::deque<HINTERNET> pending;
+  ON_CALL(*http, SendRequest).WillByDefault([&](HINTERNET request, DWORD, DWORD_PTR) {
+    pending.push_back(request);
+    return true;
+  });
+  std::deque<std::function<void()>> tasks;
+  auto const pump = [&tasks] {
+    while (!tasks.empty()) {
+      auto const task = std::move(tasks.front());
+      tasks.pop_front();
+      task();
+    }
+  };
+  TransportOptions options;
+  options.Proxy.UseEnvironment = false;
+  options.Callbacks = [&tasks](std::function<void()> task) { tasks.push_back(std::move(task)); };
+  {
+    auto const transport = schannel::MakeWinHttpTransport(options, http);
+    std::vector<std::unique_ptr<Response>> answers;
+    for (int count = 0; count < 100; ++count) {
+      auto request = std::make_shared<Request>("POST", Url::Parse("https://example.com/"));
+      request->SetBody("abc");
+      transport->SendAsync(std::move(request), nullptr, {}, [&answers](Outcome<std::unique_ptr<Response>> outcome) {
+        answers.push_back(std::move(outcome).Take());
+      });
+    }
+    EXPECT_TRUE(pending.empty()) << "nothing is done on the caller's stack";
+    pump();
+    EXPECT_EQ(pending.size(), 100U);
+    EXPECT_TRUE(answers.empty());
+    for (auto* const request : pending) {
+      http->ReportConnection(request, true, static_cast<std::uint16_t>(1000 + http->RequestsSent));
+      http->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    EXPECT_TRUE(answers.empty()) << "nothing of the caller's runs on a thread of WinHTTP's";
+    pump();
+    ASSERT_EQ(answers.size(), 100U);
+    std::array<std::uint8_t, 100> buffer{};
+    std::size_t read = 0;
+    answers.front()->Body->ReadAsync(
+        buffer, {}, [&read](Outcome<std::size_t> outcome) { read = std::move(outcome).Take(); });
+    EXPECT_EQ(read, 0U);
+    pump();
+    EXPECT_EQ(read, 5U);
+  }
+  EXPECT_EQ(http->Written().size(), 300U);
+  EXPECT_EQ(http->OpenHandles(), 0U);
+}
+
+TEST(WinHttpAsynchronousTest, ARequestThatIsNullIsRefusedAtOnce) {
+  auto const transport = schannel::MakeWinHttpTransport({}, std::make_shared<NiceMock<FakeWinHttp>>());
+  EXPECT_THROW(transport->SendAsync(nullptr, nullptr, {}, [](auto) { FAIL(); }), Error);
 }
 
 }  // namespace

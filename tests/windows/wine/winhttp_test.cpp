@@ -1,10 +1,13 @@
 // The transport over a WinHTTP that is really there, against the emulator.
 
+#include <atomic>
+#include <future>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "awaiting_transport.hpp"
 #include "emulator.hpp"
 #include "loopback_server.hpp"
 #include "test_certificates.hpp"
@@ -20,10 +23,19 @@ using testing::StartsWith;
 
 constexpr char const* Metadata = "/metadata/identity/getplatformmetadata?cred-api-version=2.0";
 
-class WinHttpTest : public testing::Test {
+/// Each test is run over both ways: on a thread that waits, and on none.
+enum class Way { Blocking, Asynchronous };
+
+class WinHttpTest : public testing::TestWithParam<Way> {
  protected:
   std::string Imds(std::string const& path) const { return emulator_.Endpoint("imds") + path; }
   std::string Vault(std::string const& path) const { return "https://" + emulator_.Endpoint("vault_host") + path; }
+
+  std::shared_ptr<HttpTransport> MakeTransport() { return MakeTransport(emulator_.Options()); }
+  std::shared_ptr<HttpTransport> MakeTransport(TransportOptions const& options) {
+    std::shared_ptr<HttpTransport> transport = emulator_.MakeTransport(options);
+    return GetParam() == Way::Asynchronous ? AwaitingTransport(transport) : transport;
+  }
 
   static Headers MetadataTrue() {
     Headers fields;
@@ -47,25 +59,25 @@ class WinHttpTest : public testing::Test {
   Emulator emulator_;
 };
 
-TEST_F(WinHttpTest, PlainHttpIsAnswered) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, PlainHttpIsAnswered) {
+  auto const transport = MakeTransport();
   auto const answer = Get(*transport, Imds(Metadata), MetadataTrue());
   EXPECT_EQ(answer.Status, 200);
   EXPECT_THAT(answer.Body, HasSubstr("attestationEndpoint"));
 }
 
-TEST_F(WinHttpTest, AnAuthorityOfTheOptionsVouchesForTheServer) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, AnAuthorityOfTheOptionsVouchesForTheServer) {
+  auto const transport = MakeTransport();
   auto const answer = Get(*transport, Vault("/secrets/boundsecret?api-version=7.4"));
   EXPECT_EQ(answer.Status, 401);
   ASSERT_EQ(emulator_.Log("vault").size(), 1U);
 }
 
-TEST_F(WinHttpTest, AServerOfAnotherAuthorityGetsNotAByte) {
+TEST_P(WinHttpTest, AServerOfAnotherAuthorityGetsNotAByte) {
   auto options = emulator_.Options();
   options.Tls.Trust.CaFile.clear();
   options.Tls.Trust.CaPem = MakeTestBinding({L"CN=another authority"})->ToPem();
-  auto const transport = emulator_.MakeTransport(options);
+  auto const transport = MakeTransport(options);
   auto const failure = FailureOf(*transport, Vault("/secrets/boundsecret?api-version=7.4"));
   EXPECT_EQ(failure.Code, errors::ServerCertificateRejected);
   EXPECT_TRUE(failure.NothingSent);
@@ -74,10 +86,10 @@ TEST_F(WinHttpTest, AServerOfAnotherAuthorityGetsNotAByte) {
   }
 }
 
-TEST_F(WinHttpTest, WithoutAnAuthorityOfTheOptionsWindowsDecides) {
+TEST_P(WinHttpTest, WithoutAnAuthorityOfTheOptionsWindowsDecides) {
   auto options = emulator_.Options();
   options.Tls.Trust = {};
-  auto const transport = emulator_.MakeTransport(options);
+  auto const transport = MakeTransport(options);
   auto const failure = FailureOf(*transport, Vault("/secrets/boundsecret?api-version=7.4"));
   // Wine does not say that it was the authority.
   EXPECT_THAT(
@@ -85,18 +97,18 @@ TEST_F(WinHttpTest, WithoutAnAuthorityOfTheOptionsWindowsDecides) {
       testing::Contains(failure.Code));
 }
 
-TEST_F(WinHttpTest, ACertificateForAnotherHostIsRefused) {
+TEST_P(WinHttpTest, ACertificateForAnotherHostIsRefused) {
   auto options = emulator_.Options();
   options.ConnectOverrides = {{"somebody.example:443", emulator_.Endpoint("vault").substr(8)}};
-  auto const transport = emulator_.MakeTransport(options);
+  auto const transport = MakeTransport(options);
   auto const failure = FailureOf(*transport, "https://somebody.example/secrets/boundsecret");
   EXPECT_EQ(failure.Code, errors::ServerCertificateRejected);
   EXPECT_THAT(failure.What, HasSubstr("another host"));
   EXPECT_TRUE(emulator_.Log("vault").empty());
 }
 
-TEST_F(WinHttpTest, ALargeBodyArrivesWhole) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, ALargeBodyArrivesWhole) {
+  auto const transport = MakeTransport();
   Request request{"POST", Url::Parse(emulator_.Endpoint("imds") + "/metadata/identity/issuecredential")};
   request.Fields = MetadataTrue();
   request.SetBody(std::string(1024 * 1024, 'x'));
@@ -106,9 +118,9 @@ TEST_F(WinHttpTest, ALargeBodyArrivesWhole) {
   EXPECT_FALSE(ReadToEnd(*response->Body, DefaultBufferedBodyBytes, context).empty());
 }
 
-TEST_F(WinHttpTest, ACancelledRequestReturnsWithin50Milliseconds) {
+TEST_P(WinHttpTest, ACancelledRequestReturnsWithin50Milliseconds) {
   emulator_.Arm({{"path", "/metadata"}, {"count", -1}, {"fault", {{"hold", true}}}});
-  auto const transport = emulator_.MakeTransport();
+  auto const transport = MakeTransport();
   auto const context = Context{}.WithCancellation();
   Context::TimePoint cancelled{};
   std::thread other{[&] {
@@ -123,22 +135,22 @@ TEST_F(WinHttpTest, ACancelledRequestReturnsWithin50Milliseconds) {
   emulator_.Release();
 }
 
-TEST_F(WinHttpTest, ADeadlineEndsTheRequest) {
+TEST_P(WinHttpTest, ADeadlineEndsTheRequest) {
   emulator_.Arm({{"path", "/metadata"}, {"count", -1}, {"fault", {{"hold", true}}}});
-  auto const transport = emulator_.MakeTransport();
+  auto const transport = MakeTransport();
   auto const failure = FailureOf(*transport, Imds(Metadata), Context{}.WithTimeout(std::chrono::milliseconds{300}));
   EXPECT_EQ(failure.Code, errors::DeadlineExceeded);
   emulator_.Release();
 }
 
-TEST_F(WinHttpTest, ACutAnswerIsAnError) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, ACutAnswerIsAnError) {
+  auto const transport = MakeTransport();
   emulator_.Arm({{"path", "/metadata"}, {"fault", {{"cut", "mid-response"}}}});
   EXPECT_EQ(FailureOf(*transport, Imds(Metadata)).Code, errors::ConnectionLost);
 }
 
-TEST_F(WinHttpTest, ARedirectIsAnAnswerAndNotFollowed) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, ARedirectIsAnAnswerAndNotFollowed) {
+  auto const transport = MakeTransport();
   emulator_.Arm(
       {{"path", "/metadata"},
        {"fault", {{"status", 307}, {"body", "elsewhere"}, {"headers", {{"Location", Imds("/other")}}}}}});
@@ -146,10 +158,10 @@ TEST_F(WinHttpTest, ARedirectIsAnAnswerAndNotFollowed) {
   EXPECT_EQ(emulator_.Log("imds").size(), 1U);
 }
 
-TEST_F(WinHttpTest, ACookieIsNotKept) {
+TEST_P(WinHttpTest, ACookieIsNotKept) {
   LoopbackServer const server{
       "HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"};
-  auto const transport = emulator_.MakeTransport();
+  auto const transport = MakeTransport();
   for (int count = 0; count < 2; ++count) {
     EXPECT_EQ(Get(*transport, server.Url() + "/").Status, 200);
   }
@@ -157,29 +169,29 @@ TEST_F(WinHttpTest, ACookieIsNotKept) {
 }
 
 /// Wine does not look at what the proxy says to CONNECT, and fails in the handshake; Windows hands it out.
-TEST_F(WinHttpTest, AnAnswerToTheTunnelRequestIsNotTheServers) {
+TEST_P(WinHttpTest, AnAnswerToTheTunnelRequestIsNotTheServers) {
   for (char const* const status : {"502 Bad Gateway", "407 Proxy Authentication Required", "200 OK"}) {
     LoopbackServer const proxy{
         "HTTP/1.1 " + std::string{status} + "\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"};
     auto options = emulator_.Options();
     options.Proxy.Url = proxy.Url();
-    auto const failure = FailureOf(*emulator_.MakeTransport(options), "https://somebody.example/");
+    auto const failure = FailureOf(*MakeTransport(options), "https://somebody.example/");
     EXPECT_TRUE(failure.NothingSent);
     ASSERT_THAT(proxy.Heads(), SizeIs(1));
     EXPECT_THAT(proxy.Heads().front(), StartsWith("CONNECT somebody.example:443 HTTP/1.1\r\n"));
   }
 }
 
-TEST_F(WinHttpTest, NobodyThereIsToldAsSuch) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, NobodyThereIsToldAsSuch) {
+  auto const transport = MakeTransport();
   // Port 1 of loopback: nothing listens there.
   auto const failure = FailureOf(*transport, "http://127.0.0.1:1/");
   EXPECT_EQ(failure.Code, errors::ConnectFailed);
   EXPECT_TRUE(failure.NothingSent);
 }
 
-TEST_F(WinHttpTest, AConnectionIsReused) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, AConnectionIsReused) {
+  auto const transport = MakeTransport();
   // The first may meet a connection of another transport's, since Wine shares them, and the one that it gets in its place
   // is not kept.
   for (int count = 0; count < 6; ++count) {
@@ -188,8 +200,8 @@ TEST_F(WinHttpTest, AConnectionIsReused) {
   EXPECT_GE(transport->PoolStatistics().Reused, 4U);
 }
 
-TEST_F(WinHttpTest, ManyThreadsAreServed) {
-  auto const transport = emulator_.MakeTransport();
+TEST_P(WinHttpTest, ManyThreadsAreServed) {
+  auto const transport = MakeTransport();
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 8; ++thread) {
     threads.emplace_back([&] {
@@ -203,6 +215,33 @@ TEST_F(WinHttpTest, ManyThreadsAreServed) {
   }
   EXPECT_EQ(emulator_.Log("imds").size(), 80U);
 }
+
+TEST_P(WinHttpTest, TwoHundredRequestsInFlightAreAllAnswered) {
+  emulator_.Arm({{"path", "/metadata"}, {"count", -1}, {"fault", {{"hold", true}}}});
+  auto const transport = emulator_.MakeTransport();
+  std::promise<void> all;
+  std::atomic<int> answered{0};
+  for (int count = 0; count < 200; ++count) {
+    auto request = std::make_shared<Request>("GET", Url::Parse(Imds(Metadata)));
+    request->Fields = MetadataTrue();
+    transport->SendAsync(std::move(request), nullptr, {}, [&](Outcome<std::unique_ptr<Response>> outcome) {
+      EXPECT_EQ(std::move(outcome).Take()->StatusCode, 200);
+      if (++answered == 200) all.set_value();
+    });
+  }
+  emulator_.AwaitHeld(1);
+  EXPECT_EQ(answered, 0);
+  emulator_.Release();
+  EXPECT_EQ(all.get_future().wait_for(std::chrono::seconds{60}), std::future_status::ready);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    BothWays,
+    WinHttpTest,
+    testing::Values(Way::Blocking, Way::Asynchronous),
+    [](testing::TestParamInfo<Way> const& way) {
+      return std::string{way.param == Way::Blocking ? "Blocking" : "Asynchronous"};
+    });
 
 }  // namespace
 }  // namespace mtlspop::windows_tests

@@ -1,13 +1,13 @@
 #include "schannel/async_request.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
-
-#include <ws2tcpip.h>
 
 #include "mtlspop/base/wait.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "no_thread.hpp"
 
 namespace mtlspop::schannel {
 namespace {
@@ -26,28 +26,6 @@ Error TimedOutConnecting(RequestProgress const& progress) {
 /// Whether the handle is good for another sending after this error.
 bool MayBeBegunAnew(DWORD code) {
   return code == ERROR_WINHTTP_RESEND_REQUEST || code == ERROR_WINHTTP_CLIENT_AUTH_CERT_NEEDED;
-}
-
-template <class Value>
-void Append(std::string& bytes, Value const& value) {
-  bytes.append(reinterpret_cast<char const*>(&value), sizeof value);
-}
-
-/// Family, port and address, and nothing of what else a SOCKADDR_STORAGE has room for; empty where it holds none.
-std::string EndpointOf(SOCKADDR_STORAGE const& storage) {
-  std::string endpoint;
-  if (storage.ss_family == AF_INET) {
-    auto const& address = reinterpret_cast<sockaddr_in const&>(storage);
-    Append(endpoint, address.sin_family);
-    Append(endpoint, address.sin_port);
-    Append(endpoint, address.sin_addr);
-  } else if (storage.ss_family == AF_INET6) {
-    auto const& address = reinterpret_cast<sockaddr_in6 const&>(storage);
-    Append(endpoint, address.sin6_family);
-    Append(endpoint, address.sin6_port);
-    Append(endpoint, address.sin6_addr);
-  }
-  return endpoint;
 }
 
 }  // namespace
@@ -125,7 +103,21 @@ void AsyncRequest::AddHeaders(std::wstring const& fields) {
   }
 }
 
-void AsyncRequest::Send(DWORD totalLength, std::chrono::milliseconds connectTimeout, Context const& context) {
+/// No lock is held while WinHTTP is called: it may answer on this very thread, before it returns.
+template <class Start>
+void AsyncRequest::Begin(Start const& start) {
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    isDone_ = false;
+    error_ = 0;
+    count_ = 0;
+  }
+  if (!start(Handle())) {
+    Fail(Functions().LastError());
+  }
+}
+
+void AsyncRequest::BeginSend(DWORD totalLength, std::chrono::milliseconds connectTimeout) {
   {
     std::lock_guard<std::mutex> const lock{mutex_};
     isNewConnection_ = false;
@@ -134,26 +126,141 @@ void AsyncRequest::Send(DWORD totalLength, std::chrono::milliseconds connectTime
     hasServerTls_ = false;
     hasAnswer_ = false;
     connectingSince_.reset();
+    connectTimeout_ = connectTimeout;
   }
-  Begin();
-  if (!Functions().SendRequest(Handle(), totalLength, reinterpret_cast<DWORD_PTR>(this))) {
-    Fail(Functions().LastError());
-  }
-  WaitForConnection(connectTimeout, context);
-  WaitForCompletion("Sending the request", context);
-}
-
-void AsyncRequest::Write(gsl::span<std::uint8_t const> piece, Context const& context) {
-  outgoing_.assign(piece.begin(), piece.end());
-  Step("Sending the request", context, [this] {
-    return Functions().WriteData(Handle(), outgoing_.data(), static_cast<DWORD>(outgoing_.size()));
+  Begin([&](HINTERNET request) {
+    return Functions().SendRequest(request, totalLength, reinterpret_cast<DWORD_PTR>(this));
   });
 }
 
-void AsyncRequest::Receive(Context const& context) {
-  Step("Waiting for the answer", context, [this] { return Functions().ReceiveResponse(Handle()); });
+void AsyncRequest::BeginWrite(gsl::span<std::uint8_t const> piece) {
+  outgoing_.assign(piece.begin(), piece.end());
+  Begin([this](HINTERNET request) {
+    return Functions().WriteData(request, outgoing_.data(), static_cast<DWORD>(outgoing_.size()));
+  });
+}
+
+void AsyncRequest::BeginReceive() {
+  Begin([this](HINTERNET request) { return Functions().ReceiveResponse(request); });
+}
+
+void AsyncRequest::NoteAnswer() noexcept {
   std::lock_guard<std::mutex> const lock{mutex_};
   hasAnswer_ = true;
+}
+
+void AsyncRequest::BeginQuery() {
+  Begin([this](HINTERNET request) { return Functions().QueryDataAvailable(request); });
+}
+
+void AsyncRequest::BeginRead() {
+  incoming_.resize(std::min(Count(), PieceBytes));
+  Begin([this](HINTERNET request) {
+    return Functions().ReadData(request, incoming_.data(), static_cast<DWORD>(incoming_.size()));
+  });
+}
+
+std::size_t AsyncRequest::Count() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return count_;
+}
+
+gsl::span<std::uint8_t const> AsyncRequest::Piece() const {
+  return gsl::span<std::uint8_t const>{incoming_}.first(std::min(Count(), incoming_.size()));
+}
+
+/// The time for connecting runs from when WinHTTP begins to: before, the request waits for a connection of the pool.
+Context::TimePoint AsyncRequest::Until() const {
+  return connectingSince_ && !isSending_ ? *connectingSince_ + connectTimeout_ : Context::TimePoint::max();
+}
+
+bool AsyncRequest::IsOver() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return isDone_ || Context::Clock::now() >= Until();
+}
+
+void AsyncRequest::Wait(Context const& context) {
+  std::unique_lock<std::mutex> lock{mutex_};
+  while (!isDone_) {
+    auto const until = Until();
+    if (!WaitUntil(lock, changed_, until, context, [&] { return isDone_ || Until() != until; })) {
+      return;
+    }
+  }
+}
+
+void AsyncRequest::WhenOver(Context const& context, Executor const& executor, std::function<void()> then) {
+  auto const until = [this] {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return Until();
+  }();
+  // Weakly: what `then` holds is to be the last to hold the request.
+  auto const again = [weak = weak_from_this(), context, executor, then](WaitEnd end) {
+    auto self = weak.lock();
+    if (self == nullptr || end == WaitEnd::ContextEnded || self->IsOver()) {
+      self = nullptr;
+      return then();
+    }
+    try {
+      self->WhenOver(context, executor, then);
+    } catch (...) {
+      self->Refuse(std::current_exception());
+      self = nullptr;
+      then();
+    }
+  };
+  // The context may end at once, and `then` let go of this request, while the waiter is still put down here.
+  auto alive = shared_from_this();
+  std::shared_ptr<PendingWait> wait;
+  try {
+    wait = ContextWait<Context>::Begin(context, until, executor, again);
+  } catch (std::system_error const& error) {
+    ThrowNoThread(error);
+  }
+  bool const waits = WaitsWith(until, wait);
+  alive = nullptr;
+  if (!waits) {
+    wait->Wake();
+  }
+}
+
+/// Returns whether the next change wakes it; else there was one meanwhile.
+bool AsyncRequest::WaitsWith(Context::TimePoint until, std::shared_ptr<PendingWait> wait) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  if (isDone_ || Until() != until) {
+    return false;
+  }
+  waiter_ = std::move(wait);
+  return true;
+}
+
+void AsyncRequest::TellChange(std::unique_lock<std::mutex> lock) {
+  changed_.notify_all();
+  auto const waiter = std::exchange(waiter_, nullptr);
+  lock.unlock();
+  if (waiter) {
+    waiter->Wake();
+  }
+}
+
+void AsyncRequest::Finish(char const* what, Context const& context) {
+  std::unique_lock<std::mutex> lock{mutex_};
+  auto const refusal = refusal_;
+  auto const error = error_;
+  bool const isDone = isDone_;
+  lock.unlock();
+  if (refusal) {
+    Close();
+    std::rethrow_exception(refusal);
+  }
+  if (!isDone) {
+    Close();
+    context.ThrowIfEnded(what);
+    throw TimedOutConnecting(Progress());
+  }
+  if (error != 0) {
+    Fail(error);
+  }
 }
 
 bool AsyncRequest::WantsResend() const {
@@ -176,23 +283,6 @@ std::wstring AsyncRequest::ResponseHeader() {
   }
   text.resize(bytes / sizeof(wchar_t));
   return text;
-}
-
-gsl::span<std::uint8_t const> AsyncRequest::Read(Context const& context) {
-  Step("Reading the answer", context, [this] { return Functions().QueryDataAvailable(Handle()); });
-  auto const available = [this] {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    return static_cast<std::size_t>(count_);
-  }();
-  if (available == 0) {
-    return {};
-  }
-  incoming_.resize(std::min(available, PieceBytes));
-  Step("Reading the answer", context, [this] {
-    return Functions().ReadData(Handle(), incoming_.data(), static_cast<DWORD>(incoming_.size()));
-  });
-  std::lock_guard<std::mutex> const lock{mutex_};
-  return gsl::span<std::uint8_t const>{incoming_}.first(std::min<std::size_t>(count_, incoming_.size()));
 }
 
 void AsyncRequest::Close() noexcept {
@@ -231,59 +321,6 @@ bool AsyncRequest::HasServerTls() const {
 HINTERNET AsyncRequest::Handle() const {
   std::lock_guard<std::mutex> const lock{mutex_};
   return request_;
-}
-
-void AsyncRequest::Begin() {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  isDone_ = false;
-  error_ = 0;
-  count_ = 0;
-}
-
-/// No lock is held while WinHTTP is called: it may answer on this very thread, before it returns.
-template <class Start>
-void AsyncRequest::Step(char const* what, Context const& context, Start const& start) {
-  Begin();
-  if (!start()) {
-    Fail(Functions().LastError());
-  }
-  WaitForCompletion(what, context);
-}
-
-void AsyncRequest::WaitForConnection(std::chrono::milliseconds timeout, Context const& context) {
-  std::unique_lock<std::mutex> lock{mutex_};
-  auto const isThere = [this] { return isDone_ || isSending_; };
-  // The time for connecting runs from when WinHTTP begins to: before, the request waits for a connection of the pool.
-  WaitUntil(lock, changed_, Context::TimePoint::max(), context, [&] { return isThere() || connectingSince_; });
-  if (isThere() || !connectingSince_) {
-    return;
-  }
-  bool const isInTime = WaitUntil(lock, changed_, *connectingSince_ + timeout, context, isThere);
-  lock.unlock();
-  if (!isInTime && !context.IsCancelled() && !context.IsExpired()) {
-    Close();
-    throw TimedOutConnecting(Progress());
-  }
-}
-
-void AsyncRequest::WaitForCompletion(char const* what, Context const& context) {
-  std::unique_lock<std::mutex> lock{mutex_};
-  if (!WaitUntil(lock, changed_, Context::TimePoint::max(), context, [this] { return isDone_; })) {
-    lock.unlock();
-    Close();
-    context.ThrowIfEnded(what);
-  }
-  if (refusal_) {
-    auto const refusal = refusal_;
-    lock.unlock();
-    Close();
-    std::rethrow_exception(refusal);
-  }
-  if (error_ != 0) {
-    auto const error = error_;
-    lock.unlock();
-    Fail(error);
-  }
 }
 
 void AsyncRequest::Fail(DWORD code) {
@@ -350,10 +387,10 @@ void AsyncRequest::OnEvent(DWORD status, void* info, DWORD bytes) {
 }
 
 void AsyncRequest::OnConnecting() {
-  std::lock_guard<std::mutex> const lock{mutex_};
+  std::unique_lock<std::mutex> lock{mutex_};
   if (!connectingSince_) {
     connectingSince_ = Context::Clock::now();
-    changed_.notify_all();
+    TellChange(std::move(lock));
   }
 }
 
@@ -366,21 +403,25 @@ void AsyncRequest::OnSending() {
     check_(view);
     isTunnelPending = view.IsTunnelPending;
   } catch (...) {
-    auto const refusal = WhatRefused();
-    {
-      std::lock_guard<std::mutex> const lock{mutex_};
-      refusal_ = refusal;
-    }
-    Close();
-    return Complete(ERROR_WINHTTP_OPERATION_CANCELLED, 0);
+    return Refuse(WhatRefused());
   }
   if (isTunnelPending) {
     return;
   }
-  std::lock_guard<std::mutex> const lock{mutex_};
+  std::unique_lock<std::mutex> lock{mutex_};
   isSending_ = true;
   wasSending_ = true;
-  changed_.notify_all();
+  TellChange(std::move(lock));
+}
+
+/// Ends the request for that reason, whatever WinHTTP says of it then.
+void AsyncRequest::Refuse(std::exception_ptr reason) noexcept {
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    refusal_ = std::move(reason);
+  }
+  Close();
+  Complete(ERROR_WINHTTP_OPERATION_CANCELLED, 0);
 }
 
 /// What is being handled. A check knows one sending alone, and that nothing of it was sent; there may have been others.
@@ -401,38 +442,24 @@ std::exception_ptr AsyncRequest::WhatRefused() const {
 ConnectionView AsyncRequest::View() {
   // With the lock, so that the handle is not closed, and its number given to another request, between the questions.
   std::lock_guard<std::mutex> const lock{mutex_};
-  ConnectionView view;
-  view.IsNew = std::exchange(isNewConnection_, false);
-  if (request_ == nullptr) {
-    return view;
+  bool const isNew = std::exchange(isNewConnection_, false);
+  auto view = request_ != nullptr ? ViewConnection(Functions(), request_, isHttps_, session_->Key().MayMeetProxy())
+                                  : ConnectionView{};
+  view.IsNew = isNew;
+  if (request_ != nullptr) {
+    hasServerTls_ = view.Server != nullptr;
+    hasConnected_ = hasConnected_ || view.IsTunnelPending;
   }
-  WINHTTP_CONNECTION_INFO info{};
-  info.cbSize = sizeof info;
-  DWORD bytes = sizeof info;
-  if (Functions().QueryOption(request_, WINHTTP_OPTION_CONNECTION_INFO, &info, &bytes)) {
-    view.LocalEndpoint = EndpointOf(info.LocalAddress);
-    view.RemoteEndpoint = session_->Key().MayMeetProxy() ? std::string{} : EndpointOf(info.RemoteAddress);
-  }
-  PCCERT_CONTEXT server = nullptr;
-  bytes = sizeof server;
-  if (Functions().QueryOption(request_, WINHTTP_OPTION_SERVER_CERT_CONTEXT, &server, &bytes)) {
-    view.Server.reset(server);
-  } else {
-    view.IsTunnelPending =
-        isHttps_ && session_->Key().MayMeetProxy() && Functions().LastError() == ERROR_WINHTTP_INCORRECT_HANDLE_STATE;
-  }
-  hasServerTls_ = view.Server != nullptr;
-  hasConnected_ = hasConnected_ || view.IsTunnelPending;
   return view;
 }
 
 void AsyncRequest::Complete(DWORD error, DWORD count) {
-  std::lock_guard<std::mutex> const lock{mutex_};
+  std::unique_lock<std::mutex> lock{mutex_};
   if (!isDone_) {
     isDone_ = true;
     error_ = error;
     count_ = count;
-    changed_.notify_all();
+    TellChange(std::move(lock));
   }
 }
 

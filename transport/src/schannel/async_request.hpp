@@ -1,8 +1,10 @@
 #pragma once
 
 /// @file
-/// One asynchronous WinHTTP request, as a sequence of steps that a thread waits for.
+/// One asynchronous WinHTTP request, as a sequence of steps: each is begun, waited for with a thread or without one, and
+/// finished.
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -16,28 +18,15 @@
 
 #include <gsl/span>
 
+#include "mtlspop/base/pending_wait.hpp"
+#include "schannel/connection_view.hpp"
 #include "schannel/session.hpp"
 #include "schannel/winhttp_error.hpp"
 
 #include "mtlspop/transport/context.hpp"
-#include "mtlspop/transport/schannel.hpp"
+#include "mtlspop/transport/executor.hpp"
 
 namespace mtlspop::schannel {
-
-/// The connection that a request is about to be sent on.
-struct ConnectionView {
-  /// Whether it was made for this very request, and the request has not been sent on it before.
-  bool IsNew = false;
-  /// Address and port on this side, as opaque bytes; empty where WinHTTP does not say.
-  std::string LocalEndpoint;
-  /// The same for the other side; empty as well where a proxy may stand between.
-  std::string RemoteEndpoint;
-  /// The server's certificate; null for plain http, or where WinHTTP does not say.
-  CertificateContextPtr Server;
-  /// There is no TLS yet: what is about to be sent to an https server's proxy is the CONNECT, and nothing of the request.
-  /// It will be asked again.
-  bool IsTunnelPending = false;
-};
 
 /// Looks at the connection when TLS stands and before the first byte of the request is sent. Throwing stops the request:
 /// not a byte of it is sent, the connection is closed, and the waiting thread gets the exception. Called on a thread of
@@ -91,12 +80,34 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   void AddHeaders(std::wstring const& fields);
 
   /// Connects, where there is no connection, and sends the header. `connectTimeout` bounds name resolution, connection
-  /// and handshake together. Where this, `Write` or `Receive` throws, `WantsResend` may say that it is to be begun anew.
-  void Send(DWORD totalLength, std::chrono::milliseconds connectTimeout, Context const& context);
+  /// and handshake together. Where this, `BeginWrite`, `BeginReceive` or the `Finish` of one of them throws, `WantsResend`
+  /// may say that it is to be begun anew.
+  void BeginSend(DWORD totalLength, std::chrono::milliseconds connectTimeout);
   /// Sends a piece of the body.
-  void Write(gsl::span<std::uint8_t const> piece, Context const& context);
-  /// Waits for the header of the answer.
-  void Receive(Context const& context);
+  void BeginWrite(gsl::span<std::uint8_t const> piece);
+  /// Waits for the header of the answer, which `NoteAnswer` says has come.
+  void BeginReceive();
+  void NoteAnswer() noexcept;
+  /// Asks how many bytes of the answer's body there are: `Count`.
+  void BeginQuery();
+  /// Reads a piece of the answer's body, `Piece`, where `Count` says that there is one.
+  void BeginRead();
+
+  /// Waits on this thread until the step is over, or `context` or the time for connecting ends.
+  void Wait(Context const& context);
+  /// The same without a thread that waits: `then` runs on `executor`, once. Who calls it and whom it calls hold the one
+  /// owner; nothing else is called meanwhile.
+  /// @throw Error `system_failure` where no thread can be had, std::bad_alloc; `then` does not run then
+  void WhenOver(Context const& context, Executor const& executor, std::function<void()> then);
+  /// How the step, which was waited for, has ended.
+  /// @throw Error where it failed, or is not over
+  void Finish(char const* what, Context const& context);
+
+  /// How many bytes there are after `BeginQuery`; 0 at the end of the answer.
+  std::size_t Count() const;
+  /// What `BeginRead` has read. Good until the next step.
+  gsl::span<std::uint8_t const> Piece() const;
+
   /// Whether the last step failed because WinHTTP asks for the request to be sent once more, on this same object
   /// (ERROR_WINHTTP_RESEND_REQUEST); it may at any step, since a server may ask to renegotiate at any time. With a
   /// certificate set anew where `WantsCertificate`.
@@ -106,9 +117,6 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   bool WantsCertificate() const;
   /// Status line and header fields, separated by CR LF.
   std::wstring ResponseHeader();
-  /// A piece of the answer's body, empty at its end. Good until the next call.
-  gsl::span<std::uint8_t const> Read(Context const& context);
-
   /// Ends the request, once: its connection goes back to the pool where the answer was read to its end, and is closed otherwise.
   void Close() noexcept;
 
@@ -132,14 +140,18 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   void OnClosed();
   ConnectionView View();
   std::exception_ptr WhatRefused() const;
+  void Refuse(std::exception_ptr reason) noexcept;
   void Complete(DWORD error, DWORD count);
 
   void OpenHandles(RequestTarget const& target);
-  void Begin();
   template <class Start>
-  void Step(char const* what, Context const& context, Start const& start);
-  void WaitForConnection(std::chrono::milliseconds timeout, Context const& context);
-  void WaitForCompletion(char const* what, Context const& context);
+  void Begin(Start const& start);
+  /// With the lock: until when the step may take, as far as is known yet.
+  Context::TimePoint Until() const;
+  /// Whether the step has ended, or the time for it.
+  bool IsOver() const;
+  bool WaitsWith(Context::TimePoint until, std::shared_ptr<PendingWait> wait);
+  void TellChange(std::unique_lock<std::mutex> lock);
   [[noreturn]] void Fail(DWORD code);
   HINTERNET Handle() const;
 
@@ -155,6 +167,9 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   bool isDone_ = false;
   DWORD error_ = 0;
   DWORD count_ = 0;
+  /// Who is woken, in place of a thread, when something changes.
+  std::shared_ptr<PendingWait> waiter_;
+  std::chrono::milliseconds connectTimeout_{0};
   std::optional<Context::TimePoint> connectingSince_;
   /// Whether a connection was made that no request was sent on yet.
   bool isNewConnection_ = false;

@@ -11,18 +11,83 @@ namespace mtlspop::schannel {
 
 std::size_t ResponseBody::Read(gsl::span<std::uint8_t> buffer, Context const& context) {
   Expects(!buffer.empty());
+  while (!Advance(context)) {
+    request_->Wait(context);
+  }
+  return Take(buffer);
+}
+
+void ResponseBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {
+  Expects(!buffer.empty());
+  executor_([this, buffer, context, done = std::move(done)] { ReadOn(buffer, context, done); });
+}
+
+/// On the executor.
+void ResponseBody::ReadOn(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> const& done) {
+  std::exception_ptr failure;
+  std::size_t count = 0;
+  try {
+    if (!Advance(context)) {
+      return request_->WhenOver(context, executor_, [this, buffer, context, done] { ReadOn(buffer, context, done); });
+    }
+    count = Take(buffer);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    return done(std::move(failure));
+  }
+  done(count);
+}
+
+/// Goes on until there is a piece, or the body has ended, and returns true; or until there is something to wait for.
+bool ResponseBody::Advance(Context const& context) {
   if (failure_) {
     std::rethrow_exception(failure_);
   }
   try {
-    context.ThrowIfEnded("Reading the answer");
-    if (piece_.empty() && request_) {
-      Fetch(context);
-    }
+    return Step(context);
   } catch (...) {
     failure_ = std::current_exception();
     throw;
   }
+}
+
+bool ResponseBody::Step(Context const& context) {
+  constexpr char const* what = "Reading the answer";
+  switch (stage_) {
+    case Stage::Resting:
+      context.ThrowIfEnded(what);
+      if (!piece_.empty() || !request_) {
+        return true;
+      }
+      request_->BeginQuery();
+      stage_ = Stage::Asking;
+      return false;
+    case Stage::Asking:
+      request_->Finish(what, context);
+      stage_ = Stage::Resting;
+      if (request_->Count() == 0) {
+        FinishAt(received_);
+        return true;
+      }
+      request_->BeginRead();
+      stage_ = Stage::Reading;
+      return false;
+    case Stage::Reading:
+      request_->Finish(what, context);
+      stage_ = Stage::Resting;
+      piece_ = request_->Piece();
+      received_ += piece_.size();
+      if (piece_.empty()) {
+        FinishAt(received_);
+      }
+      return true;
+  }
+  return true;
+}
+
+std::size_t ResponseBody::Take(gsl::span<std::uint8_t> buffer) {
   auto const count = std::min(buffer.size(), piece_.size());
   std::copy_n(piece_.begin(), count, buffer.begin());
   piece_ = piece_.subspan(count);
@@ -30,14 +95,6 @@ std::size_t ResponseBody::Read(gsl::span<std::uint8_t> buffer, Context const& co
     FinishAt(received_);
   }
   return count;
-}
-
-void ResponseBody::Fetch(Context const& context) {
-  piece_ = request_->Read(context);
-  received_ += piece_.size();
-  if (piece_.empty()) {
-    FinishAt(received_);
-  }
 }
 
 /// RFC 9112 section 8: fewer bytes than Content-Length says is an answer that was cut off.

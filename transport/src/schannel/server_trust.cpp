@@ -4,12 +4,16 @@
 #include <cstddef>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/schannel.hpp"
+#include "schannel/certificate_functions.hpp"
 #include "schannel/system_error.hpp"
+#include "schannel/winhttp_functions.hpp"
 
 namespace mtlspop::schannel {
 namespace {
@@ -29,11 +33,14 @@ constexpr StatusText ChainProblems[] = {
     {CERT_TRUST_IS_NOT_VALID_FOR_USAGE, "it may not be used for a TLS server",
      "Have a certificate issued whose extended key usage holds serverAuth"},
     {CERT_TRUST_IS_UNTRUSTED_ROOT, "none of the trusted authorities vouches for it",
-     "Check that CaFile or CaPem holds the root of the server's authority, and that no proxy opens TLS"},
+     "Check that CaFile or CaPem holds an authority of the server's, and that no proxy opens TLS"},
     {CERT_TRUST_IS_PARTIAL_CHAIN, "none of the trusted authorities vouches for it",
-     "Check that CaFile or CaPem holds the root of the server's authority, and that the server sends its "
+     "Check that CaFile or CaPem holds an authority of the server's, and that the server sends its "
      "intermediates"},
 };
+
+/// What is said of a chain that ends below a root that Windows trusts.
+constexpr DWORD Unanchored = CERT_TRUST_IS_PARTIAL_CHAIN | CERT_TRUST_IS_UNTRUSTED_ROOT;
 
 [[noreturn]] void Unusable(std::string what) {
   ErrorDetails details{
@@ -191,47 +198,89 @@ ServerTrust::Problem ServerTrust::Check(
   parameters.RequestedUsage.dwType = USAGE_MATCH_TYPE_AND;
   parameters.RequestedUsage.Usage.cUsageIdentifier = 1;
   parameters.RequestedUsage.Usage.rgpszUsageIdentifier = &purpose;
+  auto const known = AlsoKnown(server);
   CERT_CHAIN_CONTEXT const* built = nullptr;
-  // From what the server sends and the machine has: WinHTTP waits for this callback, and must not wait for a download.
+  // From what the server sends, the options name and the machine has: WinHTTP waits for this callback, and must not wait
+  // for a download.
   if (CertGetCertificateChain(
-          engine, server, nullptr, server->hCertStore, &parameters, CERT_CHAIN_CACHE_ONLY_URL_RETRIEVAL, nullptr,
-          &built) == FALSE) {
+          engine, server, nullptr, known.get(), &parameters, CERT_CHAIN_CACHE_ONLY_URL_RETRIEVAL, nullptr, &built) ==
+      FALSE) {
     return {"Windows could not build its chain: " + DescribeStatus(GetLastError()), "Check the server's certificate"};
   }
   ChainPtr const chain{built};
-  if (auto const status = chain->TrustStatus.dwErrorStatus; status != CERT_TRUST_NO_ERROR) {
-    auto const* const known = std::find_if(
-        std::begin(ChainProblems), std::end(ChainProblems), [&](auto const& each) { return (status & each.Bit) != 0; });
-    return known != std::end(ChainProblems)
-               ? Problem{known->Text, known->Action}
-               : Problem{"its chain has status " + DescribeStatus(status), "Check the server's certificate"};
+  auto const anchor = engine == engine_.get() ? FindAnchor(*chain->rgpChain[0]) : std::nullopt;
+  if (auto problem = CheckChain(chain->TrustStatus.dwErrorStatus & ~(anchor ? Unanchored : 0)); !problem.What.empty()) {
+    return problem;
   }
+  if (auto problem = CheckName(*chain, host, anchor.has_value()); !problem.What.empty()) {
+    return problem;
+  }
+  auto const belowAnchor = anchor.value_or(chain->rgpChain[0]->cElement - 1);
+  auto revocation = lists_ == nullptr ? std::string{} : CheckRevocation(*chain->rgpChain[0], belowAnchor);
+  return {std::move(revocation), "Renew the lists in TrustOptions::CrlFile, or have the server's certificate replaced"};
+}
+
+/// Certificates that its chain may be built of: those that the server sends, and those that the options name, of which one
+/// may be an issuing authority that the server leaves out.
+StorePtr ServerTrust::AlsoKnown(PCCERT_CONTEXT server) const {
+  StorePtr known{CertOpenStore(CERT_STORE_PROV_COLLECTION, 0, 0, 0, nullptr)};
+  for (HCERTSTORE const store : {server->hCertStore, static_cast<HCERTSTORE>(roots_.get())}) {
+    if (known && store != nullptr) {
+      CertAddStoreToCollection(known.get(), store, 0, 0);
+    }
+  }
+  return known;
+}
+
+/// Where the chain meets a certificate that the options name, which is trusted as it is: an issuing authority without its
+/// root, or the server's own. What stands above it counts no more.
+std::optional<DWORD> ServerTrust::FindAnchor(CERT_SIMPLE_CHAIN const& chain) const {
+  for (DWORD index = 0; index < chain.cElement; ++index) {
+    CertificateContextPtr const same{CertFindCertificateInStore(
+        roots_.get(), X509_ASN_ENCODING, 0, CERT_FIND_EXISTING, chain.rgpElement[index]->pCertContext, nullptr)};
+    if (same) {
+      return index;
+    }
+  }
+  return std::nullopt;
+}
+
+ServerTrust::Problem ServerTrust::CheckChain(DWORD status) {
+  if (status == CERT_TRUST_NO_ERROR) {
+    return {};
+  }
+  auto const* const known = std::find_if(
+      std::begin(ChainProblems), std::end(ChainProblems), [&](auto const& each) { return (status & each.Bit) != 0; });
+  return known != std::end(ChainProblems)
+             ? Problem{known->Text, known->Action}
+             : Problem{"its chain has status " + DescribeStatus(status), "Check the server's certificate"};
+}
+
+ServerTrust::Problem ServerTrust::CheckName(
+    CERT_CHAIN_CONTEXT const& chain, std::wstring const& host, bool isAnchored) {
   auto name = host;
   SSL_EXTRA_CERT_CHAIN_POLICY_PARA extra{};
   extra.cbSize = sizeof extra;
   extra.dwAuthType = AUTHTYPE_SERVER;
   extra.pwszServerName = name.data();
+  extra.fdwChecks = isAnchored ? static_cast<DWORD>(SECURITY_FLAG_IGNORE_UNKNOWN_CA) : 0U;
   CERT_CHAIN_POLICY_PARA policy{};
   policy.cbSize = sizeof policy;
   policy.pvExtraPolicyPara = &extra;
   CERT_CHAIN_POLICY_STATUS result{};
   result.cbSize = sizeof result;
-  if (CertVerifyCertificateChainPolicy(CERT_CHAIN_POLICY_SSL, chain.get(), &policy, &result) == FALSE) {
+  if (CertVerifyCertificateChainPolicy(CERT_CHAIN_POLICY_SSL, &chain, &policy, &result) == FALSE) {
     return {"Windows could not verify it: " + DescribeStatus(GetLastError()), "Check the server's certificate"};
   }
   if (result.dwError == static_cast<DWORD>(CERT_E_CN_NO_MATCH)) {
     return {"it is for another host", "Check the host name in the URL and where that name resolves to"};
   }
-  if (result.dwError != 0) {
-    return {DescribeStatus(result.dwError), "Check the server's certificate"};
-  }
-  auto revocation = lists_ == nullptr ? std::string{} : CheckRevocation(*chain->rgpChain[0]);
-  return {std::move(revocation), "Renew the lists in TrustOptions::CrlFile, or have the server's certificate replaced"};
+  return result.dwError == 0 ? Problem{} : Problem{DescribeStatus(result.dwError), "Check the server's certificate"};
 }
 
-/// RFC 5280 section 6.3, with lists from the file alone: each certificate below the root needs a current one.
-std::string ServerTrust::CheckRevocation(CERT_SIMPLE_CHAIN const& chain) const {
-  for (DWORD index = 0; index + 1 < chain.cElement; ++index) {
+/// RFC 5280 section 6.3, with lists from the file alone: each certificate below the trusted one needs a current one.
+std::string ServerTrust::CheckRevocation(CERT_SIMPLE_CHAIN const& chain, DWORD trusted) const {
+  for (DWORD index = 0; index < trusted; ++index) {
     auto const* const certificate = chain.rgpElement[index]->pCertContext;
     auto const* const issuer = chain.rgpElement[index + 1]->pCertContext;
     bool hasCurrentList = false;

@@ -4,6 +4,7 @@
 /// Who vouches for servers, where the options say it and not Windows alone.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,11 @@ class ServerTrust final {
   };
   struct Problem;
   Problem Check(HCERTCHAINENGINE engine, PCCERT_CONTEXT server, std::wstring const& host) const;
-  std::string CheckRevocation(CERT_SIMPLE_CHAIN const& chain) const;
+  StorePtr AlsoKnown(PCCERT_CONTEXT server) const;
+  std::optional<DWORD> FindAnchor(CERT_SIMPLE_CHAIN const& chain) const;
+  static Problem CheckChain(DWORD status);
+  static Problem CheckName(CERT_CHAIN_CONTEXT const& chain, std::wstring const& host, bool isAnchored);
+  std::string CheckRevocation(CERT_SIMPLE_CHAIN const& chain, DWORD trusted) const;
 
   bool hasOwnRoots_ = false;
   bool alsoSystem_ = true;
