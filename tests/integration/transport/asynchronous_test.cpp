@@ -146,6 +146,39 @@ TEST(AsynchronousTest, WhoeverWaitsInLineEndsWithItsContext) {
   EXPECT_EQ(transport->PoolStatistics().InUse, 0U);
 }
 
+/// A port that takes connections and never answers, without a thread that an exit would find at work.
+std::string UrlOfSilentPort() {
+  static int const listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0 || ::listen(listener, 64) != 0 ||
+      ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    ::_exit(1);
+  }
+  return "https://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+}
+
+/// A server that is given ten thousand handshakes at once completes none of them in time.
+TEST(AsynchronousTest, OnlySoManyConnectionsAreOpenedAtATime) {
+  constexpr std::size_t requests = 300;
+  auto options = TrustingOptions();
+  options.Pool.MaximumPerOrigin = requests;
+  auto const transport = AsynchronousTransport(options);
+  auto const context = Context{}.WithCancellation();
+  auto const url = UrlOfSilentPort();
+  Tally tally;
+  for (std::size_t index = 0; index < requests; ++index) Send(transport, url, context, tally);
+  EXPECT_TRUE(Eventually([&] {
+    auto const statistics = transport->PoolStatistics();
+    return statistics.InUse == 256 && statistics.Waiting == requests - 256;
+  }));
+  context.Cancel();
+  ASSERT_TRUE(tally.WaitFor(requests));
+  EXPECT_EQ(transport->PoolStatistics().InUse, 0U);
+}
+
 TEST(AsynchronousTest, DeadlinesOfManyAreKept) {
   constexpr std::size_t waiting = 1'000;
   SilentServer server;
@@ -408,20 +441,6 @@ class AsynchronousExitDeathTest : public testing::Test {
  protected:
   AsynchronousExitDeathTest() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };
-
-/// A port that takes connections and never answers, without a thread that an exit would find at work.
-std::string UrlOfSilentPort() {
-  static int const listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0 || ::listen(listener, 64) != 0 ||
-      ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    ::_exit(1);
-  }
-  return "https://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
-}
 
 [[noreturn]] void ExitWithRequestsInFlight(Transport& transport) {
   auto const url = UrlOfSilentPort();

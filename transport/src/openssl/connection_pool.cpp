@@ -16,6 +16,10 @@ namespace {
 /// busy pool has few idle ones; a large idle one must stay small.
 constexpr std::size_t IdleWithBuffers = 16;
 
+/// So many connections to one place are opened at a time. Each handshake under way holds three times the memory of a connection
+/// that is there, and a server that is given ten thousand at once completes none of them in time.
+constexpr std::size_t MaximumOpening = 256;
+
 /// Locks, trying a while first: the pool's lock is held for a tenth of a microsecond, and to sleep and be woken takes
 /// a hundred times as long.
 std::unique_lock<std::mutex> LockSoon(std::mutex& mutex) {
@@ -70,7 +74,7 @@ PoolSlot::~PoolSlot() {
 void PoolSlot::Set(std::unique_ptr<Connection> connection) {
   connection_.push_back(PooledConnection{std::move(connection), place_, {}});
   connection_.front().Node = connection_.begin();
-  pool_->Opened(Get());
+  pool_->Opened(*place_, Get());
 }
 
 void PoolSlot::KeepConnection() {
@@ -111,7 +115,7 @@ std::optional<PoolSlot> ConnectionPool::Take(PoolRequest& request) {
     if (request.state_ == State::New) {
       Expire(now, graves);
       auto& place = PlaceFor(request.key_);
-      if (place.First != nullptr || !HasRoom(place)) {
+      if (place.First != nullptr || !HasRoom(place, request.fresh_)) {
         auto const notEmpty = gsl::finally([&] { RemoveIfEmpty(place); });
         StandInLine(place, request);
         request.hasStoodInLine_ = true;
@@ -153,6 +157,8 @@ PoolSlot ConnectionPool::Look(PoolSlot slot, bool fresh) {
     if (!fresh && place.Newest != nullptr) {
       slot.connection_ = RemoveIdle(*place.Newest);
       ++counts_.Reused;
+    } else {
+      ++place.Opening;
     }
   }
   return slot;
@@ -184,8 +190,10 @@ PoolPlace& ConnectionPool::PlaceFor(PoolKeyView const& key) {
 }
 
 /// Whether one more can be in use. Idle ones are no hindrance: they are used, or make room.
-bool ConnectionPool::HasRoom(PoolPlace const& place) const noexcept {
-  return place.InUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal;
+bool ConnectionPool::HasRoom(PoolPlace const& place, bool fresh) const noexcept {
+  bool const isThere = !fresh && place.Newest != nullptr;
+  return place.InUse < options_.MaximumPerOrigin && inUse_ < options_.MaximumTotal &&
+         (isThere || place.Opening < MaximumOpening);
 }
 
 /// Where there is room: the idle connection that was used last, or none, for the right to open one. That may cost the one
@@ -204,6 +212,7 @@ PooledConnections ConnectionPool::Grant(PoolPlace& place, bool fresh, PooledConn
     graves.splice(graves.end(), RemoveIdle(placeFull ? *place.Oldest : idle_.front()));
     ++counts_.Evicted;
   }
+  ++place.Opening;
   return {};
 }
 
@@ -246,12 +255,12 @@ PoolRequest* ConnectionPool::NextInLine(PoolPlace& place, bool wasFull) noexcept
     return nullptr;
   }
   if (!wasFull) {
-    return HasRoom(place) ? place.First : nullptr;
+    return place.First != nullptr && HasRoom(place, place.First->fresh_) ? place.First : nullptr;
   }
   PoolRequest* next = nullptr;
   for (auto& [key, other] : places_) {
     bool const isEarlier = other.First != nullptr && (next == nullptr || other.First->number_ < next->number_);
-    next = isEarlier && HasRoom(other) ? other.First : next;
+    next = isEarlier && HasRoom(other, other.First->fresh_) ? other.First : next;
   }
   return next;
 }
@@ -313,6 +322,7 @@ void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnect
     bool const wasFull = inUse_ >= options_.MaximumTotal;
     --place.InUse;
     --inUse_;
+    place.Opening -= there ? 0 : 1;
     if (there && keep && drops == place.Drops) {
       if (idle_.size() >= IdleWithBuffers && place.First == nullptr) {
         connection.front().Held->FreeBuffers();
@@ -340,11 +350,22 @@ void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnect
   }
 }
 
-void ConnectionPool::Opened(Connection& connection) {
-  auto const lock = LockSoon(mutex_);
-  connection.Info().Id = ++lastId_;
-  ++counts_.Opened;
-  counts_.Resumed += connection.Info().Resumed ? 1 : 0;
+/// Lets the next one of those begin who wait to open one.
+void ConnectionPool::Opened(PoolPlace& place, Connection& connection) noexcept {
+  PooledConnections graves;
+  std::shared_ptr<Wakeable> woken;
+  {
+    auto const lock = LockSoon(mutex_);
+    connection.Info().Id = ++lastId_;
+    ++counts_.Opened;
+    counts_.Resumed += connection.Info().Resumed ? 1 : 0;
+    --place.Opening;
+    woken = ServeLine(place, false, graves);
+  }
+  if (woken) {
+    woken->Wake();
+  }
+  Bury(graves);
 }
 
 void ConnectionPool::Expire(Clock::SteadyTime now, PooledConnections& graves) noexcept {

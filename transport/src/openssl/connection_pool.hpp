@@ -82,6 +82,8 @@ struct PoolPlace {
   PooledConnection* Newest = nullptr;
   std::size_t Idle = 0;
   std::size_t InUse = 0;
+  /// Of those in use: rights to a connection that is not there yet.
+  std::size_t Opening = 0;
   /// How often `Drop` let go of those in use: they do not come back.
   std::uint64_t Drops = 0;
   /// Who waits for a connection, first come first served.
@@ -199,8 +201,8 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   void Leave(PoolRequest& request) noexcept;
   PoolPlace& PlaceFor(PoolKeyView const& key);
   void Return(PoolPlace& place, std::uint64_t drops, PooledConnections& connection, bool keep) noexcept;
-  void Opened(Connection& connection);
-  bool HasRoom(PoolPlace const& place) const noexcept;
+  void Opened(PoolPlace& place, Connection& connection) noexcept;
+  bool HasRoom(PoolPlace const& place, bool fresh) const noexcept;
   PooledConnections Grant(PoolPlace& place, bool fresh, PooledConnections& graves) noexcept;
   void StandInLine(PoolPlace& place, PoolRequest& request);
   void RemoveFromLine(PoolRequest& request) noexcept;
