@@ -6,12 +6,17 @@
 
 namespace mtlspop::openssl {
 
-IdleSweep::IdleSweep(std::weak_ptr<ConnectionPool> pool)
-    : pool_(std::move(pool)), reactors_(Reactors::Shared()), reactor_(reactors_->Pick()), timer_(reactor_->Io()) {}
+IdleSweep::IdleSweep(std::weak_ptr<ConnectionPool> pool, std::chrono::milliseconds first)
+    : pool_(std::move(pool)),
+      reactors_(Reactors::Shared()),
+      reactor_(reactors_->Pick()),
+      timer_(reactor_->Io()),
+      first_(first) {}
 
 void IdleSweep::Resume() noexcept {
   auto const pool = pool_.lock();
-  auto const next = pool ? pool->SweepIdle() : std::nullopt;
+  auto const first = std::exchange(first_, std::nullopt);
+  auto const next = !pool ? std::nullopt : (first ? first : pool->SweepIdle());
   if (!next) {
     timer_.cancel();
     return;

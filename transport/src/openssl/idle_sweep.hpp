@@ -20,10 +20,10 @@ class ConnectionPool;
 /// Thread safety: `Begin` and `End` may be called from any thread.
 class IdleSweep final : public Resumable {
  public:
+  /// @param first when to look first. Not at once: the pool of a busy client is empty more often than not, and this would end.
   /// @throw Error `system_failure` where there is no thread to be had
-  explicit IdleSweep(std::weak_ptr<ConnectionPool> pool);
+  IdleSweep(std::weak_ptr<ConnectionPool> pool, std::chrono::milliseconds first);
 
-  /// The first look.
   void Begin() noexcept { reactor_->Ready(shared_from_this()); }
   /// The pool has gone, and so does the thread.
   void End() noexcept { reactor_->Ready(shared_from_this()); }
@@ -34,6 +34,7 @@ class IdleSweep final : public Resumable {
   std::shared_ptr<Reactors> const reactors_;
   std::shared_ptr<Reactor> const reactor_;
   boost::asio::steady_timer timer_;
+  std::optional<std::chrono::steady_clock::duration> first_;
 };
 
 }  // namespace mtlspop::openssl
