@@ -1,6 +1,7 @@
 #include "gateway/access_log.hpp"
 
 #include <array>
+#include <cstdio>
 #include <ctime>
 
 #include <nlohmann/json.hpp>
@@ -15,8 +16,11 @@ std::string TimeText(std::chrono::system_clock::time_point now) {
   auto const seconds = std::chrono::system_clock::to_time_t(now);
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
-  std::array<char, 32> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+  std::array<char, 96> text{};
+  std::snprintf(
+      text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+      parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return text.data();
 }
 
 }  // namespace

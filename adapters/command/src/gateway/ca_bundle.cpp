@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <system_error>
 
 #include <openssl/x509.h>
 
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/base/posix/descriptor.hpp"
 #include "mtlspop/transport/error.hpp"
 
@@ -25,7 +25,7 @@ namespace {
 }
 
 std::string ValueOf(char const* variable) {
-  auto const* const value = std::getenv(variable);
+  auto const* const value = ReadEnvironmentVariable(variable);
   return value != nullptr ? value : "";
 }
 

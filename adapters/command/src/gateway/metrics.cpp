@@ -1,9 +1,36 @@
 #include "gateway/metrics.hpp"
 
-#include <sstream>
+#include <array>
+#include <charconv>
+#include <type_traits>
+#include <utility>
 
 namespace mtlspop::gateway {
 namespace {
+
+// Text and numbers, one behind the other, in no country's way of writing them.
+class Output final {
+ public:
+  Output& operator<<(std::string_view text) {
+    text_ += text;
+    return *this;
+  }
+  Output& operator<<(char letter) {
+    text_ += letter;
+    return *this;
+  }
+  template <class Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
+  Output& operator<<(Number number) {
+    std::array<char, 64> digits{};
+    auto const written = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+    text_.append(digits.data(), written.ptr);
+    return *this;
+  }
+  std::string Text() && { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
 
 // A label's value (Prometheus exposition formats, text format).
 std::string Quoted(std::string_view text) {
@@ -15,18 +42,18 @@ std::string Quoted(std::string_view text) {
   return quoted + '"';
 }
 
-void Head(std::ostream& out, char const* name, char const* type, char const* help) {
+void Head(Output& out, char const* name, char const* type, char const* help) {
   out << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n';
 }
 
 template <class Value>
-void Single(std::ostream& out, char const* name, char const* type, char const* help, Value value) {
+void Single(Output& out, char const* name, char const* type, char const* help, Value value) {
   Head(out, name, type, help);
   out << name << ' ' << value << '\n';
 }
 
 void Labelled(
-    std::ostream& out,
+    Output& out,
     char const* name,
     char const* label,
     char const* help,
@@ -36,7 +63,7 @@ void Labelled(
     out << name << '{' << label << '=' << Quoted(value) << "} " << count << '\n';
 }
 
-void WritePool(std::ostream& out, PoolStatistics const& pool) {
+void WritePool(Output& out, PoolStatistics const& pool) {
   Single(out, "mtlspop_pool_idle", "gauge", "Connections to servers that wait for a request.", pool.Idle);
   Single(out, "mtlspop_pool_in_use", "gauge", "Connections to servers that have a request.", pool.InUse);
   Single(out, "mtlspop_pool_waiting", "gauge", "Requests that wait for a connection.", pool.Waiting);
@@ -74,7 +101,7 @@ void Metrics::RecordTokenFailure(std::string_view code) {
 
 std::string Metrics::Text(
     std::chrono::system_clock::time_point now, std::size_t connections, PoolStatistics const& pool) const {
-  std::ostringstream out;
+  Output out;
   std::lock_guard<std::mutex> const lock{mutex_};
   Head(
       out, "mtlspop_requests_total", "counter",
@@ -102,7 +129,7 @@ std::string Metrics::Text(
   }
   Single(out, "mtlspop_client_connections", "gauge", "Connections of programs to the gateway.", connections);
   WritePool(out, pool);
-  return out.str();
+  return std::move(out).Text();
 }
 
 }  // namespace mtlspop::gateway

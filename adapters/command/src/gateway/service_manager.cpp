@@ -5,10 +5,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <string>
 
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/base/posix/descriptor.hpp"
 
 namespace mtlspop::gateway {
@@ -19,14 +21,17 @@ constexpr int FirstPassed = 3;
 constexpr int MostPassed = 16;
 
 long NumberIn(char const* variable) noexcept {
-  auto const* const text = std::getenv(variable);
-  return text != nullptr ? std::strtol(text, nullptr, 10) : 0;
+  auto const* const text = ReadEnvironmentVariable(variable);
+  if (text == nullptr) return 0;
+  long number = 0;
+  std::from_chars(text, text + std::string_view{text}.size(), number);
+  return number;
 }
 
 }  // namespace
 
 void NotifyServiceManager(std::string_view state) noexcept {
-  auto const* const name = std::getenv("NOTIFY_SOCKET");
+  auto const* const name = ReadEnvironmentVariable("NOTIFY_SOCKET");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (name == nullptr) return;

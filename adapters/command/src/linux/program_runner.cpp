@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <climits>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include <fstream>
 
 #include "errors.hpp"
+#include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/base/posix/descriptor.hpp"
 #include "program_path.hpp"
 
@@ -38,11 +40,18 @@ constexpr int MostKills = 20;
       "Check the limits on processes and descriptors (ulimit -a)");
 }
 
+/// The number that a text of the kernel's begins with; 0 where it begins with none.
+int NumberAt(std::string_view text) noexcept {
+  int number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 /// All descriptors that a program which is executed now would have, beside the standard streams.
 std::vector<int> ListInheritable() {
   std::vector<int> descriptors;
   for (auto const& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
-    auto const descriptor = std::atoi(entry.path().filename().c_str());
+    auto const descriptor = NumberAt(entry.path().filename().string());
     auto const flags = ::fcntl(descriptor, F_GETFD);
     if (descriptor > STDERR_FILENO && flags >= 0 && (flags & FD_CLOEXEC) == 0) descriptors.push_back(descriptor);
   }
@@ -52,7 +61,7 @@ std::vector<int> ListInheritable() {
 
 std::vector<std::string> MergeEnvironment(std::vector<std::pair<std::string, std::string>> const& added) {
   std::vector<std::string> merged;
-  for (auto** variable = environ; *variable != nullptr; ++variable) {
+  for (auto** variable = WholeEnvironment(); *variable != nullptr; ++variable) {
     std::string const own = *variable;
     auto const isReplaced = std::any_of(added.begin(), added.end(), [&](auto const& one) {
       return own.compare(0, one.first.size() + 1, one.first + "=") == 0;
@@ -129,7 +138,7 @@ std::vector<pid_t> ListChildren() {
     // "pid (name) state ppid ...": the name can hold anything.
     auto const nameEnd = text.rfind(") ");
     if (nameEnd == std::string::npos || nameEnd + 4 >= text.size()) continue;
-    if (std::atoi(text.c_str() + nameEnd + 4) == ::getpid()) children.push_back(std::atoi(name.c_str()));
+    if (NumberAt(std::string_view{text}.substr(nameEnd + 4)) == ::getpid()) children.push_back(NumberAt(name));
   }
   return children;
 }

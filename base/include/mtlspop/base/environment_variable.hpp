@@ -5,6 +5,10 @@
 
 #include <cstdlib>
 
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
 namespace mtlspop {
 
 /// The variable's value, null where it is not set, and for every variable of a program that runs with more rights than
@@ -17,5 +21,10 @@ inline char const* ReadEnvironmentVariable(char const* name) noexcept {
   return std::getenv(name);
 #endif
 }
+
+#ifndef _WIN32
+/// All variables, "NAME=value", null behind the last one: to be handed on to a program that is started, not to be obeyed.
+inline char** WholeEnvironment() noexcept { return ::environ; }
+#endif
 
 }  // namespace mtlspop
