@@ -124,7 +124,9 @@ TEST_F(KeyOptionsTest, CertificateAndKeysInAToken) {
   environment.push_back(configuration);
   auto const report = json::parse(RunCommand({{"doctor", "--json", "--key", token.Uri("app")}, environment, {}}).Out);
   for (auto const& step : report.at("steps")) {
-    if (step.at("step") == "key_pkcs11") EXPECT_EQ(step.at("facts").at("strength"), "hardware") << step;
+    if (step.at("step") == "key_pkcs11") {
+      EXPECT_EQ(step.at("facts").at("strength"), "hardware") << step;
+    }
   }
 }
 

@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"NoMetadataServiceForToken", {"token", Vault}, 101, "imds_not_reachable"},
         Mistake{"TokenForNothing", {"token"}, 105, "--resource"},
         Mistake{"TokenForUnknownHost", {"token", "https://example.org"}, 105, "--resource"}),
-    [](auto const& info) { return info.param.Name; });
+    [](auto const& mistake) { return mistake.param.Name; });
 
 using MachineMistakeTest = CommandTest;
 
