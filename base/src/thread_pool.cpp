@@ -12,6 +12,7 @@
 
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/base/process_end.hpp"
+#include "mtlspop/base/vector_registers.hpp"
 #include "mtlspop/base/thread_name.hpp"
 
 namespace mtlspop {
@@ -173,6 +174,7 @@ class ThreadPool::State final : public Stoppable, public std::enable_shared_from
     auto const thread = added.begin();
     thread->Next = job;
     Job work = [self = shared_from_this(), thread] { self->Work(thread); };
+    ClearVectorRegisters();
     thread->Handle = options_.MakeThread ? options_.MakeThread(std::move(work)) : std::thread{std::move(work)};
     threads_.splice(threads_.end(), added);
   }

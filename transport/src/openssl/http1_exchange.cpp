@@ -217,7 +217,7 @@ Step Http1Exchange::SendBody() {
     // A piece that came slowly, or some that came fast: the server may have answered meanwhile, and wants no more then.
     bool const look = *count + 1 < bodyRoom_.size() || ++pieces_ % PiecesPerLook == 0;
     bodyRoom_ = {};
-    awaitedRoom_ = look && connection_->HasSpoken();
+    awaitedRoom_ = look && !headComplete_ && connection_->HasSpoken();
     if (awaitedRoom_) {
       connection_->NoteInput();
     }
@@ -274,13 +274,13 @@ void Http1Exchange::ThrowBodyFailed(std::exception_ptr const& failure) {
 
 /// Sends what is unsent. Where the answer comes first, nothing more is to be sent: the stage changes then.
 Step Http1Exchange::Write() {
-  if (std::exchange(awaitedRoom_, false) && connection_->HasInput()) {
+  if (std::exchange(awaitedRoom_, false) && !headComplete_ && connection_->HasInput()) {
     auto const status = ReceiveSome();
     if (status == IoStatus::WantKey) {
       return connection_->Await(status, Sending);
     }
   }
-  while (!unsent_.empty() && !headComplete_) {
+  while (!unsent_.empty() && !AnswerEndsSending()) {
     auto const result = connection_->TryWrite(unsent_);
     if (result.Status == IoStatus::Done) {
       sent_ = true;
@@ -289,17 +289,24 @@ Step Http1Exchange::Write() {
       // What came with the end of the handshake lies inside OpenSSL already, where waiting for the socket would not see it.
       // That is looked at once for each wait: the first half of a record lies there as well, and would be looked at
       // without end.
-      auto const status = connection_->HasBufferedInput() ? ReceiveSome() : result.Status;
+      auto const status = !headComplete_ && connection_->HasBufferedInput() ? ReceiveSome() : result.Status;
+      if (headComplete_ && !AnswerEndsSending()) {
+        return connection_->Await(result.Status, Sending);
+      }
       if (!headComplete_) {
         awaitedRoom_ = true;
         return connection_->AwaitOrInput(status == IoStatus::WantKey ? status : result.Status, Sending);
       }
-    } else if (result.Status != IoStatus::Lost || ReceiveSome() != IoStatus::Done) {
+    } else if (result.Status == IoStatus::Lost && (headComplete_ || ReceiveSome() == IoStatus::Done)) {
       // A server that does not want the rest may have answered before it closed (RFC 9112 section 9.6).
+      unsent_ = {};
+      stage_ = Stage::Receive;
+      return {};
+    } else {
       ThrowFailed(result.Status, "sending the request");
     }
   }
-  stage_ = headComplete_ ? Stage::Receive : stage_;
+  stage_ = AnswerEndsSending() ? Stage::Receive : stage_;
   return {};
 }
 
@@ -341,6 +348,10 @@ IoStatus Http1Exchange::ReceiveSome() {
 }
 
 /// Parses what has come in. Informational answers are counted and dropped (RFC 9110 section 15.2).
+/// An answer that came early ends the sending, unless it tells of success: such a server answers while it reads, and its
+/// answer's end waits for the request's.
+bool Http1Exchange::AnswerEndsSending() const noexcept { return headComplete_ && parser_.StatusCode() >= 300; }
+
 bool Http1Exchange::LookForHead() {
   received_ = true;
   auto& input = connection_->Input();

@@ -104,6 +104,7 @@ class Http1Exchange final {
   Step ReceiveHead();
   IoStatus ReceiveSome();
   bool LookForHead();
+  bool AnswerEndsSending() const noexcept;
   void MakeResponse();
   [[noreturn]] void ThrowFailed(IoStatus status, char const* doing);
 
