@@ -272,7 +272,8 @@ void Http1Exchange::ThrowBodyFailed(std::exception_ptr const& failure) {
   }
 }
 
-/// Sends what is unsent. Where the answer comes first, nothing more is to be sent: the stage changes then.
+/// Sends what is unsent. Where an answer that ends the sending comes first, nothing more is to be sent: the stage changes
+/// then.
 Step Http1Exchange::Write() {
   if (std::exchange(awaitedRoom_, false) && !headComplete_ && connection_->HasInput()) {
     auto const status = ReceiveSome();
@@ -290,12 +291,12 @@ Step Http1Exchange::Write() {
       // That is looked at once for each wait: the first half of a record lies there as well, and would be looked at
       // without end.
       auto const status = !headComplete_ && connection_->HasBufferedInput() ? ReceiveSome() : result.Status;
-      if (headComplete_ && !AnswerEndsSending()) {
-        return connection_->Await(result.Status, Sending);
-      }
       if (!headComplete_) {
         awaitedRoom_ = true;
         return connection_->AwaitOrInput(status == IoStatus::WantKey ? status : result.Status, Sending);
+      }
+      if (!AnswerEndsSending()) {
+        return connection_->Await(result.Status, Sending);
       }
     } else if (result.Status == IoStatus::Lost && (headComplete_ || ReceiveSome() == IoStatus::Done)) {
       // A server that does not want the rest may have answered before it closed (RFC 9112 section 9.6).
@@ -347,11 +348,11 @@ IoStatus Http1Exchange::ReceiveSome() {
   return result.Status;
 }
 
-/// Parses what has come in. Informational answers are counted and dropped (RFC 9110 section 15.2).
 /// An answer that came early ends the sending, unless it tells of success: such a server answers while it reads, and its
 /// answer's end waits for the request's.
 bool Http1Exchange::AnswerEndsSending() const noexcept { return headComplete_ && parser_.StatusCode() >= 300; }
 
+/// Parses what has come in. Informational answers are counted and dropped (RFC 9110 section 15.2).
 bool Http1Exchange::LookForHead() {
   received_ = true;
   auto& input = connection_->Input();
