@@ -1,5 +1,7 @@
 #include "gateway/failure.hpp"
 
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 namespace mtlspop::gateway {
@@ -13,6 +15,12 @@ int StatusOf(Error const& error) {
 }
 
 }  // namespace
+
+Failure ClosingFailure(int status, std::string code, std::string what, std::string action) {
+  Failure failure{status, std::move(code), std::move(what), std::move(action)};
+  failure.Closes = true;
+  return failure;
+}
 
 Failure FailureFrom(Error const& error) {
   auto const& details = error.Details();

@@ -30,6 +30,9 @@ struct Failure {
   bool Closes = false;
 };
 
+/// A refusal after which nothing more is read from the client.
+Failure ClosingFailure(int status, std::string code, std::string what, std::string action);
+
 /// `error`, which kept the gateway from an answer: 504 for what took too long, 503 for what may pass, 400 for a request that
 /// cannot be sent, 502 for the rest.
 Failure FailureFrom(Error const& error);

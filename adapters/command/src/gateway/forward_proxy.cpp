@@ -12,29 +12,24 @@ namespace mtlspop::gateway {
 namespace {
 
 Failure CredentialsMissing() {
-  Failure failure{
+  auto failure = ClosingFailure(
       407, "proxy_credentials_required",
       "The gateway serves the program that it was started for, and this request does not show the secret of that run",
-      "Take the proxy's address from HTTPS_PROXY as mtlspop has set it, with its user name and password"};
+      "Take the proxy's address from HTTPS_PROXY as mtlspop has set it, with its user name and password");
   failure.Fields.Set("Proxy-Authenticate", "Basic realm=\"mtlspop\"");
-  failure.Closes = true;
   return failure;
 }
 
 Failure OnlyConnect() {
-  Failure failure{
+  return ClosingFailure(
       405, "method_not_allowed", "The gateway is a proxy for https alone, and takes no other request than CONNECT",
-      "Use https URLs, and set HTTPS_PROXY but not HTTP_PROXY"};
-  failure.Closes = true;
-  return failure;
+      "Use https URLs, and set HTTPS_PROXY but not HTTP_PROXY");
 }
 
 Failure TargetUnusable() {
-  Failure failure{
+  return ClosingFailure(
       400, "connect_target_invalid", "The CONNECT request does not name a host and a port",
-      "Send \"CONNECT host:port HTTP/1.1\" without a body"};
-  failure.Closes = true;
-  return failure;
+      "Send \"CONNECT host:port HTTP/1.1\" without a body");
 }
 
 struct Destination {

@@ -62,11 +62,9 @@ std::optional<std::uint64_t> NumberIn(std::string_view text) noexcept {
 }
 
 Failure Malformed(std::string what) {
-  Failure failure{
+  return ClosingFailure(
       400, "malformed_request", std::move(what),
-      "See which client or proxy wrote this request: it could be read in two ways, and is not sent on"};
-  failure.Closes = true;
-  return failure;
+      "See which client or proxy wrote this request: it could be read in two ways, and is not sent on");
 }
 
 bool IsVisible(char letter) noexcept { return letter > ' ' && letter < '\x7f'; }
@@ -103,11 +101,9 @@ std::optional<Failure> RefusalOfFields(RequestHead const& head) {
   if (hosts.empty() && head.Version == 11) return Malformed("The request has no Host");
   for (auto const& [name, value] : head.Fields) {
     if (Contains(ForwardingFields, name)) {
-      Failure failure{
+      return ClosingFailure(
           403, "forwarded_request_refused", "The request has " + name + ": somebody else has sent it on to the gateway",
-          "Call the gateway directly: it serves the programs of this machine and must not be reached through a proxy"};
-      failure.Closes = true;
-      return failure;
+          "Call the gateway directly: it serves the programs of this machine and must not be reached through a proxy");
     }
     bool const isClean = std::all_of(value.begin(), value.end(), [](char letter) {
       return letter == '\t' || (static_cast<unsigned char>(letter) >= 0x20 && letter != '\x7f');
@@ -127,10 +123,8 @@ std::optional<Failure> RefusalOfExpectation(RequestHead const& head) {
   bool const isKnown = std::all_of(
       expectations.begin(), expectations.end(), [](auto value) { return EqualsIgnoreCase(value, "100-continue"); });
   if (isKnown) return std::nullopt;
-  Failure failure{
-      417, "expectation_failed", "The request expects something else than 100-continue", "Leave the Expect field out"};
-  failure.Closes = true;
-  return failure;
+  return ClosingFailure(
+      417, "expectation_failed", "The request expects something else than 100-continue", "Leave the Expect field out");
 }
 
 template <class Names>
