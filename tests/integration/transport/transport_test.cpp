@@ -5,8 +5,8 @@
 
 #include <openssl/x509.h>
 
-#include "awaiting_transport.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "support/awaiting_transport.hpp"
 
 namespace mtlspop::test {
 

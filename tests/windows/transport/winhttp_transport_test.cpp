@@ -16,10 +16,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "awaiting_transport.hpp"
 #include "fake_winhttp.hpp"
 #include "schannel/async_request.hpp"
 #include "schannel/http_transport.hpp"
+#include "support/awaiting_transport.hpp"
 #include "test_certificates.hpp"
 
 namespace mtlspop::windows_tests {
@@ -50,7 +50,7 @@ class WinHttpTransportTest : public testing::TestWithParam<Way> {
   HttpTransport& Transport() {
     if (!transport_) {
       transport_ = schannel::MakeWinHttpTransport(options_, http_).get();
-      if (GetParam() == Way::Asynchronous) transport_ = AwaitingTransport(transport_);
+      if (GetParam() == Way::Asynchronous) transport_ = test::AwaitAsynchronous(transport_);
     }
     return *transport_;
   }

@@ -7,9 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "awaiting_transport.hpp"
 #include "emulator.hpp"
 #include "loopback_server.hpp"
+#include "support/awaiting_transport.hpp"
 #include "test_certificates.hpp"
 
 namespace mtlspop::windows_tests {
@@ -34,7 +34,7 @@ class WinHttpTest : public testing::TestWithParam<Way> {
   std::shared_ptr<HttpTransport> MakeTransport() { return MakeTransport(emulator_.Options()); }
   std::shared_ptr<HttpTransport> MakeTransport(TransportOptions const& options) {
     std::shared_ptr<HttpTransport> transport = emulator_.MakeTransport(options);
-    return GetParam() == Way::Asynchronous ? AwaitingTransport(transport) : transport;
+    return GetParam() == Way::Asynchronous ? test::AwaitAsynchronous(transport) : transport;
   }
 
   static Headers MetadataTrue() {

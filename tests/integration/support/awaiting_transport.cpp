@@ -1,17 +1,24 @@
-#include "awaiting_transport.hpp"
+#include "support/awaiting_transport.hpp"
 
-#include <future>
+#include <thread>
 #include <utility>
+
+#include <gtest/gtest.h>
+
+#include "support/told.hpp"
 
 namespace mtlspop::test {
 namespace {
 
-/// Calls `begin` with a completion, and returns what that is told, or throws it.
+/// Calls `begin` with a completion, and returns what that is told, or throws it. It must be told elsewhere than on the stack
+/// of whoever begins, which waits.
 template <typename Value, typename Begin>
 Value Await(Begin&& begin) {
-  auto const promise = std::make_shared<std::promise<Outcome<Value>>>();
-  begin(Completion<Value>{[promise](Outcome<Value> outcome) { promise->set_value(std::move(outcome)); }});
-  return promise->get_future().get().Take();
+  Told<Value> const told;
+  begin(told.Done());
+  auto outcome = OutcomeOf([&] { return told.Wait(); });
+  EXPECT_NE(told.Thread(), std::this_thread::get_id());
+  return std::move(outcome).Take();
 }
 
 class AwaitingBody final : public BodyStream {
