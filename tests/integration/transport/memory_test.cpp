@@ -1,16 +1,13 @@
 // What happens where there is no memory: in this program every so-manieth allocation of the thread under test fails.
 
-#include <openssl/crypto.h>
-
 #include <array>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/failing_allocations.hpp"
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -20,29 +17,10 @@ namespace {
 thread_local std::uint64_t failEvery = 0;
 thread_local std::uint64_t allocations = 0;
 
+}  // namespace
+
 bool Fails() noexcept { return failEvery != 0 && ++allocations % failEvery == 0; }
 
-void* Allocate(std::size_t size, char const*, int) { return Fails() ? nullptr : std::malloc(size); }
-void* Reallocate(void* memory, std::size_t size, char const*, int) {
-  return Fails() ? nullptr : std::realloc(memory, size);
-}
-void Free(void* memory, char const*, int) { std::free(memory); }
-
-/// Before OpenSSL has allocated anything.
-int const isInstalled = CRYPTO_set_mem_functions(&Allocate, &Reallocate, &Free);
-
-}  // namespace
-}  // namespace mtlspop::test
-
-void* operator new(std::size_t size) {
-  void* const memory = mtlspop::test::Fails() ? nullptr : std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc{};
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
-namespace mtlspop::test {
 namespace {
 
 std::string CodeOfReading(Response& response) {
@@ -58,7 +36,7 @@ std::string CodeOfReading(Response& response) {
 
 /// A failed allocation costs its request, with an error that says so, and nothing else.
 TEST(AttackMemoryTest, AFailedAllocationCostsItsRequestAndNothingElse) {
-  ASSERT_EQ(isInstalled, 1);
+  ASSERT_EQ(failingIsInstalled, 1);
   ScriptedServer server{AskingTlsServer(), [](ScriptedConnection& connection) {
                           connection.ReadRequest();
                           connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");

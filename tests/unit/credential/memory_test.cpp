@@ -1,17 +1,14 @@
 // What happens to a token request where there is no memory: in this program every so-manieth allocation fails.
 
-#include <openssl/crypto.h>
-
 #include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fake_cloud.hpp"
+#include "support/failing_allocations.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -22,37 +19,18 @@ std::atomic<std::uint64_t> allocations{0};
 /// For what is the test's own.
 thread_local int pauses = 0;
 
-bool Fails() noexcept {
-  auto const every = failEvery.load();
-  return every != 0 && pauses == 0 && ++allocations % every == 0;
-}
-
 struct Pause {
   Pause() noexcept { ++pauses; }
   ~Pause() { --pauses; }
 };
 
-void* Allocate(std::size_t size, char const*, int) { return Fails() ? nullptr : std::malloc(size); }
-void* Reallocate(void* memory, std::size_t size, char const*, int) {
-  return Fails() ? nullptr : std::realloc(memory, size);
-}
-void Free(void* memory, char const*, int) { std::free(memory); }
-
-/// Before OpenSSL has allocated anything.
-int const isInstalled = CRYPTO_set_mem_functions(&Allocate, &Reallocate, &Free);
-
 }  // namespace
-}  // namespace mtlspop::test
 
-void* operator new(std::size_t size) {
-  void* const memory = mtlspop::test::Fails() ? nullptr : std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc{};
-  return memory;
+bool Fails() noexcept {
+  auto const every = failEvery.load();
+  return every != 0 && pauses == 0 && ++allocations % every == 0;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
-namespace mtlspop::test {
 namespace {
 
 /// The services are not what is tested.
@@ -91,7 +69,7 @@ std::string CodeOfGetting(ManagedIdentityCredential& credential, std::uint64_t e
 
 /// Where nothing can be begun, the call fails with an error that says so, and the next one gets a token.
 TEST(AttackMemory, NoMemoryIsAnErrorAndNothingElse) {
-  ASSERT_EQ(isInstalled, 1);
+  ASSERT_EQ(failingIsInstalled, 1);
   for (std::uint64_t every = 1; every <= 4; ++every) {
     ManagedIdentityWorld world;
     world.Keys->Remembers = false;

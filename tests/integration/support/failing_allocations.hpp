@@ -1,0 +1,34 @@
+#pragma once
+
+/// @file
+/// Lets allocations of a program fail, those of OpenSSL too. It replaces the operators for memory: to be included by one file
+/// of a program, which defines `Fails`.
+
+#include <openssl/crypto.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace mtlspop::test {
+
+/// Whether the allocation that is asked for now is to fail. Called by any thread.
+bool Fails() noexcept;
+
+/// Before OpenSSL has allocated anything.
+inline int const failingIsInstalled = CRYPTO_set_mem_functions(
+    [](std::size_t size, char const*, int) -> void* { return Fails() ? nullptr : std::malloc(size); },
+    [](void* memory, std::size_t size, char const*, int) -> void* {
+      return Fails() ? nullptr : std::realloc(memory, size);
+    },
+    [](void* memory, char const*, int) { std::free(memory); });
+
+}  // namespace mtlspop::test
+
+void* operator new(std::size_t size) {
+  void* const memory = mtlspop::test::Fails() ? nullptr : std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc{};
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
