@@ -6,17 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "support/in_flight_process.hpp"
 #include "support/report.hpp"
 #include "transport/bench_server.hpp"
 
 namespace mtlspop::bench {
 
-/// Where the mode of the program that is one of the contenders begins:
-/// `--in-flight bound|plain PORT CA CERTIFICATE PRIVATE_KEY COUNT`.
-inline constexpr char const* InFlightMode = "--in-flight";
-
-/// Sends them all, waits for all answers, and prints how many came, the most threads beside those of cpprestsdk, the most
-/// resident memory for each in KiB, and the seconds that all took.
+/// In the process of its own (`InFlightMode`), WHAT being bound or plain: sends them all, waits for all answers, and prints how
+/// many came, the most threads beside those of cpprestsdk, the most resident memory for each in KiB, and the seconds that all
+/// took.
 int RunInFlight(std::vector<std::string> const& arguments);
 
 /// The handler against a plain client with the certificate set in its TLS callback, each in a process of its own.

@@ -1,23 +1,16 @@
 #include "transport/in_flight.hpp"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
 
-#include "adapters/late_server.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "support/server_process.hpp"
 #include "transport/own_peer.hpp"
 
 namespace mtlspop::bench {
@@ -25,15 +18,6 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
-
-/// What the kernel says of this process: "Threads" in their number, "VmRSS" and "VmHWM" in KiB.
-double StatusOf(std::string const& field) {
-  std::ifstream status{"/proc/self/status"};
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind(field + ":", 0) == 0) return std::stod(line.substr(field.size() + 1));
-  }
-  return 0;
-}
 
 /// Counts ends, and sees the last one.
 class Ends final {
@@ -43,7 +27,7 @@ class Ends final {
   void Note(bool isAnswered) {
     std::lock_guard<std::mutex> const lock{mutex_};
     answered_ += isAnswered ? 1 : 0;
-    threads_ = std::max(threads_, left_ % 500 == 0 ? StatusOf("Threads") : 0);
+    threads_ = std::max(threads_, left_ % 500 == 0 ? ProcessStatus("Threads") : 0);
     if (--left_ == 0) {
       last_ = SteadyClock::now();
       over_.notify_all();
@@ -111,14 +95,13 @@ void SendAll(
 void PrintSending(Scenario const& scenario, std::size_t count) {
   auto const transport = MakeOwnTransport(scenario, count);
   Ends ends{count};
-  auto const memory = StatusOf("VmRSS");
+  auto const memory = ProcessStatus("VmRSS");
   auto const begin = SteadyClock::now();
   SendAll(*transport, scenario, count, Context{}, ends);
   ends.Wait();
-  std::printf(
-      "%d %.0f %.2f %.2f\n", ends.Answered(), ends.MostThreads() - 1,
-      (StatusOf("VmHWM") - memory) / static_cast<double>(count),
-      std::chrono::duration<double>(ends.Last() - begin).count());
+  PrintInFlightResult(
+      {ends.Answered(), ends.MostThreads() - 1, (ProcessStatus("VmHWM") - memory) / static_cast<double>(count),
+       std::chrono::duration<double>(ends.Last() - begin).count()});
 }
 
 void PrintCancelling(Scenario const& scenario, std::size_t count) {
@@ -130,69 +113,31 @@ void PrintCancelling(Scenario const& scenario, std::size_t count) {
   auto const begin = SteadyClock::now();
   context.Cancel();
   ends.Wait();
-  std::printf("%d 0 0 %.2f\n", static_cast<int>(count) - ends.Answered(), Milliseconds(ends.Last() - begin).count());
-}
-
-struct Found {
-  int Ended = 0;
-  double Threads = 0;
-  double KibEach = 0;
-  double Took = 0;
-};
-
-Found RunElsewhere(std::string const& what, Scenario const& scenario, int count) {
-  auto const quoted = [](std::string const& text) { return " '" + text + "'"; };
-  std::string const command = "/proc/" + std::to_string(::getpid()) + "/exe " + SendingMode + " " + what + " " +
-                              std::to_string(scenario.Port) + quoted(scenario.CaFile) +
-                              quoted(scenario.CertificateFile) + quoted(scenario.PrivateKeyFile) + " " +
-                              std::to_string(count);
-  std::unique_ptr<FILE, int (*)(FILE*)> const output{::popen(command.c_str(), "r"), &::pclose};
-  Found found;
-  if (!output ||
-      std::fscanf(output.get(), "%d %lf %lf %lf", &found.Ended, &found.Threads, &found.KibEach, &found.Took) != 4) {
-    throw std::runtime_error("the process with the requests in flight failed");
-  }
-  return found;
+  PrintInFlightResult({static_cast<int>(count) - ends.Answered(), 0, 0, Milliseconds(ends.Last() - begin).count()});
 }
 
 }  // namespace
 
 int RunSending(std::vector<std::string> const& arguments) {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  Scenario scenario;
-  scenario.Port = static_cast<std::uint16_t>(std::stoi(arguments.at(1)));
-  scenario.CaFile = arguments.at(2);
-  scenario.CertificateFile = arguments.at(3);
-  scenario.PrivateKeyFile = arguments.at(4);
-  auto const count = std::stoul(arguments.at(5));
-  if (arguments.at(0) == "send") {
-    PrintSending(scenario, count);
+  auto const task = BeginInFlightTask(arguments);
+  if (task.What == "send") {
+    PrintSending(task.Server, task.Count);
   } else {
-    PrintCancelling(scenario, count);
+    PrintCancelling(task.Server, task.Count);
   }
   return 0;
 }
 
 void BenchInFlight(Report& report, BenchServer const& server, BenchOptions const& options) {
-  auto const count = options.Quick ? 2'000 : 10'000;
+  auto const count = std::size_t{options.Quick ? 2'000U : 10'000U};
   auto const inFlight = std::to_string(count) + " in flight, answers after 2 s";
   auto const cancelled = std::to_string(count) + " waiting, cancelled: the last one ended after";
   if (!options.Wants(inFlight) && !options.Wants(cancelled)) return;
   auto scenario = server.KeepAlive(false);
-  scenario.Port = test::ReserveLoopbackPort();
-  auto const certificate = server.ServersOwn();
-  test::ServerProcess process{test::ServerCommand{
-      {"/proc/self/exe", LateServerMode, std::to_string(scenario.Port), scenario.CaFile, certificate.CertificatePath,
-       certificate.PrivateKeyPath, "2000"},
-      {},
-      SIGTERM}};
-  process.WaitUntilListening(scenario.Port);
+  auto const process = StartLateServer(server, scenario);
 
   if (options.Wants(inFlight)) {
-    auto const found = RunElsewhere("send", scenario, count);
+    auto const found = RunInFlightProcess({"send", scenario, count});
     auto const processors = static_cast<double>(std::thread::hardware_concurrency());
     report.Add({inFlight + ": answered", static_cast<double>(found.Ended), "", static_cast<double>(count), true, ""});
     report.Add({inFlight + ": threads", found.Threads, "", processors + 8, false, ""});
@@ -201,7 +146,7 @@ void BenchInFlight(Report& report, BenchServer const& server, BenchOptions const
   }
   if (options.Wants(cancelled)) {
     std::vector<double> times;
-    for (int round = 0; round < 5; ++round) times.push_back(RunElsewhere("cancel", scenario, count).Took);
+    for (int round = 0; round < 5; ++round) times.push_back(RunInFlightProcess({"cancel", scenario, count}).Took);
     std::sort(times.begin(), times.end());
     char note[64];
     std::snprintf(note, sizeof note, "from %.1f to %.1f in five runs", times.front(), times.back());

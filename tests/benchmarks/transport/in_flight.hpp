@@ -6,18 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "support/in_flight_process.hpp"
 #include "support/report.hpp"
 #include "transport/bench_server.hpp"
 
 namespace mtlspop::bench {
 
-/// Where the mode of the program that sends them begins:
-/// `--in-flight send|cancel PORT CA CERTIFICATE PRIVATE_KEY COUNT`.
-inline constexpr char const* SendingMode = "--in-flight";
-
-/// Sends them all and prints what came of it: how many were answered, the most threads beside its own, the most resident
-/// memory for each in KiB, and the seconds that all took; or cancels them while they wait for one connection, and prints how
-/// many ended, and the milliseconds until the last one had.
+/// In the process of its own (`InFlightMode`), WHAT being send or cancel: sends them all and prints what came of it: how many
+/// were answered, the most threads beside its own, the most resident memory for each in KiB, and the seconds that all took; or
+/// cancels them while they wait for one connection, and prints how many ended, and the milliseconds until the last one had.
 int RunSending(std::vector<std::string> const& arguments);
 
 /// In a process of its own, at a server that answers after two seconds.

@@ -307,7 +307,7 @@ void Instructions(Report& report, BenchServer const& server, BenchOptions const&
 }
 
 int Main(int argc, char** argv) {
-  if (argc > 1 && std::string_view{argv[1]} == SendingMode) {
+  if (argc > 1 && std::string_view{argv[1]} == InFlightMode) {
     return RunSending({argv + 2, argv + argc});
   }
   if (argc > 1 && std::string_view{argv[1]} == LateServerMode) {
