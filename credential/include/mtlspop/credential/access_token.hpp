@@ -43,9 +43,12 @@ std::string_view ToString(TokenSource source) noexcept;
 ///
 /// A value, cheap to copy: copying allocates nothing. Thread safety: as a value.
 struct AccessToken {
+  /// Wall clock time, in UTC.
   using TimePoint = std::chrono::system_clock::time_point;
 
+  /// The token as it is sent, without a scheme in front.
   Secret Token;
+  /// How the token is presented.
   TokenType Type = TokenType::Bearer;
   /// When the token stops being accepted.
   TimePoint ExpiresOn;
@@ -53,6 +56,7 @@ struct AccessToken {
   TimePoint RefreshOn;
   /// The certificate that `Token` is bound to: never null with `TokenType::MtlsPop`, always null with `Bearer`.
   std::shared_ptr<BindingCertificate const> Binding;
+  /// Where this token came from.
   TokenSource Source = TokenSource::Service;
   /// Whether the key was attested when the binding certificate was issued.
   bool Attested = false;

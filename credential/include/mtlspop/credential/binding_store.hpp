@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// Where binding certificates rest between two uses.
+/// Where binding certificates are kept between two uses.
 ///
 /// The default keeps them in memory, which is right for most services: a new certificate costs two requests. A file
 /// store spares these at each start of a short-lived process; it is opt-in, because the private key then lies on the
@@ -35,6 +35,7 @@ struct StoredBinding {
   std::string TokenEndpoint;
   /// The canonical client id.
   std::string ClientId;
+  /// The tenant that the certificate was issued for.
   std::string TenantId;
   /// Whether the key was attested.
   bool Attested = false;
@@ -75,10 +76,12 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeMemoryBindingStore();
 
 /// Options of `MakeFileBindingStore`.
 struct FileBindingStoreOptions {
-  /// The folder. Made with mode 0700 where it does not exist, with those above it that are missing; refused where it
-  /// belongs to another user, group or others may enter it, it is a link, or others can write one of those above it (/tmp
-  /// and others with the sticky bit may be written by all).
+  /// The folder. Where it does not exist, it is made with mode 0700, together with the folders above it that are
+  /// missing. It is refused where it belongs to another user, where the group or others may enter it, where it is a
+  /// symbolic link, or where others may write to a folder above it (/tmp and other folders with the sticky bit are
+  /// allowed).
   std::string Folder{};
+  /// Where the lines of the log go.
   Logger Log{};
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
@@ -87,12 +90,12 @@ struct FileBindingStoreOptions {
   std::shared_ptr<KeyProvider> Keys{};
 };
 
-/// Keeps bindings, private keys included, in files of mode 0600: written to a new file that then takes the old one's
-/// place, locked between processes with `flock`. A file is read only if it belongs to this user and nobody else may
-/// read it, it was kept under the name that it is asked for by, its key belongs to its certificate, a signing probe
-/// succeeds, its endpoints are https URLs, and the certificate still lives. Whatever else is found is set aside under a
-/// name that ends in `.damaged`, with a warning, and removed after a day, since a key may be in it. Modes do not depend on
-/// the umask.
+/// Keeps bindings, private keys included, in files of mode 0600. A new file is written and then takes the old one's
+/// place; processes lock each other out with `flock`. A file is read only if all of this holds: it belongs to this user
+/// and nobody else may read it; it was saved under the name that is asked for; its key belongs to its certificate and
+/// signs; its endpoints are https URLs; the certificate has not expired. Whatever else is found is set aside under a
+/// name that ends in `.damaged`, with a warning, and removed after a day, since a key may be in it. Modes do not depend
+/// on the umask.
 ///
 /// Of keys that cannot be taken out of where they are (in a TPM, for example) the reference is kept, where
 /// `FileBindingStoreOptions::Keys` can open it again; else nothing.

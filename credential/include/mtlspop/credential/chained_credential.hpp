@@ -23,6 +23,7 @@ namespace mtlspop {
 /// Thread safety: all members may be called from any thread.
 class ChainedCredential final : public TokenCredential {
  public:
+  /// The credentials, in the order in which they are asked.
   using Sources = std::vector<std::shared_ptr<TokenCredential>>;
 
   /// @throw Error `invalid_argument` for no credential at all, and for one that is null

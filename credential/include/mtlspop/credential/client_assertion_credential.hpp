@@ -35,9 +35,11 @@ struct ClientAssertionCredentialOptions : AuthorityOptions {
   std::shared_ptr<HttpTransport> Transport;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
-  /// Numbers from 0 up to, not including, 1, from any thread: when renewals and retries come, so that machines which were
-  /// started together do not ask together. Empty for the system's. Where it always gives 0, they come when they are due.
+  /// Gives random numbers from 0 up to, but not including, 1; called from any thread. They spread renewals and
+  /// retries, so that machines which were started together do not ask together. Empty for the system's generator. Where
+  /// it always gives 0, renewals come exactly when they are due.
   std::function<double()> Random;
+  /// Where the lines of the log go.
   Logger Log;
 };
 

@@ -63,23 +63,24 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   std::string ClientId;
 
   /// A file of at most 1 MiB with certificate chain and private key, in any order: PEM, or PKCS#12. Of several
-  /// certificates for the key the first that is valid now is taken, else the first; of the others those go along that
-  /// issued it, without the root. A renewed file is picked up while the process runs.
+  /// certificates for the key, the first one that is valid now is taken; where none is, the first one. The certificates
+  /// that issued it are sent along, except the root. A renewed file is picked up while the process runs.
   std::string CertificatePath;
   /// The same as a text; also PKCS#12 in base64, as Key Vault gives the secret of a certificate.
   Secret CertificateContent;
   /// A URI of the platform's store. On OpenSSL whatever `OSSL_STORE_open` takes, for example "file:/etc/app/client.p12"; on
   /// Windows "cert:/CurrentUser/My/{thumbprint}".
   std::string CertificateUri;
-  /// A certificate that is there already.
+  /// A certificate that the application has made or opened itself.
   std::shared_ptr<BindingCertificate const> Certificate;
   /// Gives the certificate, and is called again as often as a file would be read: for keys in a device, such as
   /// `TpmClientCertificate` and `Pkcs11ClientCertificate` give. Called from any thread, one call at a time.
   std::function<std::shared_ptr<BindingCertificate const>()> CertificateSource;
   /// Opens a PKCS#12 file, an encrypted PEM key, or the store.
   Secret Password;
-  /// How often the file or store is looked at, on a thread of the credential's own, with or without requests; more than a
-  /// minute counts as a minute, less than a second as a second. No call waits for it but one after a refusal.
+  /// How often the file or store is read again, on a thread of the credential's own, whether there are requests or
+  /// not. More than a minute counts as a minute, less than a second as a second. Only a call after a refusal waits for
+  /// it.
   std::chrono::seconds ReloadInterval{30};
 
   /// Whether tokens have to be bound. `None`: bearer tokens, asked for over mutual TLS.
@@ -91,9 +92,11 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   std::shared_ptr<HttpTransport> Transport;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
-  /// Numbers from 0 up to, not including, 1, from any thread: when renewals and retries come, so that machines which were
-  /// started together do not ask together. Empty for the system's. Where it always gives 0, they come when they are due.
+  /// Gives random numbers from 0 up to, but not including, 1; called from any thread. They spread renewals and
+  /// retries, so that machines which were started together do not ask together. Empty for the system's generator. Where
+  /// it always gives 0, renewals come exactly when they are due.
   std::function<double()> Random;
+  /// Where the lines of the log go.
   Logger Log;
 };
 

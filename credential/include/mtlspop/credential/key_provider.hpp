@@ -37,6 +37,7 @@ class BindingKey {
  public:
   virtual ~BindingKey() = default;
 
+  /// How well the key is kept. Never `None`, and never changes.
   virtual KeyStrength Strength() const noexcept = 0;
 
   /// The public key as SubjectPublicKeyInfo in DER: algorithm rsaEncryption with NULL parameters (RFC 3279

@@ -48,10 +48,11 @@ TokenBinding AsEnvironmentSays(EnvironmentReader const& environment = ReadEnviro
 /// - `MSAL_MSI_V2_ATTESTATION_CACHE` (`0`): attests anew for every certificate.
 /// - `MSAL_MSI_V2_KEY_NAME`: the name of the key, for providers whose keys have names.
 struct ManagedIdentityCredentialOptions {
+  /// Which identity of the machine. By default the system-assigned one.
   ManagedIdentityId Identity;
 
-  /// Whether tokens have to be bound. Making a credential of this library is the wish that they are; what is less is
-  /// written: `Preferred`, `None`, or `AsEnvironmentSays()`.
+  /// Whether tokens have to be bound. By default they have to be. An application that accepts bearer tokens says
+  /// so: `Preferred`, `None`, or `AsEnvironmentSays()`.
   TokenBinding Binding = TokenBinding::Required;
   /// Bearer tokens are asked for over mutual TLS with the binding certificate instead of from IMDS v1. The token itself
   /// is not bound then.
@@ -70,9 +71,9 @@ struct ManagedIdentityCredentialOptions {
 
   /// "" for `AZURE_POD_IDENTITY_AUTHORITY_HOST`, or else "http://169.254.169.254".
   std::string ImdsEndpoint;
-  /// How long it may take in all to find out whether IMDS is there and which version it is, with what waits for others who
-  /// find it out, and with repetitions where connections are lost. More than zero. Silence needs a second of it. The
-  /// answer is kept for the process.
+  /// How long it may take in all to find out whether IMDS is there and which version it is. This includes waiting
+  /// for another caller that is finding it out, and repetitions after lost connections. More than zero. Where nobody
+  /// answers, that is known after a second. The answer is kept for the process.
   std::chrono::milliseconds CapabilityDiscoveryTimeout = std::chrono::seconds{10};
 
   /// Null for `MakeDefaultKeyProvider()`.
@@ -85,18 +86,21 @@ struct ManagedIdentityCredentialOptions {
   std::shared_ptr<HttpTransport> Transport;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
-  /// Numbers from 0 up to, not including, 1, from any thread: when renewals and retries come, so that machines which were
-  /// started together do not ask together. Empty for the system's. Where it always gives 0, they come when they are due.
+  /// Gives random numbers from 0 up to, but not including, 1; called from any thread. They spread renewals and
+  /// retries, so that machines which were started together do not ask together. Empty for the system's generator. Where
+  /// it always gives 0, renewals come exactly when they are due.
   std::function<double()> Random;
+  /// Where the lines of the log go.
   Logger Log;
+  /// Where the variables above are read, once. Must not be empty.
   EnvironmentReader Environment = ReadEnvironment;
 };
 
 /// Tokens for a managed identity.
 ///
-/// Tokens and certificates are cached and renewed in the background ahead of need, on threads that end when they have
-/// nothing to do and at the latest with the credential. Any number of concurrent calls for the same token cause one
-/// request.
+/// Tokens and certificates are cached, and renewed in the background before they expire. The threads for this end
+/// when they have nothing to do, and at the latest with the credential. Any number of concurrent calls for the same
+/// token cause one request.
 ///
 /// Thread safety: all members may be called from any thread. A call with a cached answer takes no lock.
 class ManagedIdentityCredential final : public TokenCredential {
@@ -137,6 +141,7 @@ std::string_view ToString(ManagedIdentitySource source) noexcept;
 
 /// What this machine can do.
 struct ManagedIdentityCapabilities {
+  /// What answered as the metadata service.
   ManagedIdentitySource Source = ManagedIdentitySource::None;
   /// The best key that can be had here.
   KeyStrength HighestStrength = KeyStrength::None;

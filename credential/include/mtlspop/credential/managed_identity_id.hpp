@@ -11,18 +11,34 @@ namespace mtlspop {
 /// The system-assigned identity, or a user-assigned one by one of its three names. A value.
 class ManagedIdentityId final {
  public:
-  enum class Kind { SystemAssigned, ClientId, ObjectId, ResourceId };
+  /// Which of its names an identity is given by.
+  enum class Kind {
+    /// None: the machine has one such identity at most.
+    SystemAssigned,
+    /// Its application (client) id.
+    ClientId,
+    /// Its object (principal) id.
+    ObjectId,
+    /// The id of its Azure resource.
+    ResourceId,
+  };
 
   /// The system-assigned identity.
   ManagedIdentityId() = default;
+  /// The system-assigned identity, by name.
   static ManagedIdentityId SystemAssigned() { return {}; }
+  /// A user-assigned identity by its application (client) id.
   /// @throw Error `invalid_argument` for an empty or overlong name or one with control characters; so do the two below.
   static ManagedIdentityId FromClientId(std::string clientId);
+  /// A user-assigned identity by its object (principal) id.
+  /// @throw Error as `FromClientId`
   static ManagedIdentityId FromObjectId(std::string objectId);
-  /// For example
+  /// A user-assigned identity by the id of its Azure resource, for example
   /// "/subscriptions/.../resourceGroups/.../providers/Microsoft.ManagedIdentity/userAssignedIdentities/app".
+  /// @throw Error as `FromClientId`
   static ManagedIdentityId FromResourceId(std::string resourceId);
 
+  /// Which of its names it is given by.
   Kind GetKind() const noexcept { return kind_; }
   /// The name, "" for the system-assigned identity.
   std::string const& Value() const noexcept { return value_; }

@@ -25,14 +25,15 @@ enum class TokenBinding {
   Required = 2,
 };
 
-/// What a credential of the one setting gives to a request of the other: where either side requires binding, a bound
-/// token; else what the request says; else what the credential says. So a request may ask a credential that prefers
-/// binding for a bearer token, for a resource that takes no other, and gets none from one that requires it.
+/// The setting that holds for one request. It is `Required` where the credential requires binding; otherwise it is
+/// what the request says; where the request says nothing, it is what the credential says. So a request may ask for a
+/// bearer token, for a resource that takes no other, where the credential only prefers binding. A credential that
+/// requires binding never gives one.
 constexpr TokenBinding EffectiveBinding(TokenBinding ofCredential, std::optional<TokenBinding> ofRequest) noexcept {
   return ofCredential == TokenBinding::Required ? TokenBinding::Required : ofRequest.value_or(ofCredential);
 }
 
-/// What a token is asked for. A question: asking changes nothing but what is cached.
+/// What a token is asked for. A query: it changes nothing but the cache.
 struct TokenRequest {
   /// For example "https://vault.azure.net/.default". At least one.
   std::vector<std::string> Scopes;
@@ -63,12 +64,12 @@ class TokenCredential {
  public:
   virtual ~TokenCredential() = default;
 
-  /// @throw Error, with the codes of errors.hpp and of mtlspop/transport/error.hpp. A call whose `context` ends leaves
-  /// at once and does not disturb others that wait for the same token.
+  /// @throw Error, with the codes of errors.hpp and of mtlspop/transport/error.hpp. When its `context` ends, the caller
+  /// returns at once; others that wait for the same token are not affected.
   virtual AccessToken GetToken(TokenRequest const& request, Context const& context) = 0;
 
-  /// A token from memory, where `GetToken` would return one at once; nothing where it would have to wait. Never waits. For
-  /// whoever may not wait, and asks with `GetTokenAsync` then.
+  /// A token from memory, where `GetToken` would return one at once; nothing where it would have to wait. Never
+  /// waits. A caller that may not wait asks with `GetTokenAsync` then.
   ///
   /// By default always nothing.
   /// @throw Error what `GetToken` throws before it asks anybody
@@ -90,7 +91,7 @@ class TokenCredential {
   /// the credential limits replacements: no resource can have a new certificate issued for each request. Then it gives
   /// the same again, and whoever asked sees that it is the same.
   ///
-  /// By default does nothing. Never waits, sends nothing; a token that is not known any more is none of its concern.
+  /// By default does nothing. Never waits and sends nothing. A token that the credential no longer knows is ignored.
   virtual void ReportRefusal(TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept {
     static_cast<void>(request), static_cast<void>(refused), static_cast<void>(reason);
   }

@@ -25,14 +25,15 @@ gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDL
 /// Keys that virtualization-based security isolates and that live until the next boot (Microsoft Software Key Storage
 /// Provider with NCRYPT_USE_VIRTUAL_ISOLATION_FLAG and NCRYPT_USE_PER_BOOT_KEY_FLAG). A key counts only if its property
 /// "Virtual Iso" says so and it signs. One that is there from before the last boot, and therefore does not sign any
-/// more, is replaced, and the certificates in CurrentUser\My that this library put there for it are removed. One that
+/// more, is replaced, and the certificates in `CurrentUser\My` that this library put there for it are removed. One that
 /// lives and is of another kind is somebody else's: it is left alone, and the error `key_unavailable` names it.
 ///
-/// Identities and processes of a user share a key by its name. `KeyRequest::ForceNew` overwrites it, with the same
-/// removal, unless another of them has replaced the one that `KeyRequest::Refused` names (where it names none: the one
-/// that this provider gave last): then it is that new one. A named mutex of the user's, for which a request waits 10 s at
-/// most, is held while a key is made or replaced; without it nothing is made or destroyed, and the error is a
-/// `key_unavailable` that is transient.
+/// All identities and processes of a user share one key, which is found by its name. `KeyRequest::ForceNew`
+/// overwrites it and removes its certificates in the same way. In one case it does not: another identity or process has
+/// already replaced the key that `KeyRequest::Refused` names (where it names none, the key that this provider gave
+/// last). Then the new key is returned. While a key is made or replaced, a named mutex of the user is held; a request
+/// waits for it for at most 10 s. Without the mutex no key is made or destroyed, and the error is `key_unavailable`,
+/// which is transient.
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
 
 /// Keys in the machine's TPM (Microsoft Platform Crypto Provider, if it says of itself that it is hardware).
@@ -40,16 +41,17 @@ gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
 
 /// Options of `MakeCertificateStoreBindingStore`.
 struct CertificateStoreOptions {
+  /// Where the lines of the log go.
   Logger Log;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
 };
 
-/// Keeps binding certificates in CurrentUser\My, where they are found again by the next process as long as their key
+/// Keeps binding certificates in `CurrentUser\My`, where they are found again by the next process as long as their key
 /// lives. The friendly name of a certificate says whose it is; of several the newest valid one is taken, and older and
 /// expired ones and those whose key is gone are removed. One whose key cannot be used just now stays. Keys that Windows
-/// cannot find by a name are not kept. Processes keep out of each other's way with a named mutex of the user's, for which
-/// nobody waits longer than 300 ms; without it nothing is removed.
+/// cannot find by a name are not kept. Processes take turns with a named mutex of the user; nobody waits for it longer
+/// than 300 ms. Without the mutex nothing is removed.
 gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(CertificateStoreOptions options = {});
 
 /// Attests KeyGuard keys with Microsoft's AttestationClientLib.dll: the file that the environment variable
@@ -57,9 +59,10 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(Ce
 /// first needed, if its signature is good and Microsoft Corporation's; what was verified is what is loaded. The folders
 /// that Windows would search are not.
 ///
-/// The library cannot be interrupted: a caller whose context ends leaves at once a call that goes on, and so does a provider
-/// that is destroyed. The process makes one call at a time, on one thread. Behind one that does not come back, callers wait
-/// until their contexts end, with a transient `deadline_exceeded` that says so; whoever asks for the same again joins it.
+/// The library cannot be interrupted: when its context ends, the caller returns at once; the native call goes on in
+/// the background. The same holds when the provider is destroyed. The process makes one call at a time, on one thread.
+/// While a call does not return, later callers wait until their contexts end; they then get a transient
+/// `deadline_exceeded` that says so. A caller that asks for the same key joins the call that is under way.
 ///
 /// The library's own log lines go to `log`, redacted, until the provider is destroyed; a line that is being written just
 /// then may still reach the sink.

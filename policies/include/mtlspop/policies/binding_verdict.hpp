@@ -7,6 +7,7 @@
 
 namespace mtlspop {
 
+/// What a resource says of the binding of a request that it answered with 401.
 enum class BindingVerdict {
   /// Nothing.
   None,

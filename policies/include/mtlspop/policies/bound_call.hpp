@@ -52,6 +52,7 @@
 
 namespace mtlspop {
 
+/// Options of bound calls: what tokens are for, how they are bound, and what is tried again.
 struct BoundCallOptions {
   /// What tokens are asked for, for example "https://vault.azure.net/.default". Where there are none, the resource's own
   /// challenge says so, as Key Vault's does: the first request to an origin then goes without a token and without a body
@@ -63,42 +64,55 @@ struct BoundCallOptions {
   std::vector<std::string> AdditionallyAllowedTenants;
   /// Wins over the credential's own setting, unless that is `Required`.
   std::optional<TokenBinding> Binding;
+  /// How often, and after what, a request is sent again.
   RetryOptions Retry;
   /// Whether lost connections and the statuses in `RetryOptions::StatusCodes` are answered with another attempt. False
   /// where the framework above does that by itself.
   bool RetriesFailures = true;
+  /// What is remembered of resources, and for how long.
   ResourceMemoryOptions Memory;
+  /// Where the lines of the log go.
   Logger Log;
 };
 
 /// What the calls of one client share. Immutable, but for its memory.
 struct BoundCallSettings {
+  /// @param options what holds for all calls of the client
   /// @param memory what was learned, to be shared with other clients of the same credential; null for one of its own.
   /// @throw Error `invalid_argument` for options out of range
   explicit BoundCallSettings(BoundCallOptions options, std::shared_ptr<ResourceMemory> memory = nullptr);
 
+  /// What was given to the constructor.
   BoundCallOptions const Options;
   /// `Options` as a token request.
   std::shared_ptr<TokenRequest const> const Wanted;
+  /// What was learned. Never null.
   std::shared_ptr<ResourceMemory> const Memory;
 };
 
 /// When something happened, by both clocks.
 struct CallTime {
+  /// By the wall clock, for the times that tokens and servers name.
   std::chrono::system_clock::time_point System;
+  /// By the monotonic clock, for waits and the deadline.
   std::chrono::steady_clock::time_point Steady;
 };
 
 /// The request, as far as it matters here.
 struct CallTarget {
+  /// The method, for example "GET". Decides whether the request may be sent twice.
   std::string Method;
+  /// Where it goes.
   Url Target;
+  /// Whether it has a body, which must be rewound before the request can be sent again.
   bool HasBody = false;
 };
 
-/// An answer, as far as it matters here. Holds references: good for the duration of the event.
+/// An answer, as far as it matters here. Holds references: valid for the duration of the event.
 struct CallAnswer {
+  /// The status, 200 to 999.
   int StatusCode = 0;
+  /// The header fields.
   Headers const& Fields;
   /// The beginning of the body, at most `BoundCall::LookedAtBodyBytes`; "" where `BoundCall::WantsBody` says so.
   std::string_view Body{};
@@ -131,18 +145,24 @@ struct CallAnswer {
 /// Thread safety: one thread at a time.
 class BoundCall final {
  public:
+  /// How many bytes of an answer's body are looked at, at most.
   static constexpr std::size_t LookedAtBodyBytes = std::size_t{64} * 1024;
 
   /// To be passed to `TokenCredential::ReportRefusal`.
   struct Refusal {
+    /// What the token had been asked for. Never null.
     std::shared_ptr<TokenRequest const> Request;
+    /// The token that was refused.
     AccessToken Token;
+    /// Why.
     RefusalReason Reason;
   };
 
   /// Tell the credential of the refusal, if any. Then ask it for a token, and call `TokenObtained` or `TokenFailed`.
   struct GetToken {
+    /// What to ask the credential for. Never null.
     std::shared_ptr<TokenRequest const> Request;
+    /// What to report first; none where nothing was refused.
     std::optional<Refusal> Report;
   };
   /// Send the request and call `Answered` or `SendFailed`.
@@ -156,6 +176,7 @@ class BoundCall final {
   };
   /// Wait so long, and call `Waited`.
   struct Wait {
+    /// How long to wait. Not negative.
     std::chrono::milliseconds For{};
   };
   /// Another call is asking this origin what token it wants: call `Until`, then `Waited`.
@@ -166,19 +187,25 @@ class BoundCall final {
     /// As `Until`, without a thread that waits: `done` is told when `Until` would return or what it would throw.
     /// @throw Error `system_failure` where no thread can be had for the deadline, std::bad_alloc; `done` is not called then
     void UntilAsync(Context const& context, Completion<void> done) const;
+    /// The origin that is being asked. For this library's own use.
     std::shared_ptr<KnownResource> Resource;
   };
   /// The last answer is the result.
   struct Deliver {};
   /// This error is the result.
   struct Fail {
+    /// Throws `What`, with `Cause` nested in it where there is one.
     [[noreturn]] void Throw() const;
+    /// The error.
     Error What;
     /// What was nested in it, null for nothing.
     std::exception_ptr Cause;
   };
+  /// What the driver has to do next.
   using Step = std::variant<GetToken, Send, Wait, WaitForAnotherCall, Deliver, Fail>;
 
+  /// @param settings what the calls of the client share. Not null
+  /// @param target the request, as far as it matters here
   /// @param deadline when the caller's patience ends, by the steady clock.
   BoundCall(
       std::shared_ptr<BoundCallSettings const> settings,
@@ -192,19 +219,28 @@ class BoundCall final {
   /// done.
   Step Start(CallTime now);
   /// The same with a token request of the framework's own.
+  /// @param wanted what tokens are asked for, in place of `BoundCallOptions`
+  /// @param now when
   /// @param isAnotherWanted whether the framework asks for another token than those that the origin has refused, to this call
   /// or to an earlier one: one token of the credential's that it has refused is replaced then.
   Step Start(TokenRequest wanted, CallTime now, bool isAnotherWanted = false);
 
+  /// The credential gave `token`.
   Step TokenObtained(AccessToken token, CallTime now);
+  /// The credential gave none, and threw `error`.
   Step TokenFailed(Error const& error, CallTime now);
+  /// The request was answered.
   Step Answered(CallAnswer const& answer, CallTime now);
+  /// The request was not answered: sending it threw `error`.
   Step SendFailed(Error const& error, CallTime now);
+  /// The wait of the last step is over.
   Step Waited(CallTime now);
 
   /// Whether the body has been read and the last step means to send it again: rewind it before doing anything else but
   /// reporting a refusal, and call `CannotRewind` in place of what the step says where that cannot be done.
   bool NeedsRewind() const noexcept;
+  /// The body cannot be rewound, so that the request is not sent again: the last answer, or the last failure, is the
+  /// result.
   Step CannotRewind();
 
   /// Whether the beginning of the body of an answer with this status is looked at.

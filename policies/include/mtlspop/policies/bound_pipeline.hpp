@@ -12,7 +12,9 @@
 
 namespace mtlspop {
 
+/// Options of `MakeBoundPipeline`. A default-constructed one asks each resource what token it wants.
 struct BoundPipelineOptions : BoundCallOptions {
+  /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
 };
 

@@ -23,6 +23,7 @@
 
 namespace mtlspop {
 
+/// Options of `Client`.
 struct ClientOptions : BoundPipelineOptions {
   /// Null for `DefaultHttpTransport()`.
   std::shared_ptr<HttpTransport> Transport;
@@ -32,8 +33,11 @@ struct ClientOptions : BoundPipelineOptions {
 
 /// An answer with its whole body, whatever that is.
 struct ClientAnswer {
+  /// The status, 200 to 999.
   int Status = 0;
+  /// The header fields.
   Headers Fields;
+  /// The whole body, as it came.
   std::string Text;
 };
 
@@ -46,34 +50,48 @@ struct ClientAnswer {
 /// Thread safety: one client serves any number of threads. It is meant to be kept: it remembers what resources want.
 class Client final {
  public:
+  /// How long a call may take where no timeout is given: 100 s.
   static constexpr std::chrono::milliseconds DefaultTimeout{100'000};
 
   /// @throw Error `invalid_argument` for a credential that is null and for options out of range; what
   /// `DefaultHttpTransport` throws.
   explicit Client(std::shared_ptr<TokenCredential> credential, ClientOptions options = {});
 
+  /// Sends a GET and returns the answer.
   /// @throw Error `invalid_argument` for a URL that cannot be used; `deadline_exceeded`; `buffered_body_limit_exceeded`; as
   /// `BoundCallPolicy::Send`.
   ClientAnswer Get(std::string_view url, std::chrono::milliseconds timeout = DefaultTimeout) const;
+  /// Sends a DELETE and returns the answer.
+  /// @throw Error as `Get`
   ClientAnswer Delete(std::string_view url, std::chrono::milliseconds timeout = DefaultTimeout) const;
+  /// Sends a POST with `body` and returns the answer.
+  /// @param url absolute, https
+  /// @param body sent as it is
   /// @param contentType for example "application/json"; "" for none.
+  /// @param timeout bounds the call as a whole
+  /// @throw Error as `Get`
   ClientAnswer Post(
       std::string_view url,
       std::string body,
       std::string_view contentType,
       std::chrono::milliseconds timeout = DefaultTimeout) const;
+  /// Sends a PUT with `body` and returns the answer; all else as `Post`.
+  /// @throw Error as `Get`
   ClientAnswer Put(
       std::string_view url,
       std::string body,
       std::string_view contentType,
       std::chrono::milliseconds timeout = DefaultTimeout) const;
-  /// Any other request; `Authorization` is replaced. `context` bounds the call as the timeout does.
+  /// Sends any other request; `Authorization` is replaced. `context` bounds the call as the timeout does.
+  /// @throw Error as `Get`
   ClientAnswer Send(Request request, Context const& context) const;
 
-  /// As `Send` and `Get`, without a thread that waits: `done` gets what they return or throw. The client must live until
-  /// then. What is promised to `done` and asked of it is said in mtlspop/transport/outcome.hpp.
+  /// As `Send`, without a thread that waits: `done` gets what it returns or throws. The client must live until then.
+  /// What is promised to `done` and asked of it is said in mtlspop/transport/outcome.hpp.
   /// @throw Error `invalid_argument` for a URL that cannot be used, std::bad_alloc; `done` is not called then
   void SendAsync(Request request, Context const& context, Completion<ClientAnswer> done) const;
+  /// As `Get`, in the same way.
+  /// @throw Error as `SendAsync`
   void GetAsync(std::string_view url, std::chrono::milliseconds timeout, Completion<ClientAnswer> done) const;
 
  private:

@@ -19,10 +19,12 @@ class HttpPipeline final {
  public:
   /// @throw Error `invalid_argument` for a policy or a transport that is null
   HttpPipeline(std::vector<std::unique_ptr<HttpPolicy>> policies, std::shared_ptr<HttpTransport> transport);
+  /// A pipeline with copies of the policies (`HttpPolicy::Clone`) and the same transport.
   HttpPipeline(HttpPipeline const& other);
   HttpPipeline& operator=(HttpPipeline const&) = delete;
 
-  /// @throw Error
+  /// Sends `request` and returns as soon as the answer's header is there.
+  /// @throw Error what the policies and the transport throw
   std::unique_ptr<Response> Send(PipelineRequest& request, Context const& context) const;
 
   /// As `Send`, without a thread that waits: `done` gets what `Send` returns or throws. The pipeline must live until then;

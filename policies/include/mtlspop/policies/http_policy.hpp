@@ -17,6 +17,7 @@ namespace mtlspop {
 
 /// A request on its way through a pipeline, together with the certificate that this attempt travels with.
 struct PipelineRequest {
+  /// The request. Policies may change it.
   mtlspop::Request Message;
   /// Null where the request is not bound. Set by the authorization policy, anew at each attempt.
   std::shared_ptr<BindingCertificate const> Binding{};
@@ -34,6 +35,7 @@ class HttpPolicy {
  public:
   virtual ~HttpPolicy() = default;
 
+  /// Does this step's part, and returns the answer of what is below, or one of its own.
   /// @throw Error
   virtual std::unique_ptr<Response> Send(
       PipelineRequest& request, NextHttpPolicy next, Context const& context) const = 0;
@@ -56,14 +58,18 @@ class HttpPolicy {
   virtual std::unique_ptr<HttpPolicy> Clone() const = 0;
 };
 
-/// The rest of a pipeline below a policy. Good for the duration of the call that it was passed to, and of an asynchronous one
+/// The rest of a pipeline below a policy. Valid for the duration of the call that it was passed to, and of an asynchronous one
 /// until its completion is called.
 class NextHttpPolicy final {
  public:
+  /// For pipelines: what stands from `index` on. `policies` is borrowed.
   NextHttpPolicy(std::size_t index, std::vector<std::unique_ptr<HttpPolicy>> const& policies) noexcept
       : index_(index), policies_(&policies) {}
 
+  /// Passes the request on and waits for the answer's header.
+  /// @throw Error what is below throws
   std::unique_ptr<Response> Send(PipelineRequest& request, Context const& context) const;
+  /// As `Send`, without a thread that waits: as `HttpPolicy::SendAsync`.
   void SendAsync(
       std::shared_ptr<PipelineRequest> request,
       Context const& context,

@@ -17,6 +17,7 @@
 
 namespace mtlspop {
 
+/// How long what was learned of a resource holds, and what a resource may cost in tokens.
 struct ResourceMemoryOptions {
   /// How long an origin that refused a bound token, and took a bearer token instead, is sent bearer tokens without being
   /// tried again; shortened by a random factor from 0.8 to 1. At least 0.
@@ -25,6 +26,7 @@ struct ResourceMemoryOptions {
   /// challenges, tokens called invalid, tokens for another scope or tenant. Beyond that an answer is handed on, unless the
   /// credential has another token already. At least 0.
   int ExtraTokens = 3;
+  /// The time in which `ExtraTokens` are counted. At least 0.
   std::chrono::milliseconds ExtraTokensWindow = std::chrono::minutes{5};
   /// Numbers from 0 up to, not including, 1; called from any thread. Empty for the system's.
   std::function<double()> Random;
@@ -38,6 +40,7 @@ class KnownResource;
 /// Thread safety: all members may be called from any thread at any time.
 class ResourceMemory final {
  public:
+  /// How many origins are remembered. One more takes the place of the one that was met first.
   static constexpr std::size_t MaximumOrigins = 256;
 
   /// @throw Error `invalid_argument` for options out of range

@@ -9,6 +9,8 @@
 
 namespace mtlspop {
 
+/// How often, after how long and after what a request is sent again. Numbers out of range are refused
+/// (`invalid_argument`) by whoever takes them.
 struct RetryOptions {
   /// How often a request is sent again after the first time, or a token asked for again. 0 switches retries off; at most
   /// 100. One budget for the whole call, however many layers take part in it.

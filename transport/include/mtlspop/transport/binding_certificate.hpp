@@ -49,20 +49,30 @@ class PrivateKeyHandle {
 /// Thread safety: immutable.
 class BindingCertificate final {
  public:
+  /// One certificate in DER (X.690), as it stands in a TLS handshake.
   using Der = std::vector<std::uint8_t>;
+  /// Wall clock time, in UTC.
   using TimePoint = std::chrono::system_clock::time_point;
 
   /// What the factories of the platform headers fill in. Use those.
   struct Parts {
     /// Leaf first, then what is above it, each in DER.
     std::vector<Der> Chain;
+    /// The private key of the leaf. Never null.
     std::shared_ptr<PrivateKeyHandle const> Key;
+    /// How well that key is kept.
     KeyStrength Strength = KeyStrength::None;
+    /// As `BindingCertificate::X5tS256()`. Never empty.
     std::string X5tS256;
+    /// As `BindingCertificate::Sha1Thumbprint()`.
     std::string Sha1Thumbprint;
+    /// As `BindingCertificate::Sha256Thumbprint()`.
     std::string Sha256Thumbprint;
+    /// As `BindingCertificate::Subject()`.
     std::string Subject;
+    /// The first moment of the leaf's validity (RFC 5280 section 4.1.2.5).
     TimePoint NotBefore;
+    /// The end of the leaf's validity.
     TimePoint NotAfter;
   };
   /// @throw Error `invalid_argument` where there is no key, no certificate or no `x5t#S256`
@@ -76,15 +86,22 @@ class BindingCertificate final {
   std::string const& Sha256Thumbprint() const noexcept { return parts_.Sha256Thumbprint; }
   /// The subject, RFC 2253 form.
   std::string const& Subject() const noexcept { return parts_.Subject; }
+  /// The first moment of the leaf's validity (RFC 5280 section 4.1.2.5).
   TimePoint NotBefore() const noexcept { return parts_.NotBefore; }
+  /// The end of the leaf's validity.
   TimePoint NotAfter() const noexcept { return parts_.NotAfter; }
+  /// Whether `when` lies within the validity: from `NotBefore()` on, and before `NotAfter()`. Of the chain only the
+  /// leaf is looked at.
   bool IsValidAt(TimePoint when) const noexcept { return parts_.NotBefore <= when && when < parts_.NotAfter; }
+  /// How well the private key is kept, as whoever made the certificate said. It is not proved by the certificate.
   KeyStrength Strength() const noexcept { return parts_.Strength; }
   /// Leaf first, each in DER.
   std::vector<Der> const& Chain() const noexcept { return parts_.Chain; }
+  /// The leaf in DER. The reference is valid for as long as this object lives.
   Der const& Leaf() const noexcept { return parts_.Chain.front(); }
   /// Leaf and chain as PEM. The private key is not in it.
   std::string ToPem() const;
+  /// The handle on the leaf's private key. Borrowed: valid for as long as this object lives.
   PrivateKeyHandle const& Key() const noexcept { return *parts_.Key; }
   /// The handle itself, for whoever keeps the key longer than the certificate.
   std::shared_ptr<PrivateKeyHandle const> const& SharedKey() const noexcept { return parts_.Key; }

@@ -52,6 +52,7 @@ class BodyStream {
 /// A body held in memory. The text is overwritten when the stream is destroyed, since it may hold an assertion.
 class MemoryBody final : public BodyStream {
  public:
+  /// Takes `text` over. Its bytes are sent as they are.
   explicit MemoryBody(std::string text) noexcept : text_(std::move(text)) {}
   ~MemoryBody() override;
   MemoryBody(MemoryBody const&) = delete;
@@ -75,7 +76,10 @@ std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& cont
 
 /// The same without a thread that waits: `done` gets what `ReadToEnd` returns or throws, after `stream` is gone. What is
 /// promised to `done` and asked of it is said in outcome.hpp.
-/// @param stream not null
+/// @param stream not null; owned until `done` has been called
+/// @param limit the most bytes that are kept
+/// @param context bounds the reading as a whole
+/// @param done gets the text, or `buffered_body_limit_exceeded`, or what the stream throws
 void ReadToEndAsync(
     std::unique_ptr<BodyStream> stream, std::size_t limit, Context const& context, Completion<std::string> done);
 

@@ -18,7 +18,9 @@ namespace mtlspop {
 /// Thread safety: all members may be called from any thread at any time.
 class Clock {
  public:
+  /// A time of the wall clock, which may be set while the process runs.
   using SystemTime = std::chrono::system_clock::time_point;
+  /// A time of the monotonic clock, which never goes back.
   using SteadyTime = std::chrono::steady_clock::time_point;
 
   virtual ~Clock() = default;

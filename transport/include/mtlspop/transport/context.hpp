@@ -25,7 +25,9 @@ namespace mtlspop {
 class CancellationRegistration final {
  public:
   CancellationRegistration() noexcept;
+  /// Takes the registration over; the other object keeps nothing registered.
   CancellationRegistration(CancellationRegistration&&) noexcept;
+  /// Ends the registration that this object holds, as its destructor does, and takes the other one over.
   CancellationRegistration& operator=(CancellationRegistration&&) noexcept;
   ~CancellationRegistration();
 
@@ -41,7 +43,9 @@ class CancellationRegistration final {
 /// Thread safety: all members may be called from any thread at any time.
 class Context final {
  public:
+  /// The clock of deadlines: it never goes back, and a change of the wall clock does not move a deadline.
   using Clock = std::chrono::steady_clock;
+  /// A deadline. `TimePoint::max()` stands for none.
   using TimePoint = Clock::time_point;
 
   /// Never cancelled, no deadline.
@@ -69,10 +73,10 @@ class Context final {
   bool IsExpired() const noexcept;
   /// Whether this context can ever be cancelled.
   bool CanBeCancelled() const noexcept { return notifies_ || probed_; }
-  /// Whether a cancellation can run callbacks. Where nothing but a probe tells of it, there is nobody to call them, and
-  /// whoever waits need not register one.
+  /// Whether a cancellation runs the callbacks that are registered. Where a probe alone tells of it, nobody calls
+  /// them, and a waiting thread need not register one.
   bool NotifiesOfCancellation() const noexcept { return notifies_; }
-  /// How often a waiting thread must look at `IsCancelled()`; none where callbacks are enough.
+  /// How often a waiting thread must ask `IsCancelled()`; nothing where callbacks are enough.
   std::optional<std::chrono::milliseconds> PollInterval() const noexcept;
 
   /// @throw Error `cancelled` or `deadline_exceeded`, with `what` as the name of what was being done.

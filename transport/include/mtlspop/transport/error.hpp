@@ -30,7 +30,9 @@ namespace mtlspop {
 /// The name must outlive every `Error` that uses it: pass a string literal.
 class ErrorCode final {
  public:
+  /// @param name in snake_case; must live as long as the process
   explicit constexpr ErrorCode(std::string_view name) noexcept : name_(name) {}
+  /// The name, for example "connect_failed". It never changes from version to version.
   constexpr std::string_view Name() const noexcept { return name_; }
 
   friend constexpr bool operator==(ErrorCode left, ErrorCode right) noexcept { return left.name_ == right.name_; }
@@ -72,9 +74,13 @@ struct ErrorDetails {
 /// Thread safety: immutable.
 class Error : public std::runtime_error {
  public:
+  /// Composes `what()` of the details: the code's name, what failed, what to do, and in square brackets whatever else
+  /// is known.
   explicit Error(ErrorDetails details);
 
+  /// The kind of failure, for programs.
   ErrorCode Code() const noexcept { return details_.Code; }
+  /// All that is known of the failure. The reference is valid for as long as this object lives.
   ErrorDetails const& Details() const noexcept { return details_; }
 
  private:

@@ -7,7 +7,8 @@
 
 namespace mtlspop {
 
-/// Runs a task later, elsewhere: never on the stack of whoever gives it. Tasks may run side by side and in any order.
+/// Runs a task later, on another stack: never within the call that hands it over. Tasks may run side by side and in
+/// any order.
 ///
 /// An application's own (an event loop's `post`, for example) must be callable from any thread at any time, must not throw,
 /// and must not wait. Whatever it needs has to live as long as what was made with it, and until the last task has run. A

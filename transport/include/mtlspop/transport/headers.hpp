@@ -17,12 +17,17 @@ namespace mtlspop {
 /// Thread safety: as a standard container.
 class Headers final {
  public:
+  /// Name and value, as they go on the wire.
   using Field = std::pair<std::string, std::string>;
+  /// Iterates over the fields in the order in which they were added.
   using const_iterator = std::vector<Field>::const_iterator;
 
   Headers() = default;
+  /// Copies all fields, secret values too: each copy overwrites its own.
   Headers(Headers const&) = default;
+  /// Takes the fields over; the other object has none then.
   Headers(Headers&&) noexcept = default;
+  /// Replaces all fields by those of `other`. Secret values that were here are overwritten.
   Headers& operator=(Headers other) noexcept;
   ~Headers();
   /// Takes fields that somebody has collected already.
@@ -35,18 +40,24 @@ class Headers final {
   /// Removes all fields of that name. Returns whether there was one.
   bool Remove(std::string_view name);
 
-  /// The first field of that name, null where there is none. Good until the next change.
+  /// The first field of that name, null where there is none. Valid until the next change.
   std::string const* Find(std::string_view name) const noexcept;
   /// The first field of that name, "" where there is none.
   std::string_view Get(std::string_view name) const noexcept;
+  /// Whether there is a field of that name.
   bool Contains(std::string_view name) const noexcept { return Find(name) != nullptr; }
   /// All values of that name, in order.
   std::vector<std::string_view> GetAll(std::string_view name) const;
 
+  /// The number of fields; a name that occurs twice counts twice.
   std::size_t Size() const noexcept { return fields_.size(); }
+  /// Whether there is no field at all.
   bool Empty() const noexcept { return fields_.empty(); }
+  /// Makes room for `count` fields, so that adding that many allocates once.
   void Reserve(std::size_t count) { fields_.reserve(count); }
+  /// The first field. Valid until the next change.
   const_iterator begin() const noexcept { return fields_.begin(); }
+  /// The end of the fields. Valid until the next change.
   const_iterator end() const noexcept { return fields_.end(); }
 
  private:

@@ -39,7 +39,13 @@
 
 namespace mtlspop {
 
-enum class TlsVersion { Tls12, Tls13 };
+/// The versions of TLS that are spoken. Older ones are never offered (RFC 8996).
+enum class TlsVersion {
+  /// TLS 1.2 (RFC 5246), with secure renegotiation (RFC 5746).
+  Tls12,
+  /// TLS 1.3 (RFC 8446).
+  Tls13,
+};
 
 /// Which certificate authorities vouch for servers. Verification itself has no switch.
 ///
@@ -66,11 +72,15 @@ struct OriginTlsOptions {
   TlsVersion MaximumBoundVersion = TlsVersion::Tls12;
 };
 
+/// How connections are secured.
 struct TlsOptions {
+  /// The lowest version for all requests. `Tls13` holds for bound requests too: they then speak TLS 1.3, and a server
+  /// that does not ask for the certificate under it never sees one.
   TlsVersion MinimumVersion = TlsVersion::Tls12;
   /// Requests with a binding use TLS 1.2 at most, except for these origins: neither the token service nor resources ask
   /// for the certificate under TLS 1.3 yet, and a client that negotiates 1.3 is then never asked.
   std::vector<OriginTlsOptions> Origins;
+  /// Which servers are trusted.
   TrustOptions Trust;
 };
 
@@ -91,11 +101,14 @@ struct ProxyOptions {
   std::string Url;
   /// For Basic authentication to the proxy (RFC 7617); "" for none.
   std::string UserName;
+  /// The password that goes with `UserName`.
   Secret Password;
   /// Hosts that are reached directly, in the form of `NO_PROXY`.
   std::string NoProxy;
 };
 
+/// How many connections are kept, and for how long. On Windows WinHTTP keeps them: `MaximumTotal` and the line of those
+/// that wait are its own affair.
 struct PoolOptions {
   /// Connections to one (origin, proxy, `x5t#S256`) at a time, in use and idle. A request that finds them all in use waits
   /// for one until its context ends. At least 1.
@@ -127,15 +140,21 @@ struct TransportLimits {
 
 /// Options of `MakeHttpTransport`. A default-constructed one is right for production.
 struct TransportOptions {
+  /// Versions of TLS, and which servers are trusted.
   TlsOptions Tls;
+  /// The way out.
   ProxyOptions Proxy;
+  /// Connections that are kept.
   PoolOptions Pool;
+  /// What is accepted from servers.
   TransportLimits Limits;
+  /// Other places to connect to. The first one that fits is taken.
   std::vector<ConnectOverride> ConnectOverrides;
   /// Time to resolve, connect and shake hands, all together.
   std::chrono::milliseconds ConnectTimeout{30'000};
   /// How long `Request::ExpectContinue` waits for `100 Continue`.
   std::chrono::milliseconds ContinueTimeout{1'000};
+  /// Where the lines of the log go.
   Logger Log;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
@@ -154,15 +173,19 @@ struct PoolStatistics {
   std::size_t Waiting = 0;
   /// Bindings with a TLS context of their own.
   std::size_t Bindings = 0;
-  /// Since the transport was made: connections opened, of these with a resumed TLS session, requests that reused a
-  /// connection, connections closed to make room, because of their age, because the other side had gone, by
-  /// `DropConnections`.
+  /// Connections opened. This and all that follows counts from when the transport was made.
   std::uint64_t Opened = 0;
+  /// Of the connections opened, those with a resumed TLS session.
   std::uint64_t Resumed = 0;
+  /// Requests that used a connection which was open already.
   std::uint64_t Reused = 0;
+  /// Idle connections closed to make room for another one.
   std::uint64_t Evicted = 0;
+  /// Idle connections closed after `PoolOptions::IdleTimeout`.
   std::uint64_t Expired = 0;
+  /// Idle connections that the other side had closed.
   std::uint64_t FoundDead = 0;
+  /// Connections closed by `HttpTransport::DropConnections`.
   std::uint64_t Dropped = 0;
 };
 

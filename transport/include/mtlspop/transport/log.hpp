@@ -12,7 +12,17 @@
 
 namespace mtlspop {
 
-enum class LogLevel { Debug, Info, Warning, Error };
+/// How much a line matters, in rising order.
+enum class LogLevel {
+  /// For whoever looks for a fault: each step on the way.
+  Debug,
+  /// What normally happens.
+  Info,
+  /// Something is not as it should be, and the library goes on.
+  Warning,
+  /// Something failed.
+  Error,
+};
 
 /// "debug", "info", "warning", "error".
 std::string_view ToString(LogLevel level) noexcept;
@@ -25,13 +35,20 @@ std::string Redact(std::string_view text);
 
 /// One field of a log line.
 struct LogField {
+  /// A text. It is copied; `name` is borrowed until the line is written, as in all that follow.
   LogField(std::string_view name, std::string_view value) : Name(name), Value(value) {}
+  /// A text that ends with a null character.
   LogField(std::string_view name, char const* value) : Name(name), Value(value) {}
+  /// A text.
   LogField(std::string_view name, std::string const& value) : Name(name), Value(value) {}
+  /// A number, written in decimal.
   LogField(std::string_view name, std::int64_t value) : Name(name), Value(std::to_string(value)) {}
+  /// A number, written in decimal.
   LogField(std::string_view name, int value) : Name(name), Value(std::to_string(value)) {}
 
+  /// The name, in snake_case, for example "duration_ms".
   std::string_view Name;
+  /// The value, not redacted yet: `Logger::Write` does that.
   std::string Value;
 };
 
@@ -41,6 +58,8 @@ struct LogField {
 /// Thread safety: all members may be called from any thread; so is the sink.
 class Logger final {
  public:
+  /// Takes one line without its final newline. Called from any thread, several at a time; `line` is good for the
+  /// duration of the call.
   using Sink = std::function<void(LogLevel level, std::string_view line)>;
 
   /// Writes nothing.
@@ -51,7 +70,12 @@ class Logger final {
   /// To stderr, from the level that the environment variable `MTLSPOP_LOG` names on; nothing where it is not set.
   static Logger FromEnvironment();
 
+  /// Whether lines of this level are written. To be asked first where a field costs something.
   bool IsEnabled(LogLevel level) const noexcept;
+  /// Writes one line, where the level is enabled. Never throws what the sink throws.
+  /// @param level how much it matters
+  /// @param event the name of what happened, for example "binding.issued"
+  /// @param fields in the order in which they are written
   void Write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {}) const;
 
  private:

@@ -21,7 +21,7 @@ namespace mtlspop::openssl {
 /// @throw Error `invalid_argument` where `key` is null
 gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> WrapPrivateKey(EVP_PKEY* key);
 
-/// The `EVP_PKEY` behind a handle. Borrowed: good for as long as `handle` lives.
+/// The `EVP_PKEY` behind a handle. Borrowed: valid for as long as `handle` lives.
 /// @throw Error `invalid_binding_certificate` where the handle was not made by `WrapPrivateKey`.
 gsl::not_null<EVP_PKEY*> GetPrivateKey(PrivateKeyHandle const& handle);
 

@@ -47,13 +47,16 @@ class Outcome final {
 
  public:
   // Both implicit, so that whoever has the one or the other passes it on as it is.
+  /// With a value.
   Outcome(Value value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  /// With a failure.
   /// @param failure must not be null
   Outcome(std::exception_ptr failure)  // NOLINT(google-explicit-constructor)
       : state_(std::in_place_index<1>, std::move(failure)) {
     Expects(std::get<1>(state_) != nullptr);
   }
 
+  /// Whether there is a value, and no failure.
   bool HasValue() const noexcept { return state_.index() == 0; }
 
   /// What was thrown; null where there is a value.
@@ -83,7 +86,9 @@ class Outcome<void> final {
     Expects(failure_ != nullptr);
   }
 
+  /// Whether it was done, without a failure.
   bool HasValue() const noexcept { return failure_ == nullptr; }
+  /// What was thrown; null where it was done.
   std::exception_ptr Failure() const noexcept { return failure_; }
   /// @throw what was thrown
   void Take() && {

@@ -25,11 +25,14 @@ namespace mtlspop {
 ///
 /// Thread safety: one thread at a time.
 struct Request {
+  /// A request without header fields and body.
   Request(std::string method, Url target) : Method(std::move(method)), Target(std::move(target)) {}
 
   /// A token of RFC 9110 section 9.1, for example "GET". Case matters.
   std::string Method;
+  /// Where it goes.
   Url Target;
+  /// The header fields, but for those that the transport writes.
   Headers Fields;
   /// Null for a request without a body. A body whose length is not known is sent chunked.
   std::shared_ptr<BodyStream> Body;

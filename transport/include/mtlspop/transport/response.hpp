@@ -20,6 +20,7 @@ enum class CertificateAsked {
   NotKnown,
   /// It did not; also on a connection whose session was resumed, where it knows the certificate already.
   Never,
+  /// In the first handshake of the connection.
   InFirstHandshake,
   /// By renegotiation (TLS 1.2, RFC 5746).
   ByRenegotiation,
@@ -32,9 +33,11 @@ std::string_view ToString(CertificateAsked asked) noexcept;
 
 /// What a server's certificate says of itself. Immutable.
 struct ServerCertificate {
-  /// RFC 2253 form, as the issuer.
+  /// Whose it is, in RFC 2253 form.
   std::string Subject;
+  /// Who issued the certificate, in RFC 2253 form.
   std::string Issuer;
+  /// The end of its validity.
   std::chrono::system_clock::time_point NotAfter;
 };
 
@@ -62,11 +65,14 @@ struct ConnectionInfo {
 struct Response {
   /// 200 to 999: informational answers are not shown.
   int StatusCode = 0;
+  /// As it was sent; may be empty (RFC 9112 section 4). It has no meaning.
   std::string ReasonPhrase;
+  /// The header fields, in the order in which they came.
   Headers Fields;
   /// Never null; at its end at once where the answer has no body. Its connection goes back to the pool when it is read
   /// to its end, and is closed when it is destroyed before.
   std::unique_ptr<BodyStream> Body;
+  /// The connection that the answer came on.
   ConnectionInfo Connection;
 };
 

@@ -55,12 +55,13 @@ gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> TakeNCryptKey(NCRYPT_KEY_
 /// @throw Error `private_key_unusable`
 void AttachNCryptKey(PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key);
 
-/// The CNG handle behind a private key. Borrowed: good for as long as `handle` lives.
+/// The CNG handle behind a private key. Borrowed: valid for as long as `handle` lives.
 /// @throw Error `invalid_binding_certificate` where the handle was not made by `TakeNCryptKey`.
 NCRYPT_KEY_HANDLE GetNCryptKey(PrivateKeyHandle const& handle);
 
 /// A key in a CryptoAPI container.
 struct KeyContainer {
+  /// The container's name.
   std::wstring Name;
   /// For example MS_ENH_RSA_AES_PROV_W.
   std::wstring Provider;
@@ -77,8 +78,10 @@ gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> UseKeyContainer(KeyContai
 
 /// Frees a certificate context.
 struct FreeCertificateContext {
+  /// Frees `context`; a null pointer is left alone.
   void operator()(CERT_CONTEXT const* context) const noexcept { CertFreeCertificateContext(context); }
 };
+/// A certificate context that is owned.
 using CertificateContextPtr = std::unique_ptr<CERT_CONTEXT const, FreeCertificateContext>;
 
 /// A context of the one certificate in `der`; null where it cannot be read, or something follows it.
@@ -95,7 +98,13 @@ CertificateContextPtr MakeCertificateContext(BindingCertificate const& certifica
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
     std::vector<BindingCertificate::Der> chain, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength);
 
-enum class StoreLocation { CurrentUser, LocalMachine };
+/// Whose certificate stores are meant.
+enum class StoreLocation {
+  /// Those of the user who runs the process.
+  CurrentUser,
+  /// Those of the machine. Their private keys may need an administrator's rights.
+  LocalMachine,
+};
 
 /// Which certificate of a store. Exactly one member is set.
 struct StoreQuery {

@@ -12,7 +12,7 @@
 namespace mtlspop {
 
 /// An immutable secret text. Copies share one buffer, which is overwritten when the last copy goes. Printing one prints
-/// `[redacted]`; the text is had by name only, with `Reveal()`.
+/// `[redacted]`; only `Reveal()` gives the text.
 ///
 /// Thread safety: as `std::shared_ptr<std::string const>`.
 class Secret final {
@@ -24,8 +24,9 @@ class Secret final {
   /// Copies `text`.
   explicit Secret(std::string_view text);
 
-  /// The text. The reference is good for as long as a copy of this secret lives.
+  /// The text. The reference is valid for as long as a copy of this secret lives.
   std::string const& Reveal() const noexcept;
+  /// Whether the text is empty.
   bool Empty() const noexcept { return Reveal().empty(); }
 
   friend bool operator==(Secret const& left, Secret const& right) noexcept { return left.Reveal() == right.Reveal(); }

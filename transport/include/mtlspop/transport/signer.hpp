@@ -54,7 +54,15 @@ enum class SignatureAlgorithm {
   Ecdsa,
 };
 
-enum class DigestAlgorithm { Sha256, Sha384, Sha512 };
+/// The hash functions of signatures (FIPS 180-4).
+enum class DigestAlgorithm {
+  /// SHA-256, 32 bytes.
+  Sha256,
+  /// SHA-384, 48 bytes.
+  Sha384,
+  /// SHA-512, 64 bytes.
+  Sha512,
+};
 
 /// What is to be signed.
 struct SignatureRequest {
@@ -65,7 +73,7 @@ struct SignatureRequest {
   /// How many bytes of salt; with `RsaPss` only.
   std::size_t SaltBytes = 0;
   /// The digest; the data itself where `Signer::SignsData()`; with `RsaRaw` the padded block, as long as the modulus.
-  /// Borrowed: good until `Sign` returns.
+  /// Borrowed: valid until `Sign` returns.
   gsl::span<std::uint8_t const> Input;
 };
 
@@ -89,6 +97,7 @@ class Signer {
 
   /// Signs. The result of RSA is as long as the modulus; of `Ecdsa` it is r and s, each as long as the curve's order,
   /// one behind the other (IEEE P1363, as RFC 7518 section 3.4 has it).
+  /// @param request what is to be signed, and how; its input is borrowed until `Sign` returns
   /// @param context of the request for whose handshake it is, where `SigningContext` or this library's transport says
   /// so; `Sign` is to give up when it ends. Nothing can interrupt it: a signer that goes on keeps the thread that it was
   /// called on, and a blocking call that waits for the signature returns when `Sign` does, with `cancelled` or
@@ -119,6 +128,7 @@ std::string ClientSignatureAlgorithms(EVP_PKEY const* key);
 /// While it lives, signers that are called on this thread are given `context`. Borrows it. The innermost one counts.
 class SigningContext final {
  public:
+  /// @param context borrowed: must live as long as this object. Made and destroyed on the same thread.
   explicit SigningContext(Context const& context) noexcept;
   ~SigningContext();
   SigningContext(SigningContext const&) = delete;

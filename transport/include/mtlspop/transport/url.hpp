@@ -18,6 +18,7 @@ struct Origin {
   /// 1 to 65535.
   std::uint16_t Port = 0;
 
+  /// Whether the scheme is https.
   bool IsHttps() const noexcept { return Scheme == "https"; }
   /// "https://host:port", the port always written.
   std::string ToString() const;
@@ -38,9 +39,13 @@ class Url final {
   /// range, a character that a URL cannot hold (control characters and spaces included), or a broken %-escape.
   static Url Parse(std::string_view text);
 
+  /// Scheme, host and port.
   Origin const& GetOrigin() const noexcept { return origin_; }
+  /// Whether the scheme is https.
   bool IsHttps() const noexcept { return origin_.IsHttps(); }
+  /// The host, as in `Origin::Host`.
   std::string const& Host() const noexcept { return origin_.Host; }
+  /// The port, 1 to 65535; the scheme's own (80 or 443) where the URL names none.
   std::uint16_t Port() const noexcept { return origin_.Port; }
   /// Path and query as they stand in a request line; begins with '/'.
   std::string const& Target() const noexcept { return target_; }
@@ -50,6 +55,7 @@ class Url final {
   std::string_view Query() const noexcept;
   /// The value of the Host header: the port only where it is not the scheme's own.
   std::string const& HostHeader() const noexcept { return hostHeader_; }
+  /// The URL as a text. It may hold a secret in its query: a log gets it through `Redact()`.
   std::string ToString() const;
 
   /// A copy with `name=value` added to the query; both are %-encoded.

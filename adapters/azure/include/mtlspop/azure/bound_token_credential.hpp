@@ -18,6 +18,8 @@ namespace mtlspop::azure {
 
 class TokenBindingAccess;
 
+/// Options of `BoundTokenCredential`. A default-constructed one is the system-assigned managed identity with bound
+/// tokens.
 struct BoundTokenCredentialOptions {
   /// Where tokens come from. Null for a `ManagedIdentityCredential` with the options below.
   std::shared_ptr<mtlspop::TokenCredential> Credential;
@@ -30,6 +32,7 @@ struct BoundTokenCredentialOptions {
   NetworkLimits Limits;
   /// How long it is remembered that a resource takes only bearer tokens, and how many extra tokens a resource may cause.
   ResourceMemoryOptions Memory;
+  /// Where the lines of the log go. By default to stderr, from the level that `MTLSPOP_LOG` names on.
   Logger Log = Logger::FromEnvironment();
 };
 
@@ -57,6 +60,8 @@ struct BoundTokenCredentialOptions {
 /// Thread safety: all members may be called from any thread at any time.
 class BoundTokenCredential final : public Azure::Core::Credentials::TokenCredential {
  public:
+  /// Sends nothing.
+  /// @throw Error `invalid_argument` for options that cannot be used
   explicit BoundTokenCredential(BoundTokenCredentialOptions options = {});
   /// Over `credential`, everything else as it comes.
   explicit BoundTokenCredential(std::shared_ptr<mtlspop::TokenCredential> credential);

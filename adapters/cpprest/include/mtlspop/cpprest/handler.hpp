@@ -29,6 +29,7 @@
 
 namespace mtlspop::cpprest {
 
+/// Options of `AddHandler`, `MakeClient` and `MakeHandler`.
 struct HandlerOptions {
   // Not inline: where a default member initializer may throw, g++ 12 warns in whoever leaves the options out that members
   // are used uninitialized.
@@ -45,17 +46,19 @@ struct HandlerOptions {
   std::vector<std::string> AdditionallyAllowedTenants;
   /// As `BoundCallOptions::Binding`.
   std::optional<TokenBinding> Binding;
+  /// How often, and after what, a request is sent again.
   RetryOptions Retry;
+  /// What is remembered of resources, and for how long.
   ResourceMemoryOptions Memory;
   /// For the waits between attempts.
   std::shared_ptr<Clock> Time = SystemClock();
-  /// What the body of an answer may come to, in bytes and unpacked, where cpprestsdk holds it in memory: an answer without a
-  /// response stream of the application's (`http_request::set_response_stream`). A larger one fails with
-  /// `buffered_body_limit_exceeded`.
+  /// How long the body of an answer may be, in bytes after decompression, where cpprestsdk holds it in memory: an
+  /// answer without a response stream of the application's (`http_request::set_response_stream`). A larger one fails
+  /// with `buffered_body_limit_exceeded`.
   std::size_t BufferedBodyBytes = DefaultBufferedBodyBytes;
   /// One line for each attempt.
   Logger Log = Logger::FromEnvironment();
-  /// The configuration of the client, since a handler cannot see it. `AddHandler` and `MakeClient` set it.
+  /// The configuration of the client. A handler cannot see it. `AddHandler` and `MakeClient` set it.
   ///
   /// - Honoured: the timeout, the proxy with its credentials, the chunk size, guaranteed order and compressed answers
   ///   (`set_request_compressed_response`).

@@ -32,9 +32,12 @@ namespace mtlspop::cpprest {
 /// Thread safety: immutable.
 class HttpException final : public web::http::http_exception {
  public:
+  /// With the text and the details of `error`.
   explicit HttpException(Error const& error);
 
+  /// The kind of failure, as `Error::Code()`.
   ErrorCode Code() const noexcept { return details_.Code; }
+  /// All that is known of it, as `Error::Details()`.
   ErrorDetails const& Details() const noexcept { return details_; }
 
  private:

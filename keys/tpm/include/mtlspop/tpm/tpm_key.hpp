@@ -33,8 +33,8 @@ struct TpmOptions {
   /// How the TPM is reached, as the tools of tpm2-tools write it: "device:/dev/tpmrm0", "tabrmd", "swtpm:path=...".
   /// "" for the environment variable TPM2TOOLS_TCTI, and where that is not set for "device:/dev/tpmrm0".
   ///
-  /// Through the kernel's or tabrmd's resource manager the TPM is kept open. Anything else is let go of whenever nobody
-  /// signs, since it serves one program at a time.
+  /// Through the kernel's or tabrmd's resource manager the TPM is kept open. Any other connection is closed whenever
+  /// nobody signs, since such a TPM serves one program at a time.
   std::string Tcti{};
   /// Opens the owner's hierarchy, under which keys are made.
   Secret OwnerAuthorization{};
@@ -54,20 +54,25 @@ struct TpmKeyProviderOptions : TpmOptions {
 /// Makes RSA-2048 keys of strength `hardware` in a TPM: fixed to it, unrestricted, without a scheme. The TPM does the bare
 /// RSA operation, and the paddings are made here, so that its rules for salts do not matter.
 ///
-/// Thread safety: the TPM takes one command after the other; who waits for it is let go when his context ends.
+/// Thread safety: the TPM executes one command at a time. When its context ends, a caller that waits for the TPM
+/// returns at once.
 /// @throw Error `invalid_argument` for a handle out of range
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(TpmKeyProviderOptions options = {});
 
 /// A key of a TPM for OpenSSL: RSA of 2048 bits or more, P-256 or P-384.
+/// @param options which TPM, and what opens the key
 /// @param key a persistent handle ("0x81010001"), or the text of a TSS2 PRIVATE KEY in PEM, as tpm2_encodeobject and
 /// tpm2-openssl write it; without policies
+/// @param context bounds the wait for the TPM
 /// @throw Error `key_unavailable` where it cannot be opened; `private_key_unusable` where it does not sign
 gsl::not_null<std::shared_ptr<EVP_PKEY>> OpenTpmKey(
     TpmOptions const& options, std::string const& key, Context const& context = {});
 
 /// For `ClientCertificateCredentialOptions::CertificateSource`: a certificate in a PEM file, leaf first, with its key in a
 /// TPM. Both are read again where the file's content has changed.
+/// @param options which TPM, and what opens the key
 /// @param key a persistent handle, or the path of a file with a TSS2 PRIVATE KEY
+/// @param certificatePath the PEM file
 /// @throw Error when it is called: `client_certificate_unusable`, and what `OpenTpmKey` throws
 std::function<std::shared_ptr<BindingCertificate const>()> TpmClientCertificate(
     TpmOptions options, std::string key, std::string certificatePath);

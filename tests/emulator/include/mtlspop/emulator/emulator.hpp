@@ -32,8 +32,8 @@
 #include <utility>
 #include <vector>
 
-// The CMake target mtlspop::emulator defines it as the path of the installed program.
 #ifndef MTLSPOP_EMULATOR_PROGRAM
+/// The program that is started. The CMake target `mtlspop::emulator` defines it as the path of the installed one.
 #define MTLSPOP_EMULATOR_PROGRAM "mtlspop-emulator"
 #endif
 
@@ -45,6 +45,7 @@ namespace emulator {
 /// Thread safety: control calls may be made from any thread; all else belongs to one.
 class Emulator final {
  public:
+  /// Names and values of environment variables.
   using Variables = std::vector<std::pair<std::string, std::string>>;
 
   /// Starts the program and waits until it serves, about a second.
@@ -66,7 +67,9 @@ class Emulator final {
   /// http://127.0.0.1:port, where the control calls are; the page is there too.
   std::string const& ControlUrl() const noexcept { return control_; }
   /// A control call; the answer's body. For all that the functions below do not do.
+  /// @param method for example "POST"
   /// @param target such as "/emulator/clock".
+  /// @param body JSON; "" for none
   /// @throw std::runtime_error for every answer but 200, with what it says.
   std::string Control(std::string const& method, std::string const& target, std::string const& body = {}) const;
 
@@ -77,6 +80,7 @@ class Emulator final {
   /// What was seen since the start or the last ClearLog(), as a JSON array; of one service ("imds", "sts", "vault", "blob",
   /// "attestation") or of all.
   std::string Log(std::string const& service = {}) const { return Control("GET", "/emulator/log?service=" + service); }
+  /// Empties the log; the numbers of its entries go on.
   void ClearLog() const { Control("DELETE", "/emulator/log"); }
   /// Moves the emulator's time forward, so that its tokens and certificates expire.
   void AdvanceClock(std::int64_t seconds) const {

@@ -60,6 +60,7 @@ class Fixture : public ::testing::Test {
     }
   }
 
+  /// The emulator that all tests of the program share.
   static Emulator& TheEmulator() { return Shared(); }
 };
 
