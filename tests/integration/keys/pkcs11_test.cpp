@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <openssl/err.h>
+#include <p11-kit/pkcs11.h>
+#include <gsl/util>
 
 #include "credential/emulator.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
@@ -91,6 +93,32 @@ TEST_F(Pkcs11Test, SignsWithEveryKindOfKey) {
     auto const key = OpenPkcs11Key(At(token_.Uri(label)));
     EXPECT_TRUE(Signs(key.get(), true)) << label;
     EXPECT_TRUE(Signs(key.get(), false)) << label;
+  }
+}
+
+/// Older tokens pad nothing, and some have PKCS#1 v1.5 alone, which is good for RS256 and TLS 1.2.
+TEST_F(Pkcs11Test, PadsWhereTheTokenDoesNot) {
+  Make("rsa:2048", "key", "01");
+  struct Case {
+    bool LacksPss;
+    bool LacksRaw;
+    bool CanPss;
+    unsigned long UsedForPss;
+    unsigned long UsedForPkcs1;
+  };
+  for (auto const& token :
+       {Case{false, false, true, CKM_RSA_PKCS_PSS, CKM_RSA_PKCS}, Case{true, false, true, CKM_RSA_X_509, CKM_RSA_PKCS},
+        Case{true, true, false, 0, CKM_RSA_PKCS}}) {
+    RemovableModule::SetLacking(token.LacksPss, token.LacksRaw);
+    auto const restore = gsl::finally([] { RemovableModule::SetLacking(false, false); });
+    auto const key = OpenPkcs11Key(At(token_.RemovableUri("key")));
+    EXPECT_EQ(Signs(key.get(), true), token.CanPss);
+    ERR_clear_error();
+    if (token.CanPss) {
+      EXPECT_EQ(RemovableModule::LastUsed(), token.UsedForPss);
+    }
+    EXPECT_TRUE(Signs(key.get(), false));
+    EXPECT_EQ(RemovableModule::LastUsed(), token.UsedForPkcs1);
   }
 }
 

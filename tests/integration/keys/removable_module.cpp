@@ -1,4 +1,5 @@
-// A PKCS#11 module: SoftHSM, whose token can be taken out and put back, and that counts the PINs that it is shown.
+// A PKCS#11 module: SoftHSM, whose token can be taken out and put back, which can do with fewer mechanisms, and that counts
+// the PINs that it is shown.
 
 #include <atomic>
 
@@ -10,6 +11,15 @@ namespace {
 
 std::atomic<bool> present{true};
 std::atomic<int> logins{0};
+/// Mechanisms that the token does not have, whatever SoftHSM says.
+std::atomic<bool> lacksPss{false};
+std::atomic<bool> lacksRaw{false};
+/// The one that a signature was last begun with.
+std::atomic<CK_MECHANISM_TYPE> lastUsed{0};
+
+bool Lacks(CK_MECHANISM_TYPE type) {
+  return (lacksPss && type == CKM_RSA_PKCS_PSS) || (lacksRaw && type == CKM_RSA_X_509);
+}
 
 CK_FUNCTION_LIST* SoftHsm() {
   static CK_FUNCTION_LIST* const list = [] {
@@ -32,7 +42,13 @@ CK_RV GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
   return present ? SoftHsm()->C_GetTokenInfo(slot, info) : CKR_TOKEN_NOT_PRESENT;
 }
 
+CK_RV GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO* info) {
+  return Lacks(type) ? CKR_MECHANISM_INVALID : SoftHsm()->C_GetMechanismInfo(slot, type, info);
+}
+
 CK_RV SignInit(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_OBJECT_HANDLE key) {
+  if (Lacks(mechanism->mechanism)) return CKR_MECHANISM_INVALID;
+  lastUsed = mechanism->mechanism;
   return present ? SoftHsm()->C_SignInit(session, mechanism, key) : CKR_DEVICE_REMOVED;
 }
 
@@ -51,6 +67,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST*
   functions = *SoftHsm();
   functions.C_GetSlotList = &GetSlotList;
   functions.C_GetTokenInfo = &GetTokenInfo;
+  functions.C_GetMechanismInfo = &GetMechanismInfo;
   functions.C_SignInit = &SignInit;
   functions.C_Login = &Login;
   *list = &functions;
@@ -69,4 +86,11 @@ __attribute__((visibility("default"))) void RemovableModuleSetPresent(int isPres
 }
 
 __attribute__((visibility("default"))) int RemovableModuleLogins() { return logins; }
+
+__attribute__((visibility("default"))) void RemovableModuleSetLacking(int pss, int raw) {
+  lacksPss = pss != 0;
+  lacksRaw = raw != 0;
+}
+
+__attribute__((visibility("default"))) unsigned long RemovableModuleLastUsed() { return lastUsed; }
 }

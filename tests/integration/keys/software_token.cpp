@@ -74,4 +74,10 @@ void RemovableModule::SetPresent(bool present) { Find<void(int)>("RemovableModul
 
 int RemovableModule::Logins() { return Find<int()>("RemovableModuleLogins")(); }
 
+void RemovableModule::SetLacking(bool pss, bool raw) {
+  Find<void(int, int)>("RemovableModuleSetLacking")(pss ? 1 : 0, raw ? 1 : 0);
+}
+
+unsigned long RemovableModule::LastUsed() { return Find<unsigned long()>("RemovableModuleLastUsed")(); }
+
 }  // namespace mtlspop::test

@@ -42,6 +42,10 @@ struct RemovableModule {
   static void SetPresent(bool present);
   /// How often PINs were shown to it.
   static int Logins();
+  /// Has it do without CKM_RSA_PKCS_PSS, without CKM_RSA_X_509.
+  static void SetLacking(bool pss, bool raw);
+  /// The mechanism that a signature was last begun with.
+  static unsigned long LastUsed();
 };
 
 }  // namespace mtlspop::test

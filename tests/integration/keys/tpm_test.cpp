@@ -10,6 +10,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/tpm/tpm_key.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "resource_manager.hpp"
 #include "signing.hpp"
 #include "software_tpm.hpp"
 #include "support/error_code_of.hpp"
@@ -95,13 +96,16 @@ TEST_F(TpmTest, ShowsAWrongAuthorizationOnce) {
   auto const key = MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
   EXPECT_TRUE(Signs(*key));
   options.KeyAuthorization = Secret{std::string_view{"open barley"}};
-  try {
-    MakeTpmKeyProvider(options)->OpenKey(key->Reference(), {});
-    FAIL();
-  } catch (Error const& error) {
-    EXPECT_EQ(error.Code(), errors::PrivateKeyUnusable);
-    EXPECT_THAT(DescribeWithCauses(error), HasSubstr("TpmOptions::KeyAuthorization"));
-    EXPECT_THAT(DescribeWithCauses(error), Not(HasSubstr("open barley")));
+  for (auto const* reason : {"authorization", "has refused the key's authorization before"}) {
+    try {
+      MakeTpmKeyProvider(options)->OpenKey(key->Reference(), {});
+      FAIL();
+    } catch (Error const& error) {
+      EXPECT_EQ(error.Code(), errors::PrivateKeyUnusable);
+      EXPECT_THAT(DescribeWithCauses(error), HasSubstr(reason));
+      EXPECT_THAT(DescribeWithCauses(error), HasSubstr("TpmOptions::KeyAuthorization"));
+      EXPECT_THAT(DescribeWithCauses(error), Not(HasSubstr("open barley")));
+    }
   }
 }
 
@@ -170,6 +174,24 @@ TEST_F(TpmTest, IsWaitedForNoLongerThanTheContextLasts) {
   EXPECT_TRUE(gaveUp.Wait());
   ::kill(tpm_.Process().Pid(), SIGCONT);
   for (auto& thread : threads) thread.join();
+}
+
+/// The daemon serves others while a key is held, and keeps what each has loaded.
+TEST_F(TpmTest, SharesItThroughAResourceManager) {
+  ResourceManager const manager{tpm_};
+  TpmKeyProviderOptions options;
+  options.Tcti = manager.Tcti();
+  auto const key = MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
+  EXPECT_TRUE(Signs(*key));
+  manager.Run({"tpm2_createprimary", "-C", "o", "-c", tpm_.PathOf("primary")});
+  EXPECT_TRUE(Signs(*key));
+  auto const other = MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
+  EXPECT_EQ(SignFromThreads(*key, 16, 3), 48);
+  EXPECT_EQ(SignFromThreads(*other, 16, 3), 48);
+  auto const again = MakeTpmKeyProvider(options)->OpenKey(key->Reference(), {});
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(Signs(*again));
+  EXPECT_TRUE(Signs(*key));
 }
 
 TEST(TpmAccessTest, SaysWhatIsInTheWay) {

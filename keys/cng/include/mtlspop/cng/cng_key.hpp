@@ -3,7 +3,8 @@
 /// @file
 /// Keys of CNG under OpenSSL 3 on Windows, so that any program that uses OpenSSL there (curl, Boost.Asio, cpprestsdk over
 /// Boost.Asio) can present a certificate whose key is in KeyGuard or a TPM. Component `cng` of the package, built where
-/// OpenSSL is found: `mtlspop::cng`. This library's own transport on Windows needs none of it.
+/// OpenSSL is found: `mtlspop::cng`. This library's own transport on Windows is WinHTTP and needs none of it; its transport over
+/// OpenSSL needs POSIX's sockets and is not built on Windows.
 ///
 /// @code
 /// NCRYPT_KEY_HANDLE handle = 0;
