@@ -143,9 +143,9 @@ bool BindingSource::RotationIsDue(TimePoint now) {
 void BindingSource::GiveUpRotation(TimePoint now, std::optional<TimePoint> notBefore) noexcept {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  auto const left = state.Last ? state.Last->Certificate->NotAfter() - now : TimePoint::duration{};
-  auto const next = now + RenewalRetryDelay(++state.FailedRotations, left, options_.Random);
-  state.NextTryOn = std::max(next, notBefore.value_or(next)).time_since_epoch().count();
+  auto const usableUntil = state.Last ? state.Last->Certificate->NotAfter() : now;
+  auto const next = RenewalRetryOn(++state.FailedRotations, now, usableUntil, notBefore, options_.Random);
+  state.NextTryOn = next.time_since_epoch().count();
   state.IsRotating = false;
 }
 

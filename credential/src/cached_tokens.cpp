@@ -140,7 +140,11 @@ AccessToken CachedTokens::StaleOrRethrow(
 }
 
 void CachedTokens::RunInBackground(Worker::Job job) {
-  worker_.Run([job = std::move(job)](Context const& context) { job(context.WithTimeout(FetchTimeout)); });
+  worker_.Run([this, job = std::move(job)](Context const& context) {
+    job(context.WithTimeout(FetchTimeout));
+    log_.Write(LogLevel::Debug, "background_work_ended");
+  });
+  log_.Write(LogLevel::Debug, "background_work_begun");
 }
 
 std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::FindFlight(

@@ -55,6 +55,12 @@ WallDuration RenewalRetryDelay(int failures, WallDuration left, RandomNumbers co
   return std::max(shortest, Exactly(Seconds{wait} * (1 - random())));
 }
 
+WallTime RenewalRetryOn(
+    int failures, WallTime now, WallTime usableUntil, std::optional<WallTime> notBefore, RandomNumbers const& random) {
+  auto const from = std::max(now, notBefore.value_or(now));
+  return from + RenewalRetryDelay(failures, usableUntil - from, random);
+}
+
 WallDuration UsableMargin(WallDuration life) noexcept {
   constexpr std::chrono::minutes margin{5};
   return life >= 2 * margin ? margin : life / 4;

@@ -14,6 +14,7 @@
 /// Where `random` returns 0, everything is due when the contract says and no sooner or later.
 
 #include <chrono>
+#include <optional>
 
 #include "mtlspop/base/random_numbers.hpp"
 
@@ -49,6 +50,15 @@ WallTime ScheduleRefresh(
 /// meanwhile. The longest wait is long, and reached at once, because an outage of an hour leaves a good part of a fleet
 /// waiting: spread over minutes, its return would be the next outage.
 WallDuration RenewalRetryDelay(int failures, WallDuration left, RandomNumbers const& random);
+
+/// When a renewal that failed at `now` is tried again: the delay above, counted from the time that the service named
+/// (`Retry-After`) where it did. A service that puts a whole fleet off names one time to all of it.
+WallTime RenewalRetryOn(
+    int failures,
+    WallTime now,
+    WallTime usableUntil,
+    std::optional<WallTime> notBefore,
+    RandomNumbers const& random);
 
 /// How long before its end a token or certificate of the given life is no longer used if a new one can be had: five
 /// minutes, or a quarter of a life that is shorter than ten minutes.

@@ -181,8 +181,8 @@ void TokenCache::NoteFailedRefresh(
   entries_.Read([&](Entries const& entries, std::size_t) {
     auto const* const entry = FindEntry(entries, request, route, hash);
     if (entry == nullptr) return;
-    auto const next = now + RenewalRetryDelay(++entry->FailedRefreshes, entry->UsableUntil - now, random_);
-    entry->NextTry.store(std::max(next, notBefore.value_or(next)).time_since_epoch().count());
+    auto const next = RenewalRetryOn(++entry->FailedRefreshes, now, entry->UsableUntil, notBefore, random_);
+    entry->NextTry.store(next.time_since_epoch().count());
   });
 }
 

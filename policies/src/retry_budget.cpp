@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mtlspop/base/random_numbers.hpp"
 #include "mtlspop/policies/retry_delay.hpp"
 
 namespace mtlspop {
@@ -17,10 +18,11 @@ RetryBudget::MaybeWait RetryBudget::AskedBy(Error const& error, CallTime now) co
   return std::chrono::ceil<milliseconds>(*notBefore - now.System);
 }
 
-RetryBudget::MaybeWait RetryBudget::Spend(MaybeWait asked, CallTime now) {
+RetryBudget::MaybeWait RetryBudget::Spend(MaybeWait asked, CallTime now, bool onTop) {
   auto const& retry = options_->Retry;
   if (retries_ >= retry.MaximumRetries || (asked && *asked > retry.MaximumRetryAfter)) return std::nullopt;
-  auto const wait = asked ? *asked : BackOff(retry, retries_ + 1);
+  auto wait = asked ? *asked : BackOff(retry, retries_ + 1);
+  if (asked && onTop) wait = WithJitter(*asked, RandomOr(retry.Random));
   if (deadline_ != Context::TimePoint::max() && now.Steady + wait >= deadline_) return std::nullopt;
   ++retries_;
   return wait;
@@ -34,7 +36,8 @@ RetryBudget::MaybeWait RetryBudget::AfterFailure(Error const& error, bool isIdem
 
 RetryBudget::MaybeWait RetryBudget::AfterTokenFailure(Error const& error, CallTime now) {
   if (!error.Details().Transient || !error.Details().NotBefore) return std::nullopt;
-  return Spend(AskedBy(error, now), now);
+  // Machines that the token service has put off together do not come back together.
+  return Spend(AskedBy(error, now), now, true);
 }
 
 RetryBudget::MaybeWait RetryBudget::AfterAnswer(CallAnswer const& answer, bool isIdempotent, CallTime now) {

@@ -26,7 +26,8 @@ class RetryBudget final {
   MaybeWait AfterFailedCheck(CallAnswer const& answer, CallTime now);
 
  private:
-  MaybeWait Spend(MaybeWait asked, CallTime now);
+  /// With `onTop` up to a quarter more than was asked for, never less.
+  MaybeWait Spend(MaybeWait asked, CallTime now, bool onTop = false);
   MaybeWait AskedBy(Error const& error, CallTime now) const noexcept;
 
   BoundCallOptions const* options_;

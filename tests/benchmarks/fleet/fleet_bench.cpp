@@ -1,8 +1,10 @@
 // What a fleet asks of its services over ten days, in virtual time: 100,000 machines that were deployed in one minute,
 // with certificates of eight hours. On the fourth day the token service is away for an hour, on the seventh every
-// certificate is refused at once.
+// certificate is refused at once. A smaller fleet of whole credentials goes the same way, and shows that what the model of a
+// machine says is what a credential does.
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -11,6 +13,7 @@
 
 #include "fleet/fleet_picture.hpp"
 #include "fleet/machine.hpp"
+#include "fleet/whole_machine.hpp"
 #include "support/report.hpp"
 
 namespace mtlspop::bench {
@@ -89,6 +92,50 @@ void Report1(Report& report, std::string const& name, Traffic const& traffic, in
   report.Add({name + ": requests that an application noticed", double(traffic.Noticed), "", limit(0.5)});
 }
 
+/// By the hour: with so few machines a minute's requests are a matter of chance.
+double BusiestHour(std::vector<int> const& counts, Window window) {
+  auto const begin = counts.begin() + (window.From - Deployed) / minutes{1};
+  auto const end = counts.begin() + (window.To - Deployed) / minutes{1};
+  double busiest = 0;
+  for (auto hour = begin; end - hour >= 60; hour += 60) {
+    busiest = std::max(busiest, std::accumulate(hour, hour + 60, 0.0));
+  }
+  return busiest / (60 * Mean(counts, {Deployed + hours{4}, TenDays().DownFrom}));
+}
+
+double Deviation(std::size_t one, std::size_t other) { return std::abs(double(one) / double(other) - 1); }
+
+void ReportWhole(Report& report, RandomNumbers const& random, bool isQuick) {
+  int const machines = isQuick ? 40 : 300;
+  Traffic whole{TenDays()};
+  for (int machine = 0; machine < machines; ++machine) {
+    RunWholeMachine(machine, duration_cast<WallDuration>(minutes{1} * random()), random, whole);
+  }
+  auto const model = Run(LibrarySchedule(random), random, machines);
+  auto const story = whole.Story;
+  Window const calm{story.Deployed + story.CertificateLife / 2, story.DownFrom};
+  Window const afterOutage{story.UpFrom, story.UpFrom + hours{24}};
+  auto const name = std::to_string(machines) + " whole credentials: ";
+  auto const add = [&](char const* what, double value, std::string unit, double limit, std::string note = "") {
+    report.Add({name + what, value, std::move(unit), limit, false, std::move(note)});
+  };
+  auto const busiest = [&](char const* what, auto counts, Window window, double most) {
+    auto const ofModel = BusiestHour(model.*counts, window);
+    // Forty machines have hours of their own.
+    add(what, BusiestHour(whole.*counts, window), "x", isQuick ? 2 * most : most,
+        "the model's " + std::to_string(ofModel).substr(0, 5));
+  };
+  busiest("certificates, busiest hour / mean", &Traffic::Certificates, calm, 1.5);
+  busiest("tokens, busiest hour / mean", &Traffic::Tokens, calm, 1.5);
+  busiest("tokens after the outage, busiest hour / mean", &Traffic::Tokens, afterOutage, 5);
+  auto const needed = double(machines) * double((story.End - story.Deployed) / (story.CertificateLife / 2));
+  add("certificates / needed", double(whole.CertificateCount) / needed, "x", 1.1);
+  add("tokens / needed", double(whole.TokenCount) / needed, "x", 1.1);
+  add("certificates, away from the model's", Deviation(whole.CertificateCount, model.CertificateCount), "", 0.05);
+  add("tokens, away from the model's", Deviation(whole.TokenCount, model.TokenCount), "", 0.05);
+  add("requests that an application noticed", double(whole.Noticed), "", 0.5);
+}
+
 int Main(int argc, char** argv) {
   auto const options = BenchOptions::Parse(argc, argv);
   Report report{"fleet"};
@@ -101,6 +148,8 @@ int Main(int argc, char** argv) {
     Report1(report, "with jitter", now, machines, true);
     if (options.Plot) DrawFleet("docs/fleet.svg", {{"without jitter", &before}, {"with jitter", &now}});
   }
+  if (options.Wants("whole credentials")) ReportWhole(report, Seeded(20261129), options.Quick);
+  if (options.Plot) report.WriteJson("docs/fleet.json");
   return report.Finish(options);
 }
 

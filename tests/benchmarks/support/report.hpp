@@ -60,9 +60,9 @@ class Report final {
   /// Writes the table, the JSON beside the program and, where asked for, the picture in docs/. Returns the exit status:
   /// 1 where a limit is missed and that counts, 2 where `BenchOptions::Only` chose nothing.
   int Finish(BenchOptions const& options) const;
+  void WriteJson(std::string const& path) const;
 
  private:
-  void WriteJson(std::string const& path) const;
   void WriteSvg(std::string const& path) const;
 
   std::string name_;

@@ -260,7 +260,9 @@ void Conversation::Log(Exchange const& exchange, unsigned status, std::string_vi
   entry.ClientId = exchange.ClientId;
   entry.IssuedX5tS256 = exchange.IssuedX5tS256;
   entry.Error = error;
-  entry.ClientRequestId = request.Find("x-ms-client-request-id");
+  // The token service's name of it, and everybody else's.
+  auto const requestId = request.Find("client-request-id");
+  entry.ClientRequestId = requestId.empty() ? request.Find("x-ms-client-request-id") : requestId;
   _common.Log.Add(entry);
 }
 

@@ -36,6 +36,14 @@ TEST_F(TokenService, BoundTokenNamesTheCertificate) {
   EXPECT_EQ(claims.at("appid"), _app.ClientId());
 }
 
+TEST_F(TokenService, LogsTheRequestsIdAndGivesItBack) {
+  TestConnection connection(_emulator.Authority("sts"), _app.Tls(&_binding));
+  auto call = FormCall(_app.TokenTarget(), _app.TokenForm());
+  call.Headers.emplace_back("client-request-id", "an id");
+  EXPECT_EQ(connection.Call(call).Header("client-request-id"), "an id");
+  EXPECT_EQ(_emulator.Log("sts").at(0).at("client_request_id"), "an id");
+}
+
 TEST_F(TokenService, BearerOverMutualTlsHasNoBinding) {
   ExpectError(_app.RequestToken(_app.TokenForm(VaultScope, "")), 400, "invalid_request", "AADSTS900144");
   auto const body = json::parse(_app.RequestToken(_app.TokenForm(VaultScope, "&token_type=bearer")).Body);

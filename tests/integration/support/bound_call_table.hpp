@@ -377,7 +377,7 @@ inline std::vector<BoundCallRow> RowsOfTokens() {
       {"IsSentNothingUntilTheTokenServiceMayBeAsked",
        throttled,
        WithScopes(),
-       {{{Ok()}, "ask; wait 7000; ask; send b1.1; deliver 200", 200, "", {}, 2}},
+       {{{Ok()}, "ask; wait 7875; ask; send b1.1; deliver 200", 200, "", {}, 2}},
        {false, true}},
       {"IsSentNothingWhereTheTokenServiceMayNotBeAskedForLong",
        throttledForLong,

@@ -1,5 +1,7 @@
 // Section 6 of the wire contract: a certificate of one's own, and the federated exchange.
 #include <fstream>
+#include <mutex>
+#include <stdexcept>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -271,6 +273,45 @@ TEST(ClientCertificate, RenewedFileIsNoticedWithoutARequest) {
   world.Write(renewed);
   EXPECT_TRUE(Eventually([&] { return world.Lines.Text().find("client_certificate_renewed") != std::string::npos; }));
   EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() == renewed.X5tS256; }));
+}
+
+std::shared_ptr<BindingCertificate const> BindingOf(IssuedCertificate const& issued) {
+  BindingCertificate::Der der(static_cast<std::size_t>(i2d_X509(issued.Certificate.get(), nullptr)));
+  auto* out = der.data();
+  i2d_X509(issued.Certificate.get(), &out);
+  auto const key = openssl::WrapPrivateKey(gsl::make_not_null(issued.Key.get()));
+  return openssl::MakeBindingCertificate({der}, key, KeyStrength::Software).get();
+}
+
+/// The certificate is somebody else's to renew, who gives it through a callback.
+TEST(ClientCertificate, CallbackIsAskedAgainWithoutARequest) {
+  std::mutex mutex;
+  std::shared_ptr<BindingCertificate const> given;
+  auto const give = [&](std::shared_ptr<BindingCertificate const> next) {
+    std::lock_guard<std::mutex> const lock{mutex};
+    given = std::move(next);
+  };
+  AppWorld world;
+  auto const first = BindingOf(world.Authority.IssueForClient("app"));
+  give(first);
+  world.Options.CertificatePath.clear();
+  world.Options.CertificateSource = [&] {
+    std::lock_guard<std::mutex> const lock{mutex};
+    if (!given) throw std::runtime_error("the vault is sealed");
+    return given;
+  };
+  auto const isLogged = [&](char const* text) {
+    return Eventually([&] { return world.Lines.Text().find(text) != std::string::npos; });
+  };
+  world.Options.ReloadInterval = 1s;
+  EXPECT_EQ(world.Get().Binding->X5tS256(), first->X5tS256());
+  auto const renewed = BindingOf(world.Authority.IssueForClient("app"));
+  give(renewed);
+  EXPECT_TRUE(isLogged("client_certificate_renewed"));
+  EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() == renewed->X5tS256(); }));
+  give(nullptr);
+  EXPECT_TRUE(isLogged("the vault is sealed"));
+  EXPECT_EQ(world.Get().Binding->X5tS256(), renewed->X5tS256()) << "what is there goes on to serve";
 }
 
 TEST(Region, IsNoneOrNamedOrDiscovered) {

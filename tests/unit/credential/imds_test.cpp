@@ -10,6 +10,7 @@ namespace mtlspop::test {
 namespace {
 
 using nlohmann::json;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -253,6 +254,17 @@ TEST(Imds, RetriesAreThoseOfTheTable) {
       EXPECT_EQ(error->Details().Attempts, static_cast<int>(row.Waits.size()) + 1) << path << " " << row.Status;
       EXPECT_EQ(error->Details().HttpStatus, row.Status);
     }
+  }
+}
+
+/// Machines that a deployment has started together meet the same fault together.
+TEST(Imds, RetriesComeUpToAQuarterLaterAtRandom) {
+  for (std::string const path : {"getplatformmetadata", "issuecredential"}) {
+    ManagedIdentityWorld world;
+    world.Options.Random = [] { return 0.5; };
+    world.Cloud->Intercept = ReplaceAfterProbe(path, JsonAnswer(json::object(), 503));
+    EXPECT_TRUE(ErrorOf([&] { world.Get(); }));
+    EXPECT_THAT(world.Time->Slept(), ElementsAre(milliseconds{1125}, milliseconds{2250}, milliseconds{4500})) << path;
   }
 }
 

@@ -84,5 +84,19 @@ TEST(RenewalSchedule, RetriesComeAtRandomWithinAMinuteThenAnHourAndHalfOfWhatIsL
   EXPECT_EQ(RenewalRetryDelay(2, hours{24}, AlmostOne), std::chrono::milliseconds{100});
 }
 
+/// A service that puts off a fleet names one time to all of it.
+TEST(RenewalSchedule, RetriesComeAtRandomBehindTheTimeThatTheServiceNamed) {
+  WallTime const now{hours{1000}};
+  auto const end = now + hours{24};
+  EXPECT_EQ(RenewalRetryOn(1, now, end, std::nullopt, Zero), now + minutes{1});
+  EXPECT_EQ(RenewalRetryOn(1, now, end, now - minutes{1}, Zero), now + minutes{1});
+  auto const named = now + minutes{5};
+  EXPECT_EQ(RenewalRetryOn(1, now, end, named, Zero), named + minutes{1});
+  EXPECT_EQ(RenewalRetryOn(1, now, end, named, [] { return 0.5; }), named + seconds{30});
+  EXPECT_EQ(RenewalRetryOn(2, now, end, named, [] { return 0.5; }), named + minutes{30});
+  EXPECT_GE(RenewalRetryOn(1, now, end, named, AlmostOne), named);
+  EXPECT_GE(RenewalRetryOn(1, now, now + minutes{1}, named, AlmostOne), named) << "though it ends before";
+}
+
 }  // namespace
 }  // namespace mtlspop

@@ -11,6 +11,7 @@
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "support/error_code_of.hpp"
+#include "support/event.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -87,6 +88,40 @@ TEST(RetryAfter, OfImdsIsWaitedForWhereItIsShort) {
   };
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
   EXPECT_THAT(world.Time->Slept(), testing::ElementsAre(2s, 2s, 4s));
+}
+
+/// Not at the very moment either, at which all come that were put off with it.
+TEST(RetryAfter, OfImdsIsFollowedByARandomWaitAndNeverPrecededByOne) {
+  ManagedIdentityWorld world;
+  world.Options.Random = [] { return 0.5; };
+  std::atomic<int> calls{0};
+  world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+    if (IsProbe(arrived) || arrived.Path.find("getplatformmetadata") == std::string::npos || calls++ > 1) return {};
+    auto answer = TokenError("too_many_requests", "busy", 429);
+    answer.Fields.emplace_back("Retry-After", "8");
+    return answer;
+  };
+  EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
+  EXPECT_THAT(world.Time->Slept(), testing::ElementsAre(9s, 9s));
+}
+
+TEST(RetryAfter, OfTheTokenServiceIsFollowedByARandomWaitInTheBackgroundToo) {
+  ManagedIdentityWorld world;
+  world.Options.Random = [] { return 0.5; };
+  world.Cloud->Certificates.Life = 30 * 24h;
+  auto const first = world.Get();
+  Throttle(*world.Cloud, TokenPath, 503, "100");
+  world.Time->Advance(18h);
+  EXPECT_EQ(world.Get().Token, first.Token);
+  auto const isTold = [&] { return world.Lines->Text().find("background_refresh_failed") != std::string::npos; };
+  EXPECT_TRUE(Eventually(isTold));
+  world.Cloud->Intercept = nullptr;
+  // From then on it may be asked; half a minute more is what chance says here.
+  world.Time->Advance(101s);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(world.Get().Token, first.Token);
+  EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
+  world.Time->Advance(30s);
+  EXPECT_TRUE(Eventually([&] { return world.Get().Token != first.Token; }));
 }
 
 /// RFC 9110 section 5.6.7 has all three accepted.

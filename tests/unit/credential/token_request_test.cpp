@@ -290,6 +290,14 @@ TEST(TokenServiceRetries, ServerErrorsAndTimeoutsOnceOthersNever) {
   }
 }
 
+TEST(TokenServiceRetries, ComeUpToAQuarterLaterAtRandom) {
+  ManagedIdentityWorld world;
+  world.Options.Random = [] { return 0.5; };
+  FailTokens(*world.Cloud, 9, TokenError("x", "y", 503));
+  EXPECT_TRUE(ErrorOf([&] { world.Get(); }));
+  EXPECT_THAT(world.Time->Slept(), testing::ElementsAre(std::chrono::milliseconds{1125}));
+}
+
 TEST(TokenServiceRetries, LostConnectionIsTriedOnceMore) {
   ManagedIdentityWorld world;
   std::atomic<int> calls{0};
