@@ -37,11 +37,33 @@ TEST_P(AttackEarlyAnswerTest, IsSeenByAClientThatHasMuchToSend) {
       auto request = Get(server.Url());
       request.Method = "POST";
       request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
-      auto const response =
-          transport->Send(request, nullptr, Context{}.WithTimeout(std::chrono::seconds{20 * Slowness}));
-      EXPECT_EQ(response->StatusCode, 413);
+      EXPECT_EQ(transport->Send(request, nullptr, Patiently())->StatusCode, 413);
     }
     done.Set();
+  }
+}
+
+/// A client that looked only where it finds no room would send all of it to a server that takes it, and has said already
+/// that it does not want it.
+TEST_P(AttackEarlyAnswerTest, EndsTheSendingToAServerThatTakesAll) {
+  constexpr std::uint64_t size = 64 * 1024 * 1024;
+  // What fits into both sides' buffers before the answer comes.
+  constexpr std::uint64_t onItsWay = 16 * 1024 * 1024;
+  ScriptedServer const server{
+      GetParam() == 0 ? ScriptedServerOptions{} : TlsServer(GetParam(), GetParam()),
+      [](ScriptedConnection& connection) {
+        connection.Write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+        static_cast<void>(connection.WaitUntilClosed());
+      }};
+  for (auto const length : {std::optional<std::uint64_t>{size}, std::optional<std::uint64_t>{}}) {
+    auto request = Get(server.Url());
+    request.Method = "POST";
+    auto const body = std::make_shared<GeneratedBody>(size, length);
+    request.Body = body;
+    auto const transport = MakeTransport();
+    EXPECT_EQ(transport->Send(request, nullptr, Patiently())->StatusCode, 413);
+    EXPECT_LT(body->Given(), onItsWay);
+    EXPECT_EQ(transport->PoolStatistics().Idle, 0U) << "half a request was sent on it";
   }
 }
 
