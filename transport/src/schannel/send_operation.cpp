@@ -20,6 +20,20 @@
 namespace mtlspop::schannel {
 namespace {
 
+/// WinHTTP sends the whole request before it looks for an answer, an interim one included.
+void RefuseExpectContinue(Request const& request) {
+  if (request.ExpectContinue) {
+    ErrorDetails details{
+        errors::InvalidArgument,
+        "Request::ExpectContinue cannot be had on Windows: WinHTTP does not wait for 100 Continue",
+        "Leave it out on Windows. Where it is there to have the certificate asked for before a large body is sent, "
+        "send "
+        "a small request to the same origin first: its connection is used again"};
+    details.NothingSent = true;
+    throw Error{std::move(details)};
+  }
+}
+
 /// How often a request is tried where WinHTTP offers connections of other sessions. After the first it is to be sent
 /// without keep-alive, which should give it a connection of its own; that it does is nowhere written down. Where it
 /// does not, each try closes the connection that it refuses, and there are no more of them than other sessions have
@@ -300,6 +314,20 @@ std::unique_ptr<Response> SendOperation::TakeResponse(Executor const& executor) 
   auto const length = ContentLength(*response_, request_.Method);
   response_->Body = std::make_unique<ResponseBody>(std::move(sending_), length, executor);
   return std::move(response_);
+}
+
+void CheckBeforeSending(Request const& request, bool isBound, Context const& context) {
+  CheckRequest(request, isBound);
+  RefuseExpectContinue(request);
+  context.ThrowIfEnded("The request");
+}
+
+void ReadPieceHere(SendOperation& operation, BodyStream& body, Context const& context) {
+  try {
+    operation.TakePiece(body.Read(operation.PieceBuffer(), context));
+  } catch (...) {
+    operation.FailPiece(std::current_exception());
+  }
 }
 
 }  // namespace mtlspop::schannel

@@ -112,4 +112,11 @@ class SendOperation final {
   std::unique_ptr<Response> response_;
 };
 
+/// What ends a request before anything is opened for it.
+/// @throw Error as `CheckRequest`, `invalid_argument` for `Request::ExpectContinue`; what `context` ends with
+void CheckBeforeSending(Request const& request, bool isBound, Context const& context);
+
+/// Reads the piece that `operation` needs on this thread.
+void ReadPieceHere(SendOperation& operation, BodyStream& body, Context const& context);
+
 }  // namespace mtlspop::schannel
