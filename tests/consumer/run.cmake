@@ -37,7 +37,8 @@ endforeach()
 # Nothing listens there, so the answer is the same on every machine.
 run(${CMAKE_COMMAND} -E env AZURE_POD_IDENTITY_AUTHORITY_HOST=http://127.0.0.1:1 ${work}/build/capabilities/capabilities)
 # The samples need a service; without arguments each says what it wants.
-foreach(sample federated own_certificate own_key_provider remote_signer third_framework keyvault_secret keyvault_secret_azure)
+foreach(sample federated own_certificate own_certificate_cpprest own_key_provider remote_signer third_framework keyvault_secret
+        keyvault_secret_azure)
   set(program ${work}/build/${sample}/${sample})
   if(NOT EXISTS ${program})
     message(STATUS "${sample} was not built, see above")
