@@ -6,21 +6,18 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mtlspop)
 
-function(mtlspop_install export target include_dir)
-  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION
-                                                                        ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+# Headers of a layer, and the header that marks what a product exports.
+function(mtlspop_install_headers folder generated)
   install(
-    TARGETS ${target}
-    EXPORT mtlspop-${export}
-    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
-    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries NAMELINK_COMPONENT development
-    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT libraries)
-  install(
-    DIRECTORY ${include_dir}/
+    DIRECTORY ${folder}/include/
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     COMPONENT development
     FILES_MATCHING
     PATTERN "*.hpp")
+  install(
+    FILES ${MTLSPOP_GENERATED_INCLUDE_DIR}/mtlspop/${generated}export.hpp
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mtlspop/${generated}
+    COMPONENT development)
 endfunction()
 
 install(
@@ -28,35 +25,42 @@ install(
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mtlspop
   COMPONENT development)
 
-set(exports core)
-foreach(layer transport credential policies)
-  mtlspop_install(core mtlspop_${layer} ${PROJECT_SOURCE_DIR}/${layer}/include)
-endforeach()
-foreach(key cng tpm pkcs11)
-  if(TARGET mtlspop_${key})
-    mtlspop_install(${key} mtlspop_${key} ${PROJECT_SOURCE_DIR}/keys/${key}/include)
-    list(APPEND exports ${key})
-  endif()
-endforeach()
-foreach(adapter cpprest azure)
-  if(TARGET mtlspop_${adapter})
-    mtlspop_install(${adapter} mtlspop_${adapter} ${PROJECT_SOURCE_DIR}/adapters/${adapter}/include)
-    list(APPEND exports ${adapter})
+foreach(product ${MTLSPOP_PRODUCTS})
+  foreach(kind ${MTLSPOP_PRODUCT_KINDS})
+    set(targets mtlspop_${product}_${kind})
+    if(product STREQUAL core)
+      foreach(layer ${MTLSPOP_CORE_LAYERS})
+        list(APPEND targets mtlspop_${layer}_${kind})
+      endforeach()
+    endif()
+    install(
+      TARGETS ${targets}
+      EXPORT mtlspop-${product}-${kind}
+      ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
+      LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries NAMELINK_COMPONENT development
+      RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT libraries)
+    install(
+      EXPORT mtlspop-${product}-${kind}
+      FILE mtlspop-${product}-${kind}-targets.cmake
+      NAMESPACE mtlspop::
+      DESTINATION ${package_dir}
+      COMPONENT development)
+  endforeach()
+  if(product STREQUAL core)
+    foreach(layer ${MTLSPOP_CORE_LAYERS})
+      mtlspop_install_headers(${PROJECT_SOURCE_DIR}/${layer} "")
+    endforeach()
+  else()
+    get_target_property(folder mtlspop_${product} SOURCE_DIR)
+    mtlspop_install_headers(${folder} ${product}/)
   endif()
 endforeach()
 
-foreach(export ${exports})
-  install(
-    EXPORT mtlspop-${export}
-    FILE mtlspop-${export}-targets.cmake
-    NAMESPACE mtlspop::
-    DESTINATION ${package_dir}
-    COMPONENT development)
-endforeach()
-
-# For builds without CMake. What is said of the prefix is relative to the file, which may be installed anywhere.
-function(mtlspop_pkg_config name description requires libs)
+# For builds without CMake. What is said of the prefix is relative to the file, which may be installed anywhere. With `--static`
+# pkg-config says what the archives need as well.
+function(mtlspop_pkg_config name description requires requires_private)
   file(RELATIVE_PATH prefix_from_file /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+  string(REPLACE "-" "_" library ${name})
   configure_file(cmake/mtlspop.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
   install(
     FILES ${PROJECT_BINARY_DIR}/${name}.pc
@@ -64,10 +68,19 @@ function(mtlspop_pkg_config name description requires libs)
     COMPONENT development)
 endfunction()
 if(NOT WIN32)
-  mtlspop_pkg_config(mtlspop "${PROJECT_DESCRIPTION}" openssl "-lmtlspop_policies -lmtlspop_credential -lmtlspop_transport")
+  # Public headers include OpenSSL's.
+  mtlspop_pkg_config(mtlspop "${PROJECT_DESCRIPTION}" openssl "")
+  if(TARGET mtlspop_tpm)
+    mtlspop_pkg_config(mtlspop-tpm "mtlspop's keys in TPMs" mtlspop "tss2-esys tss2-mu tss2-rc tss2-tctildr")
+  endif()
+  if(TARGET mtlspop_pkcs11)
+    mtlspop_pkg_config(mtlspop-pkcs11 "mtlspop's keys in PKCS#11 tokens" mtlspop p11-kit-1)
+  endif()
 endif()
 if(TARGET mtlspop_cpprest AND NOT WIN32)
-  mtlspop_pkg_config(mtlspop-cpprest "mtlspop for clients of cpprestsdk" mtlspop "-lmtlspop_cpprest -lcpprest")
+  # cpprestsdk has no file of its own for pkg-config.
+  set(more_libs " -lcpprest")
+  mtlspop_pkg_config(mtlspop-cpprest "mtlspop for clients of cpprestsdk" mtlspop "")
 endif()
 
 configure_package_config_file(cmake/mtlspopConfig.cmake.in ${PROJECT_BINARY_DIR}/mtlspopConfig.cmake INSTALL_DESTINATION

@@ -1,13 +1,11 @@
 # Debian packages of what is installed, one for each component: ./dev package, or cpack in the build folder.
-#
-# The library comes as archives to link into a program, so libmtlspop-dev is all there is of it: a shared library would promise
-# an ABI, which version 0 does not have.
 set(MTLSPOP_PACKAGE_CONTACT
     "The mtlspop authors <mtlspop@localhost.localdomain>"
     CACHE STRING "Maintainer that packages name")
 find_program(MTLSPOP_GZIP gzip)
-if(NOT MTLSPOP_GZIP)
-  message(STATUS "gzip not found: Debian packages are left out")
+find_program(MTLSPOP_DPKG_GENSYMBOLS dpkg-gensymbols)
+if(NOT MTLSPOP_GZIP OR NOT MTLSPOP_DPKG_GENSYMBOLS)
+  message(STATUS "gzip or dpkg-gensymbols not found: Debian packages are left out")
   return()
 endif()
 set(packages_dir ${CMAKE_CURRENT_LIST_DIR}/packages)
@@ -15,7 +13,8 @@ set(packages_dir ${CMAKE_CURRENT_LIST_DIR}/packages)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME mtlspop)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "") # each package has its own
-set(CPACK_PRE_BUILD_SCRIPTS ${packages_dir}/compress_manuals.cmake)
+configure_file(${packages_dir}/finish.cmake.in ${PROJECT_BINARY_DIR}/packages/finish.cmake @ONLY)
+set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_BINARY_DIR}/packages/finish.cmake)
 set(CPACK_PACKAGE_CONTACT ${MTLSPOP_PACKAGE_CONTACT})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
@@ -54,13 +53,28 @@ string(REGEX REPLACE "\n" "\n " license "${license}")
 string(REGEX REPLACE "^MIT License\n \\.\n Copyright[^\n]*\n \\.\n" "" license "${license}")
 string(STRIP "${license}" license)
 
+set(dev_depends "libssl-dev, libmsgsl-dev")
+if(BUILD_SHARED_LIBS)
+  list(APPEND CPACK_COMPONENTS_ALL libraries)
+  mtlspop_package(
+    libraries libmtlspop${MTLSPOP_ABI} libs ""
+    "certificate-bound access tokens (RFC 8705) for C++, shared libraries\n\
+A token is bound to a certificate, and travels only over connections that\n\
+present it. Programs that were built with libmtlspop-dev need these libraries.")
+  set(folder ${PROJECT_BINARY_DIR}/packages/libmtlspop${MTLSPOP_ABI})
+  file(CONFIGURE OUTPUT ${folder}/triggers CONTENT "activate-noawait ldconfig\n")
+  # finish.cmake writes the other two.
+  set(CPACK_DEBIAN_LIBRARIES_PACKAGE_CONTROL_EXTRA ${folder}/triggers ${folder}/shlibs ${folder}/symbols)
+  string(PREPEND dev_depends "libmtlspop${MTLSPOP_ABI} (= ${PROJECT_VERSION}), ")
+endif()
+
 mtlspop_package(
-  development libmtlspop-dev libdevel "libssl-dev, libmsgsl-dev"
-  "certificate-bound access tokens (RFC 8705) for C++\n\
-Headers, archives and CMake packages. A token is bound to a certificate, and\n\
-travels only over connections that present it. Adapters for cpprestsdk\n\
-(libcpprest-dev), keys in TPMs (libtss2-dev) and in PKCS#11 tokens\n\
-(libp11-kit-dev) are part of it where it was built with them.")
+  development libmtlspop-dev libdevel "${dev_depends}"
+  "certificate-bound access tokens (RFC 8705) for C++, to build with\n\
+Headers, archives, CMake packages and files for pkg-config. A token is bound\n\
+to a certificate, and travels only over connections that present it. Adapters\n\
+for cpprestsdk (libcpprest-dev), keys in TPMs (libtss2-dev) and in PKCS#11\n\
+tokens (libp11-kit-dev) are part of it where it was built with them.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS "libcpprest-dev, libtss2-dev, libp11-kit-dev, mtlspop-emulator")
 
 if(TARGET mtlspop-emulator)
@@ -84,6 +98,22 @@ sends each request over a connection that presents the certificate. Tells what\n
 a machine can do, sends a request as curl would, and runs a program in any\n\
 language whose calls then travel bound.")
   set(CPACK_DEBIAN_COMMAND_PACKAGE_SUGGESTS mtlspop-emulator)
+  set(CPACK_DEBIAN_COMMAND_PACKAGE_CONTROL_EXTRA ${packages_dir}/mtlspop/conffiles ${packages_dir}/mtlspop/postinst
+                                                 ${packages_dir}/mtlspop/prerm ${packages_dir}/mtlspop/postrm)
+  set(CPACK_DEBIAN_COMMAND_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 endif()
+
+# What has to be built before cpack runs.
+add_custom_target(package-contents)
+foreach(product ${MTLSPOP_PRODUCTS})
+  foreach(kind ${MTLSPOP_PRODUCT_KINDS})
+    add_dependencies(package-contents mtlspop_${product}_${kind})
+  endforeach()
+endforeach()
+foreach(program mtlspop mtlspop-emulator)
+  if(TARGET ${program})
+    add_dependencies(package-contents ${program})
+  endif()
+endforeach()
 
 include(CPack)

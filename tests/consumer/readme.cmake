@@ -1,5 +1,7 @@
 # Builds the README's "Ten lines" as they stand there, with the two lines of CMake that it gives for them.
-set(readme ${CMAKE_CURRENT_LIST_DIR}/../../README.md)
+if(NOT readme)
+  set(readme ${CMAKE_CURRENT_LIST_DIR}/../../README.md)
+endif()
 set_property(
   DIRECTORY
   APPEND

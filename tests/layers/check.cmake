@@ -2,7 +2,8 @@ cmake_minimum_required(VERSION 3.25)
 # cmake -D source_dir=SOURCE -P check.cmake
 #
 # Fails where an arrow between layers points up: where a layer includes a header of one that stands above it, or anything in
-# another layer's src, or where a public header includes one of base, which is not installed.
+# another layer's src, where a public header includes one of base, which is not installed, or where a test links what is made
+# for others.
 set(layers base transport credential policies adapters/cpprest adapters/azure adapters/command)
 set(below_base base)
 set(below_transport base transport)
@@ -48,6 +49,16 @@ foreach(layer IN LISTS layers)
   foreach(line IN LISTS lines)
     list(APPEND faults "${folder}/CMakeLists.txt: ${line}")
   endforeach()
+endforeach()
+
+# Tests and programs link the layers. The products (mtlspop::NAME, cmake/products.cmake) have the same objects once more, or hide
+# what they use.
+file(GLOB_RECURSE lists ${source_dir}/tests/*/CMakeLists.txt ${source_dir}/adapters/*/CMakeLists.txt)
+foreach(list IN LISTS lists)
+  file(STRINGS ${list} lines REGEX "mtlspop::(transport|credential|policies|cpprest|azure|tpm|pkcs11|cng)([^a-z]|$)")
+  if(lines AND NOT list MATCHES "/tests/consumer/")
+    list(APPEND faults "${list}: ${lines} (mtlspop_NAME is the layer)")
+  endif()
 endforeach()
 
 if(faults)

@@ -39,11 +39,11 @@ file(WRITE ${work}/consumer/CMakeLists.txt
 foreach(built FALSE TRUE)
   set(package ${work}/package-${built})
   file(COPY ${work}/library/mtlspopConfig.cmake ${work}/library/mtlspopConfigVersion.cmake DESTINATION ${package})
-  file(WRITE ${package}/mtlspop-core-targets.cmake "")
+  file(WRITE ${package}/mtlspop-core-archive-targets.cmake "")
   foreach(component tpm pkcs11)
     set(why "this mtlspop was built without")
     if(built)
-      file(WRITE ${package}/mtlspop-${component}-targets.cmake "")
+      file(WRITE ${package}/mtlspop-${component}-archive-targets.cmake "")
       set(why "is not found here")
     endif()
     configure(${work}/consumer ${work}/consumer-${built}-${component} TRUE said -D component=${component}

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/secret.hpp"
 
@@ -22,7 +23,7 @@ enum class TokenType {
 };
 
 /// "Bearer", "mtls_pop": the authorization scheme, and for the latter the `token_type` on the wire.
-std::string_view ToString(TokenType type) noexcept;
+MTLSPOP_EXPORT std::string_view ToString(TokenType type) noexcept;
 
 /// Where a token came from.
 enum class TokenSource {
@@ -35,14 +36,14 @@ enum class TokenSource {
 };
 
 /// "cache", "service", "fallback".
-std::string_view ToString(TokenSource source) noexcept;
+MTLSPOP_EXPORT std::string_view ToString(TokenSource source) noexcept;
 
 /// What a credential returns. Token and binding belong together: whoever keeps one keeps the other, and a request that
 /// carries `Token` must be sent with `Binding`. A copy stays usable, with its own certificate, when the credential has
 /// meanwhile moved on to another one.
 ///
 /// A value, cheap to copy: copying allocates nothing. Thread safety: as a value.
-struct AccessToken {
+struct MTLSPOP_EXPORT AccessToken {
   /// Wall clock time, in UTC.
   using TimePoint = std::chrono::system_clock::time_point;
 

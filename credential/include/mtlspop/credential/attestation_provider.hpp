@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/secret.hpp"
 
@@ -26,7 +27,7 @@ struct AttestationRequest {
 /// key, so an implementation need not.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class AttestationProvider {
+class MTLSPOP_EXPORT AttestationProvider {
  public:
   virtual ~AttestationProvider() = default;
 

@@ -16,6 +16,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/context.hpp"
@@ -50,10 +51,10 @@ struct StoredBinding {
 /// binding.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class BindingStore {
+class MTLSPOP_EXPORT BindingStore {
  public:
   /// Held while a binding is made, so that threads and processes that share the store make one and not each their own.
-  class Lock {
+  class MTLSPOP_EXPORT Lock {
    public:
     virtual ~Lock() = default;
   };
@@ -72,7 +73,7 @@ class BindingStore {
 };
 
 /// Keeps bindings in the process's memory.
-gsl::not_null<std::shared_ptr<BindingStore>> MakeMemoryBindingStore();
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingStore>> MakeMemoryBindingStore();
 
 /// Options of `MakeFileBindingStore`.
 struct FileBindingStoreOptions {
@@ -102,6 +103,6 @@ struct FileBindingStoreOptions {
 /// @throw Error `invalid_argument` for a folder that is refused, `binding_store_unusable` where it cannot be made or
 /// opened; the store's members throw the latter too. `invalid_argument` on Windows, where keys rest in the system's own
 /// store and need no file.
-gsl::not_null<std::shared_ptr<BindingStore>> MakeFileBindingStore(FileBindingStoreOptions options);
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingStore>> MakeFileBindingStore(FileBindingStoreOptions options);
 
 }  // namespace mtlspop

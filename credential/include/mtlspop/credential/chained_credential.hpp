@@ -12,6 +12,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/log.hpp"
 
@@ -21,7 +22,7 @@ namespace mtlspop {
 /// that a binding that is required stays required.
 ///
 /// Thread safety: all members may be called from any thread.
-class ChainedCredential final : public TokenCredential {
+class MTLSPOP_EXPORT ChainedCredential final : public TokenCredential {
  public:
   /// The credentials, in the order in which they are asked.
   using Sources = std::vector<std::shared_ptr<TokenCredential>>;

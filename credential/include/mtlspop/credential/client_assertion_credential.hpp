@@ -14,6 +14,7 @@
 
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 
 namespace mtlspop {
 
@@ -46,7 +47,7 @@ struct ClientAssertionCredentialOptions : AuthorityOptions {
 /// Tokens for an application, bound to the certificate that leg 1's token is bound to.
 ///
 /// Thread safety: all members may be called from any thread. A call with a cached answer takes no lock.
-class ClientAssertionCredential final : public TokenCredential {
+class MTLSPOP_EXPORT ClientAssertionCredential final : public TokenCredential {
  public:
   /// Sends nothing.
   /// @throw Error `tenant_required`, `invalid_argument`

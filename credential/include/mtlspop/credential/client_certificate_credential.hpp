@@ -22,6 +22,7 @@
 
 #include "mtlspop/credential/environment_reader.hpp"
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/log.hpp"
@@ -55,7 +56,7 @@ inline constexpr char const* DiscoverRegion = "discover";
 /// host (sts.windows.net, login.usgovcloudapi.net, login.chinacloudapi.cn), a region with other than letters,
 /// digits and hyphens, and a tenant with other than these and single dots between them or with more than 253 characters.
 /// `DiscoverRegion` counts as none: credentials look for the region
-std::string MtlsTokenEndpoint(AuthorityOptions const& authority);
+MTLSPOP_EXPORT std::string MtlsTokenEndpoint(AuthorityOptions const& authority);
 
 /// Options of `ClientCertificateCredential`. Exactly one of the five sources of the certificate is given.
 struct ClientCertificateCredentialOptions : AuthorityOptions {
@@ -103,7 +104,7 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
 /// Tokens for an application, bound to the application's own certificate.
 ///
 /// Thread safety: all members may be called from any thread. A call with a cached answer takes no lock.
-class ClientCertificateCredential final : public TokenCredential {
+class MTLSPOP_EXPORT ClientCertificateCredential final : public TokenCredential {
  public:
   /// Reads the certificate; sends nothing.
   /// @throw Error `client_certificate_unusable`, `tenant_required`, `invalid_argument`

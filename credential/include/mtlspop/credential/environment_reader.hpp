@@ -6,12 +6,14 @@
 #include <functional>
 #include <string>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// Gives the value of an environment variable, "" where it is not set.
 using EnvironmentReader = std::function<std::string(char const* name)>;
 
 /// The process's environment.
-std::string ReadEnvironment(char const* name);
+MTLSPOP_EXPORT std::string ReadEnvironment(char const* name);
 
 }  // namespace mtlspop

@@ -25,6 +25,7 @@
 #include <gsl/pointers>
 #include <gsl/span>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/context.hpp"
 
@@ -33,7 +34,7 @@ namespace mtlspop {
 /// An RSA key of 2048 bits or more for which a certificate can be asked for.
 ///
 /// Ownership: behind `std::shared_ptr<BindingKey const>`. Thread safety: all members may be called from any thread.
-class BindingKey {
+class MTLSPOP_EXPORT BindingKey {
  public:
   virtual ~BindingKey() = default;
 
@@ -74,7 +75,7 @@ struct KeyRequest {
 /// Makes keys, or opens them.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class KeyProvider {
+class MTLSPOP_EXPORT KeyProvider {
  public:
   virtual ~KeyProvider() = default;
 
@@ -97,13 +98,14 @@ class KeyProvider {
 };
 
 /// RSA-2048 keys in the process's memory, a new one at each call. They are gone when the process ends.
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider();
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider();
 
 /// Asks `providers` in turn, and takes the first one that can do what is wanted. One that fails is passed over as long
 /// as a later one meets the minimum strength.
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyProviderChain(std::vector<std::shared_ptr<KeyProvider>> providers);
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyProviderChain(
+    std::vector<std::shared_ptr<KeyProvider>> providers);
 
 /// What this platform has, strongest first: KeyGuard, TPM, software on Windows; software elsewhere.
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeDefaultKeyProvider();
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeDefaultKeyProvider();
 
 }  // namespace mtlspop

@@ -30,6 +30,7 @@
 #include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/credential/managed_identity_id.hpp"
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/log.hpp"
@@ -38,7 +39,7 @@ namespace mtlspop {
 
 /// What MSAL does, for `ManagedIdentityCredentialOptions::Binding`: `Preferred` where the environment variable
 /// `MSAL_ENABLE_MSI_V2` is `true` or `1`, bearer tokens otherwise.
-TokenBinding AsEnvironmentSays(EnvironmentReader const& environment = ReadEnvironment);
+MTLSPOP_EXPORT TokenBinding AsEnvironmentSays(EnvironmentReader const& environment = ReadEnvironment);
 
 /// Options of `ManagedIdentityCredential`. A default-constructed one is the system-assigned identity with bound tokens.
 ///
@@ -103,7 +104,7 @@ struct ManagedIdentityCredentialOptions {
 /// token cause one request.
 ///
 /// Thread safety: all members may be called from any thread. A call with a cached answer takes no lock.
-class ManagedIdentityCredential final : public TokenCredential {
+class MTLSPOP_EXPORT ManagedIdentityCredential final : public TokenCredential {
  public:
   /// Sends nothing.
   /// @throw Error `invalid_argument` for an endpoint, identity or tenant that cannot be used; `tenant_required` for
@@ -137,7 +138,7 @@ enum class ManagedIdentitySource {
 };
 
 /// "none", "imds_v1", "imds_v2".
-std::string_view ToString(ManagedIdentitySource source) noexcept;
+MTLSPOP_EXPORT std::string_view ToString(ManagedIdentitySource source) noexcept;
 
 /// What this machine can do.
 struct ManagedIdentityCapabilities {
@@ -154,7 +155,7 @@ struct ManagedIdentityCapabilities {
 /// Asks IMDS what it is, unless this process knows. Gets no certificate and no token. Takes `Identity`, `MinimumStrength`,
 /// `ImdsEndpoint`, `CapabilityDiscoveryTimeout`, `Keys`, `Transport`, `Time`, `Log` and `Environment` of the options.
 /// @throw Error `cancelled`, `deadline_exceeded` when `context` ends; no IMDS is an answer and not an error
-ManagedIdentityCapabilities GetManagedIdentityCapabilities(
-    ManagedIdentityCredentialOptions const& options, Context const& context);
+MTLSPOP_EXPORT ManagedIdentityCapabilities
+GetManagedIdentityCapabilities(ManagedIdentityCredentialOptions const& options, Context const& context);
 
 }  // namespace mtlspop

@@ -6,10 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// The system-assigned identity, or a user-assigned one by one of its three names. A value.
-class ManagedIdentityId final {
+class MTLSPOP_EXPORT ManagedIdentityId final {
  public:
   /// Which of its names an identity is given by.
   enum class Kind {

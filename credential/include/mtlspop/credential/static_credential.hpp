@@ -6,13 +6,14 @@
 #include <string_view>
 
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 
 namespace mtlspop {
 
 /// Gives the same token each time, expired or not.
 ///
 /// Thread safety: immutable.
-class StaticCredential final : public TokenCredential {
+class MTLSPOP_EXPORT StaticCredential final : public TokenCredential {
  public:
   /// @throw Error `invalid_argument` for a bound token without its binding, or a bearer token with one
   explicit StaticCredential(AccessToken token);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mtlspop/credential/access_token.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/outcome.hpp"
 
@@ -56,11 +57,11 @@ enum class RefusalReason {
 };
 
 /// "token_rejected", "binding_no_longer_good", "private_key_unusable".
-std::string_view ToString(RefusalReason reason) noexcept;
+MTLSPOP_EXPORT std::string_view ToString(RefusalReason reason) noexcept;
 
 /// Produces tokens. Implementations of this library are safe from any thread and meant to be shared. One that
 /// implements no more than `GetToken` and `Name` is correct.
-class TokenCredential {
+class MTLSPOP_EXPORT TokenCredential {
  public:
   virtual ~TokenCredential() = default;
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/secret.hpp"
 
@@ -15,6 +16,6 @@ namespace mtlspop {
 /// checked: that is the resource's part.
 /// @throw Error `token_malformed` where the token is not a JWT of three parts with a JSON payload;
 /// `token_binding_mismatch` where `cnf` is missing or names another certificate
-void VerifyBinding(Secret const& token, BindingCertificate const& certificate);
+MTLSPOP_EXPORT void VerifyBinding(Secret const& token, BindingCertificate const& certificate);
 
 }  // namespace mtlspop

@@ -12,6 +12,7 @@
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/schannel.hpp"
@@ -20,7 +21,8 @@ namespace mtlspop::windows {
 
 /// A binding key over an RSA key in CNG. Takes `key` over: it is freed exactly once, when the last owner lets go.
 /// @throw Error `key_unavailable` where the key is not RSA or has fewer than 2048 bits; it is freed then, too.
-gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDLE key, KeyStrength strength);
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(
+    NCRYPT_KEY_HANDLE key, KeyStrength strength);
 
 /// Keys that virtualization-based security isolates and that live until the next boot (Microsoft Software Key Storage
 /// Provider with NCRYPT_USE_VIRTUAL_ISOLATION_FLAG and NCRYPT_USE_PER_BOOT_KEY_FLAG). A key counts only if its property
@@ -34,10 +36,10 @@ gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(NCRYPT_KEY_HANDL
 /// last). Then the new key is returned. While a key is made or replaced, a named mutex of the user is held; a request
 /// waits for it for at most 10 s. Without the mutex no key is made or destroyed, and the error is `key_unavailable`,
 /// which is transient.
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
 
 /// Keys in the machine's TPM (Microsoft Platform Crypto Provider, if it says of itself that it is hardware).
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
 
 /// Options of `MakeCertificateStoreBindingStore`.
 struct CertificateStoreOptions {
@@ -52,7 +54,8 @@ struct CertificateStoreOptions {
 /// expired ones and those whose key is gone are removed. One whose key cannot be used just now stays. Keys that Windows
 /// cannot find by a name are not kept. Processes take turns with a named mutex of the user; nobody waits for it longer
 /// than 300 ms. Without the mutex nothing is removed.
-gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(CertificateStoreOptions options = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(
+    CertificateStoreOptions options = {});
 
 /// Attests KeyGuard keys with Microsoft's AttestationClientLib.dll: the file that the environment variable
 /// ATTESTATION_CLIENTLIB_PATH names (an absolute path on a drive), or the one beside the program. It is loaded when it is
@@ -66,6 +69,6 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(Ce
 ///
 /// The library's own log lines go to `log`, redacted, until the provider is destroyed; a line that is being written just
 /// then may still reach the sink.
-gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log = {});
 
 }  // namespace mtlspop::windows

@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// What a resource says of the binding of a request that it answered with 401.
@@ -26,6 +28,6 @@ enum class BindingVerdict {
 };
 
 /// The verdict in the body of a 401.
-BindingVerdict ReadBindingVerdict(std::string_view body) noexcept;
+MTLSPOP_EXPORT BindingVerdict ReadBindingVerdict(std::string_view body) noexcept;
 
 }  // namespace mtlspop

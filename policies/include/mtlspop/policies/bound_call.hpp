@@ -42,6 +42,7 @@
 #include <vector>
 
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/policies/resource_memory.hpp"
 #include "mtlspop/policies/retry_options.hpp"
 #include "mtlspop/transport/error.hpp"
@@ -76,7 +77,7 @@ struct BoundCallOptions {
 };
 
 /// What the calls of one client share. Immutable, but for its memory.
-struct BoundCallSettings {
+struct MTLSPOP_EXPORT BoundCallSettings {
   /// @param options what holds for all calls of the client
   /// @param memory what was learned, to be shared with other clients of the same credential; null for one of its own.
   /// @throw Error `invalid_argument` for options out of range
@@ -143,7 +144,7 @@ struct CallAnswer {
 /// is not begun.
 ///
 /// Thread safety: one thread at a time.
-class BoundCall final {
+class MTLSPOP_EXPORT BoundCall final {
  public:
   /// How many bytes of an answer's body are looked at, at most.
   static constexpr std::size_t LookedAtBodyBytes = std::size_t{64} * 1024;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/policies/bound_call.hpp"
 #include "mtlspop/policies/http_policy.hpp"
 #include "mtlspop/transport/clock.hpp"
@@ -18,7 +19,7 @@ namespace mtlspop {
 /// away together where a token is a bearer token (RFC 8705 section 3). No redirect is followed.
 ///
 /// Thread safety: one policy serves many requests at once; clones share what was learned.
-class BoundCallPolicy final : public HttpPolicy {
+class MTLSPOP_EXPORT BoundCallPolicy final : public HttpPolicy {
  public:
   /// @throw Error `invalid_argument` for a pointer that is null
   BoundCallPolicy(

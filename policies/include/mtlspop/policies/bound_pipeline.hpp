@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "mtlspop/credential/token_credential.hpp"
+#include "mtlspop/export.hpp"
 #include "mtlspop/policies/bound_call.hpp"
 #include "mtlspop/policies/http_pipeline.hpp"
 #include "mtlspop/transport/clock.hpp"
@@ -27,7 +28,7 @@ struct BoundPipelineOptions : BoundCallOptions {
 /// auto response = pipeline.Send(request, mtlspop::Context{}.WithTimeout(std::chrono::seconds{30}));
 /// @endcode
 /// @throw Error `invalid_argument` for options out of range and for a pointer that is null
-HttpPipeline MakeBoundPipeline(
+MTLSPOP_EXPORT HttpPipeline MakeBoundPipeline(
     std::shared_ptr<TokenCredential> credential,
     std::shared_ptr<HttpTransport> transport,
     BoundPipelineOptions options = {});

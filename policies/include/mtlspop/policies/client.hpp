@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
@@ -48,7 +49,7 @@ struct ClientAnswer {
 /// the body.
 ///
 /// Thread safety: one client serves any number of threads. It is meant to be kept: it remembers what resources want.
-class Client final {
+class MTLSPOP_EXPORT Client final {
  public:
   /// How long a call may take where no timeout is given: 100 s.
   static constexpr std::chrono::milliseconds DefaultTimeout{100'000};

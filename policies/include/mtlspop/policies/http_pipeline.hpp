@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/policies/http_policy.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
@@ -15,7 +16,7 @@ namespace mtlspop {
 /// left on the request.
 ///
 /// Thread safety: one pipeline serves any number of threads.
-class HttpPipeline final {
+class MTLSPOP_EXPORT HttpPipeline final {
  public:
   /// @throw Error `invalid_argument` for a policy or a transport that is null
   HttpPipeline(std::vector<std::unique_ptr<HttpPolicy>> policies, std::shared_ptr<HttpTransport> transport);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/outcome.hpp"
@@ -31,7 +32,7 @@ class NextHttpPolicy;
 /// the request on again.
 ///
 /// Thread safety: one policy object serves many requests at once.
-class HttpPolicy {
+class MTLSPOP_EXPORT HttpPolicy {
  public:
   virtual ~HttpPolicy() = default;
 
@@ -60,7 +61,7 @@ class HttpPolicy {
 
 /// The rest of a pipeline below a policy. Valid for the duration of the call that it was passed to, and of an asynchronous one
 /// until its completion is called.
-class NextHttpPolicy final {
+class MTLSPOP_EXPORT NextHttpPolicy final {
  public:
   /// For pipelines: what stands from `index` on. `policies` is borrowed.
   NextHttpPolicy(std::size_t index, std::vector<std::unique_ptr<HttpPolicy>> const& policies) noexcept

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/policies/http_policy.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/error.hpp"
@@ -20,7 +21,7 @@ namespace mtlspop {
 /// 400 and above.
 ///
 /// Thread safety: one policy serves many requests at once.
-class LogPolicy final : public HttpPolicy {
+class MTLSPOP_EXPORT LogPolicy final : public HttpPolicy {
  public:
   /// @throw Error `invalid_argument` for a clock that is null
   explicit LogPolicy(Logger log, std::shared_ptr<Clock> time = SystemClock());

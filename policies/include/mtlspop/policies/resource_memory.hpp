@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/url.hpp"
 
@@ -38,7 +39,7 @@ class KnownResource;
 /// they take, how many extra token requests they have caused. It does no I/O.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class ResourceMemory final {
+class MTLSPOP_EXPORT ResourceMemory final {
  public:
   /// How many origins are remembered. One more takes the place of the one that was met first.
   static constexpr std::size_t MaximumOrigins = 256;

@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// One challenge: a scheme with either parameters or a token68.
-struct AuthenticationChallenge {
+struct MTLSPOP_EXPORT AuthenticationChallenge {
   /// As it was sent; compares without regard to case.
   std::string Scheme;
   /// `token68` of RFC 9110 section 11.2, "" for none.
@@ -28,10 +30,10 @@ struct AuthenticationChallenge {
 /// Takes what services send beyond the grammar: parameters that are parted by spaces alone, and unquoted values that are
 /// no tokens, such as URLs. Reads up to the first thing that it cannot make sense of and returns the challenges until there;
 /// text of any kind and length is safe. At most 32 challenges with 64 parameters each are read.
-std::vector<AuthenticationChallenge> ParseWwwAuthenticate(std::string_view value);
+MTLSPOP_EXPORT std::vector<AuthenticationChallenge> ParseWwwAuthenticate(std::string_view value);
 
 /// The JSON of the claims challenge among `challenges` (`error="insufficient_claims"`, `claims` in base64 or base64url); ""
 /// for none.
-std::string FindClaims(std::vector<AuthenticationChallenge> const& challenges);
+MTLSPOP_EXPORT std::string FindClaims(std::vector<AuthenticationChallenge> const& challenges);
 
 }  // namespace mtlspop

@@ -12,6 +12,8 @@
 
 #include <gsl/pointers>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// How well the private key is kept. The order is that of the strength.
@@ -27,11 +29,11 @@ enum class KeyStrength {
 };
 
 /// "none", "software", "hardware", "keyguard".
-std::string_view ToString(KeyStrength strength) noexcept;
+MTLSPOP_EXPORT std::string_view ToString(KeyStrength strength) noexcept;
 
 /// The handle on a private key, as the platform's TLS library wants it. Opaque here; `mtlspop/transport/openssl.hpp`
 /// and `mtlspop/transport/schannel.hpp` make and read it.
-class PrivateKeyHandle {
+class MTLSPOP_EXPORT PrivateKeyHandle {
  public:
   virtual ~PrivateKeyHandle() = default;
 
@@ -47,7 +49,7 @@ class PrivateKeyHandle {
 ///
 /// Ownership: always behind `std::shared_ptr<BindingCertificate const>`; whoever holds one keeps the key alive.
 /// Thread safety: immutable.
-class BindingCertificate final {
+class MTLSPOP_EXPORT BindingCertificate final {
  public:
   /// One certificate in DER (X.690), as it stands in a TLS handshake.
   using Der = std::vector<std::uint8_t>;

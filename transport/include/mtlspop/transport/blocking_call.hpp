@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/outcome.hpp"
 
@@ -31,7 +32,7 @@ enum class BlockingWork {
 /// `context`, and ends with the process too. Where `context` ends before its turn has come, runs `leave` in its place, on
 /// `DefaultExecutor()`. What still waits when the process ends does not run.
 /// @throw Error `system_failure` where no thread can be had or the process is ending, std::bad_alloc; nothing is run then
-void RunBlocking(
+MTLSPOP_EXPORT void RunBlocking(
     BlockingWork kind,
     Context const& context,
     std::function<void(Context const& context)> job,

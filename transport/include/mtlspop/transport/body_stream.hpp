@@ -11,6 +11,7 @@
 
 #include <gsl/span>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/outcome.hpp"
 
@@ -20,7 +21,7 @@ namespace mtlspop {
 ///
 /// Thread safety: one thread at a time, which may be another one at each call; nothing is called while a `ReadAsync` is under
 /// way.
-class BodyStream {
+class MTLSPOP_EXPORT BodyStream {
  public:
   virtual ~BodyStream() = default;
 
@@ -50,7 +51,7 @@ class BodyStream {
 };
 
 /// A body held in memory. The text is overwritten when the stream is destroyed, since it may hold an assertion.
-class MemoryBody final : public BodyStream {
+class MTLSPOP_EXPORT MemoryBody final : public BodyStream {
  public:
   /// Takes `text` over. Its bytes are sent as they are.
   explicit MemoryBody(std::string text) noexcept : text_(std::move(text)) {}
@@ -72,7 +73,7 @@ class MemoryBody final : public BodyStream {
 
 /// Reads `stream` to its end.
 /// @throw Error `buffered_body_limit_exceeded` once more than `limit` bytes came; otherwise what the stream throws.
-std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& context);
+MTLSPOP_EXPORT std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& context);
 
 /// The same without a thread that waits: `done` gets what `ReadToEnd` returns or throws, after `stream` is gone. What is
 /// promised to `done` and asked of it is said in outcome.hpp.
@@ -80,7 +81,7 @@ std::string ReadToEnd(BodyStream& stream, std::size_t limit, Context const& cont
 /// @param limit the most bytes that are kept
 /// @param context bounds the reading as a whole
 /// @param done gets the text, or `buffered_body_limit_exceeded`, or what the stream throws
-void ReadToEndAsync(
+MTLSPOP_EXPORT void ReadToEndAsync(
     std::unique_ptr<BodyStream> stream, std::size_t limit, Context const& context, Completion<std::string> done);
 
 }  // namespace mtlspop

@@ -8,6 +8,7 @@
 
 #include <gsl/pointers>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/outcome.hpp"
 
@@ -16,7 +17,7 @@ namespace mtlspop {
 /// Where the library takes the time from and how it waits.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class Clock {
+class MTLSPOP_EXPORT Clock {
  public:
   /// A time of the wall clock, which may be set while the process runs.
   using SystemTime = std::chrono::system_clock::time_point;
@@ -42,6 +43,6 @@ class Clock {
 };
 
 /// The machine's own clocks. The same object on each call.
-gsl::not_null<std::shared_ptr<Clock>> SystemClock();
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<Clock>> SystemClock();
 
 }  // namespace mtlspop

@@ -18,11 +18,13 @@
 #include <memory>
 #include <optional>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// Keeps a callback registered with a `Context` for as long as it lives. After its destructor has returned, the
 /// callback is not running and will not run. It must not be destroyed by its own callback.
-class CancellationRegistration final {
+class MTLSPOP_EXPORT CancellationRegistration final {
  public:
   CancellationRegistration() noexcept;
   /// Takes the registration over; the other object keeps nothing registered.
@@ -41,7 +43,7 @@ class CancellationRegistration final {
 /// Deadline and cancellation. A value; copies share their state.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class Context final {
+class MTLSPOP_EXPORT Context final {
  public:
   /// The clock of deadlines: it never goes back, and a change of the wall clock does not move a deadline.
   using Clock = std::chrono::steady_clock;

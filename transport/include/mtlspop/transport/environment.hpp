@@ -17,6 +17,7 @@
 
 #include <gsl/pointers>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
 namespace mtlspop {
@@ -26,13 +27,13 @@ namespace mtlspop {
 ///
 /// Thread safety: as `getenv`: no thread may change the environment meanwhile.
 /// @throw Error `invalid_argument` where `MTLSPOP_CONNECT_OVERRIDES` is not of the form above.
-TransportOptions TransportOptionsFromEnvironment(TransportOptions options = {});
+MTLSPOP_EXPORT TransportOptions TransportOptionsFromEnvironment(TransportOptions options = {});
 
 /// The transport that credentials and adapters use where they were given none: one for the process, with
 /// `TransportOptionsFromEnvironment()`, made on first use and kept for as long as somebody holds it.
 ///
 /// Thread safety: may be called from any thread.
 /// @throw Error as `TransportOptionsFromEnvironment` and `MakeHttpTransport`.
-gsl::not_null<std::shared_ptr<HttpTransport>> DefaultHttpTransport();
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<HttpTransport>> DefaultHttpTransport();
 
 }  // namespace mtlspop

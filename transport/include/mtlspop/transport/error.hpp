@@ -22,6 +22,8 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// The stable name of a kind of failure, for example `connect_failed`. Each layer declares its own as constants in
@@ -72,7 +74,7 @@ struct ErrorDetails {
 /// Thrown by every part of this library. A cause is kept with `std::throw_with_nested`.
 ///
 /// Thread safety: immutable.
-class Error : public std::runtime_error {
+class MTLSPOP_EXPORT Error : public std::runtime_error {
  public:
   /// Composes `what()` of the details: the code's name, what failed, what to do, and in square brackets whatever else
   /// is known.
@@ -88,7 +90,7 @@ class Error : public std::runtime_error {
 };
 
 /// The text of `error` and of everything nested in it, outermost first, joined by "; caused by: ".
-std::string DescribeWithCauses(std::exception const& error);
+MTLSPOP_EXPORT std::string DescribeWithCauses(std::exception const& error);
 
 namespace errors {
 

@@ -5,6 +5,8 @@
 
 #include <functional>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// Runs a task later, on another stack: never within the call that hands it over. Tasks may run side by side and in
@@ -26,6 +28,6 @@ using Executor = std::function<void(std::function<void()>)>;
 /// has no thread to give, a task waits until it has. What it is still given when the process ends does not run.
 ///
 /// Thread safety: may be called, and what it returns too, from any thread at any time.
-Executor DefaultExecutor();
+MTLSPOP_EXPORT Executor DefaultExecutor();
 
 }  // namespace mtlspop

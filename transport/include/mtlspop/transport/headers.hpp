@@ -9,13 +9,15 @@
 #include <utility>
 #include <vector>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// Header fields in the order they were added. Names compare without regard to case and may occur more than once. The values
 /// of `Authorization`, `Proxy-Authorization` and `x-ms-authorization-auxiliary` are overwritten when they go.
 ///
 /// Thread safety: as a standard container.
-class Headers final {
+class MTLSPOP_EXPORT Headers final {
  public:
   /// Name and value, as they go on the wire.
   using Field = std::pair<std::string, std::string>;
@@ -65,6 +67,6 @@ class Headers final {
 };
 
 /// Whether two ASCII texts are the same but for case.
-bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept;
+MTLSPOP_EXPORT bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept;
 
 }  // namespace mtlspop

@@ -26,6 +26,7 @@
 
 #include <gsl/pointers>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/context.hpp"
@@ -193,7 +194,7 @@ struct PoolStatistics {
 /// which `Send` is enough. `Send` waits on the caller's thread, `SendAsync` on none.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class HttpTransport {
+class MTLSPOP_EXPORT HttpTransport {
  public:
   virtual ~HttpTransport() = default;
 
@@ -247,6 +248,6 @@ class HttpTransport {
 /// A transport for this platform: OpenSSL, or SChannel on Windows.
 /// @throw Error `invalid_argument` for options that cannot be used, `trust_store_unusable` for files that cannot be
 /// read.
-gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options = {});
 
 }  // namespace mtlspop

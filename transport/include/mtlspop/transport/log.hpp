@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// How much a line matters, in rising order.
@@ -25,13 +27,13 @@ enum class LogLevel {
 };
 
 /// "debug", "info", "warning", "error".
-std::string_view ToString(LogLevel level) noexcept;
+MTLSPOP_EXPORT std::string_view ToString(LogLevel level) noexcept;
 
 /// `text` without anything that looks like a secret: JWTs and their parts, long base64 and base64url runs, PEM blocks,
 /// the values of authorization headers and of the members and form fields that carry tokens, assertions, passwords and
 /// certificate requests, the user part of URLs. Control characters are written as `\xNN`, so that a log line stays one
 /// line. What was taken out is shown as `[redacted]`.
-std::string Redact(std::string_view text);
+MTLSPOP_EXPORT std::string Redact(std::string_view text);
 
 /// One field of a log line.
 struct LogField {
@@ -56,7 +58,7 @@ struct LogField {
 /// is no other way to the sink.
 ///
 /// Thread safety: all members may be called from any thread; so is the sink.
-class Logger final {
+class MTLSPOP_EXPORT Logger final {
  public:
   /// Takes one line without its final newline. Called from any thread, several at a time; `line` is good for the
   /// duration of the call.

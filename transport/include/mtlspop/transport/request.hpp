@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/body_stream.hpp"
 #include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/url.hpp"
@@ -49,6 +50,6 @@ struct Request {
 };
 
 /// Whether sending a request with this method twice does no more than sending it once (RFC 9110 section 9.2.2).
-bool IsIdempotent(std::string_view method) noexcept;
+MTLSPOP_EXPORT bool IsIdempotent(std::string_view method) noexcept;
 
 }  // namespace mtlspop

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/body_stream.hpp"
 #include "mtlspop/transport/headers.hpp"
 
@@ -29,7 +30,7 @@ enum class CertificateAsked {
 };
 
 /// "not_known", "never", "in_first_handshake", "by_renegotiation", "after_handshake".
-std::string_view ToString(CertificateAsked asked) noexcept;
+MTLSPOP_EXPORT std::string_view ToString(CertificateAsked asked) noexcept;
 
 /// What a server's certificate says of itself. Immutable.
 struct ServerCertificate {

@@ -25,6 +25,7 @@
 #include <gsl/pointers>
 #include <gsl/span>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 
 namespace mtlspop::schannel {
@@ -33,7 +34,7 @@ namespace mtlspop::schannel {
 /// shared between requests. Derive from it for a key that Windows reaches in a way of its own.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class CertificateKey : public PrivateKeyHandle {
+class MTLSPOP_EXPORT CertificateKey : public PrivateKeyHandle {
  public:
   /// Makes `context` sign with this key, for as long as this object lives.
   /// @throw Error `private_key_unusable`
@@ -48,16 +49,16 @@ class CertificateKey : public PrivateKeyHandle {
 ///
 /// A key with a name (one that was persisted) is attached by its name as well, since SChannel signs in another process
 /// that has to find it.
-gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> TakeNCryptKey(NCRYPT_KEY_HANDLE key);
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> TakeNCryptKey(NCRYPT_KEY_HANDLE key);
 
 /// Attaches a CNG key to a certificate context, by its handle and, where it has one, by its name. The context does not
 /// free the key, which must live as long as the context. For `CertificateKey::AttachTo` of one's own.
 /// @throw Error `private_key_unusable`
-void AttachNCryptKey(PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key);
+MTLSPOP_EXPORT void AttachNCryptKey(PCCERT_CONTEXT context, NCRYPT_KEY_HANDLE key);
 
 /// The CNG handle behind a private key. Borrowed: valid for as long as `handle` lives.
 /// @throw Error `invalid_binding_certificate` where the handle was not made by `TakeNCryptKey`.
-NCRYPT_KEY_HANDLE GetNCryptKey(PrivateKeyHandle const& handle);
+MTLSPOP_EXPORT NCRYPT_KEY_HANDLE GetNCryptKey(PrivateKeyHandle const& handle);
 
 /// A key in a CryptoAPI container.
 struct KeyContainer {
@@ -74,7 +75,7 @@ struct KeyContainer {
 };
 
 /// The key in `container`, which has to exist and stays where it is.
-gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> UseKeyContainer(KeyContainer container);
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> UseKeyContainer(KeyContainer container);
 
 /// Frees a certificate context.
 struct FreeCertificateContext {
@@ -85,17 +86,17 @@ struct FreeCertificateContext {
 using CertificateContextPtr = std::unique_ptr<CERT_CONTEXT const, FreeCertificateContext>;
 
 /// A context of the one certificate in `der`; null where it cannot be read, or something follows it.
-CertificateContextPtr ParseCertificate(gsl::span<std::uint8_t const> der) noexcept;
+MTLSPOP_EXPORT CertificateContextPtr ParseCertificate(gsl::span<std::uint8_t const> der) noexcept;
 
 /// A new context of the leaf with its key attached, in a memory store that holds the rest of the chain: what SChannel,
 /// WinHTTP and others take as a client certificate. `certificate` must live as long as the context is used.
 /// @throw Error `invalid_binding_certificate`, `private_key_unusable`
-CertificateContextPtr MakeCertificateContext(BindingCertificate const& certificate);
+MTLSPOP_EXPORT CertificateContextPtr MakeCertificateContext(BindingCertificate const& certificate);
 
 /// A binding certificate from DER certificates, leaf first, and the leaf's private key.
 /// @throw Error `invalid_binding_certificate` where a certificate cannot be read, the key does not belong to the leaf,
 /// or the leaf may not be used for TLS client authentication (key usage, extended key usage; RFC 5280 section 4.2.1).
-gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
     std::vector<BindingCertificate::Der> chain, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength);
 
 /// Whose certificate stores are meant.
@@ -118,11 +119,12 @@ struct StoreQuery {
 /// The certificate of the store `store` ("My" for the personal one) that `query` names and that has a private key.
 /// @throw Error `invalid_argument` where `query` does not name one thing, `invalid_binding_certificate` where there is
 /// no such certificate, its key cannot be used, or it may not be used for TLS client authentication.
-gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromStore(
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromStore(
     StoreLocation location, std::string_view store, StoreQuery const& query);
 
 /// A binding certificate from a context that has its key attached already. The context is duplicated.
 /// @throw Error `invalid_binding_certificate`; `invalid_argument` where it is null
-gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromContext(PCCERT_CONTEXT context);
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificateFromContext(
+    PCCERT_CONTEXT context);
 
 }  // namespace mtlspop::schannel

@@ -9,13 +9,15 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// An immutable secret text. Copies share one buffer, which is overwritten when the last copy goes. Printing one prints
 /// `[redacted]`; only `Reveal()` gives the text.
 ///
 /// Thread safety: as `std::shared_ptr<std::string const>`.
-class Secret final {
+class MTLSPOP_EXPORT Secret final {
  public:
   /// The empty secret.
   Secret() noexcept = default;
@@ -31,16 +33,16 @@ class Secret final {
 
   friend bool operator==(Secret const& left, Secret const& right) noexcept { return left.Reveal() == right.Reveal(); }
   friend bool operator!=(Secret const& left, Secret const& right) noexcept { return !(left == right); }
-  friend std::ostream& operator<<(std::ostream& stream, Secret const& secret);
+  friend MTLSPOP_EXPORT std::ostream& operator<<(std::ostream& stream, Secret const& secret);
 
  private:
   std::shared_ptr<std::string const> text_;
 };
 
 /// Overwrites `size` bytes in a way the compiler does not leave out.
-void Cleanse(void* memory, std::size_t size) noexcept;
+MTLSPOP_EXPORT void Cleanse(void* memory, std::size_t size) noexcept;
 
 /// Overwrites what `text` holds in a way the compiler does not leave out, its spare capacity included, and empties it.
-void Cleanse(std::string& text) noexcept;
+MTLSPOP_EXPORT void Cleanse(std::string& text) noexcept;
 
 }  // namespace mtlspop

@@ -38,6 +38,7 @@
 #include <gsl/pointers>
 #include <gsl/span>
 
+#include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
 
 namespace mtlspop::openssl {
@@ -81,7 +82,7 @@ struct SignatureRequest {
 ///
 /// Thread safety: all members are called from any thread at any time, also in a child of fork(): a signer that holds a
 /// connection has to open another one there.
-class Signer {
+class MTLSPOP_EXPORT Signer {
  public:
   virtual ~Signer() = default;
 
@@ -117,16 +118,16 @@ class Signer {
 /// @throw Error `private_key_unusable` where the trial fails, with the signer's own failure as its cause;
 /// `invalid_argument` where the public key cannot be read or is of another kind, or no algorithm fits it; what
 /// `context` ends with
-gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeSignerKey(
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeSignerKey(
     std::shared_ptr<Signer const> signer, Context const& context = {});
 
 /// The signature algorithms that a client with this key can offer, for `SSL_CTX_set1_client_sigalgs_list`, best first.
 /// "" for a key that `MakeSignerKey` did not make: there is nothing to restrict then. This library's transport calls it;
 /// an `SSL_CTX` of your own needs it where the key cannot do PSS, or OpenSSL will ask it to.
-std::string ClientSignatureAlgorithms(EVP_PKEY const* key);
+MTLSPOP_EXPORT std::string ClientSignatureAlgorithms(EVP_PKEY const* key);
 
 /// While it lives, signers that are called on this thread are given `context`. Borrows it. The innermost one counts.
-class SigningContext final {
+class MTLSPOP_EXPORT SigningContext final {
  public:
   /// @param context borrowed: must live as long as this object. Made and destroyed on the same thread.
   explicit SigningContext(Context const& context) noexcept;
@@ -139,9 +140,10 @@ class SigningContext final {
 };
 
 /// What the last signature on this thread that failed was thrown with; null where there is none. Asking again gives null.
-std::exception_ptr TakeSigningFailure() noexcept;
+MTLSPOP_EXPORT std::exception_ptr TakeSigningFailure() noexcept;
 
 /// DigestInfo in DER (RFC 8017 section 9.2, step 2), which devices with PKCS#1 v1.5 want in place of a digest.
-std::vector<std::uint8_t> EncodeDigestInfo(DigestAlgorithm algorithm, gsl::span<std::uint8_t const> digest);
+MTLSPOP_EXPORT std::vector<std::uint8_t> EncodeDigestInfo(
+    DigestAlgorithm algorithm, gsl::span<std::uint8_t const> digest);
 
 }  // namespace mtlspop::openssl

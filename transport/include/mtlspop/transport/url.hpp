@@ -7,10 +7,12 @@
 #include <string>
 #include <string_view>
 
+#include "mtlspop/export.hpp"
+
 namespace mtlspop {
 
 /// Scheme, host and port: what a connection is made to (RFC 6454 section 4).
-struct Origin {
+struct MTLSPOP_EXPORT Origin {
   /// "http" or "https".
   std::string Scheme;
   /// Lower case and without a final dot; an IPv6 address without its brackets.
@@ -32,7 +34,7 @@ struct Origin {
 };
 
 /// An absolute URL. Immutable.
-class Url final {
+class MTLSPOP_EXPORT Url final {
  public:
   /// Reads an absolute http or https URL. A fragment is dropped: it never goes on the wire.
   /// @throw Error `invalid_argument` for another scheme, user information ("user@"), a missing host, a port out of
@@ -69,6 +71,6 @@ class Url final {
 };
 
 /// `text` with every byte outside RFC 3986's unreserved set written as %XX.
-std::string PercentEncode(std::string_view text);
+MTLSPOP_EXPORT std::string PercentEncode(std::string_view text);
 
 }  // namespace mtlspop

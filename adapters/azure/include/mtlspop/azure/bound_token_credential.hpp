@@ -8,6 +8,7 @@
 #include <azure/core/context.hpp>
 #include <azure/core/credentials/credentials.hpp>
 
+#include "mtlspop/azure/export.hpp"
 #include "mtlspop/azure/http_transport.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/credential/token_credential.hpp"
@@ -58,7 +59,7 @@ struct BoundTokenCredentialOptions {
 /// `GetToken`, such as a credential of one's own that does not pass on the context.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class BoundTokenCredential final : public Azure::Core::Credentials::TokenCredential {
+class MTLSPOP_AZURE_EXPORT BoundTokenCredential final : public Azure::Core::Credentials::TokenCredential {
  public:
   /// Sends nothing.
   /// @throw Error `invalid_argument` for options that cannot be used

@@ -38,6 +38,7 @@
 
 #include <azure/core/http/transport.hpp>
 
+#include "mtlspop/azure/export.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
 namespace mtlspop::azure {
@@ -64,7 +65,7 @@ struct NetworkLimits {
 /// 50 ms.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class HttpTransport final : public Azure::Core::Http::HttpTransport {
+class MTLSPOP_AZURE_EXPORT HttpTransport final : public Azure::Core::Http::HttpTransport {
  public:
   /// Null for `DefaultHttpTransport()`.
   /// @throw Error `invalid_argument` for a negative `NetworkTimeout`; as `DefaultHttpTransport`.

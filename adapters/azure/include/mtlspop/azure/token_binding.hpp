@@ -8,6 +8,7 @@
 #include <azure/core/internal/client_options.hpp>
 
 #include "mtlspop/azure/bound_token_credential.hpp"
+#include "mtlspop/azure/export.hpp"
 
 namespace mtlspop::azure {
 
@@ -42,7 +43,7 @@ namespace mtlspop::azure {
 /// @throw Error `invalid_argument` where the options already name another transport, name credentials for a proxy and no
 /// proxy, switch certificate validation off, or ask for revocation checks that are configured elsewhere
 /// (`TrustOptions::CrlFile`); what `MakeHttpTransport` throws.
-void UseTokenBinding(
+MTLSPOP_AZURE_EXPORT void UseTokenBinding(
     Azure::Core::_internal::ClientOptions& options, std::shared_ptr<BoundTokenCredential> const& credential);
 
 }  // namespace mtlspop::azure

@@ -22,6 +22,7 @@
 #include <cpprest/http_client.h>
 #include <gsl/pointers>
 
+#include "mtlspop/cpprest/export.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/policies/bound_call.hpp"
 #include "mtlspop/transport/clock.hpp"
@@ -30,7 +31,7 @@
 namespace mtlspop::cpprest {
 
 /// Options of `AddHandler`, `MakeClient` and `MakeHandler`.
-struct HandlerOptions {
+struct MTLSPOP_CPPREST_EXPORT HandlerOptions {
   // Not inline: where a default member initializer may throw, g++ 12 warns in whoever leaves the options out that members
   // are used uninitialized.
   HandlerOptions();
@@ -90,12 +91,12 @@ struct HandlerOptions {
 ///
 /// Thread safety: the client serves any number of threads; adding handlers is the application's to synchronize, as ever.
 /// @throw Error `invalid_argument` for a configuration or options that cannot be used; what `MakeHttpTransport` throws.
-void AddHandler(
+MTLSPOP_CPPREST_EXPORT void AddHandler(
     web::http::client::http_client& client, std::shared_ptr<TokenCredential> credential, HandlerOptions options = {});
 
 /// A client whose requests are bound: an `http_client` with such a handler. `options.Config` is replaced by `config`.
 /// @throw Error as `AddHandler`; std::invalid_argument for a URI that cpprestsdk does not take.
-web::http::client::http_client MakeClient(
+MTLSPOP_CPPREST_EXPORT web::http::client::http_client MakeClient(
     web::uri const& uri,
     std::shared_ptr<TokenCredential> credential,
     web::http::client::http_client_config const& config = {},
@@ -105,7 +106,7 @@ web::http::client::http_client MakeClient(
 /// configuration either: pass a copy in `options.Config`, or the client's timeout, proxy and whatever else it was set to go
 /// unheeded. Each client takes a handler of its own.
 /// @throw Error as `AddHandler`.
-std::shared_ptr<web::http::http_pipeline_stage> MakeHandler(
+MTLSPOP_CPPREST_EXPORT std::shared_ptr<web::http::http_pipeline_stage> MakeHandler(
     std::shared_ptr<TokenCredential> credential, HandlerOptions options = {});
 
 }  // namespace mtlspop::cpprest

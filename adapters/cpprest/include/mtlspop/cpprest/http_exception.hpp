@@ -7,6 +7,7 @@
 
 #include <cpprest/http_msg.h>
 
+#include "mtlspop/cpprest/export.hpp"
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::cpprest {
@@ -30,7 +31,7 @@ namespace mtlspop::cpprest {
 /// A request cancelled through its token fails with cpprestsdk's own exception and `operation_canceled`.
 ///
 /// Thread safety: immutable.
-class HttpException final : public web::http::http_exception {
+class MTLSPOP_CPPREST_EXPORT HttpException final : public web::http::http_exception {
  public:
   /// With the text and the details of `error`.
   explicit HttpException(Error const& error);

@@ -23,6 +23,7 @@
 #include <openssl/evp.h>
 #include <gsl/pointers>
 
+#include "mtlspop/cng/export.hpp"
 #include "mtlspop/transport/signer.hpp"
 
 namespace mtlspop::openssl {
@@ -40,6 +41,7 @@ struct CngKeyOptions {
 /// Thread safety: as `MakeSignerKey`; CNG signs from several threads at once.
 /// @throw Error `invalid_argument` where the key is of another kind or its public half cannot be read;
 /// `private_key_unusable` where it does not sign
-gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeCngKey(NCRYPT_KEY_HANDLE key, CngKeyOptions options = {});
+MTLSPOP_CNG_EXPORT gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeCngKey(
+    NCRYPT_KEY_HANDLE key, CngKeyOptions options = {});
 
 }  // namespace mtlspop::openssl

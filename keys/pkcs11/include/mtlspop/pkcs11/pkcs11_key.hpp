@@ -21,6 +21,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/pkcs11/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/secret.hpp"
@@ -52,16 +53,19 @@ struct Pkcs11KeyProviderOptions : Pkcs11Options {
 /// A token that was taken out and put back is opened anew, as is one after fork() in the child.
 /// Thread safety: as every provider. Signatures are made on several sessions at once.
 /// @throw Error `invalid_argument` for a URI that cannot be read, or lacks what it needs
-gsl::not_null<std::shared_ptr<KeyProvider>> MakePkcs11KeyProvider(Pkcs11KeyProviderOptions options);
+MTLSPOP_PKCS11_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakePkcs11KeyProvider(
+    Pkcs11KeyProviderOptions options);
 
 /// The token's key for OpenSSL: RSA of 2048 bits or more, P-256 or P-384. With `CKM_RSA_PKCS_PSS` where the token has it
 /// and it works, else with `CKM_RSA_X_509` and the padding made here.
 /// @throw Error `invalid_argument`, `key_unavailable`; `private_key_unusable` where it does not sign
-gsl::not_null<std::shared_ptr<EVP_PKEY>> OpenPkcs11Key(Pkcs11Options const& options, Context const& context = {});
+MTLSPOP_PKCS11_EXPORT gsl::not_null<std::shared_ptr<EVP_PKEY>> OpenPkcs11Key(
+    Pkcs11Options const& options, Context const& context = {});
 
 /// For `ClientCertificateCredentialOptions::CertificateSource`: a certificate in a token with its private key, both under
 /// the URI's `object` or `id`. A renewed certificate is picked up.
 /// @throw Error when it is called: `client_certificate_unusable`, and what `OpenPkcs11Key` throws
-std::function<std::shared_ptr<BindingCertificate const>()> Pkcs11ClientCertificate(Pkcs11Options options);
+MTLSPOP_PKCS11_EXPORT std::function<std::shared_ptr<BindingCertificate const>()> Pkcs11ClientCertificate(
+    Pkcs11Options options);
 
 }  // namespace mtlspop

@@ -22,6 +22,7 @@
 #include <gsl/pointers>
 
 #include "mtlspop/credential/key_provider.hpp"
+#include "mtlspop/tpm/export.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/secret.hpp"
@@ -57,7 +58,7 @@ struct TpmKeyProviderOptions : TpmOptions {
 /// Thread safety: the TPM executes one command at a time. When its context ends, a caller that waits for the TPM
 /// returns at once.
 /// @throw Error `invalid_argument` for a handle out of range
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(TpmKeyProviderOptions options = {});
+MTLSPOP_TPM_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(TpmKeyProviderOptions options = {});
 
 /// A key of a TPM for OpenSSL: RSA of 2048 bits or more, P-256 or P-384.
 /// @param options which TPM, and what opens the key
@@ -65,7 +66,7 @@ gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(TpmKeyProviderOpt
 /// tpm2-openssl write it; without policies
 /// @param context bounds the wait for the TPM
 /// @throw Error `key_unavailable` where it cannot be opened; `private_key_unusable` where it does not sign
-gsl::not_null<std::shared_ptr<EVP_PKEY>> OpenTpmKey(
+MTLSPOP_TPM_EXPORT gsl::not_null<std::shared_ptr<EVP_PKEY>> OpenTpmKey(
     TpmOptions const& options, std::string const& key, Context const& context = {});
 
 /// For `ClientCertificateCredentialOptions::CertificateSource`: a certificate in a PEM file, leaf first, with its key in a
@@ -74,7 +75,7 @@ gsl::not_null<std::shared_ptr<EVP_PKEY>> OpenTpmKey(
 /// @param key a persistent handle, or the path of a file with a TSS2 PRIVATE KEY
 /// @param certificatePath the PEM file
 /// @throw Error when it is called: `client_certificate_unusable`, and what `OpenTpmKey` throws
-std::function<std::shared_ptr<BindingCertificate const>()> TpmClientCertificate(
+MTLSPOP_TPM_EXPORT std::function<std::shared_ptr<BindingCertificate const>()> TpmClientCertificate(
     TpmOptions options, std::string key, std::string certificatePath);
 
 }  // namespace mtlspop

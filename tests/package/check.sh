@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# check.sh SUITE PACKAGES WORK: the packages in the folder PACKAGES, as a new user meets them in an empty Debian of release SUITE
+# (bookworm, trixie) that debootstrap makes below WORK. Needs root. The README's ten lines are built with CMake and with pkg-config
+# and read a secret from the emulator, `mtlspop doctor` and `run` work against it, and what is removed leaves nothing behind.
+# With MTLSPOP_CHECK_NODE=1 also the unchanged Node program of tests/demo/node, whose packages come from the network.
+set -euo pipefail
+
+suite=$1
+packages=$(realpath -- "$2")
+mkdir -p -- "$3"
+work=$(realpath -- "$3")
+source=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
+root=$work/$suite
+pristine=$work/$suite.tar
+
+say() { printf '== %s\n' "$*" >&2; }
+
+# The mirror that this machine is configured with.
+mirror() {
+  apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "Debian" && $2 == "main" && $3 !~ /security/ { print $3; exit }'
+}
+
+unmount() {
+  if mountpoint -q "$root/proc"; then umount "$root/proc"; fi
+}
+trap unmount EXIT
+
+# A root with a pristine Debian in it; what debootstrap fetched once is kept.
+make_root() {
+  unmount
+  if [ ! -e "$pristine" ]; then
+    say "debootstrap $suite"
+    rm -rf --one-file-system "$root"
+    debootstrap --variant=minbase "$suite" "$root" "$(mirror)" >"$work/$suite.log" 2>&1 || {
+      tail -n 20 "$work/$suite.log" >&2
+      exit 1
+    }
+    tar -C "$work" -cf "$pristine.part" "$suite"
+    mv "$pristine.part" "$pristine"
+  fi
+  rm -rf --one-file-system "$root"
+  tar -C "$work" -xf "$pristine"
+  mount -t proc proc "$root/proc"
+  # The services of packages are not started.
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod 755 "$root/usr/sbin/policy-rc.d"
+  printf 'APT::Install-Recommends "false";\nAPT::Sandbox::User "root";\n' >"$root/etc/apt/apt.conf.d/00check"
+  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  cp /etc/hosts "$root/etc/hosts"
+}
+
+inside() {
+  chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin LC_ALL=C.UTF-8 \
+    DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# Every file but those of the kernel, of apt's and dpkg's own books and logs, and of ours.
+files() {
+  (cd "$root" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run -o -path ./check -o -path ./root \
+    -o -path ./var/cache -o -path ./var/log -o -path ./var/lib/apt -o -path ./var/lib/dpkg \) -prune -o -print) | sort
+}
+
+quietly() {
+  local log=$work/$suite.log
+  "$@" >"$log" 2>&1 </dev/null || {
+    tail -n 40 "$log" >&2
+    say "failed: $*"
+    exit 1
+  }
+}
+
+expect() {
+  local what=$1 wanted=$2 found=$3
+  [ "$found" = "$wanted" ] || {
+    say "$what: wanted \"$wanted\", found \"$found\""
+    exit 1
+  }
+  say "$what: $found"
+}
+
+make_root
+say "what a new user has: a compiler and what the ten lines need beside mtlspop"
+quietly inside apt-get update -q
+quietly inside apt-get install -q -y g++ make cmake pkgconf libcpprest-dev
+mkdir "$root/check"
+cp "$packages"/*.deb "$root/check/"
+cp -r "$source/README.md" "$source/tests/consumer/readme.cmake" "$source/tests/package/project/." "$root/check/"
+files >"$work/$suite.before"
+groups_before=$(cut -d : -f 1 "$root/etc/group" | sort)
+installed_before=$(inside dpkg-query -W -f '${Package}\n' | sort)
+
+start=$SECONDS
+quietly inside sh -c 'apt-get install -q -y /check/*.deb'
+say "packages installed: $((SECONDS - start)) s"
+for library in $(cd "$root" && ls usr/lib/*/libmtlspop*.so.*); do
+  if inside ldd "/$library" | grep -q 'not found'; then
+    say "$library lacks a library"
+    exit 1
+  fi
+done
+
+quietly inside cmake -S /check -B /check/build
+quietly inside cmake --build /check/build
+expect "the README's ten lines, by CMake" hello \
+  "$(inside mtlspop-emulator run --secret password=hello -- /check/build/app)"
+say "from the packages to a secret in a program of one's own: $((SECONDS - start)) s"
+quietly inside sh -c 'g++ -std=c++17 /check/build/ten_lines.cpp -o /check/by_pkg_config $(pkg-config --cflags --libs mtlspop-cpprest)'
+expect "the same by pkg-config" hello \
+  "$(inside mtlspop-emulator run --secret password=hello -- /check/by_pkg_config)"
+inside ldd /check/by_pkg_config | grep -q 'libmtlspop\.so\.0 => /' || {
+  say "the program is not linked with the shared library"
+  exit 1
+}
+quietly inside cmake -S /check -B /check/archives -D mtlspop_USE_STATIC_LIBS=ON
+quietly inside cmake --build /check/archives
+expect "the same with the archives" hello \
+  "$(inside mtlspop-emulator run --secret password=hello -- /check/archives/app)"
+if inside ldd /check/archives/app | grep -q 'libmtlspop'; then
+  say "the program is linked with the shared library where the archives were asked for"
+  exit 1
+fi
+
+inside mtlspop-emulator run -- mtlspop doctor https://contoso.vault.azure.net >"$work/$suite.doctor" || {
+  cat "$work/$suite.doctor" >&2
+  exit 1
+}
+say "mtlspop doctor: $(grep -c . "$work/$suite.doctor") lines, status 0"
+quietly inside apt-get install -q -y curl
+expect "mtlspop run" hello "$(inside mtlspop-emulator run --secret password=hello -- mtlspop run -- sh -c '
+  handle=$(curl -sf -H Metadata:true \
+    "$AZURE_POD_IDENTITY_AUTHORITY_HOST/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net" |
+    sed "s/.*\"access_token\": *\"\([^\"]*\)\".*/\1/")
+  curl -sf -H "Authorization: Bearer $handle" "https://myvault.vault.azure.net/secrets/password?api-version=7.4" |
+    sed "s/.*\"value\": *\"\([^\"]*\)\".*/\1/"')"
+if [ "${MTLSPOP_CHECK_NODE:-}" = 1 ]; then
+  quietly inside apt-get install -q -y nodejs npm
+  cp -r "$source/tests/demo/node" "$root/check/node"
+  node_start=$SECONDS
+  quietly inside npm --prefix /check/node install --no-audit --no-fund --no-save
+  inside mtlspop-emulator run -- /check/node/run.sh /usr/bin/mtlspop /check/node/node_modules >&2
+  say "an unchanged Node program: $((SECONDS - node_start)) s"
+fi
+
+say "remove it all again"
+mapfile -t added < <(comm -13 <(printf '%s\n' "$installed_before") <(inside dpkg-query -W -f '${Package}\n' | sort))
+quietly inside apt-get purge -q -y "${added[@]}"
+files >"$work/$suite.after"
+if ! diff "$work/$suite.before" "$work/$suite.after" >&2; then
+  say "these files were left behind (>) or taken away (<)"
+  exit 1
+fi
+expect "groups after removal are those before" "" \
+  "$(comm -3 <(printf '%s\n' "$groups_before") <(cut -d : -f 1 "$root/etc/group" | sort))"
+say "removal leaves nothing: $(wc -l <"$work/$suite.after") files before and after"
+unmount
+rm -rf --one-file-system "$root"
+say "$suite: all of it is true"
