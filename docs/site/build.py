@@ -33,9 +33,9 @@ SITE = pathlib.Path(__file__).resolve().parent
 ROOT = SITE.parent.parent
 MENU = {
     "Begin": ["README", "docs/from-azure-identity", "docs/from-cpprestsdk", "docs/command", "docs/faq"],
-    "Use": ["docs/resources", "docs/keys", "docs/windows", "docs/gateway", "docs/emulator", "docs/continuous-integration",
+    "Use": ["docs/resources", "docs/keys", "docs/windows", "docs/gateway", "docs/emulator", "docs/continuous-integration", "docs/packages",
             "docs/performance"],
-    "On call": ["docs/troubleshooting", "docs/events", "docs/environment", "docs/glossary", "SECURITY", "docs/threat-model"],
+    "On call": ["docs/troubleshooting", "docs/observability", "docs/environment", "docs/glossary", "SECURITY", "docs/threat-model"],
     "Inside": ["docs/architecture", "docs/architecture-decisions", "docs/guidance-for-higher-level-sdks", "CONTRIBUTING",
                "CHANGELOG", "docs/test-coverage-of-the-contract", "docs/test-coverage-of-msal"],
 }
