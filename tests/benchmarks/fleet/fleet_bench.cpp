@@ -150,7 +150,10 @@ int Main(int argc, char** argv) {
   }
   if (options.Wants("whole credentials")) ReportWhole(report, Seeded(20261129), options.Quick);
   if (options.Plot) report.WriteJson("docs/fleet.json");
-  return report.Finish(options);
+  // It has a picture of its own.
+  auto withoutPicture = options;
+  withoutPicture.Plot = false;
+  return report.Finish(withoutPicture);
 }
 
 }  // namespace
