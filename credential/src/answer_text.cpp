@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "json.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 namespace {

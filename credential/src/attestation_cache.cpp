@@ -94,7 +94,7 @@ Secret AttestationCache::AttestAnew(AttestationRequest const& request, Context c
   if (IsBlank(token.Reveal())) {
     throw Error{{errors::AttestationFailed, "The attestation gave an empty token", CheckAttestation}};
   }
-  options_.Log.Write(LogLevel::Info, "key_attested", {{"endpoint", request.Endpoint}});
+  options_.Observer.Tell(Severity::Info, "key.attested", {{"endpoint", request.Endpoint}});
   return token;
 }
 

@@ -14,7 +14,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/transport/clock.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop {
 
@@ -27,7 +27,7 @@ class AttestationCache final {
   struct Options {
     gsl::not_null<std::shared_ptr<AttestationProvider>> Provider;
     gsl::not_null<std::shared_ptr<Clock>> Time;
-    Logger Log;
+    EventSink Observer;
     /// Keeps nothing where false; calls are still one at a time.
     bool Keeps = true;
   };

@@ -188,11 +188,11 @@ bool BindingLife::Hear(AccessToken const& refused, RefusalReason reason) noexcep
     auto const& x5tS256 = refused.Binding->X5tS256();
     auto const verdict = HearResource(x5tS256);
     if (verdict == Verdict::TooSoon) {
-      options_.Log.Write(LogLevel::Warning, "binding_refused_again", {{"x5t_s256", x5tS256}});
+      options_.Observer.Tell(Severity::Warning, "binding.refused_again", {{"x5t_s256", x5tS256}});
     }
     return verdict == Verdict::Believed;
   } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "refusal_not_heard", {{"what", exception.what()}});
+    options_.Observer.Tell(Severity::Warning, "binding.refusal_not_heard", {{"what", exception.what()}});
     return false;
   }
 }

@@ -19,7 +19,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/clock.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "token_cache.hpp"
 
 namespace mtlspop {
@@ -95,7 +95,7 @@ class BindingLife final {
   struct Options {
     BindingSupply Supply = BindingSupply::Renewable;
     Clock& Time;
-    Logger Log;
+    EventSink Observer;
     /// The transport's.
     std::function<void(std::string const& x5tS256)> DropConnections;
   };

@@ -13,7 +13,9 @@
 #include "crypto.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "renewal_schedule.hpp"
+#include "token_times.hpp"
 
 namespace mtlspop {
 namespace {
@@ -49,7 +51,10 @@ void CheckCertificate(
     Refuse("The issued certificate is not for TLS client authentication", correlationId);
   }
   if (now + ClockSkew < facts->NotBefore || now >= facts->NotAfter) {
-    Refuse("The issued certificate is not valid now", correlationId);
+    Refuse(
+        "The issued certificate is not valid now: it is valid from " + ToTimestamp(facts->NotBefore) + " until " +
+            ToTimestamp(facts->NotAfter) + ", and this machine's clock says " + ToTimestamp(now),
+        correlationId);
   }
 }
 
@@ -225,8 +230,7 @@ std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
     try {
       return options_.Store->Acquire(options_.StoreName, context);
     } catch (...) {
-      options_.Log.Write(
-          LogLevel::Warning, "binding_store_lock_failed", {{"what", Failure::Current().Outermost().What}});
+      options_.Observer.Tell(Severity::Warning, "store.lock_failed", {{"what", Failure::Current().Outermost().What}});
       return nullptr;
     }
   }();
@@ -256,10 +260,12 @@ std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwa
                       certificate.Strength() >= options_.MinimumStrength && certificate.IsValidAt(now) &&
                       now < RotationDueOn(loaded->IssuedOn, certificate.NotAfter());
     if (!good) return nullptr;
-    options_.Log.Write(LogLevel::Info, "binding_loaded", {{"x5t_s256", certificate.X5tS256()}});
+    options_.Observer.Tell(
+        Severity::Info, "binding.loaded",
+        {{"x5t_s256", certificate.X5tS256()}, {"days_left", DaysLeft(certificate, options_.Time->Now())}});
     return std::make_shared<StoredBinding const>(std::move(*loaded));
   } catch (...) {
-    options_.Log.Write(LogLevel::Warning, "binding_store_load_failed", {{"what", Failure::Current().Outermost().What}});
+    options_.Observer.Tell(Severity::Warning, "store.load_failed", {{"what", Failure::Current().Outermost().What}});
     return nullptr;
   }
 }
@@ -276,17 +282,17 @@ std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& cor
     } catch (Error const& error) {
       // A key that was made for one boot of the machine, for example.
       if (error.Code() != errors::PrivateKeyUnusable) throw;
-      options_.Log.Write(LogLevel::Warning, "binding_key_replaced", {{"reason", error.what()}});
+      options_.Observer.Tell(Severity::Warning, "key.replaced", {{"what", error.what()}});
     }
   }
   KeyInTheMaking making{*options_.Keys, NextKey(), *options_.Time, context};
   auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
   Report("Making the key", correlationId);
   auto key = making.Take();
-  options_.Log.Write(
-      LogLevel::Info, "key_made",
+  options_.Observer.Tell(
+      Severity::Info, "key.made",
       {{"strength", ToString(key->Strength())},
-       {"milliseconds", std::int64_t{making.Duration().count()}},
+       {"duration_ms", std::int64_t{making.Duration().count()}},
        {"correlation_id", correlationId}});
   if (key->Strength() < options_.MinimumStrength) throw StrengthNotAvailable(options_.MinimumStrength, key->Strength());
   return IssueFor(std::move(key), metadata, correlationId, context);
@@ -308,7 +314,7 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
   }
   request.Csr = Secret{
       encoding::ToBase64(MakeCertificateRequest({metadata.ClientId, metadata.TenantId, metadata.CuIdJson}, *key))};
-  options_.Log.Write(LogLevel::Info, "certificate_request_signed", {{"correlation_id", correlationId}});
+  options_.Observer.Tell(Severity::Info, "key.signed_certificate_request", {{"correlation_id", correlationId}});
   auto issued = imds_.IssueCredential(request, correlationId, context);
 
   auto const now = options_.Time->Now();
@@ -323,13 +329,12 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
   binding->TenantId = std::move(issued.TenantId);
   binding->Attested = options_.Attestation != nullptr;
   binding->IssuedOn = now;
-  options_.Log.Write(
-      LogLevel::Info, "binding_issued",
+  options_.Observer.Tell(
+      Severity::Info, "binding.issued",
       {{"x5t_s256", binding->Certificate->X5tS256()},
        {"strength", ToString(binding->Certificate->Strength())},
-       {"attested", binding->Attested ? "true" : "false"},
-       {"lives_seconds",
-        std::chrono::duration_cast<std::chrono::seconds>(binding->Certificate->NotAfter() - now).count()},
+       {"attested", binding->Attested},
+       {"days_left", DaysLeft(*binding->Certificate, now)},
        {"correlation_id", correlationId}});
   return binding;
 }
@@ -351,7 +356,7 @@ void BindingSource::Save(StoredBinding const& binding) {
   try {
     options_.Store->Save(options_.StoreName, binding);
   } catch (...) {
-    options_.Log.Write(LogLevel::Warning, "binding_store_save_failed", {{"what", Failure::Current().Outermost().What}});
+    options_.Observer.Tell(Severity::Warning, "store.save_failed", {{"what", Failure::Current().Outermost().What}});
   }
 }
 
@@ -359,8 +364,7 @@ void BindingSource::Remove(std::string const& x5tS256) {
   try {
     options_.Store->Remove(options_.StoreName, x5tS256);
   } catch (...) {
-    options_.Log.Write(
-        LogLevel::Warning, "binding_store_remove_failed", {{"what", Failure::Current().Outermost().What}});
+    options_.Observer.Tell(Severity::Warning, "store.remove_failed", {{"what", Failure::Current().Outermost().What}});
   }
 }
 

@@ -46,7 +46,7 @@ class BindingSource final {
     std::string KeyName;
     gsl::not_null<std::shared_ptr<Clock>> Time;
     RandomNumbers Random;
-    Logger Log;
+    EventSink Observer;
   };
   /// Borrows `life`, which says whether the binding that was made last is still the current one.
   BindingSource(Options options, ImdsClient imds, BindingLife& life);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "token_times.hpp"
+
 namespace mtlspop {
 namespace {
 
@@ -19,6 +21,11 @@ std::string FlightKey(TokenRequest const& request, TokenRoute route) {
   return key;
 }
 
+/// What a request of this library's credentials asks for: exactly one, but for one that is refused.
+std::string_view ScopeOf(TokenRequest const& request) noexcept {
+  return request.Scopes.empty() ? std::string_view{} : std::string_view{request.Scopes.front()};
+}
+
 bool EndedByCaller(Error const& error, Context const& context) noexcept {
   return error.Code() == errors::Cancelled || context.IsCancelled() || context.IsExpired();
 }
@@ -26,16 +33,10 @@ bool EndedByCaller(Error const& error, Context const& context) noexcept {
 }  // namespace
 
 CachedTokens::CachedTokens(
-    std::string_view owner,
-    gsl::not_null<std::shared_ptr<Clock>> clock,
-    Logger log,
-    TokenCache& cache,
-    BindingLife& life,
-    Fetch fetch)
-    : owner_(owner),
-      ownedClock_(std::move(clock)),
+    gsl::not_null<std::shared_ptr<Clock>> clock, EventSink observer, TokenCache& cache, BindingLife& life, Fetch fetch)
+    : ownedClock_(std::move(clock)),
       clock_(ownedClock_.get()),
-      log_(std::move(log)),
+      observer_(std::move(observer)),
       fetch_(std::move(fetch)),
       cache_(cache),
       life_(life) {}
@@ -110,8 +111,7 @@ void CachedTokens::StartRefresh(TokenRequest const& request, TokenRoute route) {
     JoinFlight(request, route, true);
   } catch (Error const& exception) {
     // No thread or memory to be had just now. The token is good; a later call tries again.
-    log_.Write(
-        LogLevel::Warning, "background_refresh_not_started", {{"credential", owner_}, {"what", exception.what()}});
+    observer_.Tell(Severity::Warning, "token.refresh_not_started", {{"what", exception.what()}});
   }
 }
 
@@ -133,18 +133,17 @@ AccessToken CachedTokens::StaleOrRethrow(
   if (cache_.Find(request, route, now, stale) == Freshness::None) throw;
   bool const lives = now < stale.ExpiresOn && (!stale.Binding || stale.Binding->IsValidAt(now));
   if (!lives || (stale.Binding && life_.IsRefused(stale.Binding->X5tS256()))) throw;
-  log_.Write(
-      LogLevel::Warning, "token_served_close_to_expiry",
-      {{"credential", owner_}, {"reason", error.Code().Name()}, {"error", error.what()}});
+  observer_.Tell(
+      Severity::Warning, "token.served_close_to_expiry", {{"error", error.Code().Name()}, {"what", error.what()}});
   return stale;
 }
 
 void CachedTokens::RunInBackground(Worker::Job job) {
   worker_.Run([this, job = std::move(job)](Context const& context) {
     job(context.WithTimeout(FetchTimeout));
-    log_.Write(LogLevel::Debug, "background_work_ended");
+    observer_.Tell(Severity::Debug, "background.ended");
   });
-  log_.Write(LogLevel::Debug, "background_work_begun");
+  observer_.Tell(Severity::Debug, "background.begun");
 }
 
 std::shared_ptr<CachedTokens::TokenFlight> CachedTokens::FindFlight(
@@ -196,8 +195,10 @@ void CachedTokens::Fly(
     std::shared_ptr<TokenFlight> const& flight,
     Context const& context) {
   Progress::Scope const reports{flight->Steps()};
+  auto const begun = clock_->SteadyNow();
   try {
     auto token = FetchUsable(request, route, isRefresh, context);
+    TellObtained(token, request, begun);
     life_.Keep(request, route, token);
     Land(key, flight);
     flight->Complete(std::move(token));
@@ -205,22 +206,46 @@ void CachedTokens::Fly(
     auto failure = Failure::Current();
     cache_.NoteFailedRefresh(request, route, clock_->Now(), failure.Outermost().NotBefore);
     Land(key, flight);
-    if (isRefresh) LogFailedRefresh(failure.Outermost());
+    TellFailed(failure.Outermost(), request, isRefresh);
     flight->Fail(std::move(failure));
   }
 }
 
-void CachedTokens::LogFailedRefresh(ErrorDetails const& details) const noexcept {
+void CachedTokens::TellObtained(AccessToken const& token, TokenRequest const& request, Clock::SteadyTime begun) const {
+  if (!observer_.IsEnabled(Severity::Info)) return;
+  auto const now = clock_->Now();
+  observer_.Tell(
+      Severity::Info, "token.obtained",
+      {{"type", ToString(token.Type)},
+       {"scope", ScopeOf(request)},
+       {"tenant", request.TenantId},
+       {"fallback", token.Source == TokenSource::Fallback},
+       {"lifetime_seconds", std::chrono::duration_cast<std::chrono::seconds>(token.ExpiresOn - now).count()},
+       {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(clock_->SteadyNow() - begun).count()},
+       {"x5t_s256", token.Binding ? std::string_view{token.Binding->X5tS256()} : std::string_view{}},
+       {"days_left", token.Binding ? DaysLeft(*token.Binding, now) : std::int64_t{-1}},
+       {"correlation_id", token.CorrelationId ? std::string_view{*token.CorrelationId} : std::string_view{}}});
+}
+
+void CachedTokens::TellFailed(ErrorDetails const& details, TokenRequest const& request, bool isRefresh) const noexcept {
   if (details.Code == errors::Cancelled) return;
-  try {
-    log_.Write(
-        LogLevel::Warning, "background_refresh_failed",
-        {{"credential", owner_},
-         {"reason", details.Code.Name()},
+  if (isRefresh) {
+    observer_.Tell(
+        Severity::Warning, "token.refresh_failed",
+        {{"error", details.Code.Name()},
          {"what", details.What},
+         {"scope", ScopeOf(request)},
+         {"tenant", request.TenantId},
          {"correlation_id", details.CorrelationId}});
-  } catch (std::exception const&) {
-    // No memory for it. Whoever waits is told.
+  } else {
+    observer_.Tell(
+        Severity::Warning, "token.failed",
+        {{"error", details.Code.Name()},
+         {"what", details.What},
+         {"scope", ScopeOf(request)},
+         {"tenant", request.TenantId},
+         {"service_error", details.ServiceErrorCode},
+         {"correlation_id", details.CorrelationId}});
   }
 }
 

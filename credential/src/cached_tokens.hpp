@@ -18,7 +18,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/clock.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "token_cache.hpp"
 #include "worker.hpp"
 
@@ -37,9 +37,8 @@ class CachedTokens final {
 
   /// Borrows `cache` and `life`.
   CachedTokens(
-      std::string_view owner,
       gsl::not_null<std::shared_ptr<Clock>> clock,
-      Logger log,
+      EventSink observer,
       TokenCache& cache,
       BindingLife& life,
       Fetch fetch);
@@ -90,15 +89,15 @@ class CachedTokens final {
       bool isRefresh,
       std::shared_ptr<TokenFlight> const& flight,
       Context const& context);
-  void LogFailedRefresh(ErrorDetails const& details) const noexcept;
+  void TellObtained(AccessToken const& token, TokenRequest const& request, Clock::SteadyTime begun) const;
+  void TellFailed(ErrorDetails const& details, TokenRequest const& request, bool isRefresh) const noexcept;
   AccessToken FetchUsable(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
   void Land(std::string const& key, std::shared_ptr<TokenFlight> const& flight);
 
-  std::string owner_;
   std::shared_ptr<Clock> ownedClock_;
   /// The same: looking at a `not_null<shared_ptr>` counts a reference, and all threads would count in one place.
   Clock* clock_;
-  Logger log_;
+  EventSink observer_;
   Fetch fetch_;
   TokenCache& cache_;
   BindingLife& life_;

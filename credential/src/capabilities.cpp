@@ -1,10 +1,10 @@
 #include "imds_client.hpp"
 #include "managed_identity_settings.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "mtlspop/transport/required.hpp"
-#include "uuid.hpp"
 
 namespace mtlspop {
 namespace {
@@ -70,7 +70,7 @@ ManagedIdentityCapabilities GetManagedIdentityCapabilities(
       {settings.ImdsEndpoint, options.Identity, settings.ImdsEndpointSource, options.CapabilityDiscoveryTimeout},
       ServiceClient{
           transport, Required(options.Time, "ManagedIdentityCredentialOptions::Time"), RandomOr(options.Random),
-          options.Log}};
+          options.Observer}};
 
   ManagedIdentityCapabilities capabilities;
   capabilities.HighestStrength = keys->HighestStrength();

@@ -10,8 +10,8 @@
 
 namespace mtlspop {
 
-ChainedCredential::ChainedCredential(Sources sources, Logger log)
-    : sources_(std::move(sources)), log_(std::move(log)), chosen_(sources_.size()) {
+ChainedCredential::ChainedCredential(Sources sources, EventSink observer)
+    : sources_(std::move(sources)), observer_(std::move(observer)), chosen_(sources_.size()) {
   for (auto const& source : sources_) Required(source, "A credential of the chain");
   if (!sources_.empty()) return;
   throw Error{{errors::InvalidArgument, "The chain holds no credential", "Give it at least one"}};
@@ -82,20 +82,21 @@ void ChainedCredential::TryNext(std::shared_ptr<Attempt> const& attempt) {
 
 void ChainedCredential::Choose(std::size_t index) {
   chosen_.store(index, std::memory_order_relaxed);
-  log_.Write(LogLevel::Info, "credential_chosen", {{"credential", std::string{sources_[index]->Name()}}});
+  observer_.Tell(Severity::Info, "credential.chosen", {{"chosen", sources_[index]->Name()}});
 }
 
 void ChainedCredential::PassOverOrThrow(Error const& error, Attempt& attempt) {
   auto const& context = attempt.Limits;
   if (error.Code() == errors::Cancelled || context.IsCancelled() || context.IsExpired()) throw;
   auto const name = std::string{sources_[attempt.Index]->Name()};
-  log_.Write(LogLevel::Info, "credential_passed_over", {{"credential", name}, {"reason", error.Code().Name()}});
+  observer_.Tell(Severity::Info, "credential.passed_over", {{"passed_over", name}, {"error", error.Code().Name()}});
   auto& tried = attempt.Tried;
   tried.append(tried.empty() ? "" : ", ").append(name).append(" (").append(error.Code().Name()).append(1, ')');
   if (attempt.Index + 1 < sources_.size()) return;
   std::throw_with_nested(Error{
-      {errors::NoCredentialWorked, "None of the credentials gave a token: " + tried,
-       "Look up the code behind the credential that should work here; the last one's failure is the cause"}});
+      {errors::NoCredentialWorked,
+       "None of the credentials gave a token: " + tried + "; the last one said: " + error.Details().What,
+       "Look up the code behind the credential that should work here"}});
 }
 
 }  // namespace mtlspop

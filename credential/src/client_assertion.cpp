@@ -3,8 +3,8 @@
 #include "crypto.hpp"
 #include "json.hpp"
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "uuid.hpp"
 
 namespace mtlspop {
 namespace {

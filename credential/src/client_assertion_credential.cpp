@@ -10,13 +10,25 @@
 #include "confidential_client.hpp"
 #include "failure.hpp"
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "tell_failure.hpp"
 #include "token_service.hpp"
-#include "uuid.hpp"
 
 namespace mtlspop {
+namespace {
+
+/// Whose events these are.
+ClientAssertionCredentialOptions NamedOptions(ClientAssertionCredentialOptions options) {
+  options.Observer = options.Observer.With(
+      {{"credential", "ClientAssertionCredential"},
+       {"identity", "client_id=" + options.ClientId},
+       {"tenant", options.TenantId}});
+  return options;
+}
+
+}  // namespace
 
 class ClientAssertionCredential::Impl {
  public:
@@ -53,7 +65,7 @@ class ClientAssertionCredential::Impl {
 };
 
 ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
-    : options_(std::move(options)),
+    : options_(NamedOptions(std::move(options))),
       client_(
           options_,
           options_.ClientId,
@@ -62,15 +74,14 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
               options_.Transport,
               Required(options_.Time, "ClientAssertionCredentialOptions::Time"),
               RandomOr(options_.Random),
-              options_.Log)),
+              options_.Observer)),
       life_(
-          {BindingSupply::Renewable, *options_.Time, options_.Log,
+          {BindingSupply::Renewable, *options_.Time, options_.Observer,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
           cache_),
       tokens_(
-          "ClientAssertionCredential",
           options_.Time,
-          options_.Log,
+          options_.Observer,
           cache_,
           life_,
           [this](auto const& request, auto route, bool, auto const& context) {
@@ -89,7 +100,7 @@ ClientAssertionCredential::Impl::State::State(State* parents) {
 }
 
 ConfidentialTokens ClientAssertionCredential::Impl::Source() {
-  return {client_, tokens_, ineligible_, options_.Binding, *options_.Time, options_.Log};
+  return {client_, tokens_, ineligible_, options_.Binding, *options_.Time, options_.Observer};
 }
 
 /// The binding is leg 1's, which counts refusals for itself.
@@ -100,7 +111,7 @@ void ClientAssertionCredential::Impl::ReportRefusal(AccessToken const& refused, 
     if (!assertion.Binding || assertion.Binding->X5tS256() != refused.Binding->X5tS256()) return;
     options_.Assertion->ReportRefusal(AssertionRequest(), assertion, reason);
   } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "refusal_not_heard", {{"what", exception.what()}});
+    options_.Observer.Tell(Severity::Warning, "binding.refusal_not_heard", {{"what", exception.what()}});
   }
 }
 

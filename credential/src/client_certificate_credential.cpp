@@ -14,16 +14,27 @@
 #include "failure.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "secret_file.hpp"
 #include "tell_failure.hpp"
-#include "uuid.hpp"
+#include "token_times.hpp"
 #include "watch.hpp"
 
 namespace mtlspop {
 namespace {
+
+/// Whose events these are.
+ClientCertificateCredentialOptions NamedOptions(ClientCertificateCredentialOptions options) {
+  options.Observer = options.Observer.With(
+      {{"credential", "ClientCertificateCredential"},
+       {"identity", "client_id=" + options.ClientId},
+       {"tenant", options.TenantId}});
+  return options;
+}
 
 using Certificate = std::shared_ptr<BindingCertificate const>;
 using Digest = std::array<std::uint8_t, 32>;
@@ -125,7 +136,7 @@ class ClientCertificateCredential::Impl {
 };
 
 ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions options)
-    : options_(std::move(options)),
+    : options_(NamedOptions(std::move(options))),
       client_(
           options_,
           options_.ClientId,
@@ -134,15 +145,14 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
               options_.Transport,
               Required(options_.Time, "ClientCertificateCredentialOptions::Time"),
               RandomOr(options_.Random),
-              options_.Log)),
+              options_.Observer)),
       life_(
-          {BindingSupply::Fixed, *clock_, options_.Log,
+          {BindingSupply::Fixed, *clock_, options_.Observer,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
           cache_),
       tokens_(
-          "ClientCertificateCredential",
           options_.Time,
-          options_.Log,
+          options_.Observer,
           cache_,
           life_,
           [this](auto const& request, auto route, bool, auto const& context) {
@@ -170,7 +180,7 @@ ClientCertificateCredential::Impl::State::State(State* parents) {
 
 ConfidentialTokens ClientCertificateCredential::Impl::Source() {
   ReloadIfDue();
-  return {client_, tokens_, ineligible_, options_.Binding, *clock_, options_.Log};
+  return {client_, tokens_, ineligible_, options_.Binding, *clock_, options_.Observer};
 }
 
 /// Nobody issues another certificate here: what helps is a renewed one on disk, or at least another token.
@@ -210,7 +220,10 @@ Certificate ClientCertificateCredential::Impl::UsableNow() {
   throw Error{
       {errors::ClientCertificateUnusable,
        "The client certificate " + certificate->Sha1Thumbprint() +
-           (now < certificate->NotBefore() ? " is not valid yet" : " has expired"),
+           (now < certificate->NotBefore() ? " is not valid yet: it is valid from "
+                                           : " has expired: it was valid from ") +
+           ToTimestamp(certificate->NotBefore()) + " until " + ToTimestamp(certificate->NotAfter()) +
+           ", and this machine's clock says " + ToTimestamp(now),
        "Renew it in place, as this process looks for a new one by itself; check the machine's clock"}};
 }
 
@@ -228,18 +241,20 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
     if (!loaded) return false;
     bool const isNew = loaded->Current->X5tS256() != known.Current->X5tS256();
     auto const x5tS256 = loaded->Current->X5tS256();
+    auto const daysLeft = DaysLeft(*loaded->Current, clock_->Now());
     {
       std::lock_guard<std::mutex> const lock{state.Mutex};
       state.Loaded = std::move(*loaded);
       life_.Adopt(x5tS256);
     }
     if (!isNew) return false;
-    options_.Log.Write(
-        LogLevel::Info, "client_certificate_renewed", {{"x5t_s256", x5tS256}, {"was", known.Current->X5tS256()}});
+    options_.Observer.Tell(
+        Severity::Info, "certificate.renewed",
+        {{"x5t_s256", x5tS256}, {"previous_x5t_s256", known.Current->X5tS256()}, {"days_left", daysLeft}});
     return true;
   } catch (std::exception const& exception) {
     // Perhaps somebody is writing it just now.
-    options_.Log.Write(LogLevel::Warning, "client_certificate_not_reloaded", {{"what", exception.what()}});
+    options_.Observer.Tell(Severity::Warning, "certificate.not_reloaded", {{"what", exception.what()}});
     return false;
   }
 }
@@ -255,7 +270,7 @@ void ClientCertificateCredential::Impl::ReloadIfDue() {
   try {
     tokens_.RunInBackground([this](Context const&) { Reload(); });
   } catch (std::exception const& exception) {
-    options_.Log.Write(LogLevel::Warning, "client_certificate_not_reloaded", {{"what", exception.what()}});
+    options_.Observer.Tell(Severity::Warning, "certificate.not_reloaded", {{"what", exception.what()}});
   }
 }
 

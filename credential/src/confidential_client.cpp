@@ -27,8 +27,8 @@ ServiceClient ConfidentialClient::MakeServiceClient(
     std::shared_ptr<HttpTransport> const& transport,
     gsl::not_null<std::shared_ptr<Clock>> const& clock,
     RandomNumbers const& random,
-    Logger const& log) {
-  return ServiceClient{transport ? gsl::make_not_null(transport) : DefaultHttpTransport(), clock, random, log};
+    EventSink const& observer) {
+  return ServiceClient{transport ? gsl::make_not_null(transport) : DefaultHttpTransport(), clock, random, observer};
 }
 
 std::string ConfidentialClient::Endpoint(std::string const& tenantId, Context const& context) const {
@@ -81,9 +81,9 @@ void FallBackOrRethrow(ConfidentialTokens const& source, Error const& error, Tok
   bool const isTenants = error.Code() == errors::TenantNotEligibleForBoundTokens;
   if (!isTenants && error.Code() != errors::ResourceDoesNotSupportBoundTokens) throw;
   if (isTenants) source.Ineligible.Add(request.TenantId, source.Time.SteadyNow());
-  source.Log.Write(
-      LogLevel::Warning, "fallback_to_bearer",
-      {{"reason", error.Code().Name()},
+  source.Observer.Tell(
+      Severity::Warning, "token.fell_back_to_bearer",
+      {{"error", error.Code().Name()},
        {"what", error.Details().What},
        {"correlation_id", error.Details().CorrelationId}});
 }

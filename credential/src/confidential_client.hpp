@@ -39,7 +39,7 @@ class ConfidentialClient final {
       std::shared_ptr<HttpTransport> const& transport,
       gsl::not_null<std::shared_ptr<Clock>> const& clock,
       RandomNumbers const& random,
-      Logger const& log);
+      EventSink const& observer);
 
   AccessToken RequestToken(
       ConfidentialRequest const& authentication,
@@ -73,7 +73,7 @@ struct ConfidentialTokens {
   /// The credential's.
   TokenBinding Binding;
   Clock const& Time;
-  Logger const& Log;
+  EventSink const& Observer;
 };
 
 /// A token by the road that the credential's and the request's binding ask for. Where a bound token is preferred and

@@ -3,7 +3,7 @@
 #include <exception>
 #include <new>
 
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 namespace {

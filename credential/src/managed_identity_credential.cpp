@@ -14,13 +14,13 @@
 #include "ineligible_tenants.hpp"
 #include "managed_identity_settings.hpp"
 #include "mtlspop/base/environment_variable.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "tell_failure.hpp"
 #include "tenants.hpp"
 #include "token_service.hpp"
-#include "uuid.hpp"
 
 namespace mtlspop {
 namespace {
@@ -29,7 +29,7 @@ ServiceClient MakeClient(ManagedIdentityCredentialOptions const& options) {
   auto transport = options.Transport ? options.Transport : DefaultHttpTransport().get();
   return ServiceClient{
       gsl::make_not_null(std::move(transport)), Required(options.Time, "ManagedIdentityCredentialOptions::Time"),
-      RandomOr(options.Random), options.Log};
+      RandomOr(options.Random), options.Observer};
 }
 
 std::shared_ptr<AttestationCache> MakeAttestation(
@@ -37,7 +37,14 @@ std::shared_ptr<AttestationCache> MakeAttestation(
   auto provider = options.Attestation ? options.Attestation : crypto::PlatformAttestationProvider();
   if (!options.Attest || !provider) return nullptr;
   return std::make_shared<AttestationCache>(AttestationCache::Options{
-      gsl::make_not_null(std::move(provider)), options.Time, options.Log, settings.KeepsAttestations});
+      gsl::make_not_null(std::move(provider)), options.Time, options.Observer, settings.KeepsAttestations});
+}
+
+/// Whose events these are.
+ManagedIdentityCredentialOptions NamedOptions(ManagedIdentityCredentialOptions options) {
+  options.Observer =
+      options.Observer.With({{"credential", "ManagedIdentityCredential"}, {"identity", options.Identity.ToString()}});
+  return options;
 }
 
 ManagedIdentitySettings CheckedSettings(ManagedIdentityCredentialOptions const& options) {
@@ -123,7 +130,7 @@ class ManagedIdentityCredential::Impl {
 };
 
 ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
-    : options_(std::move(options)),
+    : options_(NamedOptions(std::move(options))),
       settings_(CheckedSettings(options_)),
       client_(MakeClient(options_)),
       imds_(
@@ -132,14 +139,13 @@ ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
           client_),
       attestation_(MakeAttestation(options_, settings_)),
       life_(
-          {BindingSupply::Renewable, *clock_, options_.Log,
+          {BindingSupply::Renewable, *clock_, options_.Observer,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
           cache_),
       bindings_(MakeBindingOptions(), imds_, life_),
       tokens_(
-          "ManagedIdentityCredential",
           options_.Time,
-          options_.Log,
+          options_.Observer,
           cache_,
           life_,
           [this](auto const& request, auto route, bool isRefresh, auto const& context) {
@@ -151,8 +157,9 @@ BindingSource::Options ManagedIdentityCredential::Impl::MakeBindingOptions() {
   auto store = options_.Store ? gsl::make_not_null(options_.Store) : MakeMemoryBindingStore();
   std::string const name = settings_.ImdsEndpoint + " " + options_.Identity.ToString() +
                            (options_.Attest ? " attested " : " ") + std::string{ToString(options_.MinimumStrength)};
-  return {std::move(keys),   attestation_,  std::move(store),          name,        options_.MinimumStrength,
-          settings_.KeyName, options_.Time, RandomOr(options_.Random), options_.Log};
+  return {std::move(keys),          attestation_,      std::move(store), name,
+          options_.MinimumStrength, settings_.KeyName, options_.Time,    RandomOr(options_.Random),
+          options_.Observer};
 }
 
 void ManagedIdentityCredential::Impl::Check(TokenRequest const& request) const {
@@ -265,9 +272,9 @@ void ManagedIdentityCredential::Impl::FallBackOrRethrow(
   if (error.Code() == errors::TenantNotEligibleForBoundTokens) {
     ineligible_.Add(TenantOf(request), clock_->SteadyNow());
   }
-  options_.Log.Write(
-      LogLevel::Warning, "fallback_to_bearer",
-      {{"reason", error.Code().Name()},
+  options_.Observer.Tell(
+      Severity::Warning, "token.fell_back_to_bearer",
+      {{"error", error.Code().Name()},
        {"what", error.Details().What},
        {"correlation_id", error.Details().CorrelationId}});
   fallbackIsPassing_ = IsPassing(error.Code());
@@ -281,9 +288,9 @@ void ManagedIdentityCredential::Impl::RotateIfDue() {
       bindings_.Rotate(correlationId, context);
     } catch (Error const& error) {
       if (error.Code() == errors::Cancelled) return;
-      options_.Log.Write(
-          LogLevel::Warning, "rotation_failed",
-          {{"reason", error.Code().Name()}, {"what", error.Details().What}, {"correlation_id", correlationId}});
+      options_.Observer.Tell(
+          Severity::Warning, "binding.rotation_failed",
+          {{"error", error.Code().Name()}, {"what", error.Details().What}, {"correlation_id", correlationId}});
     }
   };
   try {
@@ -291,9 +298,9 @@ void ManagedIdentityCredential::Impl::RotateIfDue() {
   } catch (std::exception const& exception) {
     // No thread to be had: the token at hand is good, and the next call tries again.
     bindings_.GiveUpRotation(clock_->Now());
-    options_.Log.Write(
-        LogLevel::Warning, "rotation_failed",
-        {{"reason", errors::SystemFailure.Name()}, {"what", exception.what()}, {"correlation_id", ""}});
+    options_.Observer.Tell(
+        Severity::Warning, "binding.rotation_failed",
+        {{"error", errors::SystemFailure.Name()}, {"what", exception.what()}, {"correlation_id", ""}});
   }
 }
 
@@ -345,8 +352,8 @@ AccessToken ManagedIdentityCredential::Impl::FetchOverMtls(
     return RequestWith(*binding, request, route, correlationId, context);
   } catch (Error const& error) {
     if (error.Code() != errors::BindingRejected || life_.ReplacementIsFutile(tenant)) throw;
-    options_.Log.Write(
-        LogLevel::Warning, "binding_rejected",
+    options_.Observer.Tell(
+        Severity::Warning, "binding.rejected",
         {{"x5t_s256", binding->Certificate->X5tS256()},
          {"service_error", error.Details().ServiceErrorCode},
          {"correlation_id", correlationId}});

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "json.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "uuid.hpp"
 
 namespace mtlspop {
 namespace {
@@ -63,10 +63,10 @@ std::string RegionFinder::AskImds(Context const& context) const {
     auto const object = response.StatusCode == 200 ? json::ParseObject(response.Body) : std::nullopt;
     auto const location = object ? json::FindString(*object, "location") : std::nullopt;
     if (location && IsRegionName(*location)) return *location;
-    client_.Log().Write(LogLevel::Info, "region_not_found", {{"status", response.StatusCode}});
+    client_.Observer().Tell(Severity::Info, "region.not_found", {{"status", response.StatusCode}});
   } catch (Error const& error) {
     if (error.Code() == errors::Cancelled || context.IsExpired()) throw;
-    client_.Log().Write(LogLevel::Info, "region_not_found", {{"reason", error.Code().Name()}});
+    client_.Observer().Tell(Severity::Info, "region.not_found", {{"error", error.Code().Name()}});
   }
   return "";
 }

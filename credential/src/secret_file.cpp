@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "mtlspop/credential/errors.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "answer_text.hpp"
 #include "mtlspop/base/http_date.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "progress.hpp"
 #include "token_times.hpp"
 
@@ -112,9 +113,12 @@ std::optional<seconds> TokenServiceRetry(int attempt, AttemptResult const& resul
 ServiceResponse ServiceClient::Send(
     ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
   if (auto refusal = FindRefusal(request)) {
-    log_.Write(
-        LogLevel::Info, "not_sent_before_retry_after",
-        {{"request", request.Name}, {"status", refusal->StatusCode}, {"correlation_id", request.CorrelationId}});
+    observer_.Tell(
+        Severity::Info, "service.held_back",
+        {{"step", request.Name},
+         {"host", request.Target.Host()},
+         {"status", refusal->StatusCode},
+         {"correlation_id", request.CorrelationId}});
     return std::move(*refusal);
   }
   auto response = SendUntil(request, rule, context);
@@ -162,11 +166,14 @@ ServiceResponse ServiceClient::SendUntil(
     try {
       auto response = SendOnce(request, context);
       response.Attempts = attempt;
-      log_.Write(
-          LogLevel::Info, request.Name,
-          {{"status", response.StatusCode},
+      observer_.Tell(
+          Severity::Info, "service.answered",
+          {{"step", request.Name},
+           {"host", request.Target.Host()},
+           {"status", response.StatusCode},
            {"attempt", attempt},
-           {"milliseconds", Milliseconds(started, clock_->SteadyNow())},
+           {"duration_ms", Milliseconds(started, clock_->SteadyNow())},
+           {"request_id", response.Fields.Get("x-ms-request-id")},
            {"correlation_id", request.CorrelationId}});
       delay = rule(attempt, {&response, nullptr});
       if (auto const asked = ReadRetryAfter(response, clock_->Now())) {
@@ -177,11 +184,13 @@ ServiceResponse ServiceClient::SendUntil(
       if (!delay || EndsBefore(context, *delay)) return response;
       before = "status " + std::to_string(response.StatusCode);
     } catch (Error const& error) {
-      log_.Write(
-          LogLevel::Info, request.Name,
-          {{"failed", error.Code().Name()},
+      observer_.Tell(
+          Severity::Info, "service.failed",
+          {{"step", request.Name},
+           {"host", request.Target.Host()},
+           {"error", error.Code().Name()},
            {"attempt", attempt},
-           {"milliseconds", Milliseconds(started, clock_->SteadyNow())},
+           {"duration_ms", Milliseconds(started, clock_->SteadyNow())},
            {"correlation_id", request.CorrelationId}});
       if (context.IsExpired()) ThrowOutOfTime({request, attempt, clock_->SteadyNow() - begun, before});
       context.ThrowIfEnded(request.Name);
@@ -192,7 +201,13 @@ ServiceResponse ServiceClient::SendUntil(
     }
     Progress::Report(
         {request.Name, request.Target.GetOrigin().ToString(), request.CorrelationId, attempt, before, begun, clock_});
-    log_.Write(LogLevel::Debug, "retry", {{"request", request.Name}, {"after_seconds", std::int64_t{delay->count()}}});
+    observer_.Tell(
+        Severity::Debug, "service.retried",
+        {{"step", request.Name},
+         {"host", request.Target.Host()},
+         {"attempt", attempt},
+         {"wait_ms", std::chrono::milliseconds{*delay}.count()},
+         {"correlation_id", request.CorrelationId}});
     clock_->Sleep(WithJitter(*delay, random_), context);
   }
 }
@@ -203,13 +218,14 @@ ServiceResponse ServiceClient::SendOnce(ServiceRequest const& request, Context c
   message.NeverProxied = request.NeverProxied;
   if (!request.Body.Empty()) message.SetBody(request.Body.Reveal());
   auto const attempt = context.WithTimeout(request.Timeout);
-  log_.Write(
-      LogLevel::Debug, "send",
-      {{"request", request.Name},
+  observer_.Tell(
+      Severity::Debug, "service.sent",
+      {{"step", request.Name},
        {"method", request.Method},
-       {"origin", request.Target.GetOrigin().ToString()},
+       {"host", request.Target.Host()},
        {"path", request.Target.Path()},
-       {"x5t_s256", request.Binding ? request.Binding->X5tS256() : std::string{}}});
+       {"x5t_s256", request.Binding ? std::string_view{request.Binding->X5tS256()} : std::string_view{}},
+       {"correlation_id", request.CorrelationId}});
 
   auto const answer = transport_->Send(message, request.Binding, attempt);
   ServiceResponse response;
@@ -225,6 +241,7 @@ ErrorDetails WithRequest(ErrorDetails details, ServiceRequest const& request, Se
   details.HttpStatus = response.StatusCode;
   details.CorrelationId = response.CorrelationId.empty() ? request.CorrelationId : response.CorrelationId;
   details.Attempts = response.Attempts;
+  details.ServiceRequestId = Redact(response.Fields.Get("x-ms-request-id"));
   details.NotBefore = response.NotBefore;
   if (response.Attempts == 0) {
     details.What += "; so it answered an earlier request, and it is not asked again before the time that it named";

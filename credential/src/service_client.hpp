@@ -16,7 +16,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "renewal_schedule.hpp"
 
 namespace mtlspop {
@@ -96,8 +96,11 @@ class ServiceClient final {
       gsl::not_null<std::shared_ptr<HttpTransport>> transport,
       gsl::not_null<std::shared_ptr<Clock>> clock,
       RandomNumbers random,
-      Logger log)
-      : transport_(std::move(transport)), clock_(std::move(clock)), random_(std::move(random)), log_(std::move(log)) {}
+      EventSink observer)
+      : transport_(std::move(transport)),
+        clock_(std::move(clock)),
+        random_(std::move(random)),
+        observer_(std::move(observer)) {}
 
   /// Sends until the rule wants no further attempt; then gives the last answer, or throws the last failure.
   /// @throw Error what the transport throws; `cancelled` and `deadline_exceeded` when `context` ends
@@ -107,7 +110,7 @@ class ServiceClient final {
   std::shared_ptr<HttpTransport> SharedTransport() const { return transport_; }
   Clock& Time() const noexcept { return *clock_; }
   RandomNumbers const& Random() const noexcept { return random_; }
-  Logger const& Log() const noexcept { return log_; }
+  EventSink const& Observer() const noexcept { return observer_; }
 
  private:
   /// What a service said that is not to be asked yet. No secret is in it, since it is no answer of 200.
@@ -134,7 +137,7 @@ class ServiceClient final {
   gsl::not_null<std::shared_ptr<HttpTransport>> transport_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;
   RandomNumbers random_;
-  Logger log_;
+  EventSink observer_;
   std::shared_ptr<PerProcess<Memory>> memory_ = std::make_shared<PerProcess<Memory>>();
 };
 

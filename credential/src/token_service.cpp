@@ -9,6 +9,7 @@
 #include "mtlspop/base/plain_scope.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "token_times.hpp"
 
 namespace mtlspop {
@@ -199,16 +200,16 @@ ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message,
   } catch (Error const& error) {
     auto const code = error.Code();
     if (code == errors::Cancelled || context.IsExpired()) throw;
-    auto details =
-        IsAboutHandshake(error)
-            ? BindingRejected(
-                  "TLS with the token service at " + message.Target.GetOrigin().ToString() +
-                  " failed, most likely over the binding certificate")
-            : ErrorDetails{
-                  errors::TokenServiceUnavailable,
-                  "The token service at " + message.Target.GetOrigin().ToString() + " could not be asked",
-                  "See the cause; check DNS, firewall and proxy for that host, and that nothing on the way ends TLS, "
-                  "since the binding certificate must reach the service"};
+    auto details = IsAboutHandshake(error)
+                       ? BindingRejected(
+                             "TLS with the token service at " + message.Target.GetOrigin().ToString() +
+                             " failed, most likely over the binding certificate: " + error.Details().What)
+                       : ErrorDetails{
+                             errors::TokenServiceUnavailable,
+                             "The token service at " + message.Target.GetOrigin().ToString() +
+                                 " could not be asked: " + error.Details().What,
+                             "Check DNS, firewall and proxy for that host, and that nothing on the way ends TLS, "
+                             "since the binding certificate must reach the service"};
     details.CorrelationId = message.CorrelationId;
     details.Attempts = attempts;
     details.Transient = error.Details().Transient;
@@ -275,12 +276,6 @@ AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const&
     token.Type = TokenType::MtlsPop;
     token.Binding = request.Certificate;
   }
-  client.Log().Write(
-      LogLevel::Info, "token_obtained",
-      {{"type", ToString(token.Type)},
-       {"x5t_s256", request.Certificate->X5tS256()},
-       {"lives_seconds", std::chrono::duration_cast<std::chrono::seconds>(*expiresOn - now).count()},
-       {"correlation_id", request.CorrelationId}});
   return token;
 }
 

@@ -44,4 +44,8 @@ system_clock::time_point ReadRefresh(
   return expiresOn - 2 * UsableMargin(life);
 }
 
+std::int64_t DaysLeft(BindingCertificate const& certificate, std::chrono::system_clock::time_point now) noexcept {
+  return std::chrono::floor<std::chrono::hours>(certificate.NotAfter() - now).count() / 24;
+}
+
 }  // namespace mtlspop

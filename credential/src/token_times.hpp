@@ -4,10 +4,12 @@
 /// What the answer that brings a token says: the token, when it ends, and when a new one should be had.
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "json.hpp"
+#include "mtlspop/transport/binding_certificate.hpp"
 
 namespace mtlspop {
 
@@ -26,5 +28,8 @@ std::chrono::system_clock::time_point ReadRefresh(
     nlohmann::json const& answer,
     std::chrono::system_clock::time_point now,
     std::chrono::system_clock::time_point expiresOn);
+
+/// Whole days until the certificate ends, negative where it has.
+std::int64_t DaysLeft(BindingCertificate const& certificate, std::chrono::system_clock::time_point now) noexcept;
 
 }  // namespace mtlspop

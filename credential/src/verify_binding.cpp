@@ -2,7 +2,7 @@
 
 #include "jwt.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 

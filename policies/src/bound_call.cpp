@@ -10,6 +10,7 @@
 #include "known_resource.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/policies/binding_verdict.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "mtlspop/transport/request.hpp"
 #include "refused_tokens.hpp"
 #include "resource_challenge.hpp"
@@ -290,8 +291,8 @@ class BoundCall::State final {
 
   Step WaitFor(std::chrono::milliseconds wait, std::string_view reason) {
     RequireRewind();
-    settings_->Options.Log.Write(
-        LogLevel::Info, "retry",
+    settings_->Options.Observer.Tell(
+        Severity::Info, "request.retried",
         {{"method", target_.Method},
          {"host", target_.Target.Host()},
          {"reason", reason},
@@ -352,11 +353,11 @@ class BoundCall::State final {
     if (wanted->TenantId.empty() || (isOther && Allows(options.AdditionallyAllowedTenants, challenge.TenantId))) {
       wanted->TenantId = challenge.TenantId;
     } else if (isOther) {
-      options.Log.Write(
-          LogLevel::Warning, "tenant_of_challenge_not_allowed",
+      options.Observer.Tell(
+          Severity::Warning, "request.tenant_not_allowed",
           {{"host", target_.Target.Host()},
            {"tenant", challenge.TenantId},
-           {"hint", "where it is right, add it to AdditionallyAllowedTenants"}});
+           {"what", "where it is right, add it to AdditionallyAllowedTenants"}});
     }
     return wanted;
   }
@@ -390,6 +391,12 @@ class BoundCall::State final {
   }
 
   Refusal Refuse(RefusalReason reason = RefusalReason::TokenRejected) {
+    settings_->Options.Observer.Tell(
+        Severity::Info, "request.refused",
+        {{"host", target_.Target.Host()},
+         {"reason", ToString(reason)},
+         {"type", ToString(token_->Type)},
+         {"x5t_s256", token_->Binding ? std::string_view{token_->Binding->X5tS256()} : std::string_view{}}});
     refused_.Add(*token_);
     Known().NoteRefused(*token_);
     Refusal refusal{tokenRequest_, std::move(*token_), reason};
@@ -410,8 +417,8 @@ class BoundCall::State final {
     if (std::exchange(isBindingReplaced_, true)) return Result();
     // A token of another generation may be good with the same certificate; after a failed handshake it is not.
     refusedX5tS256_ = failure_ ? refusal.Token.Binding->X5tS256() : std::string{};
-    settings_->Options.Log.Write(
-        LogLevel::Warning, "binding_replaced",
+    settings_->Options.Observer.Tell(
+        Severity::Warning, "binding.replaced",
         {{"host", target_.Target.Host()}, {"x5t_s256", refusal.Token.Binding->X5tS256()}});
     return Ask(RequestOfThisCall(now), Purpose::ReplaceBinding, std::move(refusal));
   }
@@ -491,19 +498,19 @@ class BoundCall::State final {
   }
 
   void LogFallback() const {
-    settings_->Options.Log.Write(
-        LogLevel::Warning, "fallback_to_bearer",
-        {{"host", target_.Target.Host()}, {"reason", errors::ResourceDoesNotSupportBoundTokens.Name()}});
+    settings_->Options.Observer.Tell(
+        Severity::Warning, "token.fell_back_to_bearer",
+        {{"host", target_.Target.Host()}, {"error", errors::ResourceDoesNotSupportBoundTokens.Name()}});
   }
 
   void LogMissingCertificate(CallAnswer const& answer) const {
-    settings_->Options.Log.Write(
-        LogLevel::Error, "client_certificate_did_not_arrive",
+    settings_->Options.Observer.Tell(
+        Severity::Error, "request.certificate_did_not_arrive",
         {{"host", target_.Target.Host()},
          {"x5t_s256", token_->Binding->X5tS256()},
-         {"connection", answer.Connection ? static_cast<std::int64_t>(answer.Connection->Id) : 0},
-         {"tls", answer.Connection ? answer.Connection->TlsVersion : std::string{}},
-         {"hint",
+         {"connection", answer.Connection ? static_cast<std::int64_t>(answer.Connection->Id) : std::int64_t{0}},
+         {"tls", answer.Connection ? std::string_view{answer.Connection->TlsVersion} : std::string_view{}},
+         {"what",
           "something between ends TLS, or the origin is set to TLS 1.3 without asking for a certificate there"}});
   }
 
@@ -566,7 +573,15 @@ Step BoundCall::Start(TokenRequest wanted, CallTime now, bool isAnotherWanted) {
 
 Step BoundCall::TokenObtained(AccessToken token, CallTime now) { return state_->TokenObtained(std::move(token), now); }
 Step BoundCall::TokenFailed(Error const& error, CallTime now) { return state_->TokenFailed(error, now); }
-Step BoundCall::Answered(CallAnswer const& answer, CallTime now) { return state_->Answered(answer, now); }
+Step BoundCall::Answered(CallAnswer const& answer, CallTime now) {
+  auto step = state_->Answered(answer, now);
+  auto const requestId = answer.Fields.Get("x-ms-request-id");
+  auto const* const fail = std::get_if<Fail>(&step);
+  if (fail == nullptr || requestId.empty()) return step;
+  auto details = fail->What.Details();
+  details.ServiceRequestId = Redact(requestId);
+  return Fail{Error{std::move(details)}, fail->Cause};
+}
 Step BoundCall::SendFailed(Error const& error, CallTime now) { return state_->SendFailed(error, now); }
 Step BoundCall::Waited(CallTime now) { return state_->Waited(now); }
 bool BoundCall::NeedsRewind() const noexcept { return state_->NeedsRewind(); }

@@ -9,7 +9,7 @@
 #include "mtlspop/base/plain_scope.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "mtlspop/transport/headers.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 namespace {

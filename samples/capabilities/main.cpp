@@ -8,7 +8,6 @@
 int main() {
   try {
     mtlspop::ManagedIdentityCredentialOptions options;
-    options.Log = mtlspop::Logger::FromEnvironment();
     auto const found =
         mtlspop::GetManagedIdentityCapabilities(options, mtlspop::Context{}.WithTimeout(std::chrono::seconds{10}));
     std::cout << "source: " << mtlspop::ToString(found.Source) << '\n'

@@ -15,13 +15,11 @@ namespace {
 
 void Fetch(std::string const& url, std::string const& tenant, std::string const& client) {
   mtlspop::ManagedIdentityCredentialOptions machine;
-  machine.Log = mtlspop::Logger::FromEnvironment();
 
   mtlspop::ClientAssertionCredentialOptions application;
   application.TenantId = tenant;
   application.ClientId = client;
   application.Assertion = std::make_shared<mtlspop::ManagedIdentityCredential>(machine);
-  application.Log = machine.Log;
   auto const credential = std::make_shared<mtlspop::ClientAssertionCredential>(application);
 
   auto const transport = mtlspop::DefaultHttpTransport();

@@ -16,7 +16,6 @@ namespace {
 
 std::string ReadSecret(std::string const& vault, std::string const& name) {
   mtlspop::ManagedIdentityCredentialOptions identity;
-  identity.Log = mtlspop::Logger::FromEnvironment();
   auto const credential = std::make_shared<mtlspop::ManagedIdentityCredential>(identity);
 
   web::http::client::http_client client{utility::conversions::to_string_t(vault)};

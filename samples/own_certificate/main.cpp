@@ -18,7 +18,6 @@ void Fetch(
   options.TenantId = tenant;
   options.ClientId = client;
   options.CertificatePath = certificate;
-  options.Log = mtlspop::Logger::FromEnvironment();
   auto const credential = std::make_shared<mtlspop::ClientCertificateCredential>(options);
 
   auto const transport = mtlspop::DefaultHttpTransport();

@@ -38,7 +38,6 @@ class FileKeyProvider final : public mtlspop::KeyProvider {
 void ShowBinding(std::string const& keyPath, std::string const& scope) {
   mtlspop::ManagedIdentityCredentialOptions options;
   options.Keys = std::make_shared<FileKeyProvider>(keyPath);
-  options.Log = mtlspop::Logger::FromEnvironment();
   mtlspop::ManagedIdentityCredential credential{options};
 
   mtlspop::TokenRequest request;

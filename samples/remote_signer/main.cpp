@@ -48,7 +48,6 @@ void Fetch(char** arguments) {
       mtlspop::KeyStrength::Software);
   options.TenantId = arguments[3];
   options.ClientId = arguments[4];
-  options.Log = mtlspop::Logger::FromEnvironment();
   auto const credential = std::make_shared<mtlspop::ClientCertificateCredential>(options);
 
   auto const pipeline = mtlspop::MakeBoundPipeline(credential, mtlspop::DefaultHttpTransport());

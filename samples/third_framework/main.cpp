@@ -16,9 +16,7 @@ int ReadSecret(std::string const& vault, std::string const& name) {
   auto const transport = mtlspop::DefaultHttpTransport();
   mtlspop::ManagedIdentityCredentialOptions identity;
   identity.Transport = transport;  // one for both, so that a certificate that is dropped closes its connections
-  identity.Log = mtlspop::Logger::FromEnvironment();
   mtlspop::BoundPipelineOptions options;
-  options.Log = identity.Log;
   third_framework::BoundClient client{
       std::make_shared<mtlspop::ManagedIdentityCredential>(identity), transport, std::move(options)};
 

@@ -8,7 +8,8 @@
 namespace demo {
 namespace {
 
-constexpr std::string_view LogPrefix = "mtlspop ";
+/// Behind the time with which a line begins.
+constexpr std::string_view LogMark = "Z mtlspop ";
 
 using Fields = std::map<std::string, std::string, std::less<>>;
 
@@ -37,9 +38,9 @@ std::string TakeValue(std::string_view& text) {
   return value;
 }
 
-// "mtlspop LEVEL EVENT name=value name="other value""
+// "TIME mtlspop SEVERITY EVENT name=value name="other value""
 LogLine Parse(std::string_view line) {
-  line.remove_prefix(LogPrefix.size());
+  line.remove_prefix(line.find(LogMark) + LogMark.size());
   TakeWord(line, ' ');
   LogLine parsed{TakeWord(line, ' '), {}};
   while (!line.empty()) {
@@ -61,16 +62,21 @@ std::string DescribeResourceRequest(Fields const& values) {
          Member(values, "status") + " (" + certificate + ", " + Member(values, "tls") + ")";
 }
 
+std::string DescribeService(std::string const& step) {
+  if (step == "get_platform_metadata") return "IMDS: platform metadata";
+  if (step == "issue_credential") return "IMDS: issue credential";
+  if (step == "request_token") return "token service: token request over TLS with this certificate";
+  return step;
+}
+
 std::string Describe(LogLine const& line) {
   auto const status = ": " + Member(line.Values, "status");
-  if (line.Event == "key_made") return "key made, " + Member(line.Values, "strength");
-  if (line.Event == "get_platform_metadata") return "IMDS: platform metadata" + status;
-  if (line.Event == "certificate_request_signed") return "certificate request signed with the key";
-  if (line.Event == "issue_credential") return "IMDS: issue credential" + status;
-  if (line.Event == "binding_issued") return "certificate checked: x5t#S256 " + Member(line.Values, "x5t_s256");
-  if (line.Event == "request_token") return "token service: token request over TLS with this certificate" + status;
-  if (line.Event == "token_obtained") return "token checked: type " + Member(line.Values, "type") + ", cnf matches";
-  if (line.Event == "request") return DescribeResourceRequest(line.Values);
+  if (line.Event == "key.made") return "key made, " + Member(line.Values, "strength");
+  if (line.Event == "key.signed_certificate_request") return "certificate request signed with the key";
+  if (line.Event == "binding.issued") return "certificate checked: x5t#S256 " + Member(line.Values, "x5t_s256");
+  if (line.Event == "token.obtained") return "token checked: type " + Member(line.Values, "type") + ", cnf matches";
+  if (line.Event == "service.answered") return DescribeService(Member(line.Values, "step")) + status;
+  if (line.Event == "request.answered") return DescribeResourceRequest(line.Values);
 
   std::string text{line.Event};
   for (auto const& [name, value] : line.Values) {
@@ -94,10 +100,10 @@ void Narrator::Step(std::string_view what) {
 }
 
 void Narrator::ApplicationLine(std::string_view line) {
-  if (line.substr(0, LogPrefix.size()) == LogPrefix) {
+  if (line.find(LogMark) != std::string_view::npos) {
     auto const parsed = Parse(line);
     // The key is made while the metadata is fetched: its own time is in the line, the time since the last line is not it.
-    auto const own = parsed.Event == "key_made" ? Member(parsed.Values, "milliseconds") : std::string{};
+    auto const own = parsed.Event == "key.made" ? Member(parsed.Values, "duration_ms") : std::string{};
     if (own.empty()) {
       Step(Describe(parsed));
     } else {

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   std::string_view const text{reinterpret_cast<char const*>(data), size};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mtlspop/base/environment_variable.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 namespace {
@@ -60,9 +61,6 @@ TransportOptions TransportOptionsFromEnvironment(TransportOptions options) {
   }
   for (auto& entry : ParseOverrides(Environment(OverridesVariable))) {
     options.ConnectOverrides.push_back(std::move(entry));
-  }
-  if (!options.Log.IsEnabled(LogLevel::Error)) {
-    options.Log = Logger::FromEnvironment();
   }
   return options;
 }

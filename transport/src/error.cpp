@@ -21,6 +21,9 @@ std::string Compose(ErrorDetails const& details) {
   if (!details.CorrelationId.empty()) {
     text += " [correlation_id=" + details.CorrelationId + "]";
   }
+  if (!details.ServiceRequestId.empty()) {
+    text += " [request_id=" + details.ServiceRequestId + "]";
+  }
   return text;
 }
 

@@ -1,407 +1,127 @@
 #include "mtlspop/transport/log.hpp"
 
-#include <algorithm>
-#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/transport/headers.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 namespace {
 
-constexpr std::string_view Redacted = "[redacted]";
+using Days = std::chrono::duration<std::int64_t, std::ratio<86'400>>;
 
-/// From this length on, an unbroken run of base64 characters is taken for a secret. An `x5t#S256` has 43 and a hexadecimal
-/// SHA-256 thumbprint exactly 64 characters; neither is secret, and the shortest part of a JWT that could be is longer.
-constexpr std::size_t OpaqueRunLength = 65;
-/// A path is told from base64 by its short segments.
-constexpr std::size_t LongestPathSegment = 48;
-constexpr std::size_t LongestMixedSegment = 20;
-/// What follows an authorization scheme and is at least this long is a credential and not a word of a sentence.
-constexpr std::size_t ShortestCredential = 20;
-
-/// Header fields, JSON members, form fields and parameters whose value is secret.
-constexpr std::array<std::string_view, 20> SecretNames{
-    "proxy-authorization",
-    "authorization",
-    "access_token",
-    "refresh_token",
-    "id_token",
-    "client_assertion",
-    "assertion",
-    "attestation_token",
-    "client_secret",
-    "client_info",
-    "password",
-    "passphrase",
-    "pwd",
-    "csr",
-    "sig",
-    "signature",
-    "api-key",
-    "x-api-key",
-    "set-cookie",
-    "cookie"};
-
-bool IsWordCharacter(char character) noexcept {
-  return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
-         (character >= '0' && character <= '9') || character == '_' || character == '-';
-}
-
-bool IsBase64Character(char character) noexcept {
-  return IsWordCharacter(character) || character == '+' || character == '/' || character == '=';
-}
-
-bool IsSpace(char character) noexcept { return character == ' ' || character == '\t'; }
-
-bool StartsWithIgnoreCase(std::string_view text, std::string_view start) noexcept {
-  return text.size() >= start.size() && EqualsIgnoreCase(text.substr(0, start.size()), start);
-}
-
-/// Whether a piece of a path mixes capitals, small letters and digits over a length that names do not have.
-bool LooksRandom(std::string_view segment) noexcept {
-  auto const holds = [segment](char first, char last) {
-    return std::any_of(
-        segment.begin(), segment.end(), [&](char character) { return character >= first && character <= last; });
-  };
-  return segment.size() > LongestMixedSegment && holds('a', 'z') && holds('A', 'Z') && holds('0', '9');
-}
-
-/// Whether a run of base64 characters is a path: it begins as one, has short segments, and none of the characters that
-/// base64 has and paths lack.
-bool LooksLikePath(std::string_view run, char before) noexcept {
-  bool const begins = run.front() == '/' || before == '.' || before == ':';
-  if (!begins || run.find('/') == std::string_view::npos || run.find_first_of("+=") != std::string_view::npos) {
-    return false;
-  }
-  while (!run.empty()) {
-    auto const segment = run.substr(0, run.find('/'));
-    if (segment.size() > LongestPathSegment || LooksRandom(segment)) {
-      return false;
-    }
-    run.remove_prefix(std::min(segment.size() + 1, run.size()));
-  }
-  return true;
-}
-
-/// The recognizers below return how many characters at the beginning of `text` are secret, 0 for none.
-
-std::size_t PemLength(std::string_view text) noexcept {
-  constexpr std::string_view begin = "-----BEGIN ";
-  constexpr std::string_view end = "-----END ";
-  if (text.substr(0, begin.size()) != begin) {
-    return 0;
-  }
-  auto const last = text.find(end);
-  if (last == std::string_view::npos) {
-    return text.size();
-  }
-  auto const close = text.find("-----", last + end.size());
-  return close == std::string_view::npos ? text.size() : close + 5;
-}
-
-std::size_t JwtLength(std::string_view text) noexcept {
-  // A JOSE header begins with {" and so its base64url with eyJ (RFC 7515 section 3.3).
-  if (text.substr(0, 3) != "eyJ") {
-    return 0;
-  }
-  std::size_t length = 0;
-  while (length < text.size() && (IsBase64Character(text[length]) || text[length] == '.')) {
-    ++length;
-  }
-  return length >= 10 ? length : 0;
-}
-
-std::size_t OpaqueRunLengthAt(std::string_view text, char before) noexcept {
-  std::size_t length = 0;
-  while (length < text.size() && IsBase64Character(text[length])) {
-    ++length;
-  }
-  return length >= OpaqueRunLength && !LooksLikePath(text.substr(0, length), before) ? length : 0;
-}
-
-/// "Bearer abc...", "mtls_pop abc...", "Basic abc...": the length of the scheme and the spaces behind it, where a
-/// credential follows.
-std::size_t SchemeLength(std::string_view text) noexcept {
-  for (std::string_view const scheme : {"mtls_pop", "bearer", "basic", "pop"}) {
-    if (!StartsWithIgnoreCase(text, scheme)) {
-      continue;
-    }
-    auto position = scheme.size();
-    while (position < text.size() && IsSpace(text[position])) {
-      ++position;
-    }
-    auto end = position;
-    while (end < text.size() && (IsBase64Character(text[end]) || text[end] == '.' || text[end] == '~')) {
-      ++end;
-    }
-    if (position > scheme.size() && end - position >= ShortestCredential) {
-      return position;
-    }
-  }
-  return 0;
-}
-
-bool IsSecretName(std::string_view name) noexcept {
-  return std::any_of(SecretNames.begin(), SecretNames.end(), [name](std::string_view secret) {
-    return EqualsIgnoreCase(name, secret);
-  });
-}
-
-/// What stands before and around a secret value.
-struct Introduction {
-  /// Everything before the value, the opening quote included; 0 where there is no secret.
-  std::size_t Length = 0;
-  /// What ends the value: `"`, `'`, `\"`, or nothing where it is not quoted.
-  std::string_view Quote;
-  /// A header field, whose value goes on to the end of the line.
-  bool WholeLine = false;
+struct Date {
+  int Year;
+  int Month;
+  int Day;
 };
 
-/// The quote at the beginning of `text`, as it is or escaped.
-std::string_view QuoteAt(std::string_view text) noexcept {
-  for (std::string_view const quote : {"\\\"", "\"", "'"}) {
-    if (text.substr(0, quote.size()) == quote) {
-      return quote;
-    }
-  }
-  return {};
+/// The Gregorian date, counted in years that begin in March, so that a leap day is the last one.
+Date DateOf(Days sinceEpoch) noexcept {
+  auto const days = sinceEpoch.count() + 719'468;
+  auto const era = (days >= 0 ? days : days - 146'096) / 146'097;
+  auto const ofEra = days - era * 146'097;
+  auto const year = (ofEra - ofEra / 1'460 + ofEra / 36'524 - ofEra / 146'096) / 365;
+  auto const ofYear = ofEra - (365 * year + year / 4 - year / 100);
+  auto const month = (5 * ofYear + 2) / 153;
+  auto const day = static_cast<int>(ofYear - (153 * month + 2) / 5 + 1);
+  auto const calendarMonth = static_cast<int>(month < 10 ? month + 3 : month - 9);
+  return {static_cast<int>(year + era * 400 + (calendarMonth <= 2 ? 1 : 0)), calendarMonth, day};
 }
 
-std::size_t SkipSpaces(std::string_view text, std::size_t position) noexcept {
-  while (position < text.size() && IsSpace(text[position])) {
-    ++position;
+class Log final : public Observer {
+ public:
+  Log(LineSink sink, Severity minimum) : sink_(std::move(sink)), minimum_(minimum) {}
+
+  void OnEvent(Event const& event) override { sink_(event.Severity, ToLine(event)); }
+  Severity Minimum() const noexcept override { return minimum_; }
+
+ private:
+  LineSink sink_;
+  Severity minimum_;
+};
+
+class StandardErrorLog final : public Observer {
+ public:
+  explicit StandardErrorLog(Severity minimum) noexcept : minimum_(minimum) {}
+
+  // One call for a line: stderr has a lock of its own, and lines of several threads do not mix.
+  void OnEvent(Event const& event) override {
+    auto const line =
+        ToTimestamp(event.Time) + " mtlspop " + std::string{ToString(event.Severity)} + ' ' + ToLine(event);
+    std::fprintf(stderr, "%s\n", line.c_str());
   }
-  return position;
+  Severity Minimum() const noexcept override { return minimum_; }
+
+ private:
+  Severity minimum_;
+};
+
+std::optional<Severity> ReadSeverity(std::string_view name) noexcept {
+  for (auto const severity : {Severity::Debug, Severity::Info, Severity::Warning, Severity::Error}) {
+    if (EqualsIgnoreCase(name, ToString(severity))) return severity;
+  }
+  return std::nullopt;
 }
 
-/// `name=value`, `"name":"value"`, `name: value`.
-Introduction IntroductionAt(std::string_view text) noexcept {
-  for (auto const name : SecretNames) {
-    if (!StartsWithIgnoreCase(text, name)) {
-      continue;
-    }
-    auto position = name.size();
-    position = SkipSpaces(text, position + QuoteAt(text.substr(position)).size());
-    if (position == text.size() || (text[position] != '=' && text[position] != ':')) {
-      continue;
-    }
-    position = SkipSpaces(text, position + 1);
-    auto const quote = QuoteAt(text.substr(position));
-    return {
-        position + quote.size(), quote,
-        name == "authorization" || name == "proxy-authorization" || name == "cookie" || name == "set-cookie"};
-  }
-  return {};
-}
-
-/// The length of a value up to the quote that ends it; a quote behind a backslash does not.
-std::size_t QuotedLength(std::string_view text, std::string_view quote) noexcept {
-  for (std::size_t position = 0; position < text.size(); ++position) {
-    if (text.substr(position, quote.size()) == quote) {
-      return position;
-    }
-    position += text[position] == '\\' ? 1 : 0;
-  }
-  return text.size();
-}
-
-std::size_t SecretValueLength(std::string_view text, Introduction const& introduction) noexcept {
-  if (!introduction.Quote.empty()) {
-    return QuotedLength(text, introduction.Quote);
-  }
-  auto const end = text.find_first_of(introduction.WholeLine ? "\r\n" : "&\",;}\\ \r\n\t");
-  return std::min(end, text.size());
-}
-
-/// "://user:password@": the length of "user:password".
-std::size_t UserInfoLength(std::string_view text) noexcept {
-  auto const authority = text.substr(0, text.find_first_of("/?# \"\r\n\t"));
-  auto const at = authority.rfind('@');
-  return at == std::string_view::npos ? 0 : at;
-}
-
-/// The length of the letter at the beginning of `text`, 0 where that is no UTF-8 (RFC 3629 section 4).
-std::size_t LetterLength(std::string_view text) noexcept {
-  auto const byte = [text](std::size_t index) { return static_cast<unsigned char>(text[index]); };
-  auto const first = byte(0);
-  if (first < 0x80) {
-    return 1;
-  }
-  std::size_t const length = first >= 0xC2 && first <= 0xDF   ? 2
-                             : first >> 4U == 0xE             ? 3
-                             : first >= 0xF0 && first <= 0xF4 ? 4
-                                                              : 0;
-  if (length == 0 || text.size() < length) {
-    return 0;
-  }
-  // No longer form than needed, no halves of UTF-16 pairs, nothing beyond Unicode.
-  auto const lowest = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-  auto const highest = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-  if (byte(1) < lowest || byte(1) > highest) {
-    return 0;
-  }
-  for (std::size_t index = 2; index < length; ++index) {
-    if ((byte(index) & 0xC0U) != 0x80) {
-      return 0;
-    }
-  }
-  return length;
-}
-
-/// Copies the letter at the beginning of `text`, in another form where a line of a log cannot hold it. Returns its length.
-std::size_t AppendLetter(std::string_view text, std::string& out) {
-  auto const byte = static_cast<unsigned char>(text.front());
-  if (byte < 0x20 || byte == 0x7f) {
-    char escaped[5];
-    std::snprintf(escaped, sizeof escaped, "\\x%02X", byte);
-    out += escaped;
-    return 1;
-  }
-  auto const length = LetterLength(text);
-  // U+FFFD, the replacement character: whoever reads lines of JSON refuses one that is no UTF-8.
-  out += length == 0 ? std::string_view{"\xEF\xBF\xBD"} : text.substr(0, length);
-  return std::max<std::size_t>(length, 1);
-}
-
-void AppendText(std::string_view text, std::string& out) {
-  while (!text.empty()) {
-    text.remove_prefix(AppendLetter(text, out));
-  }
-}
-
-/// Copies what introduces a secret and redacts the secret. Returns how many characters of `text` were dealt with.
-std::size_t RedactIntroduced(std::string_view text, std::string& out) {
-  auto introduction = IntroductionAt(text);
-  if (introduction.Length == 0) {
-    introduction.Length = SchemeLength(text);
-  }
-  std::size_t secret = 0;
-  if (introduction.Length != 0) {
-    secret = SecretValueLength(text.substr(introduction.Length), introduction);
-  } else if (text.substr(0, 3) == "://") {
-    introduction.Length = 3;
-    secret = UserInfoLength(text.substr(3));
-  }
-  if (secret == 0) {
-    return 0;
-  }
-  AppendText(text.substr(0, introduction.Length), out);
-  out += Redacted;
-  return introduction.Length + secret;
+void SayOnceThatUnknown(char const* name) {
+  static std::atomic<bool> isSaid{false};
+  if (isSaid.exchange(true)) return;
+  std::fprintf(
+      stderr,
+      "mtlspop warning MTLSPOP_LOG is \"%s\", which is none of debug, info, warning, error and off; warning is used\n",
+      Redact(name).c_str());
 }
 
 }  // namespace
 
-std::string_view ToString(LogLevel level) noexcept {
-  switch (level) {
-    case LogLevel::Debug:
-      return "debug";
-    case LogLevel::Info:
-      return "info";
-    case LogLevel::Warning:
-      return "warning";
-    case LogLevel::Error:
-      break;
+std::string ToLine(Event const& event) {
+  std::string line{event.Name};
+  for (auto const& field : event.Fields) {
+    auto const value = field.ToText();
+    line.append(" ").append(field.Name).append("=");
+    if (!value.empty() && value.find_first_of(" \"=") == std::string::npos) {
+      line += value;
+      continue;
+    }
+    line += '"';
+    for (char const character : value) {
+      line.append(character == '"' || character == '\\' ? 1 : 0, '\\').append(1, character);
+    }
+    line += '"';
   }
-  return "error";
+  return line;
 }
 
-std::string Redact(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  std::size_t position = 0;
-  // Inside a run that was found to be harmless, the run is not measured again at each of its characters.
-  std::size_t harmlessUntil = 0;
-  while (position < text.size()) {
-    auto const rest = text.substr(position);
-    bool const wordStart = position == 0 || !IsWordCharacter(text[position - 1]);
-    std::size_t used = PemLength(rest);
-    if (used == 0 && wordStart) {
-      used = JwtLength(rest);
-    }
-    if (used == 0 && position >= harmlessUntil && IsBase64Character(rest.front())) {
-      used = OpaqueRunLengthAt(rest, position == 0 ? ' ' : text[position - 1]);
-      if (used == 0) {
-        harmlessUntil = position + 1;
-        while (harmlessUntil < text.size() && IsBase64Character(text[harmlessUntil])) {
-          ++harmlessUntil;
-        }
-      }
-    }
-    if (used != 0) {
-      out += Redacted;
-    } else if (wordStart || rest.front() == ':') {
-      used = RedactIntroduced(rest, out);
-    }
-    if (used == 0) {
-      used = AppendLetter(rest, out);
-    }
-    position += used;
-  }
-  return out;
+std::string ToTimestamp(std::chrono::system_clock::time_point time) {
+  auto const milliseconds = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
+  auto const days = std::chrono::floor<Days>(milliseconds);
+  auto const date = DateOf(days);
+  auto const ofDay = static_cast<int>((milliseconds - days).count());
+  char text[96];
+  std::snprintf(
+      text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", date.Year, date.Month, date.Day, ofDay / 3'600'000,
+      ofDay / 60'000 % 60, ofDay / 1000 % 60, ofDay % 1000);
+  return text;
 }
 
-struct Logger::State {
-  Sink Write;
-  LogLevel Minimum;
-};
+std::shared_ptr<Observer> MakeLog(LineSink sink, Severity minimum) {
+  if (!sink) return nullptr;
+  return std::make_shared<Log>(std::move(sink), minimum);
+}
 
-Logger::Logger(Sink sink, LogLevel minimum)
-    : state_(sink ? std::make_shared<State const>(State{std::move(sink), minimum}) : nullptr) {}
-
-Logger Logger::FromEnvironment() {
+std::shared_ptr<Observer> EnvironmentLog() {
   char const* const name = ReadEnvironmentVariable("MTLSPOP_LOG");
-  if (name == nullptr) {
-    return {};
-  }
-  for (auto const level : {LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error}) {
-    if (EqualsIgnoreCase(name, ToString(level))) {
-      auto const toStandardError = [](LogLevel at, std::string_view line) {
-        static std::mutex mutex;
-        std::lock_guard<std::mutex> const lock{mutex};
-        auto const label = ToString(at);
-        std::fprintf(
-            stderr, "mtlspop %.*s %.*s\n", static_cast<int>(label.size()), label.data(), static_cast<int>(line.size()),
-            line.data());
-      };
-      return Logger{toStandardError, level};
-    }
-  }
-  return {};
-}
-
-bool Logger::IsEnabled(LogLevel level) const noexcept { return state_ && level >= state_->Minimum; }
-
-void Logger::Write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) const {
-  if (!IsEnabled(level)) {
-    return;
-  }
-  try {
-    std::string line = Redact(event);
-    for (auto const& field : fields) {
-      auto const value = IsSecretName(field.Name) ? std::string{Redacted} : Redact(field.Value);
-      bool const quoted = value.empty() || value.find_first_of(" \"=") != std::string::npos;
-      line.append(" ").append(field.Name).append("=");
-      if (!quoted) {
-        line += value;
-        continue;
-      }
-      line += '"';
-      for (char const character : value) {
-        line.append(character == '"' || character == '\\' ? 1 : 0, '\\').append(1, character);
-      }
-      line += '"';
-    }
-    state_->Write(level, line);
-  } catch (...) {
-    // Logging never fails a request.
-    return;
-  }
+  if (name == nullptr || *name == '\0' || EqualsIgnoreCase(name, "off")) return nullptr;
+  auto const severity = ReadSeverity(name);
+  if (!severity) SayOnceThatUnknown(name);
+  return std::make_shared<StandardErrorLog>(severity.value_or(Severity::Warning));
 }
 
 }  // namespace mtlspop

@@ -58,6 +58,7 @@ Proxy ParseProxy(std::string_view text, char const* source) {
     throw refuse("only http and https proxies are supported");
   }
   Proxy proxy;
+  proxy.Source = source;
   auto const at = rest.rfind('@');
   if (at != std::string_view::npos) {
     auto const user = rest.substr(0, at);

@@ -19,6 +19,11 @@ struct Proxy {
   Origin Address;
   /// The value of Proxy-Authorization (RFC 7617); empty where the proxy needs none.
   Secret Authorization;
+  /// Who named it: "ProxyOptions::Url", or the environment variable's name.
+  char const* Source = "";
+
+  /// For messages: "proxy.example:3128 (https_proxy)".
+  std::string Name() const { return Address.HostAndPort() + " (" + Source + ")"; }
 };
 
 /// Decides for each origin. Read once, when the transport is made.

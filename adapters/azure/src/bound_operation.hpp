@@ -21,6 +21,8 @@ struct BoundSource {
   std::shared_ptr<TokenHandles> Handles;
   std::shared_ptr<BoundCallSettings const> Settings;
   std::shared_ptr<Clock> Time;
+  /// As `BoundTokenCredentialOptions::RefusesOtherTokens`.
+  bool RefusesOtherTokens = false;
 };
 
 using BoundSources = std::vector<BoundSource>;

@@ -19,7 +19,7 @@ BoundTokenCredentialOptions Completed(BoundTokenCredentialOptions options) {
   auto& identity = options.ManagedIdentity;
   // What closes connections when a binding is retired has to be what opens them.
   if (!identity.Transport) identity.Transport = options.Transport;
-  if (!identity.Log.IsEnabled(LogLevel::Error)) identity.Log = options.Log;
+  if (identity.Observer.IsDefault()) identity.Observer = options.Observer;
   options.Credential = std::make_shared<ManagedIdentityCredential>(identity);
   return options;
 }
@@ -35,29 +35,30 @@ bool AsksForAnother(TokenRequestContext const& wanted) {
   return wanted.MinimumExpiration == (Azure::DateTime::duration::max)();
 }
 
-[[noreturn]] void ThrowNotInUse(Logger const& log, std::string why, std::string action) {
+[[noreturn]] void ThrowNotInUse(EventSink const& observer, std::string why, std::string action) {
   // A chain of credentials goes on to the next one, and drops this text.
-  log.Write(LogLevel::Error, errors::TokenBindingNotInUse.Name(), {{"what", why}});
+  observer.Tell(Severity::Error, "client.token_binding_not_in_use", {{"what", why}});
   throw Error{{errors::TokenBindingNotInUse, std::move(why), std::move(action)}};
 }
 
-void RefuseOtherClients(BoundOperation const* operation, TokenHandles const& handles, bool isInUse, Logger const& log) {
+void RefuseOtherClients(
+    BoundOperation const* operation, TokenHandles const& handles, bool isInUse, EventSink const& observer) {
   if (operation != nullptr && operation->Knows(handles)) return;
   if (operation != nullptr) {
     ThrowNotInUse(
-        log, "The client's options went through UseTokenBinding with another credential than the client was given",
+        observer, "The client's options went through UseTokenBinding with another credential than the client was given",
         "Call UseTokenBinding with the credential that the client is constructed with, or once for each part of a "
         "chain");
   }
   if (isInUse) {
     ThrowNotInUse(
-        log, "The client was constructed with other options than those that went through UseTokenBinding",
+        observer, "The client was constructed with other options than those that went through UseTokenBinding",
         "Construct it with these, or with a copy made after UseTokenBinding; a credential in between has to pass on "
         "the "
         "context that it is called with");
   }
   ThrowNotInUse(
-      log, "The client was constructed without UseTokenBinding",
+      observer, "The client was constructed without UseTokenBinding",
       "Call mtlspop::azure::UseTokenBinding(options, credential), and construct the client with these options");
 }
 
@@ -82,7 +83,7 @@ Azure::Core::Credentials::AccessToken BoundTokenCredential::GetToken(
   request.Scopes = tokenRequestContext.Scopes;
   request.TenantId = tokenRequestContext.TenantId;
   try {
-    RefuseOtherClients(operation.get(), *state_->Handles, state_->IsInUse, state_->Options.Log);
+    RefuseOtherClients(operation.get(), *state_->Handles, state_->IsInUse, state_->Options.Observer);
     // Whether there is a token decides which part of a chain is used. The one that is sent the policy asks for.
     auto const token = state_->Options.Credential->GetToken(request, FromAzure(context));
     if (AsksForAnother(tokenRequestContext)) operation->WantAnother();

@@ -188,13 +188,31 @@ void BoundTokenPolicy::RefuseForeignTransport(
   isTransportKnown_ = true;
 }
 
+void BoundTokenPolicy::NoteOtherToken(Request const& request) const {
+  auto const isStrict = [](BoundSource const& source) { return source.RefusesOtherTokens; };
+  if (std::any_of(sources_->begin(), sources_->end(), isStrict)) {
+    ThrowNotInUse(
+        request,
+        "its token is of a credential that binds none, though the client's options went through UseTokenBinding",
+        "Construct the client with the credential that was passed to UseTokenBinding");
+  }
+  if (sources_->empty() || isOtherTokenTold_.exchange(true)) return;
+  sources_->front().Settings->Options.Observer.Tell(
+      Severity::Warning, "client.token_not_bound",
+      {{"host", request.GetUrl().GetHost()},
+       {"what", "the client's options went through UseTokenBinding, and it was constructed with another credential"}});
+}
+
 std::unique_ptr<RawResponse> BoundTokenPolicy::Send(
     Request& request, NextHttpPolicy nextPolicy, Azure::Core::Context const& context) const {
   if (IsPrepared(context)) return nextPolicy.Send(request, context);
   try {
     request.RemoveHeader(BoundField);
     auto const text = TextOfBearer(request);
-    if (!TokenHandles::IsHandle(text)) return nextPolicy.Send(request, context);
+    if (!TokenHandles::IsHandle(text)) {
+      if (!text.empty()) NoteOtherToken(request);
+      return nextPolicy.Send(request, context);
+    }
     auto operation = BoundOperation::Of(context);
     if (!operation) operation = std::make_shared<BoundOperation>(*sources_);
     operation->Join(*sources_);

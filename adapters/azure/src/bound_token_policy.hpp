@@ -32,6 +32,7 @@ class BoundTokenPolicy final : public Azure::Core::Http::Policies::HttpPolicy {
   std::shared_ptr<BoundSources const> const& Sources() const noexcept { return sources_; }
 
  private:
+  void NoteOtherToken(Azure::Core::Http::Request const& request) const;
   void RefuseForeignTransport(
       Azure::Core::Http::Request const& request,
       Azure::Core::Http::Policies::NextHttpPolicy& next,
@@ -40,6 +41,7 @@ class BoundTokenPolicy final : public Azure::Core::Http::Policies::HttpPolicy {
   std::shared_ptr<BoundSources const> sources_;
   /// Of the pipeline that this policy was cloned for.
   mutable std::atomic<bool> isTransportKnown_{false};
+  mutable std::atomic<bool> isOtherTokenTold_{false};
 };
 
 }  // namespace mtlspop::azure

@@ -8,6 +8,7 @@
 #include "errors.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/client_assertion_credential.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "text.hpp"
 #if defined(MTLSPOP_COMMAND_PKCS11)
 #include "mtlspop/pkcs11/pkcs11_key.hpp"
@@ -110,7 +111,7 @@ std::shared_ptr<TokenCredential> MakeFederated(
   application.ClientId = options.ClientId;
   application.Binding = ParseBinding(options.Binding);
   application.Transport = surroundings.Transport;
-  application.Log = surroundings.Log;
+  application.Observer = surroundings.Observer;
   if (options.AssertionFile.empty()) {
     application.Assertion =
         std::make_shared<ManagedIdentityCredential>(MakeManagedIdentityOptions(options, surroundings));
@@ -128,7 +129,7 @@ std::shared_ptr<TokenCredential> MakeApplication(
   ChooseCertificate(options, application);
   application.Binding = ParseBinding(options.Binding);
   application.Transport = surroundings.Transport;
-  application.Log = surroundings.Log;
+  application.Observer = surroundings.Observer;
   return std::make_shared<ClientCertificateCredential>(std::move(application));
 }
 
@@ -162,12 +163,12 @@ ManagedIdentityCredentialOptions MakeManagedIdentityOptions(
   if (!options.BindingStore.empty()) {
     FileBindingStoreOptions store;
     store.Folder = options.BindingStore;
-    store.Log = surroundings.Log;
+    store.Observer = surroundings.Observer;
     store.Keys = identity.Keys;
     identity.Store = MakeFileBindingStore(std::move(store)).get();
   }
   identity.Transport = surroundings.Transport;
-  identity.Log = surroundings.Log;
+  identity.Observer = surroundings.Observer;
   return identity;
 }
 

@@ -11,7 +11,7 @@
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop::command {
 
@@ -19,7 +19,7 @@ namespace mtlspop::command {
 struct CredentialSurroundings {
   /// Not null.
   std::shared_ptr<HttpTransport> Transport;
-  Logger Log;
+  EventSink Observer;
 };
 
 /// Whether the options mean a managed identity, for itself or as the first leg of a federated one.

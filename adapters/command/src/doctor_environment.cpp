@@ -2,7 +2,7 @@
 
 #include "examination.hpp"
 #include "mtlspop/base/environment_variable.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::command {
 namespace {

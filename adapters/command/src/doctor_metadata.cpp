@@ -1,5 +1,5 @@
 #include "examination.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "text.hpp"
 
 namespace mtlspop::command {

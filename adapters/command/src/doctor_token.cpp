@@ -1,6 +1,6 @@
 #include "claims.hpp"
 #include "examination.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "text.hpp"
 
 namespace mtlspop::command {

@@ -3,7 +3,7 @@
 #include "azure_hosts.hpp"
 #include "examination.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "text.hpp"
 
 namespace mtlspop::command {
@@ -128,7 +128,7 @@ std::vector<Finding> ExamineUrl(Examination const& examination, std::shared_ptr<
   options.Binding = ParseBinding(examination.Identity.Binding);
   options.AdditionallyAllowedTenants = examination.Identity.AllowedTenants;
   options.Retry.MaximumRetries = 0;
-  options.Log = examination.Surroundings.Log;
+  options.Observer = examination.Surroundings.Observer;
   try {
     auto const pipeline = MakeBoundPipeline(credential, examination.Surroundings.Transport, std::move(options));
     PipelineRequest request{{"GET", target}};

@@ -4,7 +4,7 @@
 #include <ostream>
 
 #include "hints.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::command {
 namespace {

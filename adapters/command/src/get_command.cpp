@@ -5,6 +5,7 @@
 #include "errors.hpp"
 #include "get_request.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "output.hpp"
 #include "progress.hpp"
 #include "resource_options.hpp"
@@ -42,7 +43,7 @@ HttpPipeline MakePipeline(
   pipeline.Binding = ParseBinding(shared.Identity.Binding);
   pipeline.AdditionallyAllowedTenants = shared.Identity.AllowedTenants;
   pipeline.Retry.MaximumRetries = options.Retries;
-  pipeline.Log = surroundings.Log;
+  pipeline.Observer = surroundings.Observer;
   return MakeBoundPipeline(MakeCredential(shared.Identity, surroundings), surroundings.Transport, std::move(pipeline));
 }
 

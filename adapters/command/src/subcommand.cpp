@@ -20,7 +20,7 @@ Context WithMaxTime(double seconds) {
 CredentialSurroundings MakeSurroundings(ConnectionOptions const& connection) {
   auto options = MakeTransportOptions(connection);
   CredentialSurroundings surroundings;
-  surroundings.Log = options.Log;
+  surroundings.Observer = options.Observer;
   surroundings.Transport = MakeHttpTransport(std::move(options)).get();
   return surroundings;
 }

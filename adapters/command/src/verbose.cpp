@@ -1,6 +1,6 @@
 #include "verbose.hpp"
 
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "text.hpp"
 
 namespace mtlspop::command {

@@ -94,7 +94,7 @@ std::shared_ptr<HttpTransport> TransportFor(HandlerOptions const& options) {
   if (!asksForProxy) return DefaultHttpTransport();
   TransportOptions settings;
   settings.Proxy = ProxyFor(proxy);
-  settings.Log = options.Log;
+  settings.Observer = options.Observer;
   return MakeHttpTransport(TransportOptionsFromEnvironment(std::move(settings)));
 }
 

@@ -98,7 +98,7 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
   pipeline.Memory = std::move(options.Memory);
   pipeline.Retry = std::move(options.Retry);
   pipeline.Time = std::move(options.Time);
-  pipeline.Log = std::move(options.Log);
+  pipeline.Observer = std::move(options.Observer);
   auto sending = std::make_shared<Sending const>(Sending{
       MakeBoundPipeline(std::move(credential), std::move(transport), std::move(pipeline)),
       options.Config.timeout<std::chrono::microseconds>(), options.Config.chunksize(),

@@ -5,8 +5,8 @@
 #include "certificate_choice.hpp"
 #include "certificate_material.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "ossl.hpp"
 
 namespace mtlspop::crypto {
@@ -34,10 +34,11 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ToBinding(
   try {
     auto key = openssl::WrapPrivateKey(gsl::make_not_null(choice.Key));
     return openssl::MakeBindingCertificate(std::move(chain), std::move(key), KeyStrength::Software);
-  } catch (Error const&) {
+  } catch (Error const& error) {
     std::throw_with_nested(Error{
-        {errors::ClientCertificateUnusable, "The client certificate " + name + " cannot be used",
-         "See the cause: the private key must belong to the certificate, which must allow TLS client authentication"}});
+        {errors::ClientCertificateUnusable,
+         "The client certificate " + name + " cannot be used: " + error.Details().What,
+         "Correct it: the private key must belong to the certificate, which must allow TLS client authentication"}});
   }
 }
 

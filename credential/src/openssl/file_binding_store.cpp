@@ -14,10 +14,10 @@
 #include <gsl/util>
 
 #include "../crypto.hpp"
-#include "../uuid.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/fork_epoch.hpp"
 #include "mtlspop/base/posix/descriptor.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/required.hpp"
@@ -175,7 +175,7 @@ class FileBindingStore final : public BindingStore {
   void Save(std::string_view name, StoredBinding const& binding) override {
     auto const text = WriteStoredBinding(name, binding, options_.Keys.get());
     if (text.Empty()) {
-      options_.Log.Write(LogLevel::Debug, "binding_not_stored", {{"reason", "its key cannot leave where it is"}});
+      options_.Observer.Tell(Severity::Debug, "store.binding_not_kept", {{"what", "its key cannot leave where it is"}});
       return;
     }
     auto const folder = OpenFolder();
@@ -217,9 +217,9 @@ class FileBindingStore final : public BindingStore {
   void SetAside(int folder, std::string const& file, std::string const& why) const {
     auto const aside = file + std::string{DamagedSuffix};
     bool const done = ::renameat(folder, file.c_str(), folder, aside.c_str()) == 0;
-    options_.Log.Write(
-        LogLevel::Warning, "stored_binding_set_aside",
-        {{"file", options_.Folder + "/" + file}, {"why", why}, {"renamed", done ? "true" : "false"}});
+    options_.Observer.Tell(
+        Severity::Warning, "store.binding_set_aside",
+        {{"file", options_.Folder + "/" + file}, {"what", why}, {"renamed", done}});
   }
 
   FileBindingStoreOptions options_;

@@ -249,17 +249,17 @@ class AttestationLibrary::NativeLog final {
 
   /// The library's own lines, into ours; the logger redacts them, and swallows what its sink throws.
   static void Write(void* context, char const* tag, int level, char const* function, int, char const* text) noexcept {
-    auto const log = static_cast<NativeLog*>(context)->Lock();
-    if (!log) {
+    auto const observer = static_cast<NativeLog*>(context)->Lock();
+    if (!observer) {
       return;
     }
-    constexpr LogLevel levels[] = {LogLevel::Error, LogLevel::Warning, LogLevel::Info, LogLevel::Debug};
+    constexpr Severity levels[] = {Severity::Error, Severity::Warning, Severity::Info, Severity::Debug};
     auto const index = static_cast<std::size_t>(std::clamp(level, 0, 3));
     auto const orEmpty = [](char const* value) { return std::string_view{value == nullptr ? "" : value}; };
     try {
-      log->Write(
+      observer->Tell(
           levels[index], "attestation.native",
-          {{"tag", orEmpty(tag)}, {"function", orEmpty(function)}, {"text", orEmpty(text)}});
+          {{"tag", orEmpty(tag)}, {"function", orEmpty(function)}, {"what", orEmpty(text)}});
     } catch (std::exception const&) {
       // There is no memory for the line.
       return;
@@ -267,7 +267,7 @@ class AttestationLibrary::NativeLog final {
   }
 
  private:
-  std::shared_ptr<Logger const> Lock() {
+  std::shared_ptr<EventSink const> Lock() {
     std::lock_guard<std::mutex> const lock{mutex_};
     return log_.lock();
   }

@@ -13,7 +13,7 @@
 
 #include <ncrypt.h>
 
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "mtlspop/transport/secret.hpp"
 
 namespace mtlspop::windows {
@@ -61,7 +61,7 @@ std::filesystem::path FindAttestationLibrary(std::string const& fromEnvironment)
 class AttestationLibrary final {
  public:
   /// Whose log the library's own lines go to. They come from any thread, and are dropped once nobody holds it any more.
-  using Log = std::weak_ptr<Logger const>;
+  using Log = std::weak_ptr<EventSink const>;
 
   /// @throw Error `attestation_failed`
   AttestationLibrary(std::shared_ptr<LibraryFunctions> functions, std::filesystem::path const& path, Log const& log);

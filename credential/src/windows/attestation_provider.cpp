@@ -18,8 +18,8 @@ namespace {
 /// The library, loaded when it is first needed.
 class LazyLibrary final {
  public:
-  LazyLibrary(std::shared_ptr<LibraryFunctions> functions, std::string path, AttestationLibrary::Log log)
-      : functions_(std::move(functions)), path_(std::move(path)), log_(std::move(log)) {}
+  LazyLibrary(std::shared_ptr<LibraryFunctions> functions, std::string path, AttestationLibrary::Log observer)
+      : functions_(std::move(functions)), path_(std::move(path)), observer_(std::move(observer)) {}
   ~LazyLibrary() { AttestationCalls::OfTheProcess().Release(std::move(library_)); }
   LazyLibrary(LazyLibrary const&) = delete;
   LazyLibrary& operator=(LazyLibrary const&) = delete;
@@ -32,7 +32,7 @@ class LazyLibrary final {
     if (library_.empty()) {
       library_.push_back(Load());
     }
-    return library_.front()->Attest(request.Endpoint, request.ClientId, GetKeyHandle(*request.Key), log_);
+    return library_.front()->Attest(request.Endpoint, request.ClientId, GetKeyHandle(*request.Key), observer_);
   }
 
  private:
@@ -50,7 +50,7 @@ class LazyLibrary final {
     auto& entry = loaded[path];
     auto library = entry.lock();
     if (!library) {
-      library = std::make_shared<AttestationLibrary>(functions_, path, log_);
+      library = std::make_shared<AttestationLibrary>(functions_, path, observer_);
       entry = library;
     }
     return library;
@@ -58,7 +58,7 @@ class LazyLibrary final {
 
   std::shared_ptr<LibraryFunctions> functions_;
   std::string path_;
-  AttestationLibrary::Log log_;
+  AttestationLibrary::Log observer_;
   /// None or one; see `AttestationCalls::Release`.
   AttestationCalls::Libraries library_;
 };
@@ -73,9 +73,9 @@ std::string NameOf(LazyLibrary const& library, AttestationRequest const& request
 /// the log, whose sink may not live longer than the provider.
 class KeyGuardAttestationProvider final : public AttestationProvider {
  public:
-  KeyGuardAttestationProvider(std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, Logger log)
-      : log_(std::make_shared<Logger const>(std::move(log))),
-        library_(std::make_shared<LazyLibrary>(std::move(functions), std::move(libraryPath), log_)) {}
+  KeyGuardAttestationProvider(std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, EventSink observer)
+      : observer_(std::make_shared<EventSink const>(std::move(observer))),
+        library_(std::make_shared<LazyLibrary>(std::move(functions), std::move(libraryPath), observer_)) {}
 
   bool IsAvailable() const noexcept override {
     try {
@@ -98,22 +98,22 @@ class KeyGuardAttestationProvider final : public AttestationProvider {
   }
 
  private:
-  std::shared_ptr<Logger const> log_;
+  std::shared_ptr<EventSink const> observer_;
   std::shared_ptr<LazyLibrary> library_;
 };
 
 }  // namespace
 
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(
-    std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, Logger log) {
+    std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, EventSink observer) {
   return std::shared_ptr<AttestationProvider>{
-      std::make_shared<KeyGuardAttestationProvider>(std::move(functions), std::move(libraryPath), std::move(log))};
+      std::make_shared<KeyGuardAttestationProvider>(std::move(functions), std::move(libraryPath), std::move(observer))};
 }
 
-gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log) {
+gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(EventSink observer) {
   wchar_t const* const path = ReadEnvironmentVariable(L"ATTESTATION_CLIENTLIB_PATH");
   return MakeKeyGuardAttestationProvider(
-      SystemLibraries(), std::filesystem::path{path == nullptr ? L"" : path}.u8string(), std::move(log));
+      SystemLibraries(), std::filesystem::path{path == nullptr ? L"" : path}.u8string(), std::move(observer));
 }
 
 }  // namespace mtlspop::windows

@@ -14,6 +14,6 @@ namespace mtlspop::windows {
 
 /// As the function of windows.hpp, over a table of functions; `libraryPath` is the value of ATTESTATION_CLIENTLIB_PATH.
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(
-    std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, Logger log);
+    std::shared_ptr<LibraryFunctions> functions, std::string libraryPath, EventSink observer);
 
 }  // namespace mtlspop::windows

@@ -91,7 +91,7 @@ std::unique_ptr<BindingStore::Lock> CertificateStore::Acquire(std::string_view n
   context.ThrowIfEnded("Waiting for the certificate store");
   auto mutex = HoldMutex(mutexes_, BindingTag(name), LongestWait, context);
   if (!mutex.Held) {
-    options_.Log.Write(LogLevel::Info, "store.busy", {{"why", mutex.WhyNot}});
+    options_.Observer.Tell(Severity::Info, "store.busy", {{"what", mutex.WhyNot}});
     return nullptr;
   }
   return std::make_unique<StoreLock>(std::move(*mutex.Held));
@@ -158,7 +158,7 @@ Restored CertificateStore::Restore(OwnEntry const& entry) const {
     }
     return RestoreWithKey(entry, std::move(key));
   } catch (Error const& error) {
-    options_.Log.Write(LogLevel::Debug, "store.entry_unusable", {{"why", error.what()}});
+    options_.Observer.Tell(Severity::Debug, "store.entry_unusable", {{"what", error.what()}});
     return {};
   }
 }
@@ -191,10 +191,10 @@ KeyStrength CertificateStore::StrengthOf(KeyLocation const& location, NCRYPT_KEY
 
 void CertificateStore::Drop(Mutex const& mutex, OwnEntry const& entry, char const* why) const {
   if (!mutex) {
-    options_.Log.Write(LogLevel::Info, "store.not_removed", {{"why", "the store is busy"}});
+    options_.Observer.Tell(Severity::Info, "store.not_removed", {{"what", "the store is busy"}});
     return;
   }
-  options_.Log.Write(LogLevel::Info, "store.removed", {{"why", why}, {"client_id", entry.Name.ClientId}});
+  options_.Observer.Tell(Severity::Info, "store.removed", {{"what", why}, {"client_id", entry.Name.ClientId}});
   store_->Remove(entry.Stored.Der);
 }
 
@@ -248,9 +248,10 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(Ce
   return MakeCertificateStoreBindingStore(SystemStore(), SystemKeys(), SystemMutexes(), std::move(options));
 }
 
-KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, std::shared_ptr<MutexFunctions> mutexes, Logger log) {
+KeyIsGone PurgeFromStore(
+    std::shared_ptr<StoreFunctions> store, std::shared_ptr<MutexFunctions> mutexes, EventSink observer) {
   return [store = std::move(store), mutexes = std::move(mutexes),
-          log = std::move(log)](std::vector<std::uint8_t> const& publicKey) {
+          observer = std::move(observer)](std::vector<std::uint8_t> const& publicKey) {
     try {
       for (auto const& entry : store->Read()) {
         auto const name = ParseFriendlyName(entry.FriendlyName);
@@ -262,15 +263,17 @@ KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, std::shared_ptr<
         auto const mutex = HoldMutex(mutexes, name->Tag, NoWait, {}).Held;
         if (mutex) {
           store->Remove(entry.Der);
-          log.Write(LogLevel::Info, "store.removed", {{"why", "its key is gone"}});
+          observer.Tell(Severity::Info, "store.removed", {{"what", "its key is gone"}});
         }
       }
     } catch (std::exception const& error) {
-      log.Write(LogLevel::Warning, "store.purge_failed", {{"why", error.what()}});
+      observer.Tell(Severity::Warning, "store.purge_failed", {{"what", error.what()}});
     }
   };
 }
 
-KeyIsGone PurgeFromPersonalStore(Logger log) { return PurgeFromStore(SystemStore(), SystemMutexes(), std::move(log)); }
+KeyIsGone PurgeFromPersonalStore(EventSink observer) {
+  return PurgeFromStore(SystemStore(), SystemMutexes(), std::move(observer));
+}
 
 }  // namespace mtlspop::windows

@@ -24,7 +24,8 @@ gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStoreBindingStore(
 
 /// Removes the certificates from CurrentUser\My that this library put there and that belong to a key. Those of a binding
 /// that somebody is at just now stay: they are removed when it is loaded or saved.
-KeyIsGone PurgeFromStore(std::shared_ptr<StoreFunctions> store, std::shared_ptr<MutexFunctions> mutexes, Logger log);
-KeyIsGone PurgeFromPersonalStore(Logger log);
+KeyIsGone PurgeFromStore(
+    std::shared_ptr<StoreFunctions> store, std::shared_ptr<MutexFunctions> mutexes, EventSink observer);
+KeyIsGone PurgeFromPersonalStore(EventSink observer);
 
 }  // namespace mtlspop::windows

@@ -14,10 +14,10 @@
 
 #include "../certificate_content.hpp"
 #include "../crypto.hpp"
-#include "../uuid.hpp"
 #include "certificate_choice.hpp"
 #include "cng_key.hpp"
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"

@@ -24,33 +24,33 @@ std::string ConfiguredName() {
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
     std::shared_ptr<KeyFunctions> functions,
     KeyIsGone keyIsGone,
-    Logger log,
+    EventSink observer,
     std::string const& usualName,
     std::shared_ptr<MutexFunctions> mutexes) {
   return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
-      KeyGuardTier, std::move(functions), std::move(mutexes), std::move(keyIsGone), std::move(log), usualName)};
+      KeyGuardTier, std::move(functions), std::move(mutexes), std::move(keyIsGone), std::move(observer), usualName)};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
     std::shared_ptr<KeyFunctions> functions,
     KeyIsGone keyIsGone,
-    Logger log,
+    EventSink observer,
     std::string const& usualName,
     std::shared_ptr<MutexFunctions> mutexes) {
   return std::shared_ptr<KeyProvider>{std::make_shared<PersistedKeyProvider>(
-      TpmTier, std::move(functions), std::move(mutexes), std::move(keyIsGone), std::move(log), usualName)};
+      TpmTier, std::move(functions), std::move(mutexes), std::move(keyIsGone), std::move(observer), usualName)};
 }
 
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions) {
   return std::shared_ptr<KeyProvider>{std::make_shared<TransientKeyProvider>(std::move(functions))};
 }
 
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log) {
-  return MakeKeyGuardKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log, ConfiguredName());
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(EventSink observer) {
+  return MakeKeyGuardKeyProvider(SystemKeys(), PurgeFromPersonalStore(observer), observer, ConfiguredName());
 }
 
-gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log) {
-  return MakeTpmKeyProvider(SystemKeys(), PurgeFromPersonalStore(log), log, ConfiguredName());
+gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(EventSink observer) {
+  return MakeTpmKeyProvider(SystemKeys(), PurgeFromPersonalStore(observer), observer, ConfiguredName());
 }
 
 }  // namespace mtlspop::windows

@@ -12,7 +12,7 @@
 #include "named_mutex.hpp"
 
 #include "mtlspop/credential/key_provider.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop::windows {
 
@@ -25,13 +25,13 @@ using KeyIsGone = std::function<void(std::vector<std::uint8_t> const& subjectPub
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(
     std::shared_ptr<KeyFunctions> functions,
     KeyIsGone keyIsGone,
-    Logger log,
+    EventSink observer,
     std::string const& usualName = {},
     std::shared_ptr<MutexFunctions> mutexes = SystemMutexes());
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(
     std::shared_ptr<KeyFunctions> functions,
     KeyIsGone keyIsGone,
-    Logger log,
+    EventSink observer,
     std::string const& usualName = {},
     std::shared_ptr<MutexFunctions> mutexes = SystemMutexes());
 gsl::not_null<std::shared_ptr<KeyProvider>> MakeSoftwareKeyProvider(std::shared_ptr<KeyFunctions> functions);

@@ -52,7 +52,7 @@ void PersistedKeyProvider::Tell(Aftermath const& aftermath) const noexcept {
   }
   try {
     for (auto const& line : aftermath.Lines) {
-      log_.Write(line.Level, line.Event, {{"tier", ToString(tier_.Strength)}, {"why", line.Why}});
+      observer_.Tell(line.Level, line.Event, {{"tier", ToString(tier_.Strength)}, {"what", line.Why}});
     }
   } catch (std::exception const&) {
     // There is no memory for the lines.
@@ -64,7 +64,8 @@ KeyStrength PersistedKeyProvider::HighestStrength() const noexcept {
   try {
     return InTurn(Context{}.WithTimeout(LongestWait), [this] { return Highest(); });
   } catch (std::exception const& error) {
-    log_.Write(LogLevel::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"why", error.what()}});
+    observer_.Tell(
+        Severity::Info, "key.tier_unavailable", {{"tier", ToString(tier_.Strength)}, {"what", error.what()}});
     return KeyStrength::None;
   }
 }
@@ -168,7 +169,7 @@ NCryptObject PersistedKeyProvider::Replace(
   auto key = *Create(provider, name, NCRYPT_OVERWRITE_KEY_FLAG);
   // Whatever the new one is worth.
   aftermath_.Gone.push_back(there);
-  Note(LogLevel::Info, "key.replaced", "it was refused");
+  Note(Severity::Info, "key.replaced", "it was refused");
   return Finish(std::move(key));
 }
 
@@ -190,7 +191,7 @@ PersistedKeyProvider::PublicKey PersistedKeyProvider::RefusedKey(
 NCryptObject PersistedKeyProvider::MakeAnother(
     NCryptObject const& provider, std::wstring const& name, Found found) const {
   if (found.State == KeyState::Dead) {
-    Note(LogLevel::Warning, "key.stale", "it answered " + StatusText(found.Why));
+    Note(Severity::Warning, "key.stale", "it answered " + StatusText(found.Why));
   }
   if (found.Key) {
     NoteGone(found.Key->Get());
@@ -209,7 +210,7 @@ NCryptObject PersistedKeyProvider::MakeAnother(
 MutexAttempt PersistedKeyProvider::Hold(std::wstring const& name, milliseconds wait, Context const& context) const {
   auto mutex = HoldMutex(mutexes_, MutexOf(tier_, name), wait, context);
   if (!mutex.Held) {
-    Note(LogLevel::Warning, "key.busy", mutex.WhyNot);
+    Note(Severity::Warning, "key.busy", mutex.WhyNot);
   }
   return mutex;
 }
@@ -264,11 +265,11 @@ void PersistedKeyProvider::NoteGone(NCRYPT_KEY_HANDLE key) const {
   try {
     aftermath_.Gone.push_back(ReadPublicKey(*functions_, key));
   } catch (Error const& error) {
-    Note(LogLevel::Debug, "key.gone_without_public_key", error.what());
+    Note(Severity::Debug, "key.gone_without_public_key", error.what());
   }
 }
 
-void PersistedKeyProvider::Note(LogLevel level, char const* event, std::string why) const {
+void PersistedKeyProvider::Note(Severity level, char const* event, std::string why) const {
   aftermath_.Lines.push_back({level, event, std::move(why)});
 }
 

@@ -27,13 +27,13 @@ class PersistedKeyProvider final : public KeyProvider {
       std::shared_ptr<KeyFunctions> functions,
       std::shared_ptr<MutexFunctions> mutexes,
       KeyIsGone keyIsGone,
-      Logger log,
+      EventSink observer,
       std::string const& usualName)
       : tier_(tier),
         functions_(std::move(functions)),
         mutexes_(std::move(mutexes)),
         keyIsGone_(std::move(keyIsGone)),
-        log_(std::move(log)),
+        observer_(std::move(observer)),
         usualName_(usualName.empty() ? tier.KeyName : WidenName(usualName)) {}
 
   KeyStrength HighestStrength() const noexcept override;
@@ -56,7 +56,7 @@ class PersistedKeyProvider final : public KeyProvider {
   /// What others are told when no thread waits for this one any more: they may come back with a request of their own.
   struct Aftermath {
     struct Line {
-      LogLevel Level;
+      Severity Level;
       char const* Event;
       std::string Why;
     };
@@ -90,13 +90,13 @@ class PersistedKeyProvider final : public KeyProvider {
   bool IsTrustworthy(NCRYPT_KEY_HANDLE key) const;
   bool IsDead(NCRYPT_KEY_HANDLE key, std::wstring const& name, SECURITY_STATUS status) const;
   void NoteGone(NCRYPT_KEY_HANDLE key) const;
-  void Note(LogLevel level, char const* event, std::string why) const;
+  void Note(Severity level, char const* event, std::string why) const;
 
   Tier const& tier_;
   std::shared_ptr<KeyFunctions> functions_;
   std::shared_ptr<MutexFunctions> mutexes_;
   KeyIsGone keyIsGone_;
-  Logger log_;
+  EventSink observer_;
   /// The name of the key where a request names none, and the one that is looked for before there is a request.
   std::wstring usualName_;
 

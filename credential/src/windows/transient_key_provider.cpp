@@ -2,9 +2,9 @@
 
 #include <bcrypt.h>
 
-#include "../uuid.hpp"
 #include "cng_key.hpp"
 #include "key_tier.hpp"
+#include "mtlspop/base/uuid.hpp"
 
 namespace mtlspop::windows {
 

@@ -75,7 +75,7 @@ Clients MakeClients(Scenario const& scenario, Scenario const& unbound) {
   azure::BoundTokenCredentialOptions options;
   options.Credential = MakeBoundCredential(scenario);
   options.Transport = MakeOwnTransport(scenario);
-  options.Log = {};
+  options.Observer = {};
   auto const credential = std::make_shared<azure::BoundTokenCredential>(options);
   Azure::Core::_internal::ClientOptions clientOptions;
   azure::UseTokenBinding(clientOptions, credential);

@@ -40,7 +40,7 @@ http_client MakeBoundClient(Scenario const& scenario, std::size_t connections) {
   cpprest::HandlerOptions options;
   options.Transport = MakeOwnTransport(scenario, connections);
   options.Scopes = {"https://localhost/.default"};
-  options.Log = {};
+  options.Observer = {};
   return cpprest::MakeClient(
       "https://localhost:" + std::to_string(scenario.Port), MakeBoundCredential(scenario), Config(), options);
 }

@@ -99,7 +99,7 @@ class Crew {
 void BenchCached(Report& report, BenchOptions const& options) {
   test::ManagedIdentityWorld world;
   world.Options.Time = SystemClock();
-  world.Options.Log = {};
+  world.Options.Observer = {};
   auto& credential = world.Credential();
   auto const request = test::ManagedIdentityWorld::Request();
   auto const get = [&credential, &request] {
@@ -151,7 +151,7 @@ void BenchCached(Report& report, BenchOptions const& options) {
 void BenchStampede(Report& report) {
   test::Emulator const emulator;
   auto options = emulator.CredentialOptions();
-  options.Log = {};
+  options.Observer = {};
   ManagedIdentityCredential credential{options};
   constexpr int threads = 1000;
   std::atomic<int> ready{0};
@@ -230,7 +230,7 @@ void BenchFirstSecret(Report& report, BenchOptions const& benchOptions) {
   for (int round = 0; round < (benchOptions.Quick ? 5 : 30); ++round) {
     auto const timedKeys = std::make_shared<TimedKeys>();
     auto options = emulator.CredentialOptions();
-    options.Log = {};
+    options.Observer = {};
     options.Keys = timedKeys;
     options.Transport = MakeHttpTransport(emulator.MakeTransportOptions()).get();
     double const ownBefore = EmulatorsOwnTime(emulator);
@@ -255,7 +255,7 @@ void BenchFirstSecret(Report& report, BenchOptions const& benchOptions) {
 /// The first request of a credential that cannot have a bound token, in seconds. What the error says where one is due is
 /// checked.
 double ColdStart(ManagedIdentityCredentialOptions options, TokenBinding binding, std::string const& expected) {
-  options.Log = {};
+  options.Observer = {};
   options.Binding = binding;
   // What the process knows, it knows of a transport and an address.
   options.Transport = MakeHttpTransport(TransportOptionsFromEnvironment()).get();
@@ -301,7 +301,7 @@ void BenchRotations(Report& report, BenchOptions const& benchOptions) {
   auto const duration = benchOptions.Quick ? 16s : 300s;
   test::Emulator const emulator{{"--certificate-lifetime", "8", "--token-lifetime", "4"}};
   auto options = emulator.CredentialOptions();
-  options.Log = {};
+  options.Observer = {};
   ManagedIdentityCredential credential{options};
   credential.GetToken(test::VaultRequest(), {});
   std::atomic<int> requests{0};
@@ -357,7 +357,7 @@ void BenchDay(Report& report) {
     auto world = std::make_unique<test::ManagedIdentityWorld>();
     world->Options.Time = gsl::make_not_null(std::shared_ptr<Clock>{time});
     world->Options.Transport = cloud;
-    world->Options.Log = {};
+    world->Options.Observer = {};
     world->Options.Identity = ManagedIdentityId::FromClientId("identity-" + std::to_string(index));
     world->Keys->Remembers = false;
     worlds.push_back(std::move(world));

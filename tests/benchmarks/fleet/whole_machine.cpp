@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "credential/fake_cloud.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "support/event.hpp"
 
 namespace mtlspop::bench {
@@ -20,12 +21,13 @@ using std::chrono::minutes;
 /// Tells when nothing is under way in the background of a credential.
 class BackgroundWork final {
  public:
-  Logger MakeLogger() {
-    auto const count = [this](LogLevel, std::string_view line) {
-      if (line == "background_work_begun") ++begun_;
-      if (line == "background_work_ended") ++ended_;
+  EventSink MakeObserver() {
+    auto const count = [this](Severity, std::string_view line) {
+      auto const event = line.substr(0, line.find(' '));
+      if (event == "background.begun") ++begun_;
+      if (event == "background.ended") ++ended_;
     };
-    return Logger{count, LogLevel::Debug};
+    return MakeLog(count, Severity::Debug);
   }
   /// On the thread that calls the credential, between two calls.
   void WaitForItsEnd() const {
@@ -58,7 +60,7 @@ class WholeMachine final {
       std::lock_guard<std::mutex> const lock{randomMutex_};
       return random();
     };
-    options.Log = work_.MakeLogger();
+    options.Observer = work_.MakeObserver();
     options.Environment = [](char const*) { return std::string{}; };
     credential_ = std::make_unique<ManagedIdentityCredential>(options);
     request_.Scopes = {"https://vault.azure.net/.default"};

@@ -61,7 +61,7 @@ DriverSend MakeAzureDriver(DriverSetup const& setup) {
   options.Credential = setup.Credential;
   options.Transport = setup.Transport;
   options.Memory = setup.Options.Memory;
-  options.Log = {};
+  options.Observer = {};
   options.ManagedIdentity.Time = setup.Time;
   auto const credential = std::make_shared<azure::BoundTokenCredential>(options);
   Azure::Core::_internal::ClientOptions client;

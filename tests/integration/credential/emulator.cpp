@@ -48,7 +48,6 @@ ManagedIdentityCredentialOptions Emulator::CredentialOptions() const {
   ManagedIdentityCredentialOptions options;
   options.ImdsEndpoint = ImdsEndpoint();
   options.Transport = transport_;
-  options.Log = Logger::FromEnvironment();
   options.Environment = [](char const*) { return std::string{}; };
   options.Random = [] { return 0.0; };
   return options;

@@ -19,6 +19,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
+#include "mtlspop/transport/log.hpp"
 
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
@@ -48,8 +49,8 @@ class Written final {
     std::lock_guard<std::mutex> const lock{mutex_};
     return text_;
   }
-  Logger MakeLogger() {
-    return Logger{[this](LogLevel, std::string_view line) { Add(line); }, LogLevel::Debug};
+  EventSink MakeObserver() {
+    return MakeLog([this](Severity, std::string_view line) { Add(line); }, Severity::Debug);
   }
 
  private:
@@ -97,7 +98,7 @@ class TalkativeWorld {
  public:
   TalkativeWorld() {
     auto options = emulator_.MakeTransportOptions();
-    options.Log = Lines.MakeLogger();
+    options.Observer = Lines.MakeObserver();
     transport_ = MakeHttpTransport(options).get();
     emulator_.Control(
         "apps", {{"client_id", AppId},
@@ -114,7 +115,7 @@ class TalkativeWorld {
     options.Transport = transport_;
     options.Keys = keys_;
     options.Time = std::shared_ptr<Clock>{Time};
-    options.Log = Lines.MakeLogger();
+    options.Observer = Lines.MakeObserver();
     options.Attest = true;
     options.Attestation = std::make_shared<EmulatorAttestationProvider>(transport_);
     options.ClientCapabilities = {"cp1"};
@@ -129,7 +130,7 @@ class TalkativeWorld {
     options.Password = Secret{std::string_view{Password}};
     options.Transport = transport_;
     options.Time = std::shared_ptr<Clock>{Time};
-    options.Log = Lines.MakeLogger();
+    options.Observer = Lines.MakeObserver();
     return options;
   }
 
@@ -139,7 +140,7 @@ class TalkativeWorld {
     options.ClientId = AppId;
     options.Transport = transport_;
     options.Time = std::shared_ptr<Clock>{Time};
-    options.Log = Lines.MakeLogger();
+    options.Observer = Lines.MakeObserver();
     options.Assertion = std::make_shared<ManagedIdentityCredential>(IdentityOptions());
     return options;
   }
@@ -147,7 +148,7 @@ class TalkativeWorld {
   HttpPipeline Pipeline(std::shared_ptr<TokenCredential> credential) {
     BoundPipelineOptions options;
     options.Time = Time;
-    options.Log = Lines.MakeLogger();
+    options.Observer = Lines.MakeObserver();
     return MakeBoundPipeline(gsl::make_not_null(std::move(credential)), gsl::make_not_null(transport_), options);
   }
 
@@ -223,7 +224,7 @@ class TalkativeWorld {
 /// Sections 2 to 5: each thing that may go wrong with the services, and what goes right in between.
 void UseManagedIdentity(TalkativeWorld& world) {
   auto options = world.IdentityOptions();
-  options.Store = MakeFileBindingStore({world.Directory.PathOf("store"), world.Lines.MakeLogger()}).get();
+  options.Store = MakeFileBindingStore({world.Directory.PathOf("store"), world.Lines.MakeObserver()}).get();
   {
     ManagedIdentityCredential credential{options};
     auto const get = [&] { TalkativeWorld::GetAnew(credential); };
@@ -261,7 +262,7 @@ void Rotate(TalkativeWorld& world) {
   world.Peer().ArmFault({{"path", "/metadata/identity/issuecredential"}, {"count", 1}, {"fault", {{"status", 400}}}});
   world.Time->Advance(4h + 1min);
   credential.GetToken(VaultRequest(), {});
-  ASSERT_TRUE(Eventually([&] { return world.Lines.Text().find("rotation_failed") != std::string::npos; }));
+  ASSERT_TRUE(Eventually([&] { return world.Lines.Text().find("binding.rotation_failed") != std::string::npos; }));
   world.Time->Advance(6min);
   ASSERT_TRUE(Eventually([&] { return credential.GetToken(VaultRequest(), {}).Token != first.Token; }));
 }
@@ -309,7 +310,7 @@ void UseAppsOfOnesOwn(TalkativeWorld& world) {
   ChainedCredential chain{
       {gsl::make_not_null(
           std::shared_ptr<TokenCredential>{std::make_shared<ClientCertificateCredential>(world.AppOptions())})},
-      world.Lines.MakeLogger()};
+      world.Lines.MakeObserver()};
   world.Do([&] { TalkativeWorld::GetAnew(chain); });
 }
 
@@ -353,22 +354,22 @@ TEST(SecretsAgainstEmulator, NothingThatWentOverTheWireIsWritten) {
 
   // It was all done: an event or code for each feature, and secrets of each kind.
   for (char const* const event :
-       {"key_made",
-        "certificate_request_signed",
+       {"key.made",
+        "key.signed_certificate_request",
         "issue_credential",
-        "binding_issued",
-        "binding_loaded",
+        "binding.issued",
+        "binding.loaded",
         "request_token",
-        "token_obtained",
-        "binding_rejected",
-        "rotation_failed",
-        "fallback_to_bearer",
+        "token.obtained",
+        "binding.rejected",
+        "binding.rotation_failed",
+        "token.fell_back_to_bearer",
         "get_bearer_token",
-        "credential_passed_over",
-        "binding_replaced",
-        "binding_refused_again",
-        "client_certificate_did_not_arrive",
-        "retry",
+        "credential.passed_over",
+        "binding.replaced",
+        "binding.refused_again",
+        "request.certificate_did_not_arrive",
+        "service.retried",
         "AADSTS900000",
         "AADSTS392196",
         "AADSTS51000",
@@ -409,7 +410,7 @@ TEST(SecretsAgainstEmulator, WhatIsWrittenIsFound) {
     for (std::size_t const start : {std::size_t{0}, std::size_t{7}, value.size() / 2, value.size() - 20}) {
       EXPECT_FALSE(world.Secrets.KindsIn("what=\"" + value.substr(start, 20) + "\"").empty()) << secret.at("kind");
     }
-    world.Lines.MakeLogger().Write(LogLevel::Info, "careless", {{"what", value}});
+    world.Lines.MakeObserver().Tell(Severity::Info, "careless", {{"what", value}});
   }
   EXPECT_THAT(kinds, testing::IsSupersetOf({"token", "csr", "attestation_token", "client_assertion"}));
   EXPECT_FALSE(world.Secrets.KindsIn(world.Password).empty());

@@ -223,7 +223,6 @@ class TpmRoadTest : public TpmTest, public testing::WithParamInterface<char cons
     FileBindingStoreOptions options;
     options.Folder = folder.PathOf("bindings");
     options.Keys = std::move(keys);
-    options.Log = Logger::FromEnvironment();
     return MakeFileBindingStore(options).get();
   }
 };

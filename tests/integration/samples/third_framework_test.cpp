@@ -90,6 +90,12 @@ TEST_F(ThirdFramework, IsNotNeededForTheShortWay) {
   EXPECT_EQ(emulator_.Log("vault").back().at("token_type"), "mtls_pop");
 }
 
+TEST_F(ThirdFramework, MetricsAreToldWithoutIt) {
+  auto const program = Run({METRICS_PATH, "prometheus", Vault() + "/secrets/boundsecret?api-version=7.4"});
+  EXPECT_TRUE(program->WaitForOutput("mtlspop_tokens_total{credential=\"ManagedIdentityCredential\""))
+      << program->Output();
+}
+
 TEST_F(ThirdFramework, WritesAndReads) {
   auto const client = MakeClient();
   third_framework::Request put{http::verb::put, "/secrets/fresh?api-version=7.4", 11, R"({"value":"a new value"})"};

@@ -16,6 +16,7 @@
 #include <set>
 #include <thread>
 
+#include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/transport/signer.hpp"
 #include "support/awaiting_transport.hpp"
@@ -279,7 +280,7 @@ TEST_P(AsynchronousPlacesTest, NothingOfTheApplicationsIsOnAReactor) {
     auto const version = GetParam();
     ScriptedServer server{atOnce ? AskingTlsServer(version, version) : TlsServer(version, version), ServeX5tS256};
     auto options = AllowTls13(TrustingOptions(), server.Url());
-    options.Log = Logger{[this](LogLevel, std::string_view) { noted_.Note("logged"); }, LogLevel::Debug};
+    options.Observer = MakeLog([this](Severity, std::string_view) { noted_.Note("logged"); }, Severity::Debug);
     auto const transport = AsynchronousTransport(options);
     auto const binding = NotingBinding();
     auto request = std::make_shared<Request>("PUT", Url::Parse(server.Url()));

@@ -397,6 +397,26 @@ INSTANTIATE_TEST_SUITE_P(
             "OtherNetwork", {{"http_proxy", "http://@"}, {"no_proxy", "10.0.0.0/8"}}, "http://127.0.0.9/", true}),
     [](auto const& environment) { return environment.param.Name; });
 
+/// Whoever reads that a host cannot be reached looks for the fault there, and not at the proxy before it.
+TEST_F(ProxyTest, OneThatCannotBeReachedIsNamedWithWhoNamedIt) {
+  ScopedEnvironment const environment{{{"https_proxy", "http://127.0.0.1:1"}, {"no_proxy", std::nullopt}}};
+  auto options = TrustingOptions();
+  options.Proxy.UseEnvironment = true;
+  auto const named = ErrorOf([&] { Fetch(MakeTransport(options), Get(VaultUrl)); });
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->Code(), errors::ConnectFailed);
+  EXPECT_TRUE(named->Details().NothingSent);
+  for (char const* const datum : {"127.0.0.1:1", "https_proxy", "vault.test:443"}) {
+    EXPECT_THAT(named->what(), testing::HasSubstr(datum));
+  }
+  auto const given = ErrorOf([&] { Fetch(MakeTransport(Through("http://nowhere.invalid:3128")), Get(VaultUrl)); });
+  ASSERT_TRUE(given);
+  EXPECT_EQ(given->Code(), errors::NameResolutionFailed);
+  for (char const* const datum : {"nowhere.invalid:3128", "ProxyOptions::Url", "vault.test:443"}) {
+    EXPECT_THAT(given->what(), testing::HasSubstr(datum));
+  }
+}
+
 TEST_F(ProxyTest, OptionsWinOverTheEnvironment) {
   ScopedEnvironment const environment{{{"https_proxy", "http://127.0.0.1:1"}, {"no_proxy", "vault.test"}}};
   ScriptedProxy const proxy{vault_.Port()};

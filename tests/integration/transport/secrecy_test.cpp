@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "mtlspop/transport/log.hpp"
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -20,12 +21,12 @@ class SecrecyTest : public testing::Test {
  protected:
   TransportOptions Options() {
     auto options = TrustingOptions();
-    options.Log = Logger{
-        [this](LogLevel, std::string_view line) {
+    options.Observer = MakeLog(
+        [this](Severity, std::string_view line) {
           std::lock_guard<std::mutex> const lock{mutex_};
           said_.append(line).append("\n");
         },
-        LogLevel::Debug};
+        Severity::Debug);
     return options;
   }
 

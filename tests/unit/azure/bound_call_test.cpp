@@ -47,7 +47,7 @@ class AzureBoundCall : public testing::TestWithParam<BoundCallRow> {
     options.Transport = transport_;
     options.Memory = GetParam().Options.Memory;
     options.Memory.Random = [] { return 0.5; };
-    options.Log = {};
+    options.Observer = {};
     options.ManagedIdentity.Time = clock_;
     credential_ = std::make_shared<BoundTokenCredential>(options);
     UseTokenBinding(clientOptions_, credential_);

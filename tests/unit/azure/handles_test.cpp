@@ -1,6 +1,7 @@
 #include <set>
 
 #include "mtlspop/azure/errors.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "token_binding_fixture.hpp"
 #include "token_handles.hpp"
 
@@ -139,7 +140,7 @@ TEST_F(NotInUse, IsSaidInTheLogTooSinceAChainDropsIt) {
   std::string lines;
   BoundTokenCredentialOptions options;
   options.Credential = inner_;
-  options.Log = Logger{[&](LogLevel, std::string_view line) { lines += line; }, LogLevel::Warning};
+  options.Observer = MakeLog([&](Severity, std::string_view line) { lines += line; }, Severity::Warning);
   credential_ = std::make_shared<BoundTokenCredential>(options);
   Azure::Core::_internal::ClientOptions plain;
   plain.Transport.Transport = foreign_;
@@ -168,6 +169,37 @@ TEST_F(TokenBindingTest, LetsTheTokensOfOthersPass) {
   pipeline.Send(request, {});
   EXPECT_EQ(transport_->Sent()[0].Fields.Get("authorization"), "Bearer somebody's");
   EXPECT_FALSE(transport_->Sent()[0].Binding);
+}
+
+/// A client that was constructed with Azure's own credential although its options were prepared: told once, or refused.
+TEST_F(TokenBindingTest, TellsOfTheTokensOfOthersOrRefusesThem) {
+  for (bool const isStrict : {false, true}) {
+    std::string lines;
+    BoundTokenCredentialOptions options;
+    options.Credential = inner_;
+    options.Transport = transport_;
+    options.RefusesOtherTokens = isStrict;
+    options.Observer = MakeLog([&](Severity, std::string_view line) { lines += line; }, Severity::Warning);
+    Azure::Core::_internal::ClientOptions clientOptions;
+    UseTokenBinding(clientOptions, std::make_shared<BoundTokenCredential>(options));
+    std::vector<std::unique_ptr<HttpPolicy>> none;
+    HttpPipeline const pipeline{clientOptions, "test", "1.0", std::move(none), {}};
+    Azure::Core::Http::Request request{HttpMethod::Get, Azure::Core::Url{"https://myvault.vault.azure.net/a"}};
+    request.SetHeader("authorization", "Bearer somebody's");
+    auto const before = transport_->Sent().size();
+    if (isStrict) {
+      EXPECT_THAT(
+          RefusalOf([&] { pipeline.Send(request, {}); }), HasSubstr(std::string{errors::TokenBindingNotInUse.Name()}));
+      EXPECT_EQ(transport_->Sent().size(), before);
+    } else {
+      pipeline.Send(request, {});
+      pipeline.Send(request, {});
+      EXPECT_EQ(transport_->Sent().size(), before + 2);
+      auto const told = lines.find("client.token_not_bound host=myvault.vault.azure.net");
+      EXPECT_NE(told, std::string::npos);
+      EXPECT_EQ(lines.find("client.token_not_bound", told + 1), std::string::npos);
+    }
+  }
 }
 
 }  // namespace

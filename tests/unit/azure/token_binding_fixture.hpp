@@ -59,7 +59,7 @@ class TokenBindingTest : public testing::Test {
     BoundTokenCredentialOptions options;
     options.Credential = inner_;
     options.Transport = transport_;
-    options.Log = {};
+    options.Observer = {};
     options.ManagedIdentity.Time = clock_;
     credential_ = std::make_shared<BoundTokenCredential>(options);
     clientOptions_.Retry.RetryDelay = std::chrono::milliseconds{0};
@@ -118,7 +118,7 @@ class TokenBindingTest : public testing::Test {
     BoundTokenCredentialOptions options;
     options.Credential = another.Inner;
     options.Transport = transport_;
-    options.Log = {};
+    options.Observer = {};
     another.Credential = std::make_shared<BoundTokenCredential>(options);
     return another;
   }

@@ -3,6 +3,7 @@
 #include "mtlspop/azure/errors.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/policies/errors.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "support/error_code_of.hpp"
 #include "support/scoped_environment.hpp"
 #include "token_binding_fixture.hpp"
@@ -113,7 +114,7 @@ TEST_F(TokenBindingTest, GivesItsTransportAndItsLogToTheCredentialThatItMakes) {
   options.ManagedIdentity.Time = clock_;
   options.ManagedIdentity.Environment = [](char const*) { return std::string{}; };
   options.Transport = transport_;
-  options.Log = Logger{[&](LogLevel, std::string_view line) { lines += line; }, LogLevel::Debug};
+  options.Observer = MakeLog([&](Severity, std::string_view line) { lines += line; }, Severity::Debug);
   credential_ = std::make_shared<BoundTokenCredential>(options);
   EXPECT_THROW(GetBound(), AuthenticationException);
   EXPECT_THAT(transport_->Sent(), Not(IsEmpty()));
@@ -447,12 +448,12 @@ TEST_F(TokenBindingTest, LeavesAMissingCertificateToTheCallerAndLogsIt) {
   BoundTokenCredentialOptions options;
   options.Credential = inner_;
   options.Transport = transport_;
-  options.Log = Logger{[&](LogLevel, std::string_view line) { lines += line; }, LogLevel::Debug};
+  options.Observer = MakeLog([&](Severity, std::string_view line) { lines += line; }, Severity::Debug);
   credential_ = std::make_shared<BoundTokenCredential>(options);
   transport_->ThenAnswer(401, R"({"error":{"code":"MissingClientCertificate"}})");
   EXPECT_EQ(GetBound()->GetStatusCode(), HttpStatusCode::Unauthorized);
   EXPECT_THAT(transport_->Sent(), SizeIs(1));
-  EXPECT_THAT(lines, HasSubstr("client_certificate_did_not_arrive"));
+  EXPECT_THAT(lines, HasSubstr("request.certificate_did_not_arrive"));
 }
 
 TEST_F(TokenBindingTest, SaysThatABindingIsRefusedAgainAndDoesNotRetryIt) {

@@ -19,6 +19,7 @@ namespace mtlspop::cpprest {
 namespace {
 
 using namespace mtlspop::test;
+using test::Event;
 using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;

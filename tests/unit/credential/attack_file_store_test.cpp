@@ -133,7 +133,7 @@ TEST(AttackFileStore, FileOfAnotherIdentityIsSetAside) {
   }
   EXPECT_FALSE(world.Store->Load("name"));
   EXPECT_EQ(world.Files(".damaged").size(), 1U);
-  EXPECT_THAT(world.Lines.Text(), HasSubstr("stored_binding_set_aside"));
+  EXPECT_THAT(world.Lines.Text(), HasSubstr("store.binding_set_aside"));
 }
 
 TEST(AttackFileStore, StoredEndpointsAreChecked) {
@@ -189,8 +189,7 @@ TEST(AttackFileStore, StoreThatThrowsAnythingFailsNoCall) {
   ManagedIdentityWorld world;
   world.Options.Store = std::make_shared<Thrower>();
   EXPECT_FALSE(world.Get().Token.Empty());
-  for (char const* const line :
-       {"binding_store_lock_failed", "binding_store_load_failed", "binding_store_save_failed"}) {
+  for (char const* const line : {"store.lock_failed", "store.load_failed", "store.save_failed"}) {
     EXPECT_THAT(world.Lines->Text(), HasSubstr(line));
   }
 }

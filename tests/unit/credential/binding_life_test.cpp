@@ -115,7 +115,7 @@ class BindingLifeTest : public testing::Test {
  protected:
   explicit BindingLifeTest(BindingSupply supply = BindingSupply::Renewable)
       : life_(
-            {supply, *time_, lines_.MakeLogger(), [this](std::string const& id) { dropped_.push_back(id); }}, cache_) {}
+            {supply, *time_, lines_.MakeObserver(), [this](std::string const& id) { dropped_.push_back(id); }}, cache_) {}
 
   AccessToken Token(std::string const& x5tS256, std::string const& text = "token") const {
     AccessToken token;
@@ -226,7 +226,7 @@ TEST_F(BindingLifeTest, RefusalIsBelievedOnceInAWhile) {
   EXPECT_TRUE(life_.IsCurrent("b"));
   EXPECT_EQ(Find(), Freshness::Fresh);
   EXPECT_THAT(dropped_, testing::ElementsAre("a"));
-  EXPECT_THAT(lines_.Text(), testing::HasSubstr("binding_refused_again"));
+  EXPECT_THAT(lines_.Text(), testing::HasSubstr("binding.refused_again"));
   time_->Advance(BindingLife::Interval);
   EXPECT_TRUE(Refuse("b", RefusalReason::PrivateKeyUnusable));
   EXPECT_TRUE(life_.IsRefused("b"));
@@ -300,10 +300,10 @@ TEST_F(FixedBindingLifeTest, RefusedBindingStaysAndLosesWhatItHad) {
   Keep(Token("a", "next"));
   // Refused again: by requests that were under way, then by a resource that refuses all.
   EXPECT_FALSE(Refuse("a"));
-  EXPECT_THAT(lines_.Text(), testing::Not(testing::HasSubstr("binding_refused_again")));
+  EXPECT_THAT(lines_.Text(), testing::Not(testing::HasSubstr("binding.refused_again")));
   time_->Advance(BindingLife::Grace);
   EXPECT_FALSE(Refuse("a"));
-  EXPECT_THAT(lines_.Text(), testing::HasSubstr("binding_refused_again"));
+  EXPECT_THAT(lines_.Text(), testing::HasSubstr("binding.refused_again"));
   EXPECT_EQ(Find(), Freshness::Fresh);
   EXPECT_THAT(dropped_, testing::SizeIs(1));
 }

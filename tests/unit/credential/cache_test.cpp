@@ -115,7 +115,7 @@ TEST(Cache, FailedBackgroundRefreshIsNoErrorAndIsTriedAgainAfterAWhile) {
   };
   world.Time->Advance(13h);
   EXPECT_EQ(world.Get().Token, first.Token);
-  EXPECT_TRUE(Eventually([&] { return world.Lines->Text().find("background_refresh_failed") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return world.Lines->Text().find("token.refresh_failed") != std::string::npos; }));
   // Not at every call.
   for (int i = 0; i < 100; ++i) EXPECT_EQ(world.Get().Token, first.Token);
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
@@ -240,7 +240,7 @@ TEST(Rotation, ThatFailsIsTriedAgainLaterWhileTheOldCertificateServes) {
   };
   world.Time->Advance(4h + 1s);
   EXPECT_EQ(world.Get().Token, first.Token);
-  EXPECT_TRUE(Eventually([&] { return world.Lines->Text().find("rotation_failed") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return world.Lines->Text().find("binding.rotation_failed") != std::string::npos; }));
   EXPECT_EQ(world.Get().Token, first.Token);
   world.Cloud->Intercept = nullptr;
   world.Time->Advance(6min);

@@ -437,7 +437,7 @@ TEST(KeyProviders, KeyThatSignsNoMoreIsReplacedAtTheNextRotation) {
   auto const second = world.Get();
   EXPECT_NE(second.Binding->X5tS256(), first.Binding->X5tS256());
   EXPECT_TRUE(keys->Forced);
-  EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("binding_key_replaced"));
+  EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("key.replaced"));
 }
 
 TEST(KeyProviders, SoftwareKeysAreNewEachTime) {

@@ -19,6 +19,7 @@
 #include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "support/either_way.hpp"
 #include "support/manual_clock.hpp"
 
@@ -157,13 +158,13 @@ class ReadyKeys final : public KeyProvider {
 /// Thread safety: all members may be called from any thread.
 class LogLines final {
  public:
-  Logger MakeLogger() {
-    return Logger{
-        [this](LogLevel, std::string_view line) {
+  EventSink MakeObserver() {
+    return MakeLog(
+        [this](Severity, std::string_view line) {
           std::lock_guard<std::mutex> const lock{mutex_};
           text_.append(line).append(1, '\n');
         },
-        LogLevel::Debug};
+        Severity::Debug);
   }
   std::string Text() const {
     std::lock_guard<std::mutex> const lock{mutex_};
@@ -192,7 +193,7 @@ struct ManagedIdentityWorld {
     Options.Transport = Cloud;
     Options.Time = std::shared_ptr<Clock>{Time};
     Options.Random = [] { return 0.0; };
-    Options.Log = Lines->MakeLogger();
+    Options.Observer = Lines->MakeObserver();
     Options.Environment = [this](char const* name) { return Environment.count(name) ? Environment.at(name) : ""; };
   }
 

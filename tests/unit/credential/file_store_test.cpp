@@ -30,7 +30,7 @@ struct FileWorld : ManagedIdentityWorld, StoreFolder {
   void Use() {
     Drop();
     Options.Store =
-        MakeFileBindingStore({Folder, Lines->MakeLogger(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
+        MakeFileBindingStore({Folder, Lines->MakeObserver(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
   }
 };
 
@@ -82,7 +82,7 @@ TEST(FileStore, DamagedFileIsSetAsideWithAWarning) {
     Overwrite(path, text);
     world.Use();
     EXPECT_NE(world.Get().Binding->X5tS256(), first.Binding->X5tS256());
-    EXPECT_THAT(world.Lines->Text(), HasSubstr("stored_binding_set_aside"));
+    EXPECT_THAT(world.Lines->Text(), HasSubstr("store.binding_set_aside"));
     EXPECT_EQ(world.Files(".damaged").size(), 1U);
     EXPECT_EQ(world.Files(".json").size(), 1U);
   }

@@ -87,7 +87,7 @@ TEST(FileStoreTrouble, FileWithAnotherByteInAnyMemberIsSetAside) {
     Overwrite(path, text);
     EXPECT_FALSE(world.Store->Load("name")) << member;
     EXPECT_EQ(world.Files(".damaged").size(), 1U) << member;
-    EXPECT_THAT(world.Lines.Text(), testing::HasSubstr("stored_binding_set_aside")) << member;
+    EXPECT_THAT(world.Lines.Text(), testing::HasSubstr("store.binding_set_aside")) << member;
   }
 }
 

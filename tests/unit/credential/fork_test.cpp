@@ -201,8 +201,8 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
   Event asked;
   Event mayAnswer;
   TokenCache cache{[] { return 0.0; }};
-  BindingLife life{{BindingSupply::Renewable, *SystemClock().get(), Logger{}, [](std::string const&) {}}, cache};
-  CachedTokens tokens{"test", SystemClock(), Logger{}, cache, life, [&](auto const&, auto, bool, auto const&) {
+  BindingLife life{{BindingSupply::Renewable, *SystemClock().get(), EventSink{}, [](std::string const&) {}}, cache};
+  CachedTokens tokens{SystemClock(), EventSink{}, cache, life, [&](auto const&, auto, bool, auto const&) {
                         if (::getpid() == parent) {
                           asked.Set();
                           (void)mayAnswer.Wait();

@@ -54,6 +54,21 @@ TEST(Imds, AuthorityHostOfTheEnvironmentReplacesTheAddress) {
   EXPECT_EQ(world.Cloud->All("/metadata/identity/getplatformmetadata").at(0).Host, "127.0.0.1");
 }
 
+/// At once, and with what is wrong: the first request would look for a host that is none for seconds.
+TEST(Imds, AnAuthorityHostOfAnotherFormIsRefusedByName) {
+  for (char const* const value :
+       {"169.254.169.254", "localhost:8080", "http://127.0.0.1:1/metadata", "ftp://127.0.0.1", "http://", "http://a?b"}) {
+    ManagedIdentityWorld world;
+    world.Environment["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = value;
+    auto const error = ErrorOf([&] { world.Get(); });
+    ASSERT_TRUE(error) << value;
+    EXPECT_EQ(error->Code(), errors::InvalidArgument) << value;
+    EXPECT_THAT(error->what(), HasSubstr("AZURE_POD_IDENTITY_AUTHORITY_HOST"));
+    EXPECT_THAT(error->what(), HasSubstr(value));
+    EXPECT_TRUE(world.Cloud->All("/").empty()) << value;
+  }
+}
+
 TEST(Imds, UserAssignedIdentitySendsExactlyOneSelector) {
   struct Row {
     ManagedIdentityId Id;

@@ -73,7 +73,7 @@ TEST(AttackMemory, NoMemoryIsAnErrorAndNothingElse) {
   for (std::uint64_t every = 1; every <= 4; ++every) {
     ManagedIdentityWorld world;
     world.Keys->Remembers = false;
-    world.Options.Log = {};
+    world.Options.Observer = {};
     world.Options.Transport = std::make_shared<PausingCloud>(world.Cloud);
     auto& credential = world.Credential();
     EXPECT_EQ(CodeOfGetting(credential, every), "system_failure") << every;

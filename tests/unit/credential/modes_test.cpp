@@ -71,7 +71,7 @@ TEST(WhoAsked, PreferredFallsBackAndSaysSo) {
     auto const token = world.Get();
     EXPECT_EQ(token.Type, TokenType::Bearer);
     EXPECT_EQ(token.Source, TokenSource::Fallback);
-    EXPECT_THAT(world.Lines->Text(), HasSubstr("fallback_to_bearer"));
+    EXPECT_THAT(world.Lines->Text(), HasSubstr("token.fell_back_to_bearer"));
     // Not asked again at each call.
     auto const asked = world.Cloud->Count("/getplatformmetadata");
     EXPECT_EQ(world.Get().Token, token.Token);

@@ -50,9 +50,9 @@ TEST(RefusedBinding, LeavesNoTokenThatIsJustBeingCached) {
   std::atomic<int> fetched{0};
   std::function<void()> refuse;
   TokenCache cache{[] { return 0.0; }};
-  BindingLife life{{BindingSupply::Renewable, *clock, Logger{}, [](std::string const&) {}}, cache};
+  BindingLife life{{BindingSupply::Renewable, *clock, EventSink{}, [](std::string const&) {}}, cache};
   CachedTokens tokens{
-      "test", std::shared_ptr<Clock>{clock}, Logger{}, cache, life, [&](auto const&, auto, bool, auto const&) {
+      std::shared_ptr<Clock>{clock}, EventSink{}, cache, life, [&](auto const&, auto, bool, auto const&) {
         if (fetched++ == 0) clock->OnNow = refuse;
         return bound;
       }};
@@ -84,7 +84,7 @@ TEST(RefusedBinding, ResourceThatRefusesEachCostsOneCertificateInAWhile) {
   // What others have stays.
   EXPECT_EQ(world.Get().Token, token.Token);
   EXPECT_THAT(world.Cloud->Dropped(), testing::SizeIs(1));
-  EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("binding_refused_again"));
+  EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("binding.refused_again"));
 }
 
 TEST(RefusedBinding, IsReplacedAgainAfterAWhile) {

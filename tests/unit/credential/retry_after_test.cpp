@@ -48,7 +48,7 @@ TEST(RetryAfter, OfTheTokenServiceHoldsForTheNextCall) {
     EXPECT_EQ(error->Details().Attempts, 0);
     EXPECT_THAT(error->what(), testing::HasSubstr("not asked again"));
     EXPECT_EQ(world.Cloud->Count(TokenPath), 1);
-    EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("not_sent_before_retry_after"));
+    EXPECT_THAT(world.Lines->Text(), testing::HasSubstr("service.held_back"));
     world.Time->Advance(1s);
     EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
   }

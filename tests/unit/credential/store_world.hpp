@@ -25,7 +25,7 @@ struct StoreWorld : StoreFolder {
     Store->Save("name", Binding);
   }
   gsl::not_null<std::shared_ptr<BindingStore>> Make() {
-    return MakeFileBindingStore({Folder, Lines.MakeLogger(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
+    return MakeFileBindingStore({Folder, Lines.MakeObserver(), gsl::make_not_null(std::shared_ptr<Clock>{Time})});
   }
   std::string X5tS256() const { return std::string{Binding.Certificate->X5tS256()}; }
 

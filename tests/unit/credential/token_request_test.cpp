@@ -9,6 +9,7 @@
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "support/error_code_of.hpp"
 
 namespace mtlspop::test {
@@ -251,18 +252,18 @@ TEST(Steps, AreLoggedAtInfoInTheirOrder) {
   ManagedIdentityWorld world;
   std::mutex mutex;
   std::string lines;
-  world.Options.Log = Logger{
-      [&](LogLevel, std::string_view line) {
+  world.Options.Observer = MakeLog(
+      [&](Severity, std::string_view line) {
         std::lock_guard<std::mutex> const lock{mutex};
         lines.append(line).append(1, '\n');
       },
-      LogLevel::Info};
+      Severity::Info);
   auto const token = world.Get();
   std::lock_guard<std::mutex> const lock{mutex};
   std::size_t position = 0;
   for (char const* const step :
-       {"get_platform_metadata", "key_made", "certificate_request_signed", "issue_credential", "binding_issued",
-        "request_token", "token_obtained"}) {
+       {"get_platform_metadata", "key.made", "key.signed_certificate_request", "issue_credential", "binding.issued",
+        "request_token", "token.obtained"}) {
     position = lines.find(step, position);
     ASSERT_NE(position, std::string::npos) << step << " in " << lines;
     auto const line = lines.substr(position, lines.find('\n', position) - position);

@@ -8,6 +8,7 @@
 #include "fakes.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/policies/errors.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "send_either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/manual_clock.hpp"
@@ -347,14 +348,14 @@ TEST_F(BoundCallPolicyTest, NeverFallsBackToBearerWhereBindingIsRequired) {
 TEST_F(BoundCallPolicyTest, LeavesAMissingCertificateToTheCallerAndLogsIt) {
   std::string lines;
   auto options = WithScopes();
-  options.Log = Logger{[&](LogLevel, std::string_view line) { lines += line; }, LogLevel::Debug};
+  options.Observer = MakeLog([&](Severity, std::string_view line) { lines += line; }, Severity::Debug);
   std::string const body = R"({"error":{"code":"MissingClientCertificate"}})";
   transport_->ThenAnswer(401, body);
   auto request = Get();
   auto const response = SendEitherWay(MakePipeline(std::move(options)), request, {});
   EXPECT_EQ(response->StatusCode, 401);
   EXPECT_EQ(ReadToEnd(*response->Body, 1000, {}), body);
-  EXPECT_THAT(lines, HasSubstr("client_certificate_did_not_arrive"));
+  EXPECT_THAT(lines, HasSubstr("request.certificate_did_not_arrive"));
   EXPECT_THAT(lines, HasSubstr("myvault.vault.azure.net"));
 }
 

@@ -14,7 +14,7 @@
 
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/transport/headers.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "mtlspop/transport/url.hpp"
 #include "support/turkish_locale.hpp"
 

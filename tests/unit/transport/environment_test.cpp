@@ -25,7 +25,7 @@ TEST(EnvironmentTest, ChangesNothingWhereItSaysNothing) {
   EXPECT_EQ(options.Tls.Trust.CaFile, "");
   EXPECT_FALSE(options.Tls.Trust.UseSystemStore);
   EXPECT_TRUE(options.ConnectOverrides.empty());
-  EXPECT_FALSE(options.Log.IsEnabled(LogLevel::Error));
+  EXPECT_TRUE(options.Observer.IsDefault());
 }
 
 TEST(EnvironmentTest, NamesAnAuthority) {
@@ -65,14 +65,6 @@ TEST(EnvironmentTest, RefusesOverridesOfAnotherForm) {
     ScopedEnvironment const environment{{{"MTLSPOP_CONNECT_OVERRIDES", text}}};
     EXPECT_EQ(ErrorCodeOf([] { TransportOptionsFromEnvironment(); }), "invalid_argument") << text;
   }
-}
-
-TEST(EnvironmentTest, KeepsALoggerOfTheProgram) {
-  ScopedEnvironment const environment{{{"MTLSPOP_LOG", "debug"}}};
-  EXPECT_TRUE(TransportOptionsFromEnvironment().Log.IsEnabled(LogLevel::Debug));
-  TransportOptions options;
-  options.Log = Logger{[](LogLevel, std::string_view) {}, LogLevel::Warning};
-  EXPECT_FALSE(TransportOptionsFromEnvironment(options).Log.IsEnabled(LogLevel::Debug));
 }
 
 }  // namespace

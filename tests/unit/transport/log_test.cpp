@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -11,115 +10,95 @@
 namespace mtlspop {
 namespace {
 
+using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 
-/// A logger and the lines it wrote.
+/// The lines that were written.
 struct Lines {
   std::vector<std::string> All;
 
-  Logger At(LogLevel minimum) {
-    return Logger{
-        [this](LogLevel level, std::string_view line) {
-          All.push_back(std::string{ToString(level)} + "|" + std::string{line});
+  EventSink At(Severity minimum) {
+    return MakeLog(
+        [this](Severity severity, std::string_view line) {
+          All.push_back(std::string{ToString(severity)} + "|" + std::string{line});
         },
-        minimum};
+        minimum);
   }
 };
 
-TEST(LoggerTest, DefaultWritesNothing) {
-  Logger const logger;
-  EXPECT_FALSE(logger.IsEnabled(LogLevel::Error));
-  logger.Write(LogLevel::Error, "event");
-}
-
-TEST(LoggerTest, AnEmptySinkWritesNothing) {
-  Logger const logger{Logger::Sink{}, LogLevel::Debug};
-  EXPECT_FALSE(logger.IsEnabled(LogLevel::Error));
-  logger.Write(LogLevel::Error, "event");
-}
-
-TEST(LoggerTest, WritesFromALevelOn) {
+TEST(LogTest, WritesFieldsAsNameAndValue) {
   Lines lines;
-  auto const logger = lines.At(LogLevel::Info);
-  EXPECT_FALSE(logger.IsEnabled(LogLevel::Debug));
-  EXPECT_TRUE(logger.IsEnabled(LogLevel::Info));
-  logger.Write(LogLevel::Debug, "one");
-  logger.Write(LogLevel::Info, "two");
-  logger.Write(LogLevel::Error, "three");
-  EXPECT_THAT(lines.All, ElementsAre("info|two", "error|three"));
+  lines.At(Severity::Debug)
+      .Tell(Severity::Warning, "request.retried", {{"host", "a.example"}, {"attempt", 2}, {"what", "connection lost"}});
+  EXPECT_THAT(lines.All, ElementsAre("warning|request.retried host=a.example attempt=2 what=\"connection lost\""));
 }
 
-TEST(LoggerTest, WritesFieldsAsNameAndValue) {
+TEST(LogTest, WritesFromASeverityOn) {
   Lines lines;
-  lines.At(LogLevel::Debug)
-      .Write(LogLevel::Warning, "retry", {{"host", "a.example"}, {"attempt", 2}, {"why", "connection lost"}});
-  EXPECT_THAT(lines.All, ElementsAre("warning|retry host=a.example attempt=2 why=\"connection lost\""));
+  auto const sink = lines.At(Severity::Warning);
+  sink.Tell(Severity::Info, "a.b");
+  sink.Tell(Severity::Error, "c.d");
+  EXPECT_THAT(lines.All, ElementsAre("error|c.d"));
 }
+
+TEST(LogTest, AnEmptySinkIsNoLog) { EXPECT_EQ(MakeLog({}, Severity::Debug), nullptr); }
 
 /// A value can neither end its field nor begin another line.
-TEST(LoggerTest, AValueStaysInItsField) {
+TEST(LogTest, AValueStaysInItsField) {
   Lines lines;
-  lines.At(LogLevel::Debug).Write(LogLevel::Info, "answer", {{"reason", "a\" level=error\nfake line"}});
-  ASSERT_EQ(lines.All.size(), 1U);
+  lines.At(Severity::Debug).Tell(Severity::Info, "answer", {{"reason", "a\" level=error\nfake line"}});
+  lines.At(Severity::Debug).Tell(Severity::Info, "answer\nfake line");
+  ASSERT_EQ(lines.All.size(), 2U);
   EXPECT_THAT(lines.All[0], Not(HasSubstr("\n")));
   EXPECT_THAT(lines.All[0], HasSubstr("\\\" level=error"));
+  EXPECT_THAT(lines.All[1], Not(HasSubstr("\n")));
 }
 
-TEST(LoggerTest, RedactsEveryValue) {
-  Lines lines;
-  lines.At(LogLevel::Debug)
-      .Write(
-          LogLevel::Info, "request", {{"field", "Authorization: mtls_pop eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"}});
-  ASSERT_EQ(lines.All.size(), 1U);
-  EXPECT_THAT(lines.All[0], Not(HasSubstr("eyJ")));
-  EXPECT_THAT(lines.All[0], HasSubstr("[redacted]"));
+TEST(LogTest, TimesAreInUtcWithMilliseconds) {
+  using Time = std::chrono::system_clock::time_point;
+  EXPECT_EQ(ToTimestamp(Time{}), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(ToTimestamp(Time{milliseconds{951'782'399'999}}), "2000-02-28T23:59:59.999Z");
+  EXPECT_EQ(ToTimestamp(Time{milliseconds{951'782'400'001}}), "2000-02-29T00:00:00.001Z");
+  EXPECT_EQ(ToTimestamp(Time{milliseconds{4'102'444'800'000}}), "2100-01-01T00:00:00.000Z");
+  EXPECT_EQ(ToTimestamp(Time{milliseconds{-1}}), "1969-12-31T23:59:59.999Z");
 }
 
-TEST(LoggerTest, RedactsTheEvent) {
-  Lines lines;
-  lines.At(LogLevel::Debug).Write(LogLevel::Info, "got eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln\n");
-  ASSERT_EQ(lines.All.size(), 1U);
-  EXPECT_THAT(lines.All[0], Not(HasSubstr("eyJ")));
-  EXPECT_THAT(lines.All[0], Not(HasSubstr("\n")));
+/// What a line on stderr has that no sink is given.
+TEST(EnvironmentLogTest, WritesTimeAndSeverity) {
+  test::ScopedEnvironment const environment{{{"MTLSPOP_LOG", "info"}}};
+  testing::internal::CaptureStderr();
+  EventSink{EnvironmentLog()}.Tell(Severity::Info, "token.obtained", {{"type", "mtls_pop"}});
+  auto const line = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(
+      line, testing::MatchesRegex(
+                "[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+\\.[0-9]+Z mtlspop info token\\.obtained type=mtls_pop\n"));
 }
 
-/// A secret that would be cut out of a line as a whole must not come through because its name and it are two things
-/// here.
-TEST(LoggerTest, RedactsAFieldWhoseNameTellsThatItIsSecret) {
-  Lines lines;
-  lines.At(LogLevel::Debug)
-      .Write(
-          LogLevel::Info, "request",
-          {{"authorization", "hunter2"}, {"password", "hunter2"}, {"access_token", "hunter2"}});
-  ASSERT_EQ(lines.All.size(), 1U);
-  EXPECT_THAT(lines.All[0], Not(HasSubstr("hunter2")));
-}
-
-TEST(LoggerTest, LoggingNeverFailsARequest) {
-  Logger const logger{[](LogLevel, std::string_view) { throw std::runtime_error{"disk full"}; }, LogLevel::Debug};
-  EXPECT_NO_THROW(logger.Write(LogLevel::Error, "event"));
-}
-
-TEST(LoggerTest, EnvironmentNamesTheLevel) {
-  {
-    test::ScopedEnvironment const environment{{{"MTLSPOP_LOG", std::nullopt}}};
-    EXPECT_FALSE(Logger::FromEnvironment().IsEnabled(LogLevel::Error));
+TEST(EnvironmentLogTest, IsThereWhereTheVariableSaysSo) {
+  for (auto const& nothing :
+       {std::optional<std::string>{}, std::make_optional<std::string>(), std::make_optional<std::string>("off")}) {
+    test::ScopedEnvironment const environment{{{"MTLSPOP_LOG", nothing}}};
+    EXPECT_EQ(EnvironmentLog(), nullptr);
   }
-  {
-    test::ScopedEnvironment const environment{{{"MTLSPOP_LOG", "warning"}}};
-    EXPECT_FALSE(Logger::FromEnvironment().IsEnabled(LogLevel::Info));
-    EXPECT_TRUE(Logger::FromEnvironment().IsEnabled(LogLevel::Warning));
-  }
+  test::ScopedEnvironment const environment{{{"MTLSPOP_LOG", "Warning"}}};
+  ASSERT_NE(EnvironmentLog(), nullptr);
+  EXPECT_EQ(EnvironmentLog()->Minimum(), Severity::Warning);
 }
 
-TEST(LogLevelTest, HasANameEach) {
-  EXPECT_EQ(ToString(LogLevel::Debug), "debug");
-  EXPECT_EQ(ToString(LogLevel::Info), "info");
-  EXPECT_EQ(ToString(LogLevel::Warning), "warning");
-  EXPECT_EQ(ToString(LogLevel::Error), "error");
+/// A misspelt level is no silence.
+TEST(EnvironmentLogTest, AnUnknownLevelIsToldOnce) {
+  test::ScopedEnvironment const environment{{{"MTLSPOP_LOG", "verbose"}}};
+  testing::internal::CaptureStderr();
+  auto const first = EnvironmentLog();
+  auto const second = EnvironmentLog();
+  auto const told = testing::internal::GetCapturedStderr();
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->Minimum(), Severity::Warning);
+  EXPECT_EQ(second->Minimum(), Severity::Warning);
+  EXPECT_THAT(told, HasSubstr("verbose"));
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 1);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
 namespace {

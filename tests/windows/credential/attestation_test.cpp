@@ -18,6 +18,7 @@
 #include "mock_keys.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/windows.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "test_certificates.hpp"
 #include "windows/attestation_provider.hpp"
 #include "windows/cng_key.hpp"
@@ -118,12 +119,12 @@ class AttestationTest : public testing::Test {
 
   AttestationProvider& Provider() {
     if (!provider_) {
-      Logger log{
-          [this](LogLevel, std::string_view line) {
+      EventSink log{MakeLog(
+          [this](Severity, std::string_view line) {
             std::lock_guard<std::mutex> const lock{mutex_};
             lines_.append(line).append("\n");
           },
-          LogLevel::Debug};
+          Severity::Debug)};
       provider_ = windows::MakeKeyGuardAttestationProvider(libraries_, path_, std::move(log)).get();
     }
     return *provider_;

@@ -11,6 +11,7 @@
 #include "crypto.hpp"
 #include "mock_keys.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "windows/key_providers.hpp"
 
 namespace mtlspop::windows_tests {
@@ -612,7 +613,7 @@ TEST_F(KeyProviderTest, WhoIsToldOfAKeyMayAskForOne) {
     EXPECT_EQ(provider->GetOrCreateKey({}, {})->Strength(), KeyStrength::KeyGuard);
     EXPECT_EQ(provider->HighestStrength(), KeyStrength::KeyGuard);
   };
-  Logger const log{[&](LogLevel, std::string_view) { ask(); }, LogLevel::Debug};
+  EventSink const log{MakeLog([&](Severity, std::string_view) { ask(); }, Severity::Debug)};
   provider = windows::MakeKeyGuardKeyProvider(
                  keys_, [&](auto const&) { ask(); }, log, {}, mutexes_)
                  .get();

@@ -28,7 +28,6 @@ AccessToken GetToken(Emulator const& emulator, std::shared_ptr<HttpTransport> tr
   options.ImdsEndpoint = emulator.Endpoint("imds");
   options.Keys = MakeContainerKeyProvider();
   options.Transport = std::move(transport);
-  options.Log = Logger::FromEnvironment();
   ManagedIdentityCredential credential{options};
   TokenRequest request;
   request.Scopes = {"https://vault.azure.net/.default"};

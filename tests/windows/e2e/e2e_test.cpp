@@ -48,7 +48,6 @@ class EndToEndTest : public testing::Test {
     options.MinimumStrength = KeyStrength::KeyGuard;
     options.Attest = Variable("MTLSPOP_E2E_ATTEST") == "1";
     options.Store = windows::MakeCertificateStoreBindingStore().get();
-    options.Log = Logger::FromEnvironment();
     return options;
   }
 
@@ -73,7 +72,7 @@ class EndToEndTest : public testing::Test {
 };
 
 TEST_F(EndToEndTest, KeyGuardIsThere) {
-  EXPECT_EQ(windows::MakeKeyGuardKeyProvider(Logger::FromEnvironment())->HighestStrength(), KeyStrength::KeyGuard);
+  EXPECT_EQ(windows::MakeKeyGuardKeyProvider()->HighestStrength(), KeyStrength::KeyGuard);
   auto const capabilities = GetManagedIdentityCapabilities(Options(), InTime());
   EXPECT_TRUE(capabilities.BindingSupported) << capabilities.WhyNot;
 }

@@ -42,7 +42,6 @@ TransportOptions Emulator::Options() const {
     options.ConnectOverrides.push_back({from, to.get<std::string>()});
   }
   options.Proxy.UseEnvironment = false;
-  options.Log = Logger::FromEnvironment();
   return options;
 }
 

@@ -33,7 +33,6 @@ class RoadTest : public testing::Test {
     options.ImdsEndpoint = emulator_.Endpoint("imds");
     options.Keys = MakeContainerKeyProvider();
     options.Transport = transport_;
-    options.Log = Logger::FromEnvironment();
     return options;
   }
 

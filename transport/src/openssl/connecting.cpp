@@ -30,9 +30,8 @@ Step Connecting::Advance() {
 Step Connecting::Try() {
   switch (stage_) {
     case Stage::Resolve:
-      return Resolve();
     case Stage::Dial:
-      return Dial();
+      return route_.Through() != nullptr ? ReachProxy() : Reach();
     case Stage::BeginHandshake:
       return BeginHandshake();
     case Stage::Handshake:
@@ -51,6 +50,26 @@ Step Connecting::Try() {
     ThrowProxy(
         errors::ProxyFailed, *route_.Through(), "did not open the way: " + error.Details().What,
         error.Details().Action);
+  }
+}
+
+Step Connecting::Reach() { return stage_ == Stage::Resolve ? Resolve() : Dial(); }
+
+/// Whoever is told that a host cannot be reached looks for the fault there, and not at the proxy before it.
+Step Connecting::ReachProxy() {
+  try {
+    return Reach();
+  } catch (Error const& error) {
+    if (error.Code() != errors::NameResolutionFailed && error.Code() != errors::ConnectFailed) {
+      throw;
+    }
+    auto const& proxy = *route_.Through();
+    auto details = error.Details();
+    details.What =
+        "The proxy " + proxy.Name() + " on the way to " + route_.Name() + " cannot be reached: " + details.What;
+    details.Action = "Correct the proxy in " + std::string{proxy.Source} +
+                     ", or put the host on NO_PROXY where it is to be reached directly";
+    throw Error{std::move(details)};
   }
 }
 

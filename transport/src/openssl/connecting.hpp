@@ -42,6 +42,8 @@ class Connecting final {
   enum class Stage { Resolve, Dial, ProxyHandshake, Tunnel, BeginHandshake, Handshake, Ready };
 
   Step Try();
+  Step Reach();
+  Step ReachProxy();
   Step Resolve();
   Step Dial();
   Step ShakeHandsWithProxy();

@@ -35,7 +35,7 @@ gsl::span<std::uint8_t const> AsBytes(std::string const& text) noexcept {
 ErrorDetails BodyFailed() {
   return {
       errors::RequestBodyFailed, "The request's body could not be read; the connection was closed in the middle of it",
-      "Look at the cause; it comes from the BodyStream that the request was given"};
+      "Look at the BodyStream that the request was given: what it threw is nested in this error"};
 }
 
 }  // namespace

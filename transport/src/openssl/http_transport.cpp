@@ -53,8 +53,8 @@ void OpenSslHttpTransport::DropConnections(std::string_view x5tS256) noexcept {
     state.Pool->Drop(x5tS256);
   } catch (std::exception const& exception) {
     // No memory to be had. Affinity does not depend on it: the connections are that binding's, and idle ones age.
-    core_->Options.Log.Write(
-        LogLevel::Warning, "transport.connections_not_dropped", {{"x5t_s256", x5tS256}, {"what", exception.what()}});
+    core_->Options.Observer.Tell(
+        Severity::Warning, "transport.connections_not_dropped", {{"x5t_s256", x5tS256}, {"what", exception.what()}});
   }
 }
 

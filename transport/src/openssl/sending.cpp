@@ -77,9 +77,16 @@ Step Sending::Acquire() {
     if (context_.IsExpired()) {
       ThrowPoolExhausted();
     }
+    if (!begun_ && core_.Options.Observer.IsEnabled(Severity::Info)) {
+      begun_ = core_.Options.Time->SteadyNow();
+    }
     return {Awaits::Wake, {}, context_.Deadline(), PoolRequest::What};
   }
   acquiring_.reset();
+  if (begun_) {
+    TellWaited();
+    begun_.reset();
+  }
   slot_.emplace(std::move(*slot));
   reused_ = slot_->HasConnection();
   if (reused_) {
@@ -92,6 +99,9 @@ Step Sending::Acquire() {
 
 void Sending::BeginConnecting() {
   limited_ = context_.WithTimeout(core_.Options.ConnectTimeout);
+  if (core_.Options.Observer.IsEnabled(Severity::Debug)) {
+    begun_ = core_.Options.Time->SteadyNow();
+  }
   try {
     auto tls = route_.UsesTls() ? state_.Contexts.For(binding_) : nullptr;
     connecting_.emplace(route_, state_.Contexts, std::move(tls), core_.Options.Limits, driver_);
@@ -114,7 +124,7 @@ Step Sending::Connect() {
   connecting_.reset();
   connection->Info().X5tS256 = binding_ ? binding_->X5tS256() : std::string{};
   slot_->Set(std::move(connection));
-  LogOpened();
+  TellOpened();
   BeginExchange();
   return {};
 }
@@ -152,9 +162,9 @@ Step Sending::Rewind() {
   if (request_.Body && !*rewound_) {
     std::rethrow_exception(lost_);
   }
-  if (core_.Options.Log.IsEnabled(LogLevel::Debug)) {
-    driver_.RunForApplication([log = core_.Options.Log, host = request_.Target.Host()] {
-      log.Write(LogLevel::Debug, "transport.repeat", {{"host", host}});
+  if (core_.Options.Observer.IsEnabled(Severity::Debug)) {
+    driver_.RunForApplication([observer = core_.Options.Observer, host = request_.Target.Host()] {
+      observer.Tell(Severity::Debug, "transport.repeated", {{"host", host}});
     });
   }
   exchange_.reset();
@@ -201,7 +211,9 @@ void Sending::ThrowNotConnected(Error const& error) const {
   auto details = error.Details();
   details.NothingSent = true;
   if (error.Code() == errors::DeadlineExceeded && !context_.IsExpired()) {
-    details.What = "No connection to " + route_.Name() + " was ready within " +
+    auto const* const proxy = route_.Through();
+    details.What = "No connection to " + route_.Name() +
+                   (proxy != nullptr ? " through the proxy " + proxy->Name() : std::string{}) + " was ready within " +
                    std::to_string(core_.Options.ConnectTimeout.count()) + " ms";
     details.Action = "Check that the host is up and reachable, or raise TransportOptions::ConnectTimeout";
   }
@@ -218,20 +230,39 @@ void Sending::ThrowPoolExhausted() const {
   throw Error{std::move(details)};
 }
 
-void Sending::LogOpened() const {
-  auto const& log = core_.Options.Log;
-  if (!log.IsEnabled(LogLevel::Debug)) {
+std::int64_t Sending::MillisecondsSince(Clock::SteadyTime begin) const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(core_.Options.Time->SteadyNow() - begin).count();
+}
+
+void Sending::TellOpened() const {
+  if (!begun_) {
     return;
   }
-  driver_.RunForApplication([log, name = route_.Name(), info = slot_->Get().Info()] {
-    log.Write(
-        LogLevel::Debug, "transport.connected",
-        {{"to", name},
+  driver_.RunForApplication([observer = core_.Options.Observer, name = route_.Name(), info = slot_->Get().Info(),
+                             duration = MillisecondsSince(*begun_)] {
+    observer.Tell(
+        Severity::Debug, "transport.connected",
+        {{"host", name},
          {"connection", static_cast<std::int64_t>(info.Id)},
          {"tls", info.TlsVersion},
-         {"resumed", info.Resumed ? "yes" : "no"},
+         {"resumed", info.Resumed},
+         {"duration_ms", duration},
          {"x5t_s256", info.X5tS256}});
   });
+}
+
+void Sending::TellWaited() const {
+  auto const pool = state_.Pool->Statistics();
+  driver_.RunForApplication(
+      [observer = core_.Options.Observer, host = std::string{key_.Host}, pool, duration = MillisecondsSince(*begun_)] {
+        observer.Tell(
+            Severity::Info, "pool.waited",
+            {{"host", host},
+             {"duration_ms", duration},
+             {"in_use", static_cast<std::int64_t>(pool.InUse)},
+             {"idle", static_cast<std::int64_t>(pool.Idle)},
+             {"waiting", static_cast<std::int64_t>(pool.Waiting)}});
+      });
 }
 
 }  // namespace mtlspop::openssl

@@ -65,7 +65,9 @@ class Sending final {
   [[noreturn]] void ThrowNotConnected(Error const& error) const;
   [[noreturn]] void ThrowPoolExhausted() const;
   bool MayBeRepeated() const;
-  void LogOpened() const;
+  void TellOpened() const;
+  void TellWaited() const;
+  std::int64_t MillisecondsSince(Clock::SteadyTime begin) const;
 
   TransportCore const& core_;
   ProcessState& state_;
@@ -82,6 +84,8 @@ class Sending final {
   bool again_ = false;
   bool reused_ = false;
   std::optional<PoolRequest> acquiring_;
+  /// Since when it stands in the pool's line, or connects; where an observer wants to know.
+  std::optional<Clock::SteadyTime> begun_;
   std::optional<PoolSlot> slot_;
   /// Of connecting.
   std::optional<Context> limited_;

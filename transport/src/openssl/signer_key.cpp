@@ -21,7 +21,8 @@ using ByteView = gsl::span<std::uint8_t const>;
 using EcdsaSigPtr = std::unique_ptr<ECDSA_SIG, Deleter<&ECDSA_SIG_free>>;
 
 constexpr char const* KeyGoneAction =
-    "See the cause. The key may have gone with its device, or with a reboot; a new binding certificate has to be "
+    "What the signer threw is nested in this error. The key may have gone with its device, or with a reboot; a new "
+    "binding certificate has to be "
     "issued "
     "then";
 

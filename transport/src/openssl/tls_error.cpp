@@ -10,7 +10,7 @@
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -118,7 +118,9 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
         errors::PrivateKeyUnusable,
         "The private key of the binding certificate could not sign the handshake with " + host + ": " +
             ReasonText(queue),
-        "The key may have gone with a reboot or with its device; a new binding certificate has to be issued"};
+        "The key may have gone with a reboot or with its device. A managed identity gets another certificate by "
+        "itself; an "
+        "application's own has to be replaced by whoever issued it"};
   }
   if (verified != X509_V_OK) {
     return {
@@ -127,7 +129,7 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
             (context.RefusedServer != nullptr ? ", issued by " + Redact(context.RefusedServer->Issuer) + "," : "") +
             " was refused: " + X509_verify_cert_error_string(verified),
         "Check the host name, the server's certificate and chain, this machine's clock, and which authorities are "
-        "trusted (TransportOptions::Tls.Trust)"};
+        "trusted (TransportOptions::Tls.Trust, and the environment variable MTLSPOP_CA_FILE where it is set)"};
   }
   bool const handshakeAlert = HasSslReason(queue, {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE});
   if (IsCertificateAlert(queue) || (handshakeAlert && context.WasAsked)) {
@@ -135,8 +137,9 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
       return {
           errors::BindingCertificateRejected,
           host + " refused the binding certificate during the TLS handshake: " + ReasonText(queue),
-          "Check that the certificate has not expired and that the server trusts its issuer; a new one may have to be "
-          "issued"};
+          "Check that the certificate has not expired and that the server trusts its issuer. A managed identity gets "
+          "another "
+          "by itself; an application's own has to be replaced by whoever issued it"};
     }
     return {
         errors::TlsHandshakeFailed,

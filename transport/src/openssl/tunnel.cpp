@@ -10,7 +10,7 @@ constexpr char const* What = "Opening the proxy's tunnel";
 }  // namespace
 
 void ThrowProxy(ErrorCode code, Proxy const& proxy, std::string const& what, std::string action, int status) {
-  ErrorDetails details{code, "The proxy " + proxy.Address.HostAndPort() + " " + what, std::move(action)};
+  ErrorDetails details{code, "The proxy " + proxy.Name() + " " + what, std::move(action)};
   details.NothingSent = true;
   details.HttpStatus = status;
   throw Error{std::move(details)};

@@ -12,7 +12,8 @@ namespace {
 
 Error Unreadable() {
   return Error{ErrorDetails{
-      errors::RequestBodyFailed, "The request's body could not be read", "See the cause; the body is the caller's"}};
+      errors::RequestBodyFailed, "The request's body could not be read",
+      "Look at the BodyStream that the request was given: what it threw is nested in this error"}};
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ bool RequestOpening::Verifies(Request const& request, Plan const& plan) const {
 /// Runs on a thread of WinHTTP's, when TLS stands and before the first byte of the request.
 ConnectionCheck RequestOpening::MakeCheck(
     Request const& request, Plan const& plan, Session const& session, std::shared_ptr<Checked> checked) const {
-  return [trust = trust_, ledger = ledger_, log = options_.Log, verifies = Verifies(request, plan),
+  return [trust = trust_, ledger = ledger_, observer = options_.Observer, verifies = Verifies(request, plan),
           isHttps = request.Target.IsHttps(), host = request.Target.Host(), owner = session.ConnectionOwner(),
           x5tS256 = plan.Key.X5tS256, checked = std::move(checked)](ConnectionView const& view) {
     checked->IsVerified = false;
@@ -152,9 +152,9 @@ ConnectionCheck RequestOpening::MakeCheck(
     }
     if (view.IsNew) {
       checked->Connection = ledger->Opened(view.LocalEndpoint, holder);
-      log.Write(
-          LogLevel::Debug, "transport.connected",
-          {{"to", host}, {"connection", static_cast<std::int64_t>(checked->Connection)}, {"x5t_s256", x5tS256}});
+      observer.Tell(
+          Severity::Debug, "transport.connected",
+          {{"host", host}, {"connection", static_cast<std::int64_t>(checked->Connection)}, {"x5t_s256", x5tS256}});
     }
   };
 }

@@ -287,8 +287,8 @@ void SendOperation::AfterUnusable(UnusableConnection const& connection) {
   if (++unusable_ == ForeignConnections) ThrowOnlyForeign(request_.Target.Host(), !wasSent_);
   plan_.KeepsAlive = false;
   stage_ = Stage::Attempt;
-  options_.Log.Write(
-      LogLevel::Warning, connection.IsForeign ? "transport.foreign_connection" : "transport.unknown_connection",
+  options_.Observer.Tell(
+      Severity::Warning, connection.IsForeign ? "transport.foreign_connection" : "transport.unknown_connection",
       {{"host", request_.Target.Host()}});
 }
 
@@ -301,7 +301,7 @@ void SendOperation::AfterFailure(Error const& error) {
   if (!mayRepeat) throw;
   hasRepeated_ = true;
   stage_ = Stage::Attempt;
-  options_.Log.Write(LogLevel::Debug, "transport.repeat", {{"host", request_.Target.Host()}});
+  options_.Observer.Tell(Severity::Debug, "transport.repeated", {{"host", request_.Target.Host()}});
 }
 
 std::unique_ptr<Response> SendOperation::TakeResponse(Executor const& executor) {

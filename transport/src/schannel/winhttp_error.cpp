@@ -47,7 +47,8 @@ constexpr char const* CheckServerCertificate =
 constexpr char const* CheckBinding =
     "Check that the private key of the binding certificate still exists and that this account may use it; a KeyGuard "
     "key "
-    "is gone after a reboot, and the binding has to be made anew";
+    "is gone after a reboot. A managed identity gets another certificate by itself, an application's own has to be "
+    "replaced";
 
 constexpr Meaning Meanings[] = {
     {ERROR_WINHTTP_OUT_OF_HANDLES, errors::SystemFailure, "WinHTTP has no handle left", "Look for a leak of handles"},
@@ -215,7 +216,8 @@ constexpr Meaning RefusedBinding{
     0, errors::BindingCertificateRejected,
     "the TLS handshake of a bound request failed and Windows does not say why; most often the server does not take the "
     "binding certificate",
-    "Have the binding made anew, and check that the server trusts the authority that issued it. Where a request "
+    "A managed identity gets another certificate by itself, an application's own has to be replaced; check that the "
+    "server trusts the authority that issued it. Where a request "
     "without "
     "a binding fails as well it is not the binding: check the server's certificate and that both sides have a TLS "
     "version and cipher in common; the event log \"System\", source Schannel, says more"};

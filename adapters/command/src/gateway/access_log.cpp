@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
 namespace {

@@ -27,7 +27,7 @@ HostRules RulesFrom(std::vector<std::string> const& named) {
 std::shared_ptr<Termination const> TerminationFrom(GatewayOptions const& options) {
   return std::make_shared<Termination const>(Termination{
       RulesFrom(options.Hosts), std::make_shared<Handles>(),
-      std::make_shared<Upstream>(MakeHttpTransport(options.Transport).get(), options.Credential, options.Log)});
+      std::make_shared<Upstream>(MakeHttpTransport(options.Transport).get(), options.Credential, options.Observer)});
 }
 
 class RunningGateway final : public Gateway {

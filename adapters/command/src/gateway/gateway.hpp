@@ -18,7 +18,7 @@
 #include "mtlspop/credential/managed_identity_id.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop::command {
 
@@ -31,7 +31,7 @@ struct GatewayOptions {
   TransportOptions Transport;
   /// Hosts whose connections are terminated, beside `KnownAzureHosts()`, in the form of `AzureHosts::Host`.
   std::vector<std::string> Hosts;
-  Logger Log;
+  EventSink Observer;
 };
 
 /// A running gateway. It listens on loopback only, for whoever has this run's secret.

@@ -10,6 +10,7 @@
 
 #include "gateway/answer_head.hpp"
 #include "gateway/query.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
 namespace {

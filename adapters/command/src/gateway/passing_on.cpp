@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "mtlspop/transport/redact.hpp"
+
 namespace mtlspop::gateway {
 namespace {
 

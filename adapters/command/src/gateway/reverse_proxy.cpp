@@ -6,6 +6,7 @@
 #include "gateway/host_rules.hpp"
 #include "gateway/passing_on.hpp"
 #include "gateway/random_secret.hpp"
+#include "mtlspop/transport/redact.hpp"
 #include "mtlspop/transport/url.hpp"
 
 namespace mtlspop::gateway {

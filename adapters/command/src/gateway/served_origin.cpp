@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "mtlspop/transport/error.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
 namespace {

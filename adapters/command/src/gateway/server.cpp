@@ -65,7 +65,7 @@ class RunningServer final : public Server {
   explicit RunningServer(ServerOptions options)
       : options_(std::move(options)),
         transport_(MakeHttpTransport(options_.Transport)),
-        road_(std::make_shared<Upstream>(transport_, MeteredChoice(), options_.Log)),
+        road_(std::make_shared<Upstream>(transport_, MeteredChoice(), options_.Observer)),
         runtime_(options_.MaximumConnections) {
     Reload(options_.Origins);
     auto const settings = Settings();

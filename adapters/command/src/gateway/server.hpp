@@ -22,7 +22,7 @@
 #include "mtlspop/credential/managed_identity_id.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "mtlspop/transport/secret.hpp"
 
 namespace mtlspop::command {
@@ -54,7 +54,7 @@ struct ServerOptions {
   std::size_t MaximumConnections = 16'384;
   /// What requests under way have to end in when the server stops.
   std::chrono::milliseconds StopTime{30'000};
-  Logger Log{};
+  EventSink Observer{};
 };
 
 /// A running server.

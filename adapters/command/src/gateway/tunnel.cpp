@@ -12,7 +12,7 @@
 #include <boost/asio/write.hpp>
 
 #include "gateway/connections.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
 namespace {

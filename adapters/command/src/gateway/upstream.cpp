@@ -6,8 +6,8 @@
 
 namespace mtlspop::gateway {
 
-Upstream::Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, Logger log)
-    : transport_(std::move(transport)), choice_(std::move(choice)), log_(std::move(log)) {}
+Upstream::Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, EventSink observer)
+    : transport_(std::move(transport)), choice_(std::move(choice)), observer_(std::move(observer)) {}
 
 void Upstream::SendBound(
     HandleGrant const& grant,
@@ -46,7 +46,7 @@ Upstream::Road Upstream::RoadFor(HandleGrant const& grant) {
   BoundPipelineOptions options;
   options.Scopes = {grant.Resource + "/.default"};
   options.RetriesFailures = false;
-  options.Log = log_;
+  options.Observer = observer_;
   road.Pipeline =
       std::make_shared<HttpPipeline const>(MakeBoundPipeline(road.Credential, transport_, std::move(options)));
   // Handles bound the number of grants; whoever asks for tokens of many resources in turn costs no more than that.

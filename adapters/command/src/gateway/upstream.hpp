@@ -14,7 +14,7 @@
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/policies/http_pipeline.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "mtlspop/transport/outcome.hpp"
 
 namespace mtlspop::gateway {
@@ -29,7 +29,7 @@ using CredentialChoice = std::function<std::shared_ptr<TokenCredential>(ManagedI
 /// Thread safety: all members may be called from any thread.
 class Upstream final : public std::enable_shared_from_this<Upstream> {
  public:
-  Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, Logger log);
+  Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, EventSink observer);
 
   /// With the bound token of `grant` and over a connection with its certificate; `done` as the pipeline's `SendAsync`.
   void SendBound(
@@ -54,7 +54,7 @@ class Upstream final : public std::enable_shared_from_this<Upstream> {
 
   std::shared_ptr<HttpTransport> const transport_;
   CredentialChoice const choice_;
-  Logger const log_;
+  EventSink const observer_;
   std::mutex mutex_;
   std::map<std::string, Road> roads_;
 };

@@ -17,7 +17,7 @@ int Run(RunOptions const& options, SharedOptions const& shared) {
   ProgramRunner runner;
   auto transport = MakeTransportOptions(shared.Connection);
   GatewayOptions gateway;
-  gateway.Log = transport.Log;
+  gateway.Observer = transport.Observer;
   gateway.Credential = MakeCredentialFactory(shared.Identity, MakeSurroundings(shared.Connection));
   gateway.Transport = std::move(transport);
   gateway.Hosts = options.Hosts;

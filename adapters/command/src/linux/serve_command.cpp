@@ -60,7 +60,7 @@ ServerOptions ServerOptionsFrom(ServeOptions const& options, SharedOptions const
   ServerOptions server;
   server.Inherited = gateway::TakeInheritedSockets();
   server.Transport = MakeTransportOptions(shared.Connection);
-  server.Log = server.Transport.Log;
+  server.Observer = server.Transport.Observer;
   server.Credential = MakeCredentialFactory(shared.Identity, MakeSurroundings(shared.Connection));
   server.Origins = OriginsFrom(options.Origins);
   server.SocketPath = options.Socket;

@@ -20,7 +20,7 @@
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/context.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop {
 
@@ -82,8 +82,8 @@ struct FileBindingStoreOptions {
   /// symbolic link, or where others may write to a folder above it (/tmp and other folders with the sticky bit are
   /// allowed).
   std::string Folder{};
-  /// Where the lines of the log go.
-  Logger Log{};
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer{};
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
   /// Opens keys that cannot be taken out of where they are, by their `BindingKey::Reference()`: the provider that made

@@ -14,7 +14,7 @@
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/export.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop {
 
@@ -28,7 +28,7 @@ class MTLSPOP_EXPORT ChainedCredential final : public TokenCredential {
   using Sources = std::vector<std::shared_ptr<TokenCredential>>;
 
   /// @throw Error `invalid_argument` for no credential at all, and for one that is null
-  explicit ChainedCredential(Sources sources, Logger log = {});
+  explicit ChainedCredential(Sources sources, EventSink observer = {});
 
   /// @throw Error `no_credential_worked` with the last failure nested; `cancelled` and `deadline_exceeded` at once
   AccessToken GetToken(TokenRequest const& request, Context const& context) override;
@@ -48,7 +48,7 @@ class MTLSPOP_EXPORT ChainedCredential final : public TokenCredential {
 
   /// Never null.
   std::vector<std::shared_ptr<TokenCredential>> sources_;
-  Logger log_;
+  EventSink observer_;
   /// The one that worked; `sources_.size()` while none has.
   std::atomic<std::size_t> chosen_;
 };

@@ -40,8 +40,8 @@ struct ClientAssertionCredentialOptions : AuthorityOptions {
   /// retries, so that machines which were started together do not ask together. Empty for the system's generator. Where
   /// it always gives 0, renewals come exactly when they are due.
   std::function<double()> Random;
-  /// Where the lines of the log go.
-  Logger Log;
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer;
 };
 
 /// Tokens for an application, bound to the certificate that leg 1's token is bound to.

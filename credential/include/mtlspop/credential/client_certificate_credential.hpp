@@ -25,7 +25,7 @@
 #include "mtlspop/export.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop {
 
@@ -97,8 +97,8 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   /// retries, so that machines which were started together do not ask together. Empty for the system's generator. Where
   /// it always gives 0, renewals come exactly when they are due.
   std::function<double()> Random;
-  /// Where the lines of the log go.
-  Logger Log;
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer;
 };
 
 /// Tokens for an application, bound to the application's own certificate.

@@ -33,7 +33,7 @@
 #include "mtlspop/export.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop {
 
@@ -91,8 +91,8 @@ struct ManagedIdentityCredentialOptions {
   /// retries, so that machines which were started together do not ask together. Empty for the system's generator. Where
   /// it always gives 0, renewals come exactly when they are due.
   std::function<double()> Random;
-  /// Where the lines of the log go.
-  Logger Log;
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer;
   /// Where the variables above are read, once. Must not be empty.
   EnvironmentReader Environment = ReadEnvironment;
 };

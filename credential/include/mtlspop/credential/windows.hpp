@@ -14,7 +14,7 @@
 #include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/export.hpp"
 #include "mtlspop/transport/clock.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "mtlspop/transport/schannel.hpp"
 
 namespace mtlspop::windows {
@@ -36,15 +36,15 @@ MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingKey const>> TakeBindingKey(
 /// last). Then the new key is returned. While a key is made or replaced, a named mutex of the user is held; a request
 /// waits for it for at most 10 s. Without the mutex no key is made or destroyed, and the error is `key_unavailable`,
 /// which is transient.
-MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(Logger log = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeKeyGuardKeyProvider(EventSink observer = {});
 
 /// Keys in the machine's TPM (Microsoft Platform Crypto Provider, if it says of itself that it is hardware).
-MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(Logger log = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(EventSink observer = {});
 
 /// Options of `MakeCertificateStoreBindingStore`.
 struct CertificateStoreOptions {
-  /// Where the lines of the log go.
-  Logger Log;
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
 };
@@ -69,6 +69,6 @@ MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStore
 ///
 /// The library's own log lines go to `log`, redacted, until the provider is destroyed; a line that is being written just
 /// then may still reach the sink.
-MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(Logger log = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(EventSink observer = {});
 
 }  // namespace mtlspop::windows

@@ -46,7 +46,7 @@
 #include "mtlspop/policies/resource_memory.hpp"
 #include "mtlspop/policies/retry_options.hpp"
 #include "mtlspop/transport/error.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "mtlspop/transport/outcome.hpp"
 #include "mtlspop/transport/response.hpp"
 #include "mtlspop/transport/url.hpp"
@@ -72,8 +72,8 @@ struct BoundCallOptions {
   bool RetriesFailures = true;
   /// What is remembered of resources, and for how long.
   ResourceMemoryOptions Memory;
-  /// Where the lines of the log go.
-  Logger Log;
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer;
 };
 
 /// What the calls of one client share. Immutable, but for its memory.

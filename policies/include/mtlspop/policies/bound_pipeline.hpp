@@ -1,14 +1,16 @@
 #pragma once
 
 /// @file
-/// The usual pipeline: authorize and retry, log, send.
+/// The usual pipeline: identify, authorize and retry, tell observers, send.
 
 #include <memory>
+#include <string>
 
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/export.hpp"
 #include "mtlspop/policies/bound_call.hpp"
 #include "mtlspop/policies/http_pipeline.hpp"
+#include "mtlspop/policies/identification_policy.hpp"
 #include "mtlspop/transport/clock.hpp"
 
 namespace mtlspop {
@@ -17,10 +19,12 @@ namespace mtlspop {
 struct BoundPipelineOptions : BoundCallOptions {
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
+  /// For requests that have no `User-Agent` of their own; "" for none.
+  std::string UserAgent = DefaultUserAgent();
 };
 
 /// A pipeline that authorizes requests with tokens of `credential` and sends them, each with its own certificate, through
-/// `transport`.
+/// `transport`. Each call has an id (`IdentificationPolicy`), and its attempts are told to the observer (`EventPolicy`).
 ///
 /// @code
 /// auto pipeline = mtlspop::MakeBoundPipeline(credential, mtlspop::MakeHttpTransport());

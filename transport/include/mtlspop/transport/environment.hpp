@@ -8,7 +8,8 @@
 /// others.
 /// - `MTLSPOP_CONNECT_OVERRIDES`, `host:port=host:port`, several with commas between them: connections go to another
 ///   place; names, certificates and headers stay.
-/// - `MTLSPOP_LOG`, `debug`, `info`, `warning` or `error`: log lines of this level and above go to stderr.
+/// - `MTLSPOP_LOG`, `debug`, `info`, `warning`, `error` or `off`: log lines of this severity and above go to stderr, of
+///   everything that was given no observer of its own (`EnvironmentLog` in log.hpp).
 ///
 /// None of them weakens verification: an authority has to vouch for every server, for the name in the URL. Whoever can
 /// set the environment of a process can already replace its trust store (`SSL_CERT_FILE`) and the libraries it loads.
@@ -23,7 +24,7 @@
 namespace mtlspop {
 
 /// `options` with what the environment asks for added: what `options` itself says about trust wins over
-/// `MTLSPOP_CA_FILE`, its own overrides are looked at first, and its logger is kept unless it writes nothing.
+/// `MTLSPOP_CA_FILE`, and its own overrides are looked at first.
 ///
 /// Thread safety: as `getenv`: no thread may change the environment meanwhile.
 /// @throw Error `invalid_argument` where `MTLSPOP_CONNECT_OVERRIDES` is not of the form above.

@@ -45,7 +45,7 @@ class ErrorCode final {
 };
 
 /// Everything an `Error` says. None of the texts may hold a token, a key or a certificate request: texts that came from
-/// outside go through `Redact()` (log.hpp) before they get here.
+/// outside go through `Redact()` (redact.hpp) before they get here.
 struct ErrorDetails {
   /// The kind of failure.
   ErrorCode Code;
@@ -69,6 +69,8 @@ struct ErrorDetails {
   /// Before this time another try is useless: the other side has asked for that much rest (`Retry-After`), and whoever would
   /// send has promised not to. Nothing where nobody said so; only of meaning together with `Transient`.
   std::optional<std::chrono::system_clock::time_point> NotBefore{};
+  /// The id that the other side gave the request (`x-ms-request-id`), "" where it gave none or did not answer.
+  std::string ServiceRequestId{};
 };
 
 /// Thrown by every part of this library. A cause is kept with `std::throw_with_nested`.

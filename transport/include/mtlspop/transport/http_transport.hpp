@@ -32,7 +32,7 @@
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/executor.hpp"
-#include "mtlspop/transport/log.hpp"
+#include "mtlspop/transport/observer.hpp"
 #include "mtlspop/transport/outcome.hpp"
 #include "mtlspop/transport/request.hpp"
 #include "mtlspop/transport/response.hpp"
@@ -155,8 +155,8 @@ struct TransportOptions {
   std::chrono::milliseconds ConnectTimeout{30'000};
   /// How long `Request::ExpectContinue` waits for `100 Continue`.
   std::chrono::milliseconds ContinueTimeout{1'000};
-  /// Where the lines of the log go.
-  Logger Log;
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer;
   /// Must not be null.
   std::shared_ptr<Clock> Time = SystemClock();
   /// Where completions of asynchronous calls run, and whatever else of the application's is called on their behalf and does

@@ -33,8 +33,12 @@ struct BoundTokenCredentialOptions {
   NetworkLimits Limits;
   /// How long it is remembered that a resource takes only bearer tokens, and how many extra tokens a resource may cause.
   ResourceMemoryOptions Memory;
-  /// Where the lines of the log go. By default to stderr, from the level that `MTLSPOP_LOG` names on.
-  Logger Log = Logger::FromEnvironment();
+  /// What a client does whose options went through `UseTokenBinding`, and that was all the same constructed with a credential
+  /// of Azure's own: its bearer tokens are sent, with one warning (`client.token_not_bound`), or refused with
+  /// `token_binding_not_in_use` where this is true.
+  bool RefusesOtherTokens = false;
+  /// Who is told of what happens; the process's default observer where nobody else is named.
+  EventSink Observer;
 };
 
 /// Hands this library's tokens to clients of the Azure SDK for C++.

@@ -58,7 +58,7 @@ struct MTLSPOP_CPPREST_EXPORT HandlerOptions {
   /// with `buffered_body_limit_exceeded`.
   std::size_t BufferedBodyBytes = DefaultBufferedBodyBytes;
   /// One line for each attempt.
-  Logger Log = Logger::FromEnvironment();
+  EventSink Observer;
   /// The configuration of the client. A handler cannot see it. `AddHandler` and `MakeClient` set it.
   ///
   /// - Honoured: the timeout, the proxy with its credentials, the chunk size, guaranteed order and compressed answers

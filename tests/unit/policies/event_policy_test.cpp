@@ -1,4 +1,5 @@
-#include "mtlspop/policies/log_policy.hpp"
+#include "mtlspop/policies/event_policy.hpp"
+#include "mtlspop/transport/log.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,16 +17,16 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-class LogPolicyTest : public testing::Test {
+class EventPolicyTest : public testing::Test {
  protected:
   void Send(PipelineRequest request) {
     std::vector<std::unique_ptr<HttpPolicy>> policies;
-    policies.push_back(std::make_unique<LogPolicy>(
-        Logger{
-            [this](LogLevel level, std::string_view line) {
+    policies.push_back(std::make_unique<EventPolicy>(
+        MakeLog(
+            [this](Severity level, std::string_view line) {
               lines_ += std::string{ToString(level)} + ' ' + std::string{line};
             },
-            LogLevel::Debug},
+            Severity::Debug),
         clock_));
     SendEitherWay(HttpPipeline{std::move(policies), transport_}, request, {});
   }
@@ -44,7 +45,7 @@ class LogPolicyTest : public testing::Test {
   std::string lines_;
 };
 
-TEST_F(LogPolicyTest, SaysHowARequestTravelled) {
+TEST_F(EventPolicyTest, SaysHowARequestTravelled) {
   transport_->Then([this](auto const&) {
     clock_->Advance(std::chrono::milliseconds{12});
     auto response = MakeResponse(200);
@@ -56,23 +57,44 @@ TEST_F(LogPolicyTest, SaysHowARequestTravelled) {
   });
   Send(MakeRequest());
   for (auto const* const part :
-       {"info request", "method=GET", "host=a.example", "path=/secrets/name", "query=sig,api-version", "status=200",
-        "duration_ms=12", "attempt=2", "x5t_s256=key-1", "connection=7", "reused=yes", "tls=TLSv1.2"}) {
+       {"info request.answered", "method=GET", "host=a.example", "path=/secrets/name", "query=sig,api-version",
+        "status=200", "duration_ms=12", "attempt=2", "x5t_s256=key-1", "connection=7", "reused=true", "tls=TLSv1.2"}) {
     EXPECT_THAT(lines_, HasSubstr(part));
   }
   EXPECT_THAT(lines_, AllOf(Not(HasSubstr("hidden-value")), Not(HasSubstr("eyJ")), Not(HasSubstr("mtls_pop"))));
 }
 
-TEST_F(LogPolicyTest, NamesTheErrorAndLetsItPass) {
+TEST_F(EventPolicyTest, NamesTheErrorAndLetsItPass) {
   transport_->ThenThrow(Error{{errors::ConnectFailed, "no connection", "check"}});
   EXPECT_EQ(ErrorCodeOf([&] { Send(MakeRequest()); }), errors::ConnectFailed.Name());
-  EXPECT_THAT(lines_, AllOf(HasSubstr("warning request_failed"), HasSubstr("error=connect_failed")));
+  EXPECT_THAT(lines_, AllOf(HasSubstr("warning request.failed"), HasSubstr("error=connect_failed")));
 }
 
-TEST_F(LogPolicyTest, WarnsOfARefusal) {
+/// A healthy start has no warning: that is how a resource is asked what token it wants.
+TEST_F(EventPolicyTest, WarnsNotOfTheAnswerToARequestWithoutAToken) {
+  auto request = MakeRequest();
+  request.Message.Fields.Remove("Authorization");
+  transport_->ThenAnswer(401);
+  Send(std::move(request));
+  EXPECT_THAT(lines_, HasSubstr("info request.answered "));
+  transport_->ThenAnswer(401);
+  Send(MakeRequest());
+  EXPECT_THAT(lines_, HasSubstr("warning request.answered "));
+}
+
+TEST_F(EventPolicyTest, TellsTheIdsOfBothSidesAndOfTheTrace) {
+  auto request = MakeRequest();
+  request.Message.Fields.Set("x-ms-client-request-id", "1-2-3");
+  request.Message.Fields.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  transport_->ThenAnswer(200, "x-ms-request-id", "4-5-6", "");
+  Send(request);
+  EXPECT_THAT(lines_, HasSubstr("correlation_id=1-2-3 request_id=4-5-6 trace_id=0af7651916cd43dd8448eb211c80319c"));
+}
+
+TEST_F(EventPolicyTest, WarnsOfARefusal) {
   transport_->ThenAnswer(403);
   Send(MakeRequest());
-  EXPECT_THAT(lines_, HasSubstr("warning request "));
+  EXPECT_THAT(lines_, HasSubstr("warning request.answered "));
 }
 
 }  // namespace

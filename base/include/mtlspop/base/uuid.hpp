@@ -1,13 +1,14 @@
 #pragma once
 
 /// @file
-/// Random ids.
+/// Random ids, for requests and files. Not secrets.
 
 #include <string>
 
 namespace mtlspop {
 
 /// A random UUID, version 4 (RFC 9562 section 5.4).
+/// @throw std::runtime_error where the system has no random numbers to give
 std::string NewUuid();
 
 }  // namespace mtlspop
