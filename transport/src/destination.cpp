@@ -66,17 +66,15 @@ DestinationTable::Override const* DestinationTable::OverrideFor(Origin const& or
 }
 
 Destination DestinationTable::For(Origin const& origin, bool isBound) const {
-  Destination destination{origin.Host, origin.Port};
+  auto const* const entry = OverrideFor(origin);
+  Destination destination{
+      entry != nullptr ? entry->To.Host : origin.Host, entry != nullptr ? entry->To.Port : origin.Port,
+      entry != nullptr};
   if (isBound) {
     auto const found = std::find_if(
-        boundVersions_.begin(), boundVersions_.end(), [&](auto const& entry) { return entry.first == origin; });
+        boundVersions_.begin(), boundVersions_.end(), [&](auto const& bound) { return bound.first == origin; });
     destination.MaximumVersion =
         std::max(found == boundVersions_.end() ? TlsVersion::Tls12 : found->second, minimumVersion_);
-  }
-  if (auto const* const entry = OverrideFor(origin)) {
-    destination.Host = entry->To.Host;
-    destination.Port = entry->To.Port;
-    destination.IsOverridden = true;
   }
   return destination;
 }

@@ -42,19 +42,6 @@ std::unique_lock<std::mutex> LockSoon(std::mutex& mutex) {
 PoolKey::PoolKey(PoolKeyView const& key)
     : Scheme(key.Scheme), Host(key.Host), Port(key.Port), Proxy(key.Proxy), X5tS256(key.X5tS256) {}
 
-bool PoolKeyLess::IsLess(PoolKeyView const& left, PoolKeyView const& right) noexcept {
-  if (left.Port != right.Port) {
-    return left.Port < right.Port;
-  }
-  for (auto const& [one, other] :
-       {std::pair{left.Host, right.Host}, {left.X5tS256, right.X5tS256}, {left.Proxy, right.Proxy}}) {
-    if (int const order = one.compare(other)) {
-      return order < 0;
-    }
-  }
-  return left.Scheme < right.Scheme;
-}
-
 PoolSlot::PoolSlot(
     std::shared_ptr<ConnectionPool> pool, PoolPlace& place, PooledConnections connection, std::uint64_t drops) noexcept
     : pool_(std::move(pool)), place_(&place), connection_(std::move(connection)), drops_(drops) {}
@@ -139,11 +126,14 @@ std::optional<PoolSlot> ConnectionPool::Take(PoolRequest& request) {
   if (request.hasStoodInLine_) {
     return std::nullopt;
   }
-  return Look(PoolSlot{shared_from_this(), *request.place_, std::move(connection), request.drops_}, request.fresh_);
+  std::optional<PoolSlot> slot{
+      std::in_place, shared_from_this(), *request.place_, std::move(connection), request.drops_};
+  Look(*slot, request.fresh_);
+  return slot;
 }
 
 /// Sees that a connection is alive, or takes the next one, or none: then the slot is the right to open one.
-PoolSlot ConnectionPool::Look(PoolSlot slot, bool fresh) {
+void ConnectionPool::Look(PoolSlot& slot, bool fresh) {
   while (slot.HasConnection()) {
     auto& connection = slot.Get();
     if (connection.IsUsable()) {
@@ -164,7 +154,6 @@ PoolSlot ConnectionPool::Look(PoolSlot slot, bool fresh) {
       ++place.Opening;
     }
   }
-  return slot;
 }
 
 /// Gives up its place in the line, or what it was granted there.

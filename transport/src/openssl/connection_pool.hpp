@@ -45,13 +45,22 @@ struct PoolKey {
 /// Looks keys up without making one: a request that finds its connection allocates nothing here.
 struct PoolKeyLess {
   using is_transparent = void;
-  static PoolKeyView const& ViewOf(PoolKeyView const& key) noexcept { return key; }
-  static PoolKeyView ViewOf(PoolKey const& key) noexcept { return key.View(); }
   template <class Left, class Right>
   bool operator()(Left const& left, Right const& right) const noexcept {
-    return IsLess(ViewOf(left), ViewOf(right));
+    if (left.Port != right.Port) {
+      return left.Port < right.Port;
+    }
+    if (int const order = std::string_view{left.Host}.compare(right.Host)) {
+      return order < 0;
+    }
+    if (int const order = std::string_view{left.X5tS256}.compare(right.X5tS256)) {
+      return order < 0;
+    }
+    if (int const order = std::string_view{left.Proxy}.compare(right.Proxy)) {
+      return order < 0;
+    }
+    return std::string_view{left.Scheme} < right.Scheme;
   }
-  static bool IsLess(PoolKeyView const& left, PoolKeyView const& right) noexcept;
 };
 
 struct PoolPlace;
@@ -197,7 +206,7 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   friend class PoolRequest;
 
   std::optional<PoolSlot> Take(PoolRequest& request);
-  PoolSlot Look(PoolSlot slot, bool fresh);
+  void Look(PoolSlot& slot, bool fresh);
   void Leave(PoolRequest& request) noexcept;
   PoolPlace& PlaceFor(PoolKeyView const& key);
   void Return(PoolPlace& place, std::uint64_t drops, PooledConnections& connection, bool keep) noexcept;

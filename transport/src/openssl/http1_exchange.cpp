@@ -47,7 +47,7 @@ Http1Exchange::Http1Exchange(
     RequestForm form,
     bool bound,
     bool mayBlock,
-    PoolSlot slot)
+    PoolSlot&& slot)
     : request_(request),
       options_(options),
       callbacks_(callbacks),
@@ -399,9 +399,8 @@ void Http1Exchange::MakeResponse() {
   }
   response_->Body = std::make_unique<MemoryBody>(std::move(body));
   // Bytes behind the end of an answer belong to nothing that was asked for.
-  auto slot = std::move(slot_);
   if (keep && input.Empty()) {
-    slot.KeepConnection();
+    slot_.KeepConnection();
   }
 }
 

@@ -32,7 +32,9 @@ class Cleansed final {
   Cleansed() = default;
   Cleansed(Cleansed const&) = delete;
   Cleansed& operator=(Cleansed const&) = delete;
-  ~Cleansed() { Cleanse(text_); }
+  ~Cleansed() {
+    if (!text_.empty()) Cleanse(text_);
+  }
   std::string& Text() noexcept { return text_; }
   /// Overwrites it and gives its memory back.
   void Clear() noexcept {
@@ -59,7 +61,7 @@ class Http1Exchange final {
       RequestForm form,
       bool bound,
       bool mayBlock,
-      PoolSlot slot);
+      PoolSlot&& slot);
   ~Http1Exchange();
   Http1Exchange(Http1Exchange const&) = delete;
   Http1Exchange& operator=(Http1Exchange const&) = delete;

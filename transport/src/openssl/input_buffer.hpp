@@ -8,8 +8,9 @@
 #include <cstring>
 #include <vector>
 
-#include <openssl/crypto.h>
 #include <gsl/span>
+
+#include "mtlspop/transport/secret.hpp"
 
 namespace mtlspop::openssl {
 
@@ -60,7 +61,7 @@ class InputBuffer final {
 
   void Overwrite(std::size_t from, std::size_t count) noexcept {
     if (count != 0) {
-      OPENSSL_cleanse(bytes_.data() + from, count);
+      Cleanse(bytes_.data() + from, count);
     }
   }
 

@@ -58,7 +58,8 @@ class TlsContexts final {
 
   /// The context of `binding`, made where there is none yet.
   std::shared_ptr<TlsContext> For(std::shared_ptr<BindingCertificate const> const& binding);
-  /// The next one with this `x5t#S256` gets a context of its own, without a session.
+  /// The next one with this `x5t#S256` gets a context of its own, without a session. A request that stood in line meanwhile
+  /// may be that next one: then its context stays until it is the one that was used least recently of too many.
   void Forget(std::string const& x5tS256);
   std::size_t Count() const;
 
