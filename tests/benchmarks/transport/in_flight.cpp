@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "mtlspop/transport/http_transport.hpp"
 #include "transport/own_peer.hpp"
@@ -18,6 +20,10 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
+
+/// Eight rounds of answers.
+constexpr std::size_t LineRequests = 2000;
+constexpr std::size_t LineConnections = 256;
 
 /// Counts ends, and sees the last one.
 class Ends final {
@@ -48,6 +54,38 @@ class Ends final {
   int answered_ = 0;
   double threads_ = 0;
   SteadyClock::time_point last_{};
+};
+
+/// Threads that each send one request and wait for it.
+class Senders final {
+ public:
+  Senders(HttpTransport& transport, Scenario const& scenario, std::size_t count, Context const& context, Ends& ends)
+      : binding_(LoadBinding(scenario)), url_(Url::Parse(UrlOf(scenario))) {
+    for (std::size_t index = 0; index < count; ++index) {
+      threads_.emplace_back([this, &transport, &context, &ends] {
+        bool isAnswered = false;
+        try {
+          Request request{"GET", url_};
+          auto const response = transport.Send(request, binding_, context);
+          Drain(*response);
+          isAnswered = response->StatusCode == 200;
+        } catch (Error const&) {
+          // Not answered.
+        }
+        ends.Note(isAnswered);
+      });
+    }
+  }
+  ~Senders() {
+    for (auto& thread : threads_) thread.join();
+  }
+  Senders(Senders const&) = delete;
+  Senders& operator=(Senders const&) = delete;
+
+ private:
+  std::shared_ptr<BindingCertificate const> binding_;
+  Url url_;
+  std::vector<std::thread> threads_;
 };
 
 /// One request with its answer's body, which is read to its end.
@@ -92,8 +130,9 @@ void SendAll(
   }
 }
 
-void PrintSending(Scenario const& scenario, std::size_t count) {
-  auto const transport = MakeOwnTransport(scenario, count);
+/// @param connections that many requests travel at once
+void PrintSending(Scenario const& scenario, std::size_t count, std::size_t connections) {
+  auto const transport = MakeOwnTransport(scenario, connections);
   Ends ends{count};
   auto const memory = ProcessStatus("VmRSS");
   auto const begin = SteadyClock::now();
@@ -104,26 +143,69 @@ void PrintSending(Scenario const& scenario, std::size_t count) {
        std::chrono::duration<double>(ends.Last() - begin).count()});
 }
 
-void PrintCancelling(Scenario const& scenario, std::size_t count) {
+void PrintSendingThreads(Scenario const& scenario, std::size_t count, std::size_t connections) {
+  auto const transport = MakeOwnTransport(scenario, connections);
+  Ends ends{count};
+  Context const context;
+  auto const begin = SteadyClock::now();
+  Senders const senders{*transport, scenario, count, context, ends};
+  ends.Wait();
+  PrintInFlightResult({ends.Answered(), 0, 0, std::chrono::duration<double>(ends.Last() - begin).count()});
+}
+
+/// Cancels what `begin` has begun as soon as all but one wait for the one connection.
+template <typename Begin>
+void PrintCancelling(Scenario const& scenario, std::size_t count, Begin const& begin) {
   auto const transport = MakeOwnTransport(scenario, 1);
   auto const context = Context{}.WithCancellation();
   Ends ends{count};
-  SendAll(*transport, scenario, count, context, ends);
+  [[maybe_unused]] auto const begun = begin(*transport, context, ends);
   while (transport->PoolStatistics().Waiting + 1 < count) std::this_thread::yield();
-  auto const begin = SteadyClock::now();
+  auto const cancelled = SteadyClock::now();
   context.Cancel();
   ends.Wait();
-  PrintInFlightResult({static_cast<int>(count) - ends.Answered(), 0, 0, Milliseconds(ends.Last() - begin).count()});
+  PrintInFlightResult({static_cast<int>(count) - ends.Answered(), 0, 0, Milliseconds(ends.Last() - cancelled).count()});
+}
+
+void BenchCancelling(
+    Report& report, std::string const& name, InFlightTask const& task, std::optional<double> const& limit) {
+  std::vector<double> times;
+  for (int round = 0; round < 5; ++round) times.push_back(RunInFlightProcess(task).Took);
+  std::sort(times.begin(), times.end());
+  char note[64];
+  std::snprintf(note, sizeof note, "from %.1f to %.1f in five runs", times.front(), times.back());
+  report.Add({name, times[2], "ms", limit, false, note});
+}
+
+/// More requests than connections: what the line of those who wait adds to the time that the server takes.
+void BenchLine(Report& report, std::string const& name, InFlightTask const& task) {
+  auto const found = RunInFlightProcess(task);
+  auto const rounds = (task.Count + LineConnections - 1) / LineConnections;
+  char note[64];
+  std::snprintf(note, sizeof note, "%d answered, %.2f s", found.Ended, found.Took);
+  report.Add({name, found.Took / (2.0 * static_cast<double>(rounds)), "x", 1.1, false, note});
 }
 
 }  // namespace
 
 int RunSending(std::vector<std::string> const& arguments) {
   auto const task = BeginInFlightTask(arguments);
+  auto const& server = task.Server;
   if (task.What == "send") {
-    PrintSending(task.Server, task.Count);
+    PrintSending(server, task.Count, task.Count);
+  } else if (task.What == "line") {
+    PrintSending(server, task.Count, LineConnections);
+  } else if (task.What == "line-threads") {
+    PrintSendingThreads(server, task.Count, LineConnections);
+  } else if (task.What == "cancel") {
+    PrintCancelling(server, task.Count, [&](HttpTransport& transport, Context const& context, Ends& ends) {
+      SendAll(transport, server, task.Count, context, ends);
+      return 0;
+    });
   } else {
-    PrintCancelling(task.Server, task.Count);
+    PrintCancelling(server, task.Count, [&](HttpTransport& transport, Context const& context, Ends& ends) {
+      return std::make_unique<Senders>(transport, server, task.Count, context, ends);
+    });
   }
   return 0;
 }
@@ -132,7 +214,12 @@ void BenchInFlight(Report& report, BenchServer const& server, BenchOptions const
   auto const count = std::size_t{options.Quick ? 2'000U : 10'000U};
   auto const inFlight = std::to_string(count) + " in flight, answers after 2 s";
   auto const cancelled = std::to_string(count) + " waiting, cancelled: the last one ended after";
-  if (!options.Wants(inFlight) && !options.Wants(cancelled)) return;
+  auto const threads = std::to_string(count) + " threads waiting, cancelled: the last one ended after";
+  auto const line = "2000 on 256 connections, answers after 2 s: time / ideal";
+  auto const lineOfThreads = "2000 threads on 256 connections, answers after 2 s: time / ideal";
+  bool const wantsAny = options.Wants(inFlight) || options.Wants(cancelled) || options.Wants(threads) ||
+                        options.Wants(line) || options.Wants(lineOfThreads);
+  if (!wantsAny) return;
   auto scenario = server.KeepAlive(false);
   auto const process = StartLateServer(server, scenario);
 
@@ -144,14 +231,10 @@ void BenchInFlight(Report& report, BenchServer const& server, BenchOptions const
     report.Add({inFlight + ": resident memory each", found.KibEach, "KiB", 28.0, false, ""});
     report.Add({inFlight + ": all took", found.Took, "s"});
   }
-  if (options.Wants(cancelled)) {
-    std::vector<double> times;
-    for (int round = 0; round < 5; ++round) times.push_back(RunInFlightProcess({"cancel", scenario, count}).Took);
-    std::sort(times.begin(), times.end());
-    char note[64];
-    std::snprintf(note, sizeof note, "from %.1f to %.1f in five runs", times.front(), times.back());
-    report.Add({cancelled, times[2], "ms", 50.0, false, note});
-  }
+  if (options.Wants(cancelled)) BenchCancelling(report, cancelled, {"cancel", scenario, count}, 50.0);
+  if (options.Wants(threads)) BenchCancelling(report, threads, {"cancel-threads", scenario, count}, std::nullopt);
+  if (options.Wants(line)) BenchLine(report, line, {"line", scenario, LineRequests});
+  if (options.Wants(lineOfThreads)) BenchLine(report, lineOfThreads, {"line-threads", scenario, LineRequests});
 }
 
 }  // namespace mtlspop::bench

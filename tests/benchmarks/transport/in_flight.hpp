@@ -12,9 +12,12 @@
 
 namespace mtlspop::bench {
 
-/// In the process of its own (`InFlightMode`), WHAT being send or cancel: sends them all and prints what came of it: how many
-/// were answered, the most threads beside its own, the most resident memory for each in KiB, and the seconds that all took; or
-/// cancels them while they wait for one connection, and prints how many ended, and the milliseconds until the last one had.
+/// In the process of its own (`InFlightMode`), by WHAT:
+/// - send: sends them all at once and prints what came of it: how many were answered, the most threads beside its own, the most
+///   resident memory for each in KiB, and the seconds that all took;
+/// - line, line-threads: sends them over fewer connections, the second with a thread for each, and prints the same;
+/// - cancel, cancel-threads: cancels them while they wait for one connection, and prints how many ended, and the milliseconds
+///   until the last one had.
 int RunSending(std::vector<std::string> const& arguments);
 
 /// In a process of its own, at a server that answers after two seconds.
