@@ -268,7 +268,7 @@ void Fire::Burn(int workers, std::function<void()> const& begin) {
 void Fire::Check() {
   std::cout << "after a tenth: " << early_ << "\nshortly before the end: " << late_ << "\nanswered "
             << outcomes_.Answered << ", abandoned by their callers " << outcomes_.Abandoned << ", cut " << outcomes_.Cut
-            << '\n';
+            << "\nbindings at the end: " << transport_->PoolStatistics().Bindings << '\n';
   EXPECT_THAT(failures_, testing::IsEmpty());
   EXPECT_EQ(outcomes_.Answered + outcomes_.Abandoned + outcomes_.Cut, total_) << "some were lost";
   EXPECT_GT(outcomes_.Abandoned, 0);
