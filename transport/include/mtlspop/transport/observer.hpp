@@ -54,25 +54,35 @@ MTLSPOP_EXPORT std::string_view ToString(Severity severity) noexcept;
 
 /// A value of an event: a text, a whole number, or yes or no. Borrows the text; making one allocates nothing.
 struct MTLSPOP_EXPORT EventField {
+  /// A text. It is borrowed, as `name` is, until the event has been told; so in all that follow.
   EventField(std::string_view name, std::string_view value) noexcept : Name(name), Value(value) {}
+  /// A text that ends with a null character.
   EventField(std::string_view name, char const* value) noexcept : Name(name), Value(std::string_view{value}) {}
+  /// A text.
   EventField(std::string_view name, std::string const& value) noexcept : Name(name), Value(std::string_view{value}) {}
+  /// Yes or no.
   EventField(std::string_view name, bool value) noexcept : Name(name), Value(value) {}
+  /// A whole number.
   EventField(std::string_view name, int value) noexcept : Name(name), Value(std::int64_t{value}) {}
+  /// A whole number.
   EventField(std::string_view name, std::int64_t value) noexcept : Name(name), Value(value) {}
 
   /// "true" or "false" for yes or no.
   std::string ToText() const;
 
+  /// The name, in snake_case and with its unit, for example "duration_ms".
   std::string_view Name;
+  /// The value.
   std::variant<std::string_view, std::int64_t, bool> Value;
 };
 
-/// One thing that happened. Good for the duration of the call that it is passed to: copy what is to be kept.
+/// One thing that happened. Valid for the duration of the call that it is passed to: copy what is to be kept.
 struct MTLSPOP_EXPORT Event {
   /// From the table in docs/observability.md: what it is about, a dot, and what happened, for example `binding.issued`.
   std::string_view Name;
+  /// How much it matters.
   mtlspop::Severity Severity = Severity::Info;
+  /// When it happened, by the system's clock.
   std::chrono::system_clock::time_point Time;
   /// Those of the event and then those of whoever tells it (`credential`, `identity`). All texts have gone through
   /// `RedactField()`.
@@ -100,6 +110,7 @@ struct MTLSPOP_EXPORT Event {
 class MTLSPOP_EXPORT Observer {
  public:
   virtual ~Observer() = default;
+  /// Is told of one event. What it throws is dropped.
   virtual void OnEvent(Event const& event) = 0;
   /// What is less severe is not even put together. Asked once, where the observer is given to somebody.
   virtual Severity Minimum() const noexcept { return Severity::Debug; }
@@ -127,6 +138,7 @@ class MTLSPOP_EXPORT EventSink final {
   EventSink() noexcept = default;
   /// To `observer`; to nobody where it is null.
   EventSink(std::shared_ptr<Observer> observer);
+  /// The same for an observer of a class of one's own.
   template <typename Derived, typename = std::enable_if_t<std::is_base_of_v<Observer, Derived>>>
   EventSink(std::shared_ptr<Derived> observer) : EventSink(std::shared_ptr<Observer>{std::move(observer)}) {}
 
@@ -135,6 +147,7 @@ class MTLSPOP_EXPORT EventSink final {
 
   /// Whether it leads to the process's default observer, since nobody has named another.
   bool IsDefault() const noexcept;
+  /// Whether anybody wants to be told of events of this severity.
   bool IsEnabled(Severity severity) const noexcept;
   /// Redacts the texts of `fields` and tells the observer, if it wants to know.
   void Tell(Severity severity, std::string_view name, std::initializer_list<EventField> fields = {}) const noexcept;
