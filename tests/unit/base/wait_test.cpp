@@ -172,6 +172,22 @@ TEST_F(WaitListTest, SaysReadyOnlyWhereItIsWithTheLockHeld) {
   }
 }
 
+/// What the waiter counted itself under is undone on the way out, and read by others.
+TEST_F(WaitListTest, HoldsTheLockWhereItThrows) {
+  auto const never = [] { return false; };
+  std::condition_variable changed;
+  std::unique_lock<std::mutex> lock{mutex_};
+  for (bool const isOfAList : {true, false}) {
+    auto const context = Context{}.WithTimeout(1ms);
+    if (isOfAList) {
+      EXPECT_THROW(list_.WaitOrThrow(lock, context, "waiting", never), Error);
+    } else {
+      EXPECT_THROW(WaitOrThrow(lock, changed, context, "waiting", never), Error);
+    }
+    EXPECT_TRUE(lock.owns_lock());
+  }
+}
+
 TEST_F(WaitListTest, EndsWithItsContext) {
   std::unique_lock lock{mutex_};
   auto const never = [] { return false; };

@@ -8,6 +8,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include <gsl/util>
+
 namespace mtlspop {
 
 /// Waits, `lock` being held on entry and on return, until `ready()` is true, `until` has come, or `context` is
@@ -57,7 +59,8 @@ bool WaitUntil(
   return result && WaitUntil(lock, changed, until, context, ready);
 }
 
-/// The same, for those who cannot go on where it is the context that ends.
+/// The same, for those who cannot go on where it is the context that ends. The lock is held where it throws, too: what the
+/// caller undoes then is what others look at.
 /// @throw what `Context::ThrowIfEnded` throws: `cancelled` or `deadline_exceeded`, with `what` as what was waited for
 template <class Context, class Ready>
 void WaitOrThrow(
@@ -67,9 +70,10 @@ void WaitOrThrow(
     char const* what,
     Ready ready) {
   while (!WaitUntil(lock, changed, Context::TimePoint::max(), context, ready)) {
+    // The application's own function may be asked whether it is cancelled.
     lock.unlock();
+    auto const relock = gsl::finally([&lock] { lock.lock(); });
     context.ThrowIfEnded(what);
-    lock.lock();
   }
 }
 
@@ -134,8 +138,8 @@ class WaitList final {
   void WaitOrThrow(std::unique_lock<std::mutex>& lock, Context const& context, char const* what, Ready ready) {
     while (!WaitUntil(lock, Context::TimePoint::max(), context, ready)) {
       lock.unlock();
+      auto const relock = gsl::finally([&lock] { lock.lock(); });
       context.ThrowIfEnded(what);
-      lock.lock();
     }
   }
 
