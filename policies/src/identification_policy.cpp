@@ -37,11 +37,12 @@ class Marks final {
 
 /// Throws the error that is being handled, with the id of the call in it.
 [[noreturn]] void RethrowWithId(Error const& error, std::string_view id) {
+  auto const* const nesting = dynamic_cast<std::nested_exception const*>(&error);
   // One of another class would lose what that has.
-  if (!error.Details().CorrelationId.empty() || typeid(error) != typeid(Error)) throw;
+  bool const isAnother = nesting == nullptr && typeid(error) != typeid(Error);
+  if (!error.Details().CorrelationId.empty() || isAnother) throw;
   auto details = error.Details();
   details.CorrelationId = Redact(id);
-  auto const* const nesting = dynamic_cast<std::nested_exception const*>(&error);
   if (nesting == nullptr || !nesting->nested_ptr()) throw Error{std::move(details)};
   try {
     nesting->rethrow_nested();
