@@ -307,7 +307,7 @@ TEST(ClientCertificate, CallbackIsAskedAgainWithoutARequest) {
   EXPECT_EQ(world.Get().Binding->X5tS256(), first->X5tS256());
   auto const renewed = BindingOf(world.Authority.IssueForClient("app"));
   give(renewed);
-  EXPECT_TRUE(isLogged("client_certificate_renewed"));
+  EXPECT_TRUE(isLogged("certificate.renewed"));
   EXPECT_TRUE(Eventually([&] { return world.Get().Binding->X5tS256() == renewed->X5tS256(); }));
   give(nullptr);
   EXPECT_TRUE(isLogged("the vault is sealed"));

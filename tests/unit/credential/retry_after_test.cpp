@@ -113,7 +113,7 @@ TEST(RetryAfter, OfTheTokenServiceIsFollowedByARandomWaitInTheBackgroundToo) {
   Throttle(*world.Cloud, TokenPath, 503, "100");
   world.Time->Advance(18h);
   EXPECT_EQ(world.Get().Token, first.Token);
-  auto const isTold = [&] { return world.Lines->Text().find("background_refresh_failed") != std::string::npos; };
+  auto const isTold = [&] { return world.Lines->Text().find("token.refresh_failed") != std::string::npos; };
   EXPECT_TRUE(Eventually(isTold));
   world.Cloud->Intercept = nullptr;
   // From then on it may be asked; half a minute more is what chance says here.
