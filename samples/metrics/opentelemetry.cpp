@@ -87,7 +87,8 @@ void ExportToOpenTelemetry(std::string const& endpoint, std::string body) {
   // Nobody is told of the telling.
   options.Observer = std::shared_ptr<mtlspop::Observer>{};
   auto const transport = mtlspop::MakeHttpTransport(options);
-  mtlspop::Request request{"POST", mtlspop::Url::Parse(endpoint + "/v1/metrics")};
+  bool const endsInSlash = !endpoint.empty() && endpoint.back() == '/';
+  mtlspop::Request request{"POST", mtlspop::Url::Parse(endpoint + (endsInSlash ? "v1/metrics" : "/v1/metrics"))};
   request.Fields.Set("Content-Type", "application/json");
   request.SetBody(std::move(body));
   auto const answer = transport->Send(request, nullptr, mtlspop::Context{}.WithTimeout(std::chrono::seconds{10}));
