@@ -54,11 +54,7 @@ WallDuration RenewalRetryDelay(int failures, WallDuration left, RandomNumbers co
 /// When a renewal that failed at `now` is tried again: the delay above, counted from the time that the service named
 /// (`Retry-After`) where it did. A service that puts a whole fleet off names one time to all of it.
 WallTime RenewalRetryOn(
-    int failures,
-    WallTime now,
-    WallTime usableUntil,
-    std::optional<WallTime> notBefore,
-    RandomNumbers const& random);
+    int failures, WallTime now, WallTime usableUntil, std::optional<WallTime> notBefore, RandomNumbers const& random);
 
 /// How long before its end a token or certificate of the given life is no longer used if a new one can be had: five
 /// minutes, or a quarter of a life that is shorter than ten minutes.

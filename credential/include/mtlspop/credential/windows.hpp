@@ -69,6 +69,7 @@ MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<BindingStore>> MakeCertificateStore
 ///
 /// The library's own log lines go to `log`, redacted, until the provider is destroyed; a line that is being written just
 /// then may still reach the sink.
-MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(EventSink observer = {});
+MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(
+    EventSink observer = {});
 
 }  // namespace mtlspop::windows
