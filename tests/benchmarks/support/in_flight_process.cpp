@@ -59,8 +59,8 @@ void PrintInFlightResult(InFlightResult const& result) {
   std::printf("%d %.0f %.2f %.2f\n", result.Ended, result.Threads, result.KibEach, result.Took);
 }
 
-double ProcessStatus(std::string const& field) {
-  std::ifstream status{"/proc/self/status"};
+double ProcessStatus(std::string const& field, std::string const& process) {
+  std::ifstream status{"/proc/" + process + "/status"};
   for (std::string line; std::getline(status, line);) {
     if (line.rfind(field + ":", 0) == 0) return std::stod(line.substr(field.size() + 1));
   }

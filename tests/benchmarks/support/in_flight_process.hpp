@@ -48,7 +48,8 @@ InFlightTask BeginInFlightTask(std::vector<std::string> const& arguments);
 /// In the process that was started so: its last word.
 void PrintInFlightResult(InFlightResult const& result);
 
-/// What the kernel says of this process: "Threads" in their number, "VmRSS" and "VmHWM" in KiB.
-double ProcessStatus(std::string const& field);
+/// What the kernel says of a process, this one or that with a process id: "Threads" in their number, "VmRSS" and "VmHWM" in
+/// KiB.
+double ProcessStatus(std::string const& field, std::string const& process = "self");
 
 }  // namespace mtlspop::bench

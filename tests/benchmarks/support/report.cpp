@@ -32,7 +32,7 @@ constexpr char const* Usage = R"(usage: mtlspop-bench-NAME [OPTIONS]
 bool Figure::IsMet() const noexcept { return AgainstLimit() <= 1; }
 
 double Figure::AgainstLimit() const noexcept {
-  if (!Limit) {
+  if (!Limit || (Value == 0 && !AtLeast)) {
     return 0;
   }
   return AtLeast ? *Limit / Value : Value / *Limit;

@@ -2,19 +2,17 @@
 /// The transport beside the clients that people use today, in one run on one machine.
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <system_error>
 #include <thread>
 
 #include <malloc.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "adapters/late_server.hpp"
+#include "support/processors.hpp"
 #include "support/report.hpp"
 #include "support/rounds.hpp"
 #include "transport/bare_connection.hpp"
@@ -94,26 +92,8 @@ std::vector<Named> Everybody(BenchServer const& server, Scenario const& scenario
   return peers;
 }
 
-/// Keeps this thread, and the threads and processes that it starts meanwhile, on one processor. Where client and server
-/// take turns anyway, two would spend nine tenths of a request waking each other, whatever the client does.
-class OneProcessor final {
- public:
-  OneProcessor() {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(static_cast<std::size_t>(std::max(::sched_getcpu(), 0)), &one);
-    if (::sched_getaffinity(0, sizeof all_, &all_) != 0 || ::sched_setaffinity(0, sizeof one, &one) != 0) {
-      throw std::system_error{errno, std::generic_category(), "one processor"};
-    }
-  }
-  ~OneProcessor() { ::sched_setaffinity(0, sizeof all_, &all_); }
-  OneProcessor(OneProcessor const&) = delete;
-  OneProcessor& operator=(OneProcessor const&) = delete;
-
- private:
-  cpu_set_t all_{};
-};
-
+/// Where client and server take turns anyway, two processors would spend nine tenths of a request waking each other, whatever
+/// the client does.
 void KeepAlive(Report& report, BenchOptions const& options) {
   OneProcessor const one;
   BenchServer const server;
