@@ -195,4 +195,18 @@ std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> MakeCr
   };
 }
 
+std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> MakeBearerFactory(
+    IdentityOptions const& options, CredentialSurroundings surroundings) {
+  Require(
+      !IsApplication(options), "The machine's own metadata service has no tokens of an application",
+      "Leave --bearer-for-others out, or --cert and --federated");
+  // Of all that is said about keys nothing matters to it.
+  IdentityOptions bearer;
+  bearer.ManagedIdentity = options.ManagedIdentity;
+  bearer.MetadataEndpoint = options.MetadataEndpoint;
+  bearer.AllowedTenants = options.AllowedTenants;
+  bearer.Binding = "none";
+  return MakeCredentialFactory(std::move(bearer), std::move(surroundings));
+}
+
 }  // namespace mtlspop::command

@@ -36,6 +36,11 @@ std::shared_ptr<TokenCredential> MakeCredential(
 std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> MakeCredentialFactory(
     IdentityOptions options, CredentialSurroundings surroundings);
 
+/// What this machine's own metadata service answers: bearer tokens of the managed identity that the options name.
+/// @throw Error `usage` where they name an application, of which that service knows nothing; as `MakeCredential`
+std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> MakeBearerFactory(
+    IdentityOptions const& options, CredentialSurroundings surroundings);
+
 /// The options of the managed identity among them.
 ManagedIdentityCredentialOptions MakeManagedIdentityOptions(
     IdentityOptions const& options, CredentialSurroundings const& surroundings);

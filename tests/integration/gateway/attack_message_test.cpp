@@ -1,10 +1,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "gateway/gateway_fixture.hpp"
 #include "gateway/raw_client.hpp"
+#include "gateway/server.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -12,21 +19,20 @@ namespace {
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::StartsWith;
 
-// What somebody sends who wants the gateway and a server to see different requests. "@" stands for the vault's name; what is
-// smuggled asks for a path that no honest message of these asks for.
+// What somebody sends who wants the gateway and a server to see different requests. "~" stands for the name of whoever it is
+// sent to, "/honest" for a path that is there; what is smuggled asks for a path that no honest message of these asks for.
 struct HostileMessage {
   char const* Name;
   std::string Text;
 };
 
-std::string const Hidden = "GET /smuggled HTTP/1.1\r\nHost: @\r\n\r\n";
+std::string const Hidden = "GET /smuggled HTTP/1.1\r\nHost: ~\r\n\r\n";
 
 std::vector<HostileMessage> HostileMessages() {
-  std::string const start = "POST /secrets/a HTTP/1.1\r\nHost: @\r\n";
-  std::string const get = "GET /secrets/a HTTP/1.1\r\nHost: @\r\n";
+  std::string const start = "POST /honest HTTP/1.1\r\nHost: ~\r\n";
+  std::string const get = "GET /honest HTTP/1.1\r\nHost: ~\r\n";
   return {
       {"TwoLengths", start + "Content-Length: 0\r\nContent-Length: 38\r\n\r\n" + Hidden},
       {"TwoEqualLengths", start + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"},
@@ -55,7 +61,7 @@ std::vector<HostileMessage> HostileMessages() {
       {"CodingInQuotes", start + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" + Hidden},
       {"CodingWithParameter", start + "Transfer-Encoding: chunked;x=1\r\n\r\n0\r\n\r\n" + Hidden},
       {"CodingInOlderVersion",
-       "POST /secrets/a HTTP/1.0\r\nHost: @\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + Hidden},
+       "POST /honest HTTP/1.0\r\nHost: ~\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + Hidden},
       {"FoldedCoding", start + "Transfer-Encoding:\r\n chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + Hidden},
       {"ChunkSizeWithPrefix", start + "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n" + Hidden},
       {"ChunkSizeNegative", start + "Transfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n" + Hidden},
@@ -64,30 +70,30 @@ std::vector<HostileMessage> HostileMessages() {
       {"ChunkEndsWithLineFeedAlone", start + "Transfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n" + Hidden},
       {"ChunkExtensionHoldsLineFeed", start + "Transfer-Encoding: chunked\r\n\r\n3;a=\nb\r\nabc\r\n0\r\n\r\n" + Hidden},
       {"TwoHosts", get + "Host: evil.example\r\n\r\n"},
-      {"NoHost", "GET /secrets/a HTTP/1.1\r\n\r\n"},
-      {"OtherHost", "GET /secrets/a HTTP/1.1\r\nHost: evil.example\r\n\r\n"},
-      {"HostWithUserInformation", "GET /secrets/a HTTP/1.1\r\nHost: x@@\r\n\r\n"},
-      {"AbsoluteTargetOfAnotherHost", "GET https://evil.example/smuggled HTTP/1.1\r\nHost: @\r\n\r\n"},
+      {"NoHost", "GET /honest HTTP/1.1\r\n\r\n"},
+      {"OtherHost", "GET /honest HTTP/1.1\r\nHost: evil.example\r\n\r\n"},
+      {"HostWithUserInformation", "GET /honest HTTP/1.1\r\nHost: x@~\r\n\r\n"},
+      {"AbsoluteTargetOfAnotherHost", "GET https://evil.example/smuggled HTTP/1.1\r\nHost: ~\r\n\r\n"},
       {"LineFeedInField", get + "x-a: b\n\r\n\r\n"},
-      {"LineFeedsAlone", "GET /smuggled HTTP/1.1\nHost: @\n\n"},
+      {"LineFeedsAlone", "GET /smuggled HTTP/1.1\nHost: ~\n\n"},
       {"CarriageReturnInField", get + "x-a: b\rTransfer-Encoding: chunked\r\n\r\n"},
       {"ZeroByteInField", get + std::string{"x-a: b\0c\r\n\r\n", 12}},
       {"ZeroByteInName", get + std::string{"x\0a: b\r\n\r\n", 10}},
       {"NameWithSpace", get + "x a: b\r\n\r\n"},
       {"FieldWithoutColon", get + "nonsense\r\n\r\n"},
-      {"FirstFieldFolded", "GET /secrets/a HTTP/1.1\r\n x: y\r\nHost: @\r\n\r\n"},
-      {"TargetWithSpace", "GET /secrets/a b HTTP/1.1\r\nHost: @\r\n\r\n"},
-      {"TargetWithTab", "GET /secrets/a\tb HTTP/1.1\r\nHost: @\r\n\r\n"},
-      {"TargetWithFragment", "GET /secrets/a#b HTTP/1.1\r\nHost: @\r\n\r\n"},
-      {"TargetWithBackslash", "GET /secrets\\a HTTP/1.1\r\nHost: @\r\n\r\n"},
-      {"TargetWithoutSlash", "GET secrets HTTP/1.1\r\nHost: @\r\n\r\n"},
-      {"TargetIsAsterisk", "OPTIONS * HTTP/1.1\r\nHost: @\r\n\r\n"},
-      {"ConnectInside", "CONNECT evil.example:443 HTTP/1.1\r\nHost: @\r\n\r\n" + Hidden},
-      {"Trace", "TRACE /secrets/a HTTP/1.1\r\nHost: @\r\n\r\n"},
-      {"UnknownVersion", "GET /secrets/a HTTP/9.9\r\nHost: @\r\n\r\n"},
+      {"FirstFieldFolded", "GET /honest HTTP/1.1\r\n x: y\r\nHost: ~\r\n\r\n"},
+      {"TargetWithSpace", "GET /honest b HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"TargetWithTab", "GET /honest\tb HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"TargetWithFragment", "GET /honest#b HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"TargetWithBackslash", "GET /hon\\est HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"TargetWithoutSlash", "GET honest HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"TargetIsAsterisk", "OPTIONS * HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectInside", "CONNECT evil.example:443 HTTP/1.1\r\nHost: ~\r\n\r\n" + Hidden},
+      {"Trace", "TRACE /honest HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"UnknownVersion", "GET /honest HTTP/9.9\r\nHost: ~\r\n\r\n"},
       {"NoVersion", "GET /smuggled\r\n\r\n"},
       {"PrefaceOfHttp2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-      {"MethodWithControlCharacter", "G\x01T /secrets/a HTTP/1.1\r\nHost: @\r\n\r\n"},
+      {"MethodWithControlCharacter", "G\x01T /honest HTTP/1.1\r\nHost: ~\r\n\r\n"},
       {"ConnectionNamesHost", get + "Connection: Host\r\n\r\n"},
       {"ConnectionNamesLength", start + "Content-Length: 3\r\nConnection: close, Content-Length\r\n\r\nabc"},
       {"UnknownExpectation", start + "Content-Length: 3\r\nExpect: 200-ok\r\n\r\nabc"},
@@ -103,48 +109,178 @@ std::vector<HostileMessage> HostileMessages() {
   };
 }
 
-std::string Filled(std::string text, std::string const& host) {
-  for (auto at = text.rfind('@'); at != std::string::npos; at = at == 0 ? std::string::npos : text.rfind('@', at - 1)) {
-    text.replace(at, 1, host);
-  }
-  return text;
+// CONNECT is what a proxy is there for.
+std::vector<HostileMessage> HostileConnects() {
+  std::string const connect = "CONNECT ~:443 HTTP/1.1\r\nHost: ~\r\n";
+  return {
+      {"ConnectWithLength", connect + "Content-Length: 38\r\n\r\n" + Hidden},
+      {"ConnectWithTwoLengths", connect + "Content-Length: 0\r\nContent-Length: 38\r\n\r\n" + Hidden},
+      {"ConnectInChunks", connect + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + Hidden},
+      {"ConnectWithTwoHosts", connect + "Host: evil.example\r\n\r\n"},
+      {"ConnectWithoutPort", "CONNECT ~ HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectToPortZero", "CONNECT ~:0 HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectToNoPort", "CONNECT ~:65536 HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectToTwoPorts", "CONNECT ~:443:443 HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectWithUserInformation", "CONNECT user@~:443 HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectToUrl", "CONNECT https://~/honest HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectToPath", "CONNECT /smuggled HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectWithFragment", "CONNECT ~#:443 HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectOpenBracket", "CONNECT [::1:443 HTTP/1.1\r\nHost: ~\r\n\r\n"},
+      {"ConnectForwarded", connect + "X-Forwarded-For: 10.0.0.1\r\n\r\n"},
+      {"ConnectWithCredentialsTwice", connect + "Proxy-Authorization: Basic eDp4\r\n\r\n"},
+  };
 }
+
+void ReplaceAll(std::string& text, std::string_view what, std::string const& by) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+}
+
+std::string BasicCredentials(std::string const& proxy) {
+  auto const user = proxy.substr(7, proxy.find('@') - 7);
+  std::string encoded(4 * ((user.size() + 2) / 3) + 1, '\0');
+  encoded.resize(static_cast<std::size_t>(EVP_EncodeBlock(
+      reinterpret_cast<unsigned char*>(encoded.data()), reinterpret_cast<unsigned char const*>(user.data()),
+      static_cast<int>(user.size()))));
+  return "Proxy-Authorization: Basic " + encoded + "\r\n";
+}
+
+// One of the gateway's ways in, as whoever may use it.
+struct Door {
+  std::function<RawClient()> Connect;
+  std::string Host;
+  std::string HonestPath;
+  // What lets him in, each with its line's end.
+  std::string Fields{};
+};
 
 class AttackGatewayMessage : public GatewayTest {
  protected:
-  std::string const Vault = Services().Startup().at("vault_host");
-
-  // A connection to the vault, as the gateway answers for it.
-  RawClient Connected() {
-    RawClient client{PortOf(Variable("HTTPS_PROXY"))};
-    auto const proxy = Variable("HTTPS_PROXY");
-    auto const user = proxy.substr(7, proxy.find('@') - 7);
-    std::string encoded(4 * ((user.size() + 2) / 3) + 1, '\0');
-    encoded.resize(static_cast<std::size_t>(EVP_EncodeBlock(
-        reinterpret_cast<unsigned char*>(encoded.data()), reinterpret_cast<unsigned char const*>(user.data()),
-        static_cast<int>(user.size()))));
-    client.Send(
-        "CONNECT " + Vault + ":443 HTTP/1.1\r\nHost: " + Vault + ":443\r\nProxy-Authorization: Basic " + encoded +
-        "\r\nProxy-Connection: close\r\n\r\n");
-    EXPECT_THAT(client.ReadHead(), StartsWith("HTTP/1.1 200 "));
-    EXPECT_TRUE(client.StartTls(Vault, Variable("NODE_EXTRA_CA_CERTS")));
-    return client;
+  static std::string For(Door const& door, std::string text) {
+    // Whoever is refused for want of a secret proves nothing.
+    auto const host = text.find("Host: ~\r\n");
+    if (host != std::string::npos) text.insert(host + 9, door.Fields);
+    ReplaceAll(text, "~", door.Host);
+    ReplaceAll(text, "/honest", door.HonestPath);
+    return text;
   }
+
+  void ExpectRefused(Door const& door, std::vector<HostileMessage> const& messages) {
+    for (auto const& message : messages) {
+      SCOPED_TRACE(message.Name);
+      auto client = door.Connect();
+      client.Send(For(door, message.Text));
+      client.EndSending();
+      auto const answer = client.ReadAll();
+      EXPECT_THAT(answer, AnyOf(IsEmpty(), StartsWith("HTTP/1.1 4"))) << answer.substr(0, 500);
+      EXPECT_EQ(answer.find("\nHTTP/1."), std::string::npos) << "one answer at most: " << answer.substr(0, 1000);
+    }
+    EXPECT_EQ(Services().Count("/smuggled"), 0);
+  }
+
+  void ExpectAllRefused(Door const& door) {
+    auto const messages = HostileMessages();
+    EXPECT_GE(messages.size(), 40U);
+    ExpectRefused(door, messages);
+  }
+  // That the door is one: an honest request passes.
+  static void ExpectOpen(Door const& door) {
+    auto client = door.Connect();
+    client.Send(For(door, "GET /honest HTTP/1.1\r\nHost: ~\r\nConnection: close\r\n\r\n"));
+    EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 200 "));
+  }
+
+  std::string const Vault = Services().Startup().at("vault_host");
+  std::string const HonestPath = "/secrets/boundsecret?api-version=7.4";
 };
 
-TEST_F(AttackGatewayMessage, IsNeverSeenByTheServerAsTwoOrAsAnother) {
-  auto const messages = HostileMessages();
-  EXPECT_GE(messages.size(), 40U);
-  for (auto const& message : messages) {
-    SCOPED_TRACE(message.Name);
-    auto client = Connected();
-    client.Send(Filled(message.Text, Vault));
-    client.EndSending();
-    auto const answer = client.ReadAll();
-    EXPECT_THAT(answer, AnyOf(IsEmpty(), StartsWith("HTTP/1.1 4"))) << answer.substr(0, 500);
-    EXPECT_EQ(answer.find("\nHTTP/1."), std::string::npos) << "one answer at most: " << answer.substr(0, 1000);
+TEST_F(AttackGatewayMessage, ToAHostOnTheListIsNeverSeenAsTwoOrAsAnother) {
+  Door const door{
+      [this] {
+        RawClient client{PortOf(Variable("HTTPS_PROXY"))};
+        client.Send(
+            "CONNECT " + Vault + ":443 HTTP/1.1\r\nHost: " + Vault + ":443\r\n" +
+            BasicCredentials(Variable("HTTPS_PROXY")) + "Proxy-Connection: close\r\n\r\n");
+        EXPECT_THAT(client.ReadHead(), StartsWith("HTTP/1.1 200 "));
+        EXPECT_TRUE(client.StartTls(Vault, Variable("NODE_EXTRA_CA_CERTS")));
+        return client;
+      },
+      Vault, HonestPath, "Authorization: Bearer " + HandleFor() + "\r\n"};
+  ExpectOpen(door);
+  ExpectAllRefused(door);
+}
+
+TEST_F(AttackGatewayMessage, ToTheProxyItselfOpensNothing) {
+  Door const door{
+      [this] { return RawClient{PortOf(Variable("HTTPS_PROXY"))}; }, Vault, HonestPath,
+      BasicCredentials(Variable("HTTPS_PROXY"))};
+  auto messages = HostileMessages();
+  // An honest one, to a proxy.
+  messages.erase(
+      std::remove_if(
+          messages.begin(), messages.end(),
+          [](auto const& message) { return message.Name == std::string{"ConnectInside"}; }),
+      messages.end());
+  ExpectRefused(door, messages);
+  ExpectRefused(door, HostileConnects());
+}
+
+TEST_F(AttackGatewayMessage, ToTheStandInGetsNoHandle) {
+  auto const port = PortOf(Variable("AZURE_POD_IDENTITY_AUTHORITY_HOST"));
+  Door const door{
+      [port] { return RawClient{port}; }, "127.0.0.1:" + std::to_string(port),
+      "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net", "Metadata: true\r\n"};
+  ExpectOpen(door);
+  ExpectAllRefused(door);
+}
+
+class AttackGatewayServerMessage : public AttackGatewayMessage {
+ protected:
+  static constexpr char const* SecretText = "a-secret-of-this-test-that-is-long-enough";
+
+  AttackGatewayServerMessage() {
+    command::ServerOptions options;
+    options.Credential = IdentitiesOf(Services());
+    options.Transport = Services().MakeTransportOptions();
+    // POST too, so that a body is not the reason.
+    options.Origins = {
+        {"/", "gateway.local", "https://" + Vault, "", {}, {"GET", "POST"}},
+        {"/", "localhost", "https://" + Vault, "", {}, {"GET", "POST"}}};
+    options.SocketPath = folder_.PathOf("gateway.sock");
+    options.Port = 0;
+    options.PortSecret = Secret{std::string{SecretText}};
+    options.StatusPort = 0;
+    server_ = command::Server::Start(std::move(options));
   }
-  EXPECT_EQ(Services().Count("/smuggled"), 0);
+  std::string SocketPath() const { return folder_.PathOf("gateway.sock"); }
+  command::Server& Serving() { return *server_; }
+
+ private:
+  TemporaryDirectory folder_;
+  std::unique_ptr<command::Server> server_;
+};
+
+TEST_F(AttackGatewayServerMessage, ToTheSocketIsNeverSeenAsTwoOrAsAnother) {
+  Door const door{[this] { return RawClient{SocketPath()}; }, "gateway.local", HonestPath};
+  ExpectOpen(door);
+  ExpectAllRefused(door);
+}
+
+TEST_F(AttackGatewayServerMessage, ToThePortIsNeverSeenAsTwoOrAsAnother) {
+  auto const port = Serving().Port();
+  Door const door{
+      [port] { return RawClient{port}; }, "localhost:" + std::to_string(port), HonestPath,
+      std::string{"x-mtlspop-secret: "} + SecretText + "\r\n"};
+  ExpectOpen(door);
+  ExpectAllRefused(door);
+}
+
+TEST_F(AttackGatewayServerMessage, ToTheStatusPortIsRefused) {
+  auto const port = Serving().StatusPort();
+  Door const door{[port] { return RawClient{port}; }, "127.0.0.1:" + std::to_string(port), "/live"};
+  ExpectOpen(door);
+  ExpectAllRefused(door);
 }
 
 }  // namespace

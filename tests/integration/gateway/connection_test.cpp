@@ -95,7 +95,7 @@ class GatewayConnection : public testing::Test {
 
  private:
   ConnectionSettings settings_;
-  Runtime runtime_{8};
+  Runtime runtime_{gateway::MakeIo(), 8};
 };
 class AttackGatewayConnection : public GatewayConnection {};
 

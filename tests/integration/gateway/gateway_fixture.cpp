@@ -5,16 +5,20 @@
 #include "mtlspop/credential/managed_identity_credential.hpp"
 
 namespace mtlspop::test {
-namespace {
 
-command::GatewayOptions OptionsFor(Emulator const& emulator) {
-  command::GatewayOptions options;
-  auto const credential = emulator.CredentialOptions();
-  options.Credential = [credential](ManagedIdentityId const& identity) -> std::shared_ptr<TokenCredential> {
+std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> IdentitiesOf(Emulator const& emulator) {
+  return [credential = emulator.CredentialOptions()](ManagedIdentityId const& identity) {
     auto wanted = credential;
     wanted.Identity = identity;
     return std::make_shared<ManagedIdentityCredential>(wanted);
   };
+}
+
+namespace {
+
+command::GatewayOptions OptionsFor(Emulator const& emulator) {
+  command::GatewayOptions options;
+  options.Credential = IdentitiesOf(emulator);
   options.Transport = emulator.MakeTransportOptions();
   return options;
 }

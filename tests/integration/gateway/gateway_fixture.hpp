@@ -3,6 +3,7 @@
 /// @file
 /// A gateway in front of the emulator, for tests.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,6 +15,9 @@
 #include "gateway/program.hpp"
 
 namespace mtlspop::test {
+
+/// All managed identities that the emulator knows.
+std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> IdentitiesOf(Emulator const& emulator);
 
 /// Emulator and gateway, as `run` would start it, and programs in the environment that it makes for its child.
 class GatewayTest : public testing::Test {

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
@@ -14,15 +15,24 @@
 namespace mtlspop::test {
 
 RawClient::RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  timeval const patience{10, 0};
-  ::setsockopt(socket_.Get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket_.Get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
-    throw std::runtime_error{"nobody listens"};
-  }
+  ConnectTo(reinterpret_cast<sockaddr const*>(&address), sizeof address);
+}
+
+RawClient::RawClient(std::string const& path) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ConnectTo(reinterpret_cast<sockaddr const*>(&address), sizeof address);
+}
+
+void RawClient::ConnectTo(sockaddr const* address, socklen_t length) {
+  timeval const patience{10, 0};
+  ::setsockopt(socket_.Get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (::connect(socket_.Get(), address, length) != 0) throw std::runtime_error{"nobody listens"};
 }
 
 void RawClient::Send(std::string_view bytes) {

@@ -3,6 +3,8 @@
 /// @file
 /// A client that says exactly what a test has it say.
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,10 +14,12 @@
 
 namespace mtlspop::test {
 
-/// A connection to a loopback port, plain at first. Reading gives up after some seconds.
+/// A connection to a loopback port or a unix socket, plain at first. Reading gives up after some seconds.
 class RawClient final {
  public:
   explicit RawClient(std::uint16_t port);
+  /// To a unix socket.
+  explicit RawClient(std::string const& path);
 
   void Send(std::string_view bytes);
   /// What comes until the header's end is there, or the other side has closed.
@@ -31,6 +35,7 @@ class RawClient final {
   int Get() const noexcept { return socket_.Get(); }
 
  private:
+  void ConnectTo(sockaddr const* address, socklen_t length);
   int Read(char* into, int size);
 
   Descriptor socket_;

@@ -8,9 +8,9 @@
 #include <mutex>
 
 #include "credential/emulator.hpp"
+#include "gateway/gateway_fixture.hpp"
 #include "gateway/program.hpp"
 #include "gateway/raw_client.hpp"
-#include "mtlspop/credential/managed_identity_credential.hpp"
 #include "support/error_code_of.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -34,12 +34,7 @@ class GatewayServer : public testing::Test {
  protected:
   ServerOptions Options() {
     ServerOptions options;
-    auto const credential = emulator_.CredentialOptions();
-    options.Credential = [credential](ManagedIdentityId const& identity) -> std::shared_ptr<TokenCredential> {
-      auto wanted = credential;
-      wanted.Identity = identity;
-      return std::make_shared<ManagedIdentityCredential>(wanted);
-    };
+    options.Credential = IdentitiesOf(emulator_);
     options.Transport = emulator_.MakeTransportOptions();
     options.Origins = {{"/", "", Vault}};
     options.SocketPath = SocketPath();
@@ -136,6 +131,7 @@ TEST_F(GatewayServer, TellsOfEachRequestInALineAndInNumbers) {
                    HasSubstr(R"(mtlspop_requests_total{origin="https://contoso.vault.azure.net",status="200"} 1)"),
                    HasSubstr(R"(mtlspop_failures_total{code="method_not_allowed"} 1)"),
                    HasSubstr(R"(mtlspop_binding_days_left{identity="system-assigned"})"),
+                   HasSubstr(R"(mtlspop_binding_rotations_total{identity="system-assigned"} 0)"),
                    HasSubstr("mtlspop_tokens_total{source=\"service\"} 1"), HasSubstr("mtlspop_pool_opened_total")));
   EXPECT_THAT(AskPort(server->StatusPort(), "/live").Output, HasSubstr("HTTP/1.1 200 OK"));
   EXPECT_THAT(AskPort(server->StatusPort(), "/ready").Output, HasSubstr("HTTP/1.1 200 OK"));
@@ -164,6 +160,28 @@ TEST_F(AttackGatewayServer, ItsSocketIsItsUsersAlone) {
       {});
   EXPECT_NE(result.Status, 0);
   EXPECT_EQ(result.Output, "");
+}
+
+TEST_F(AttackGatewayServer, ASocketMayBeAGroupsToo) {
+  auto options = Options();
+  options.SocketGroup = "no-such-group-anywhere";
+  EXPECT_EQ(ErrorCodeOf([&] { Server::Start(options); }), "invalid_argument");
+  if (::geteuid() != 0 || !IsProgram("/usr/sbin/runuser")) GTEST_SKIP() << "needs root, to be somebody else";
+  options.SocketGroup = "daemon";
+  auto const server = Server::Start(std::move(options));
+  struct stat status {};
+  ASSERT_EQ(::stat(SocketPath().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0660U);
+  auto const askAs = [this](std::string const& group) {
+    return RunProgram(
+        {"/usr/sbin/runuser", "-u", "nobody", "-g", group, "--", "/usr/bin/curl", "-sS", "-i", "--unix-socket",
+         SocketPath(), "http://localhost" + std::string{SecretPath}},
+        {});
+  };
+  EXPECT_THAT(askAs("daemon").Output, HasSubstr("HTTP/1.1 200 OK"));
+  EXPECT_EQ(askAs("nogroup").Output, "");
+  ASSERT_EQ(::chmod(SocketPath().c_str(), 0666), 0);
+  EXPECT_EQ(askAs("nogroup").Output, "") << "whoever connects is asked for";
 }
 
 TEST_F(AttackGatewayServer, APortTakesNobodyWithoutTheSecretAndTheRightHost) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
@@ -66,10 +67,13 @@ Connection::Connection(
 Connection::~Connection() = default;
 
 template <class Function>
+auto Connection::Bound(Function function) {
+  return [self = shared_from_this(), function = std::move(function)]() mutable { function(*self); };
+}
+
+template <class Function>
 void Connection::OnStrand(Function function) {
-  boost::asio::post(stream_.get_executor(), [self = shared_from_this(), function = std::move(function)]() mutable {
-    function(*self);
-  });
+  boost::asio::post(stream_.get_executor(), Bound(std::move(function)));
 }
 
 void Connection::Start() {
@@ -153,8 +157,9 @@ void Connection::OnHead(ErrorCode problem) {
 
 void Connection::OnMalformed(ErrorCode problem) {
   bool const isTooLong = problem == http::error::header_limit || problem == http::error::buffer_overflow;
-  head_ = {};
-  head_.KeepsAlive = false;
+  RequestHead unread;
+  unread.KeepsAlive = false;
+  head_ = std::make_shared<RequestHead const>(std::move(unread));
   record_ = {};
   began_ = std::chrono::steady_clock::now();
   ++number_;
@@ -171,7 +176,7 @@ void Connection::OnMalformed(ErrorCode problem) {
       true);
 }
 
-void Connection::Begin(RequestHead head) {
+void Connection::Begin(RequestHead read) {
   phase_ = Phase::Exchange;
   ++number_;
   began_ = std::chrono::steady_clock::now();
@@ -179,8 +184,9 @@ void Connection::Begin(RequestHead head) {
   readingBody_ = false;
   continueSent_ = false;
   bodyWait_ = {};
-  head.CorrelationId = CorrelationIdOf(head);
-  head_ = head;
+  read.CorrelationId = CorrelationIdOf(read);
+  head_ = std::make_shared<RequestHead const>(std::move(read));
+  auto const& head = *head_;
   record_ = {};
   record_.CorrelationId = head.CorrelationId;
   record_.Method = head.Method;
@@ -201,7 +207,7 @@ void Connection::Begin(RequestHead head) {
   std::shared_ptr<BodyStream> body;
   if (head.HasBody()) body = std::make_shared<ClientBody>(weak_from_this(), number_, head.ContentLength);
   if (!body && head.Method != "CONNECT") Watch();
-  site_->Handle(std::make_shared<Exchange>(shared_from_this(), number_, std::move(head), std::move(body), patience));
+  site_->Handle(std::make_shared<Exchange>(shared_from_this(), number_, head_, std::move(body), patience));
 }
 
 // Their bodies.
@@ -212,7 +218,7 @@ void Connection::ReadBody(std::uint64_t number, gsl::span<std::uint8_t> into, Co
       return done(std::make_exception_ptr(ReadingFailed()));
     }
     self.readingBody_ = true;
-    if (self.head_.ExpectsContinue && !self.continueSent_) return self.SendContinue(into, std::move(done));
+    if (self.head_->ExpectsContinue && !self.continueSent_) return self.SendContinue(into, std::move(done));
     self.ReadBodyNow(into, std::move(done));
   });
 }
@@ -276,9 +282,11 @@ bool Connection::IsBodyTooSlow() const {
 
 void Connection::Answer(std::uint64_t number, std::unique_ptr<Response> answer, bool closes) {
   auto shared = std::shared_ptr<Response>{std::move(answer)};
-  OnStrand([number, answer = std::move(shared), closes](Connection& self) mutable {
-    if (self.number_ == number && self.phase_ == Phase::Exchange) self.AnswerNow(std::move(answer), closes);
-  });
+  // At once where nothing else is done on the strand: most answers come in on one of its threads.
+  boost::asio::dispatch(
+      stream_.get_executor(), Bound([number, answer = std::move(shared), closes](Connection& self) mutable {
+        if (self.number_ == number && self.phase_ == Phase::Exchange) self.AnswerNow(std::move(answer), closes);
+      }));
 }
 
 void Connection::AnswerNow(std::shared_ptr<Response> answer, bool closes) {
@@ -290,8 +298,8 @@ void Connection::AnswerNow(std::shared_ptr<Response> answer, bool closes) {
     return;
   }
   phase_ = Phase::Answer;
-  keepsAlive_ = head_.KeepsAlive && !closes && !finishing_ && CanReadOn();
-  auto head = HeadOf(*answer, head_, keepsAlive_);
+  keepsAlive_ = head_->KeepsAlive && !closes && !finishing_ && CanReadOn();
+  auto head = HeadOf(*answer, *head_, keepsAlive_);
   end_ = head.End;
   record_.Status = answer->StatusCode;
   record_.ErrorCode = std::string{answer->Fields.Get(ErrorField)};
@@ -302,7 +310,7 @@ void Connection::AnswerNow(std::shared_ptr<Response> answer, bool closes) {
 bool Connection::CanReadOn() const {
   if (!parser_ || readingBody_) return false;
   if (parser_->is_done()) return true;
-  if (head_.ExpectsContinue && !continueSent_) return false;
+  if (head_->ExpectsContinue && !continueSent_) return false;
   auto const rest = parser_->content_length_remaining();
   return rest && *rest <= DrainedBytes;
 }

@@ -108,7 +108,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void ReadHead();
   void OnHead(ErrorCode problem);
   void OnMalformed(ErrorCode problem);
-  void Begin(RequestHead head);
+  void Begin(RequestHead read);
 
   void ReadBodyNow(gsl::span<std::uint8_t> into, Completion<std::size_t> done);
   void SendContinue(gsl::span<std::uint8_t> into, Completion<std::size_t> done);
@@ -134,6 +134,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   template <class Function>
   void OnStrand(Function function);
+  template <class Function>
+  auto Bound(Function function);
 
   // Last to go.
   std::shared_ptr<Seat> seat_;
@@ -153,7 +155,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   // Of the request under way.
   std::uint64_t number_ = 0;
   Context cancellation_;
-  RequestHead head_;
+  std::shared_ptr<RequestHead const> head_;
   ExchangeRecord record_;
   TimePoint began_;
   bool readingBody_ = false;

@@ -10,7 +10,7 @@ namespace mtlspop::gateway {
 Exchange::Exchange(
     std::shared_ptr<Connection> connection,
     std::uint64_t number,
-    RequestHead head,
+    std::shared_ptr<RequestHead const> head,
     std::shared_ptr<BodyStream> body,
     Context patience)
     : connection_(std::move(connection)),

@@ -43,14 +43,14 @@ class Exchange final {
   Exchange(
       std::shared_ptr<Connection> connection,
       std::uint64_t number,
-      RequestHead head,
+      std::shared_ptr<RequestHead const> head,
       std::shared_ptr<BodyStream> body,
       Context patience);
   ~Exchange();
   Exchange(Exchange const&) = delete;
   Exchange& operator=(Exchange const&) = delete;
 
-  RequestHead const& Head() const noexcept { return head_; }
+  RequestHead const& Head() const noexcept { return *head_; }
   /// Null where the request has none. Gives nothing any more once the request is answered.
   std::shared_ptr<BodyStream> const& Body() const noexcept { return body_; }
   /// Ends when the client leaves, or when it has taken too long.
@@ -75,7 +75,7 @@ class Exchange final {
  private:
   std::shared_ptr<Connection> const connection_;
   std::uint64_t const number_;
-  RequestHead const head_;
+  std::shared_ptr<RequestHead const> const head_;
   std::shared_ptr<BodyStream> const body_;
   Context const patience_;
 };

@@ -24,26 +24,32 @@ HostRules RulesFrom(std::vector<std::string> const& named) {
   return HostRules{std::move(rules)};
 }
 
-std::shared_ptr<Termination const> TerminationFrom(GatewayOptions const& options) {
+std::shared_ptr<Termination const> TerminationFrom(
+    GatewayOptions const& options, std::shared_ptr<boost::asio::io_context> const& io) {
+  auto transport = options.Transport;
+  transport.Callbacks = ExecutorOn(io);
   return std::make_shared<Termination const>(Termination{
       RulesFrom(options.Hosts), std::make_shared<Handles>(),
-      std::make_shared<Upstream>(MakeHttpTransport(options.Transport).get(), options.Credential, options.Observer)});
+      std::make_shared<Upstream>(MakeHttpTransport(std::move(transport)).get(), options.Credential, options.Observer)});
 }
 
 class RunningGateway final : public Gateway {
  public:
   explicit RunningGateway(GatewayOptions const& options)
-      : termination_(TerminationFrom(options)),
+      : io_(MakeIo()),
+        termination_(TerminationFrom(options, io_)),
         authority_(std::make_shared<Authority>(termination_->Rules.PermittedNames())),
         bundle_(std::make_unique<CaBundle const>(authority_->CertificatePem())),
         password_(RandomSecret()),
-        runtime_(MaximumConnections),
+        runtime_(io_, MaximumConnections),
         proxy_(Listener::OnLoopback(runtime_.Io(), 0)),
         metadata_(Listener::OnLoopback(runtime_.Io(), 0)) {
     auto const settings = std::make_shared<ConnectionSettings const>();
     runtime_.Serve(
         proxy_, std::make_shared<ForwardProxy>(runtime_.Io(), password_, termination_, authority_), settings);
-    runtime_.Serve(metadata_, std::make_shared<MetadataService>(termination_, metadata_->Port()), settings);
+    runtime_.Serve(
+        metadata_, std::make_shared<MetadataService>(termination_, metadata_->Port(), options.BearerForOthers),
+        settings);
   }
 
   ~RunningGateway() override { Stop(); }
@@ -73,6 +79,7 @@ class RunningGateway final : public Gateway {
   }
 
  private:
+  std::shared_ptr<boost::asio::io_context> const io_;
   std::shared_ptr<Termination const> const termination_;
   std::shared_ptr<Authority> const authority_;
   std::unique_ptr<CaBundle const> bundle_;

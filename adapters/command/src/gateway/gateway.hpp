@@ -27,6 +27,9 @@ struct GatewayOptions {
   /// names, system-assigned where it names none: that is whoever the command line or configuration says. Throws `Error`
   /// for an identity that it may not be.
   std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> Credential;
+  /// The same for tokens of resources whose hosts are not on the list, which the program is given as they are. Bearer tokens,
+  /// therefore, that can be stolen from it. Empty: such a question is refused.
+  std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> BearerForOthers = nullptr;
   /// The way out.
   TransportOptions Transport;
   /// Hosts whose connections are terminated, beside `KnownAzureHosts()`, in the form of `AzureHosts::Host`.

@@ -29,6 +29,11 @@ bool EndsWith(std::string_view text, std::string_view end) noexcept {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
+std::string_view WithoutSlashesAtEnd(std::string_view text) noexcept {
+  while (!text.empty() && text.back() == '/') text.remove_suffix(1);
+  return text;
+}
+
 [[noreturn]] void Refuse(std::string_view text, char const* why) {
   throw Error{
       {errors::InvalidArgument, "\"" + std::string{text} + "\" names no host for the gateway: " + why,
@@ -159,8 +164,8 @@ bool IsAuthority(std::string_view text, std::string_view host, std::uint16_t por
 
 std::string NormalResource(std::string_view resource) {
   constexpr std::string_view suffix = "/.default";
-  if (EndsWith(resource, suffix)) resource.remove_suffix(suffix.size());
-  while (!resource.empty() && resource.back() == '/') resource.remove_suffix(1);
+  resource = WithoutSlashesAtEnd(resource);
+  if (EndsWith(resource, suffix)) resource = WithoutSlashesAtEnd(resource.substr(0, resource.size() - suffix.size()));
   bool const isPlain = std::all_of(resource.begin(), resource.end(), [](char letter) {
     return letter > ' ' && letter < '\x7f' && std::string_view{"#?%\\\"<>@"}.find(letter) == std::string_view::npos;
   });

@@ -76,7 +76,16 @@ bool NamesTwoIdentities(std::map<std::string, std::string> const& parameters) {
 struct Asked {
   std::optional<Failure> Refusal;
   HandleGrant Grant;
+  // Of the resource as it was written: its slash at the end is part of what some services compare.
+  std::string Scope{};
 };
+
+std::string ScopeOf(std::string const& resource) {
+  constexpr std::string_view suffix = "/.default";
+  bool const isScope =
+      resource.size() > suffix.size() && std::string_view{resource}.substr(resource.size() - suffix.size()) == suffix;
+  return isScope ? resource : resource + std::string{suffix};
+}
 
 Asked WhatIsAsked(RequestHead const& head) {
   auto const query = ParseQuery(head.Target);
@@ -96,13 +105,14 @@ Asked WhatIsAsked(RequestHead const& head) {
   if (resource.empty()) {
     return {InvalidRequest("The query has no resource", "Add one, for example resource=https://vault.azure.net"), {}};
   }
-  return {std::nullopt, {std::move(resource), IdentityIn(parameters)}};
+  return {std::nullopt, {std::move(resource), IdentityIn(parameters)}, ScopeOf(parameters["resource"])};
 }
 
 Failure NotOnTheList(std::string const& resource) {
   return {
       400, "resource_not_on_the_list", "The gateway answers for no host that takes tokens for " + Redact(resource),
-      "Put the resource's host on the list of hosts that the gateway answers for"};
+      "Put the resource's host on the list with --host, or have the program hold a bearer token with "
+      "--bearer-for-others"};
 }
 
 // What passes is worth another try, which SDKs make after 503; what does not is said once.
@@ -118,15 +128,15 @@ Failure TokenFailure(std::exception_ptr const& cause) {
   }
 }
 
-std::unique_ptr<Response> HandleAnswer(
-    Handles::Issued const& issued, HandleGrant const& grant, Handles::TimePoint now) {
+std::unique_ptr<Response> TokenAnswer(
+    Secret const& token, Handles::TimePoint expiresOn, HandleGrant const& grant, Handles::TimePoint now) {
   using std::chrono::duration_cast;
   using std::chrono::seconds;
-  auto const left = duration_cast<seconds>(issued.ExpiresOn - now).count();
-  auto const until = duration_cast<seconds>(issued.ExpiresOn.time_since_epoch()).count();
+  auto const left = duration_cast<seconds>(expiresOn - now).count();
+  auto const until = duration_cast<seconds>(expiresOn.time_since_epoch()).count();
   // Numbers as texts, as the service has them.
   nlohmann::json body{
-      {"access_token", issued.Handle.Reveal()},
+      {"access_token", token.Reveal()},
       {"expires_in", std::to_string(left)},
       {"ext_expires_in", std::to_string(left)},
       {"expires_on", std::to_string(until)},
@@ -142,8 +152,9 @@ std::unique_ptr<Response> HandleAnswer(
 
 }  // namespace
 
-MetadataService::MetadataService(std::shared_ptr<Termination const> shared, std::uint16_t port)
-    : shared_(std::move(shared)), port_(std::to_string(port)) {}
+MetadataService::MetadataService(
+    std::shared_ptr<Termination const> shared, std::uint16_t port, CredentialChoice bearerForOthers)
+    : shared_(std::move(shared)), port_(std::to_string(port)), bearerForOthers_(std::move(bearerForOthers)) {}
 
 void MetadataService::Handle(std::shared_ptr<Exchange> exchange) {
   auto const& head = exchange->Head();
@@ -162,30 +173,48 @@ void MetadataService::Handle(std::shared_ptr<Exchange> exchange) {
   }
   try {
     auto asked = WhatIsAsked(head);
-    if (!asked.Refusal && !shared_->Rules.HasResource(asked.Grant.Resource)) {
-      asked.Refusal = NotOnTheList(asked.Grant.Resource);
-    }
+    bool const isListed = shared_->Rules.HasResource(asked.Grant.Resource);
+    if (!asked.Refusal && !isListed && !bearerForOthers_) asked.Refusal = NotOnTheList(asked.Grant.Resource);
     if (asked.Refusal) return exchange->Answer(AnswerInItsWords(*asked.Refusal));
-    GiveHandle(std::move(exchange), std::move(asked.Grant));
+    if (!isListed) return GiveBearer(exchange, asked.Grant, std::move(asked.Scope));
+    GiveHandle(exchange, std::move(asked.Grant));
   } catch (std::exception const&) {
     exchange->Answer(AnswerInItsWords(TokenFailure(std::current_exception())));
   }
 }
 
-void MetadataService::GiveHandle(std::shared_ptr<Exchange> exchange, HandleGrant grant) {
+void MetadataService::GiveHandle(std::shared_ptr<Exchange> const& exchange, HandleGrant grant) {
   auto const& patience = exchange->Patience();
   shared_->Road->GetToken(grant, patience, [shared = shared_, exchange, grant](Outcome<AccessToken> outcome) {
     if (!outcome.HasValue()) return exchange->Answer(AnswerInItsWords(TokenFailure(outcome.Failure())));
     try {
       auto const now = shared->Time->Now();
       auto const issued = shared->Known->Issue(grant, now);
-      if (issued) return exchange->Answer(HandleAnswer(*issued, grant, now));
+      if (issued) return exchange->Answer(TokenAnswer(issued->Handle, issued->ExpiresOn, grant, now));
       exchange->Answer(AnswerInItsWords(
           {429, "too_many_handles", "The program has asked for handles for too many resources", "See why it does"}));
     } catch (std::exception const&) {
       exchange->Answer(AnswerInItsWords(TokenFailure(std::current_exception())));
     }
   });
+}
+
+void MetadataService::GiveBearer(
+    std::shared_ptr<Exchange> const& exchange, HandleGrant const& grant, std::string scope) {
+  auto const credential = bearerForOthers_(grant.Identity);
+  TokenRequest wanted;
+  wanted.Scopes = {std::move(scope)};
+  auto const& patience = exchange->Patience();
+  credential->GetTokenAsync(
+      wanted, patience, [shared = shared_, credential, exchange, grant](Outcome<AccessToken> outcome) {
+        if (!outcome.HasValue()) return exchange->Answer(AnswerInItsWords(TokenFailure(outcome.Failure())));
+        try {
+          auto const token = std::move(outcome).Take();
+          exchange->Answer(TokenAnswer(token.Token, token.ExpiresOn, grant, shared->Time->Now()));
+        } catch (std::exception const&) {
+          exchange->Answer(AnswerInItsWords(TokenFailure(std::current_exception())));
+        }
+      });
 }
 
 }  // namespace mtlspop::gateway

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 namespace mtlspop::gateway {
 namespace {
 
 // For connections that were told to end now to do so.
 constexpr std::chrono::seconds EndingTime{5};
+
+unsigned ThreadCount() { return std::clamp(std::thread::hardware_concurrency(), 1U, 4U); }
 
 void Run(boost::asio::io_context& io) {
   for (;;) {
@@ -31,13 +35,23 @@ void LeaveBehind(std::shared_ptr<boost::asio::io_context> io) noexcept {
 
 }  // namespace
 
-Runtime::Runtime(std::size_t maximumConnections)
-    : io_(std::make_shared<boost::asio::io_context>()),
+std::shared_ptr<boost::asio::io_context> MakeIo() {
+  return std::make_shared<boost::asio::io_context>(static_cast<int>(ThreadCount()));
+}
+
+Executor ExecutorOn(std::shared_ptr<boost::asio::io_context> io) {
+  return [io = std::move(io), others = DefaultExecutor()](std::function<void()> task) {
+    if (io->stopped()) return others(std::move(task));
+    boost::asio::post(*io, std::move(task));
+  };
+}
+
+Runtime::Runtime(std::shared_ptr<boost::asio::io_context> io, std::size_t maximumConnections)
+    : io_(std::move(io)),
       work_(boost::asio::make_work_guard(*io_)),
       connections_(std::make_shared<gateway::Connections>(maximumConnections)) {
-  auto const count = std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
   try {
-    for (unsigned index = 0; index < count; ++index) threads_.emplace_back([io = io_] { Run(*io); });
+    for (unsigned index = 0; index < ThreadCount(); ++index) threads_.emplace_back([io = io_] { Run(*io); });
   } catch (...) {
     Stop(std::chrono::milliseconds{0});
     throw;
@@ -70,6 +84,10 @@ void Runtime::Stop(std::chrono::milliseconds patience) noexcept {
   io_->stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  // What completions have been given meanwhile, and nobody runs any more.
+  io_->restart();
+  io_->poll();
+  io_->stop();
 }
 
 }  // namespace mtlspop::gateway

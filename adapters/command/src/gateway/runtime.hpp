@@ -15,15 +15,23 @@
 
 #include "gateway/connections.hpp"
 #include "gateway/listener.hpp"
+#include "mtlspop/transport/executor.hpp"
 
 namespace mtlspop::gateway {
+
+/// What the connections of a gateway wait with. It is there before the gateway, for `ExecutorOn`.
+std::shared_ptr<boost::asio::io_context> MakeIo();
+
+/// Runs completions on the threads on which the connections live, so that no others have to be woken for an answer; on the
+/// library's own when those are gone.
+Executor ExecutorOn(std::shared_ptr<boost::asio::io_context> io);
 
 /// As many threads as there are processors, four at most, on which all connections of a gateway live.
 ///
 /// Thread safety: all members may be called from any thread.
 class Runtime final {
  public:
-  explicit Runtime(std::size_t maximumConnections);
+  Runtime(std::shared_ptr<boost::asio::io_context> io, std::size_t maximumConnections);
   ~Runtime();
   Runtime(Runtime const&) = delete;
   Runtime& operator=(Runtime const&) = delete;

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include "gateway/access_log.hpp"
 #include "gateway/metered_credential.hpp"
 #include "gateway/metrics.hpp"
@@ -29,6 +31,15 @@ void Check(ServerOptions const& options) {
         "The gateway's port has no secret, or one of less than 32 characters, and anybody on this machine can connect",
         "Give it a random secret, or use a unix socket, which looks at who connects");
   }
+}
+
+TransportOptions WayOut(ServerOptions const& options, std::shared_ptr<boost::asio::io_context> const& io) {
+  auto transport = options.Transport;
+  transport.Callbacks = ExecutorOn(io);
+  // Each client has one request at a time: as many of them as are served may be under way, and none waits for another.
+  transport.Pool.MaximumPerOrigin = options.MaximumConnections;
+  transport.Pool.MaximumTotal = options.MaximumConnections;
+  return transport;
 }
 
 std::vector<ServedOrigin> CheckedOrigins(std::vector<ServedOrigin> origins) {
@@ -64,9 +75,9 @@ class RunningServer final : public Server {
  public:
   explicit RunningServer(ServerOptions options)
       : options_(std::move(options)),
-        transport_(MakeHttpTransport(options_.Transport)),
+        transport_(MakeHttpTransport(WayOut(options_, io_))),
         road_(std::make_shared<Upstream>(transport_, MeteredChoice(), options_.Observer)),
-        runtime_(options_.MaximumConnections) {
+        runtime_(io_, options_.MaximumConnections) {
     Reload(options_.Origins);
     auto const settings = Settings();
     if (!options_.SocketPath.empty()) {
@@ -96,6 +107,10 @@ class RunningServer final : public Server {
     return 0;
   }
   std::uint16_t StatusPort() const noexcept override { return statusPort_; }
+
+  void NotifyAlive() override {
+    boost::asio::post(runtime_.Io(), [] { NotifyServiceManager("WATCHDOG=1"); });
+  }
 
   void Stop() noexcept override {
     if (stopping_.exchange(true)) return;
@@ -154,6 +169,7 @@ class RunningServer final : public Server {
         std::make_shared<ConnectionSettings>());
   }
 
+  std::shared_ptr<boost::asio::io_context> const io_ = MakeIo();
   ServerOptions const options_;
   std::shared_ptr<Metrics> const metrics_ = std::make_shared<Metrics>();
   std::shared_ptr<HttpTransport> const transport_;

@@ -74,6 +74,8 @@ class Server {
   /// The loopback port, 0 where there is none.
   virtual std::uint16_t Port() const noexcept = 0;
   virtual std::uint16_t StatusPort() const noexcept = 0;
+  /// Has one of the threads that serve tell the service manager that it is alive: one that hangs does not.
+  virtual void NotifyAlive() = 0;
   /// Stops listening, lets requests under way end, and ends. Later calls do nothing.
   virtual void Stop() noexcept = 0;
 

@@ -5,9 +5,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
 #include "mtlspop/base/environment_variable.hpp"
@@ -44,6 +48,24 @@ void NotifyServiceManager(std::string_view state) noexcept {
   auto const length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   static_cast<void>(::sendto(
       socket.Get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr const*>(&address), length));
+}
+
+void NotifyReloading() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  std::array<char, 64> text{};
+  // By the time the manager tells this reload from one that it asks for later.
+  auto const length = std::snprintf(
+      text.data(), text.size(), "RELOADING=1\nMONOTONIC_USEC=%lld",
+      static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
+  NotifyServiceManager({text.data(), static_cast<std::size_t>(length)});
+}
+
+std::optional<std::chrono::microseconds> WatchdogInterval() noexcept {
+  auto const period = NumberIn("WATCHDOG_USEC");
+  auto const process = NumberIn("WATCHDOG_PID");
+  if (period <= 0 || (process != 0 && process != ::getpid())) return std::nullopt;
+  return std::chrono::microseconds{std::max(period / 2, 1L)};
 }
 
 std::vector<int> TakeInheritedSockets() {

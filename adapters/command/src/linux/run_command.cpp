@@ -9,6 +9,7 @@ namespace {
 
 struct RunOptions {
   std::vector<std::string> Hosts;
+  bool BearerForOthers = false;
   std::vector<std::string> Program;
 };
 
@@ -18,7 +19,9 @@ int Run(RunOptions const& options, SharedOptions const& shared) {
   auto transport = MakeTransportOptions(shared.Connection);
   GatewayOptions gateway;
   gateway.Observer = transport.Observer;
-  gateway.Credential = MakeCredentialFactory(shared.Identity, MakeSurroundings(shared.Connection));
+  auto const surroundings = MakeSurroundings(shared.Connection);
+  gateway.Credential = MakeCredentialFactory(shared.Identity, surroundings);
+  if (options.BearerForOthers) gateway.BearerForOthers = MakeBearerFactory(shared.Identity, surroundings);
   gateway.Transport = std::move(transport);
   gateway.Hosts = options.Hosts;
   auto const running = Gateway::Start(std::move(gateway));
@@ -45,6 +48,11 @@ Subcommand AddRunCommand(CLI::App& root) {
          "=RESOURCE where the token is for another one")
       ->type_name("NAME")
       ->allow_extra_args(false);
+  app->add_flag(
+      "--bearer-for-others", options->BearerForOthers,
+      "Where the program asks for a token of another resource, give it the bearer token that this machine's own "
+      "metadata "
+      "service has, which it then holds and can lose; else such a question is refused");
   app->add_option("program", options->Program, "-- and the program with its arguments")->required();
   return {app, [options](SharedOptions const& shared, Terminal&) { return Run(*options, shared); }, &ExitOf};
 }

@@ -4,6 +4,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
+#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <ostream>
@@ -96,7 +99,7 @@ void Reload(Server& server, CLI::App const& root, std::ostream& out) {
     out << "mtlspop: there is no configuration file to read again\n";
     return;
   }
-  gateway::NotifyServiceManager("RELOADING=1");
+  gateway::NotifyReloading();
   try {
     server.Reload(OriginsFrom(OriginsInFile(root, config->as<std::string>())));
     out << "mtlspop: the origins were read again\n";
@@ -106,6 +109,25 @@ void Reload(Server& server, CLI::App const& root, std::ostream& out) {
   gateway::NotifyServiceManager("READY=1");
 }
 
+/// The next of these signals. Meanwhile the service manager is told that the server lives.
+int AwaitSignal(sigset_t const& signals, Server& server) {
+  auto const interval = gateway::WatchdogInterval();
+  for (;;) {
+    int signal = -1;
+    if (interval) {
+      auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(*interval);
+      timespec const wait{
+          static_cast<time_t>(seconds.count()),
+          static_cast<long>(std::chrono::nanoseconds{*interval - seconds}.count())};
+      signal = sigtimedwait(&signals, nullptr, &wait);
+    } else {
+      signal = sigwaitinfo(&signals, nullptr);
+    }
+    if (signal > 0) return signal;
+    if (interval && errno == EAGAIN) server.NotifyAlive();
+  }
+}
+
 int Serve(ServeOptions const& options, SharedOptions const& shared, CLI::App const& root, Terminal& terminal) {
   // Before there are threads, which get the mask.
   auto const signals = BlockSignals();
@@ -113,10 +135,7 @@ int Serve(ServeOptions const& options, SharedOptions const& shared, CLI::App con
   if (server->Port() != 0) terminal.Error << "mtlspop: serving on 127.0.0.1:" << server->Port() << '\n';
   if (server->StatusPort() != 0) terminal.Error << "mtlspop: status on 127.0.0.1:" << server->StatusPort() << '\n';
   terminal.Error << "mtlspop: ready" << std::endl;
-  for (;;) {
-    int signal = 0;
-    if (sigwait(&signals, &signal) != 0) continue;
-    if (signal != SIGHUP) break;
+  while (AwaitSignal(signals, *server) == SIGHUP) {
     Reload(*server, root, terminal.Error);
     terminal.Error.flush();
   }
