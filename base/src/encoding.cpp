@@ -82,4 +82,31 @@ std::string ToHex(gsl::span<std::uint8_t const> data) {
   return text;
 }
 
+std::size_t Utf8LetterLength(std::string_view text) noexcept {
+  auto const byte = [text](std::size_t index) { return static_cast<unsigned char>(text[index]); };
+  auto const first = byte(0);
+  if (first < 0x80) {
+    return 1;
+  }
+  std::size_t const length = first >= 0xC2 && first <= 0xDF   ? 2
+                             : first >> 4U == 0xE             ? 3
+                             : first >= 0xF0 && first <= 0xF4 ? 4
+                                                              : 0;
+  if (length == 0 || text.size() < length) {
+    return 0;
+  }
+  // No longer form than needed, no halves of UTF-16 pairs, nothing beyond Unicode.
+  auto const lowest = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+  auto const highest = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < lowest || byte(1) > highest) {
+    return 0;
+  }
+  for (std::size_t index = 2; index < length; ++index) {
+    if ((byte(index) & 0xC0U) != 0x80) {
+      return 0;
+    }
+  }
+  return length;
+}
+
 }  // namespace mtlspop::encoding

@@ -32,7 +32,7 @@ std::string_view ToString(RefusalReason reason) noexcept {
 
 std::string AccessToken::AuthorizationHeader() const {
   auto const scheme = ToString(Type);
-  auto const& text = Token.Reveal();
+  auto const text = Token.Reveal();
   std::string header;
   header.reserve(scheme.size() + 1 + text.size());
   header.append(scheme).append(1, ' ').append(text);

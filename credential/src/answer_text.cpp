@@ -45,10 +45,9 @@ void Append(std::string& text, std::optional<std::string> const& more) {
   if (more) text += ", " + FirstLine(*more);
 }
 
-std::string DescribeObject(nlohmann::json const& object) {
+std::string DescribeObject(json::Value const& object) {
   std::string text;
-  auto const error = object.find("error");
-  if (error != object.end() && error->is_object()) {
+  if (auto const* const error = object.Find("error")) {
     Append(text, json::FindString(*error, "code"));
     Append(text, json::FindString(*error, "message"));
   }

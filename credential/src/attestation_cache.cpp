@@ -22,7 +22,7 @@ std::string NameOf(AttestationRequest const& request) {
   return name + " " + encoding::ToBase64Url(digest);
 }
 
-bool IsBlank(std::string const& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
 constexpr char const* CheckAttestation =
     "Check that this is a Trusted Launch virtual machine with virtualization-based security, that "

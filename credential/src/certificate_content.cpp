@@ -53,7 +53,7 @@ Secret DecodeDer(std::string_view text) {
 }  // namespace
 
 Secret ReadCertificateContent(Secret const& content, std::string const& name) {
-  std::string_view text{content.Reveal()};
+  auto text = content.Reveal();
   if (IsUtf16(text)) {
     Refuse(
         name, "is a text in UTF-16",

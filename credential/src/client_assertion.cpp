@@ -11,27 +11,30 @@ namespace {
 
 constexpr std::chrono::minutes Life{10};
 
-std::string EncodePart(nlohmann::json const& value) {
-  return encoding::ToBase64Url(encoding::AsBytes(json::ToText(value)));
-}
+std::string EncodePart(json::Value const& value) { return encoding::ToBase64Url(encoding::AsBytes(value.ToText())); }
 
 std::string MakeHeader(BindingCertificate const& certificate, char const* algorithm) {
-  auto chain = nlohmann::json::array();
-  for (auto const& der : certificate.Chain()) chain.push_back(encoding::ToBase64(der));
-  return EncodePart({{"alg", algorithm}, {"typ", "JWT"}, {"x5t#S256", certificate.X5tS256()}, {"x5c", chain}});
+  auto header = json::Value::Object();
+  header.Set("alg", algorithm);
+  header.Set("typ", "JWT");
+  header.Set("x5t#S256", certificate.X5tS256());
+  auto& chain = header.Set("x5c", json::Value::Array());
+  for (auto const& der : certificate.Chain()) chain.Append(encoding::ToBase64(der));
+  return EncodePart(header);
 }
 
 std::string MakeClaims(ClientAssertionSubject const& subject, Clock::SystemTime now) {
   auto const seconds = [](Clock::SystemTime time) {
-    return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+    return std::int64_t{std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count()};
   };
-  return EncodePart(
-      {{"aud", subject.Audience},
-       {"iss", subject.ClientId},
-       {"sub", subject.ClientId},
-       {"jti", NewUuid()},
-       {"nbf", seconds(now)},
-       {"exp", seconds(now + Life)}});
+  auto claims = json::Value::Object();
+  claims.Set("aud", subject.Audience);
+  claims.Set("iss", subject.ClientId);
+  claims.Set("sub", subject.ClientId);
+  claims.Set("jti", NewUuid());
+  claims.Set("nbf", seconds(now));
+  claims.Set("exp", seconds(now + Life));
+  return EncodePart(claims);
 }
 
 }  // namespace

@@ -49,13 +49,10 @@ void CollectCurrent(std::vector<ErrorDetails>& chain) {
   }
 }
 
-// Both made before main(), while there is memory.
+// Before main(), while there is memory.
 auto const outOfMemoryChain = std::make_shared<std::vector<ErrorDetails> const>(1, OutOfMemory());
-std::exception_ptr const outOfMemory = std::make_exception_ptr(Error{OutOfMemory()});
 
 }  // namespace
-
-void ThrowOutOfMemory() { std::rethrow_exception(outOfMemory); }
 
 Failure Failure::Current() noexcept {
   Failure failure;

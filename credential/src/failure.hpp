@@ -5,11 +5,10 @@
 
 #include <exception>
 #include <memory>
-#include <new>
-#include <utility>
 #include <vector>
 
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 
 namespace mtlspop {
 
@@ -38,18 +37,5 @@ class Failure final {
   /// Outermost first; never empty. Shared, so that handing it on needs no memory.
   std::shared_ptr<Chain const> chain_;
 };
-
-/// Throws the `system_failure` that tells of it, for which there is memory always.
-[[noreturn]] void ThrowOutOfMemory();
-
-/// What `work` returns. A failed allocation becomes an error like any other.
-template <typename Work>
-auto OrOutOfMemory(Work&& work) {
-  try {
-    return std::forward<Work>(work)();
-  } catch (std::bad_alloc const&) {
-    ThrowOutOfMemory();
-  }
-}
 
 }  // namespace mtlspop

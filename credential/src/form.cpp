@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 
+#include "json_string.hpp"
 #include "mtlspop/base/encoding.hpp"
 
 namespace mtlspop {
@@ -65,33 +66,15 @@ void AddForm(Sink& sink, gsl::span<FormField const> fields) {
   }
 }
 
-/// RFC 8259 section 7.
-template <typename Sink>
-void AddJsonString(Sink& sink, std::string_view text) {
-  sink.Add('"');
-  for (char const character : text) {
-    if (character == '"' || character == '\\') {
-      sink.Add('\\');
-      sink.Add(character);
-    } else if (static_cast<unsigned char>(character) < 0x20) {
-      Add(sink, "\\u00");
-      AddHexadecimal(sink, character);
-    } else {
-      sink.Add(character);
-    }
-  }
-  sink.Add('"');
-}
-
 template <typename Sink>
 void AddJsonObject(Sink& sink, gsl::span<FormField const> fields) {
   char before = '{';
   for (auto const& [name, value] : fields) {
     sink.Add(before);
     before = ',';
-    AddJsonString(sink, name);
+    json::AddString(sink, name);
     sink.Add(':');
-    AddJsonString(sink, value);
+    json::AddString(sink, value);
   }
   sink.Add('}');
 }

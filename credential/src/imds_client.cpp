@@ -40,26 +40,26 @@ std::string WithoutTrailingSlash(std::string text) {
       request, response)};
 }
 
-nlohmann::json ParseAnswer(ServiceRequest const& request, ServiceResponse const& response) {
+json::Value ParseAnswer(ServiceRequest const& request, ServiceResponse const& response) {
   auto object = json::ParseObject(response.Body);
   if (!object) ThrowMalformed(request, response, "the answer is no JSON object");
   return std::move(*object);
 }
 
 std::string RequireString(
-    nlohmann::json const& object, char const* name, ServiceRequest const& request, ServiceResponse const& response) {
+    json::Value const& object, char const* name, ServiceRequest const& request, ServiceResponse const& response) {
   auto value = json::FindString(object, name);
   if (!value) ThrowMalformed(request, response, "the field " + std::string{name} + " is missing");
   return std::move(*value);
 }
 
-std::string ReadCuId(nlohmann::json const& object, ServiceRequest const& request, ServiceResponse const& response) {
-  auto const cuId = object.find("cuId");
-  if (cuId == object.end() || !cuId->is_object()) ThrowMalformed(request, response, "the field cuId is missing");
+std::string ReadCuId(json::Value const& object, ServiceRequest const& request, ServiceResponse const& response) {
+  auto const* const cuId = object.Find("cuId");
+  if (cuId == nullptr || cuId->AsObject() == nullptr) ThrowMalformed(request, response, "the field cuId is missing");
   std::string text;
   for (char const* const name : {"vmId", "vmssId"}) {
     if (auto const id = json::FindString(*cuId, name)) {
-      text.append(text.empty() ? "{\"" : ",\"").append(name).append("\":").append(json::ToText(*id));
+      text.append(text.empty() ? "{\"" : ",\"").append(name).append("\":").append(json::Value{*id}.ToText());
     }
   }
   if (text.empty()) ThrowMalformed(request, response, "cuId holds neither vmId nor vmssId");
@@ -150,11 +150,11 @@ ServiceResponse NotFound(std::string const& correlationId) {
 }
 
 /// Why it does not say when the token expires.
-std::string DescribeExpiry(nlohmann::json const& object) {
+std::string DescribeExpiry(json::Value const& object) {
   for (char const* const name : {"expires_in", "expires_on"}) {
-    auto const member = object.find(name);
-    if (member == object.end()) continue;
-    auto const text = member->is_string() ? member->get<std::string>() : json::ToText(*member);
+    auto const* const member = object.Find(name);
+    if (member == nullptr) continue;
+    auto const text = member->Text() != nullptr ? *member->Text() : member->ToText();
     return std::string{"the field "} + name + " is no number of seconds: " + FirstLine(text) +
            ", or has passed by this clock";
   }
@@ -279,7 +279,8 @@ ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const&
   try {
     return client_.Send(request, counted, context);
   } catch (Error const& error) {
-    if (error.Code() == errors::Cancelled || context.IsExpired()) throw;
+    // What this machine lacks (memory, descriptors) says nothing of the service.
+    if (error.Code() == errors::Cancelled || error.Code() == errors::SystemFailure || context.IsExpired()) throw;
     knowledge_->ForgetVersion();
     auto details = IsNobodyThere(error) ? NobodyThere(Place(), request) : Lost(Place(), request);
     details.CorrelationId = request.CorrelationId;

@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <exception>
 #include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace mtlspop::json {
 namespace {
@@ -90,13 +95,62 @@ std::optional<Secret> Unescape(std::string_view text) {
   return Secret{std::move(plain)};
 }
 
+/// What the parser calls for each thing that it reads, nlohmann's names. It may stop anywhere, for want of memory too.
+class TreeBuilder final {
+ public:
+  Value Take() noexcept { return std::move(root_); }
+
+  bool null() { return Add({}); }
+  bool boolean(bool value) { return Add(value); }
+  bool number_integer(std::int64_t number) { return Add(number); }
+  bool number_unsigned(std::uint64_t number) { return Add(number); }
+  bool number_float(double number, std::string const& written) { return Add(Value::Real{number, written}); }
+  bool string(std::string const& text) { return Add(text); }
+  bool binary(std::vector<std::uint8_t> const& /*bytes*/) { return false; }  // other formats than JSON have it
+  bool start_object(std::size_t /*size*/) { return Open(Value::Object()); }
+  bool key(std::string const& name) {
+    name_ = name;
+    return true;
+  }
+  bool end_object() { return Close(); }
+  bool start_array(std::size_t /*size*/) { return Open(Value::Array()); }
+  bool end_array() { return Close(); }
+  bool parse_error(std::size_t /*at*/, std::string const& /*token*/, std::exception const& /*what*/) { return false; }
+
+ private:
+  bool Add(Value value) {
+    Put(std::move(value));
+    return true;
+  }
+  bool Open(Value value) {
+    open_.push_back(&Put(std::move(value)));
+    return true;
+  }
+  bool Close() {
+    open_.pop_back();
+    return true;
+  }
+  /// Where it belongs. What is open does not move: only the innermost array grows.
+  Value& Put(Value value) {
+    if (open_.empty()) return root_ = std::move(value);
+    auto& parent = *open_.back();
+    return parent.AsObject() != nullptr ? parent.Set(name_, std::move(value)) : parent.Append(std::move(value));
+  }
+
+  Value root_;
+  std::vector<Value*> open_;
+  std::string name_;
+};
+
 }  // namespace
 
-std::optional<nlohmann::json> ParseObject(std::string_view text) {
+std::optional<Value> ParseObject(std::string_view text) {
   // The parser takes a zero byte for the end, and what is behind it would be read by others only.
   if (text.find('\0') != None || IsTooDeep(text)) return std::nullopt;
-  auto value = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (!value.is_object()) return std::nullopt;
+  TreeBuilder builder;
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return std::nullopt;
+  auto value = builder.Take();
+  if (value.AsObject() == nullptr) return std::nullopt;
   return value;
 }
 
@@ -129,33 +183,27 @@ Secret TakeSecret(std::string& text, std::string_view name) {
   return taken;
 }
 
-bool HasText(nlohmann::json const& object, char const* name) {
-  auto const member = object.find(name);
-  return member != object.end() && member->is_string() && !member->get_ref<std::string const&>().empty();
+std::optional<std::string> FindString(Value const& object, char const* name) {
+  auto const* const member = object.Find(name);
+  auto const* const text = member == nullptr ? nullptr : member->Text();
+  if (text == nullptr || text->empty()) return std::nullopt;
+  return *text;
 }
 
-std::optional<std::string> FindString(nlohmann::json const& object, char const* name) {
-  if (!HasText(object, name)) return std::nullopt;
-  return object.at(name).get<std::string>();
-}
-
-std::optional<std::int64_t> FindInteger(nlohmann::json const& object, char const* name) {
-  auto const member = object.find(name);
-  if (member == object.end()) return std::nullopt;
-  if (member->is_number()) {
+std::optional<std::int64_t> FindInteger(Value const& object, char const* name) {
+  auto const* const member = object.Find(name);
+  if (member == nullptr) return std::nullopt;
+  if (auto const number = member->Number()) {
     constexpr auto largest = static_cast<double>(LargestInteger);
-    return static_cast<std::int64_t>(std::clamp(member->get<double>(), -largest, largest));
+    return static_cast<std::int64_t>(std::clamp(*number, -largest, largest));
   }
-  if (!member->is_string()) return std::nullopt;
-  auto const& text = member->get_ref<std::string const&>();
-  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  auto const* const text = member->Text();
+  if (text == nullptr || text->empty() || text->find_first_not_of("0123456789") != std::string::npos) {
+    return std::nullopt;
+  }
   std::int64_t number = LargestInteger;
-  if (text.size() <= 15) std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text->size() <= 15) std::from_chars(text->data(), text->data() + text->size(), number);
   return number;
-}
-
-std::string ToText(nlohmann::json const& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace mtlspop::json

@@ -39,8 +39,7 @@ std::optional<JwtClaims> ReadJwt(std::string_view token) {
   if (!object) return std::nullopt;
 
   JwtClaims claims;
-  auto const confirmation = object->find("cnf");
-  if (confirmation != object->end() && confirmation->is_object()) {
+  if (auto const* const confirmation = object->Find("cnf")) {
     claims.BoundX5tS256 = json::FindString(*confirmation, "x5t#S256");
   }
   if (auto const seconds = json::FindInteger(*object, "exp")) {

@@ -60,10 +60,10 @@ constexpr std::chrono::minutes FallbackRetry{5};
 /// given up.
 bool MayFallBack(Error const& error, Context const& context) noexcept {
   auto const code = error.Code();
-  // Where nobody answers, version 1 does not either.
-  return code != errors::Cancelled && code != errors::InvalidArgument && code != errors::AttestationFailed &&
-         code != errors::ImdsNotReachable && code != errors::TenantRequired && code != errors::TenantNotAllowed &&
-         !context.IsCancelled() && !context.IsExpired();
+  // Where nobody answers, version 1 does not either. What this machine lacks for the moment says nothing of binding.
+  return code != errors::Cancelled && code != errors::SystemFailure && code != errors::InvalidArgument &&
+         code != errors::AttestationFailed && code != errors::ImdsNotReachable && code != errors::TenantRequired &&
+         code != errors::TenantNotAllowed && !context.IsCancelled() && !context.IsExpired();
 }
 
 /// Whether trying again soon could give a bound token.

@@ -216,7 +216,7 @@ ServiceResponse ServiceClient::SendOnce(ServiceRequest const& request, Context c
   Request message{request.Method, request.Target};
   message.Fields = request.Fields;
   message.NeverProxied = request.NeverProxied;
-  if (!request.Body.Empty()) message.SetBody(request.Body.Reveal());
+  if (!request.Body.Empty()) message.SetBody(std::string{request.Body.Reveal()});
   auto const attempt = context.WithTimeout(request.Timeout);
   observer_.Tell(
       Severity::Debug, "service.sent",

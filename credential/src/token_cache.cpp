@@ -29,7 +29,7 @@ struct alignas(64) Kept {
 /// A copy of `token` that shares no reference count with it.
 AccessToken CopyApart(AccessToken const& token) {
   AccessToken copy = token;
-  copy.Token = Secret{std::string_view{token.Token.Reveal()}};
+  copy.Token = Secret{token.Token.Reveal()};
   auto kept = std::make_shared<Kept>();
   kept->Binding = token.Binding;
   if (token.CorrelationId) kept->CorrelationId = *token.CorrelationId;

@@ -71,13 +71,15 @@ std::string FindAadCode(std::string const& description) {
   return code.size() > prefix.size() ? code : "";
 }
 
-std::vector<std::uint64_t> ReadNumbers(nlohmann::json const& object) {
+std::vector<std::uint64_t> ReadNumbers(json::Value const& object) {
   std::vector<std::uint64_t> numbers;
-  auto const codes = object.find("error_codes");
-  if (codes == object.end() || !codes->is_array()) return numbers;
-  for (auto const& code : *codes) {
-    if (!code.is_number_unsigned()) return {};
-    numbers.push_back(code.get<std::uint64_t>());
+  auto const* const codes = object.Find("error_codes");
+  auto const* const elements = codes == nullptr ? nullptr : codes->AsArray();
+  if (elements == nullptr) return numbers;
+  for (auto const& code : *elements) {
+    auto const number = code.Unsigned();
+    if (!number) return {};
+    numbers.push_back(*number);
   }
   return numbers;
 }
@@ -199,7 +201,8 @@ ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message,
     return client.Send(message, rule, context);
   } catch (Error const& error) {
     auto const code = error.Code();
-    if (code == errors::Cancelled || context.IsExpired()) throw;
+    // What this machine lacks (memory, descriptors) says nothing of the service.
+    if (code == errors::Cancelled || code == errors::SystemFailure || context.IsExpired()) throw;
     auto details = IsAboutHandshake(error)
                        ? BindingRejected(
                              "TLS with the token service at " + message.Target.GetOrigin().ToString() +
@@ -226,7 +229,7 @@ ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message,
 }
 
 void RequireTokenType(
-    nlohmann::json const& answer, bool isBound, ServiceRequest const& message, ServiceResponse const& response) {
+    json::Value const& answer, bool isBound, ServiceRequest const& message, ServiceResponse const& response) {
   auto const wanted = ToString(isBound ? TokenType::MtlsPop : TokenType::Bearer);
   auto const type = json::FindString(answer, "token_type").value_or("");
   if (EqualsIgnoreCase(type, wanted)) return;
@@ -300,7 +303,7 @@ std::string ToScope(std::string const& scopeOrResource) {
 }
 
 std::string MergeClaims(std::string const& claims, std::vector<std::string> const& capabilities) {
-  nlohmann::json merged = nlohmann::json::object();
+  auto merged = json::Value::Object();
   if (!claims.empty()) {
     auto parsed = json::ParseObject(claims);
     if (!parsed) {
@@ -311,11 +314,12 @@ std::string MergeClaims(std::string const& claims, std::vector<std::string> cons
     merged = std::move(*parsed);
   }
   if (!capabilities.empty()) {
-    auto& accessToken = merged["access_token"];
-    if (!accessToken.is_object()) accessToken = nlohmann::json::object();
-    accessToken["xms_cc"] = {{"values", capabilities}};
+    auto& accessToken = (*merged.AsObject())["access_token"];
+    if (accessToken.AsObject() == nullptr) accessToken = json::Value::Object();
+    auto& values = accessToken.Set("xms_cc", json::Value::Object()).Set("values", json::Value::Array());
+    for (auto const& capability : capabilities) values.Append(capability);
   }
-  return merged.empty() ? "" : json::ToText(merged);
+  return merged.AsObject()->empty() ? "" : merged.ToText();
 }
 
 }  // namespace mtlspop

@@ -13,7 +13,7 @@ using std::chrono::system_clock;
 Secret TakeToken(std::string& answer) {
   constexpr std::string_view others = "-._~+/=";
   auto token = json::TakeSecret(answer, "access_token");
-  auto const& text = token.Reveal();
+  auto const text = token.Reveal();
   bool const isGood = std::all_of(text.begin(), text.end(), [&](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
            others.find(c) != std::string_view::npos;
@@ -21,7 +21,7 @@ Secret TakeToken(std::string& answer) {
   return isGood ? token : Secret{};
 }
 
-std::optional<system_clock::time_point> ReadExpiry(nlohmann::json const& answer, system_clock::time_point now) {
+std::optional<system_clock::time_point> ReadExpiry(json::Value const& answer, system_clock::time_point now) {
   // Longer lives than a year are somebody's mistake, and so large numbers must not overflow.
   constexpr std::int64_t longest = 366 * 24 * 3600;
   if (auto const life = json::FindInteger(answer, "expires_in"); life && *life > 0) {
@@ -35,7 +35,7 @@ std::optional<system_clock::time_point> ReadExpiry(nlohmann::json const& answer,
 }
 
 system_clock::time_point ReadRefresh(
-    nlohmann::json const& answer, system_clock::time_point now, system_clock::time_point expiresOn) {
+    json::Value const& answer, system_clock::time_point now, system_clock::time_point expiresOn) {
   auto const life = expiresOn - now;
   if (auto const wait = json::FindInteger(answer, "refresh_in"); wait && *wait > 0) {
     return std::min(now + seconds{std::min<std::int64_t>(*wait, 366 * 24 * 3600)}, expiresOn);

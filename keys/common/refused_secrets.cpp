@@ -19,7 +19,10 @@ std::set<std::string>& Refused() {
 }
 
 std::string Digest(std::string const& device, Secret const& secret) {
-  Secret const text{std::string{device + '\0' + secret.Reveal()}};
+  std::string both;
+  both.reserve(device.size() + 1 + secret.Reveal().size());
+  both.append(device).append(1, '\0').append(secret.Reveal());
+  Secret const text{std::move(both)};
   std::string digest(EVP_MAX_MD_SIZE, '\0');
   unsigned int length = 0;
   EVP_Digest(

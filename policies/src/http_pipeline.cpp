@@ -7,6 +7,7 @@
 #include "mtlspop/policies/errors.hpp"
 #include "mtlspop/transport/blocking_call.hpp"
 #include "mtlspop/transport/executor.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "required.hpp"
 
 namespace mtlspop {
@@ -94,7 +95,7 @@ HttpPipeline::HttpPipeline(HttpPipeline const& other) {
 }
 
 std::unique_ptr<Response> HttpPipeline::Send(PipelineRequest& request, Context const& context) const {
-  return NextHttpPolicy{0, policies_}.Send(request, context);
+  return OrOutOfMemory([&] { return NextHttpPolicy{0, policies_}.Send(request, context); });
 }
 
 void HttpPipeline::SendAsync(

@@ -18,7 +18,7 @@ namespace {
 
 using namespace mtlspop;
 
-bool IsSlow(std::string const& text) {
+bool IsSlow(std::string_view text) {
   auto const* position = reinterpret_cast<unsigned char const*>(text.data());
   openssl::Pkcs12Ptr const file{d2i_PKCS12(nullptr, &position, static_cast<long>(text.size()))};
   ERR_clear_error();

@@ -19,6 +19,9 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     }
   }
   mtlspop::json::FindInteger(*object, "expires_in");
-  mtlspop::json::ToText(*object);
+  // What is written reads the same.
+  auto const written = object->ToText();
+  auto const again = mtlspop::json::ParseObject(written);
+  if (!again || again->ToText() != written) std::abort();
   return 0;
 }

@@ -25,15 +25,15 @@ constexpr std::chrono::system_clock::time_point Now{std::chrono::hours{500'000}}
 
 /// The same text with the digest that the library would give it; as it is where it is no object.
 std::string WithDigest(std::string text, bool hasKey) {
-  auto key = json::TakeSecret(text, "key").Reveal();
+  std::string key{json::TakeSecret(text, "key").Reveal()};
   auto object = json::ParseObject(text);
   if (!object) return text;
   if (!hasKey) key.clear();
-  object->erase("key");
-  object->erase("sha256");
-  (*object)["sha256"] = encoding::ToBase64Url(crypto::Sha256(encoding::AsBytes(json::ToText(*object) + "\n" + key)));
-  (*object)["key"] = key;
-  return json::ToText(*object);
+  object->Erase("key");
+  object->Erase("sha256");
+  object->Set("sha256", encoding::ToBase64Url(crypto::Sha256(encoding::AsBytes(object->ToText() + "\n" + key))));
+  object->Set("key", key);
+  return object->ToText();
 }
 
 void Read(std::string text) {

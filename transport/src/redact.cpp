@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/transport/headers.hpp"
 
 namespace mtlspop {
@@ -221,34 +222,6 @@ std::size_t UserInfoLength(std::string_view text) noexcept {
   return at == std::string_view::npos ? 0 : at;
 }
 
-/// The length of the letter at the beginning of `text`, 0 where that is no UTF-8 (RFC 3629 section 4).
-std::size_t LetterLength(std::string_view text) noexcept {
-  auto const byte = [text](std::size_t index) { return static_cast<unsigned char>(text[index]); };
-  auto const first = byte(0);
-  if (first < 0x80) {
-    return 1;
-  }
-  std::size_t const length = first >= 0xC2 && first <= 0xDF   ? 2
-                             : first >> 4U == 0xE             ? 3
-                             : first >= 0xF0 && first <= 0xF4 ? 4
-                                                              : 0;
-  if (length == 0 || text.size() < length) {
-    return 0;
-  }
-  // No longer form than needed, no halves of UTF-16 pairs, nothing beyond Unicode.
-  auto const lowest = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-  auto const highest = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-  if (byte(1) < lowest || byte(1) > highest) {
-    return 0;
-  }
-  for (std::size_t index = 2; index < length; ++index) {
-    if ((byte(index) & 0xC0U) != 0x80) {
-      return 0;
-    }
-  }
-  return length;
-}
-
 /// Copies the letter at the beginning of `text`, in another form where a line of a log cannot hold it. Returns its length.
 std::size_t AppendLetter(std::string_view text, std::string& out) {
   auto const byte = static_cast<unsigned char>(text.front());
@@ -258,9 +231,9 @@ std::size_t AppendLetter(std::string_view text, std::string& out) {
     out += escaped;
     return 1;
   }
-  auto const length = LetterLength(text);
-  // U+FFFD, the replacement character: whoever reads lines of JSON refuses one that is no UTF-8.
-  out += length == 0 ? std::string_view{"\xEF\xBF\xBD"} : text.substr(0, length);
+  auto const length = encoding::Utf8LetterLength(text);
+  // Whoever reads lines of JSON refuses one that is no UTF-8.
+  out += length == 0 ? encoding::ReplacementLetter : text.substr(0, length);
   return std::max<std::size_t>(length, 1);
 }
 

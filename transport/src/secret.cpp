@@ -4,6 +4,8 @@
 #include <ostream>
 #include <utility>
 
+#include "mtlspop/base/undumped_memory.hpp"
+
 namespace mtlspop {
 
 void Cleanse(void* memory, std::size_t size) noexcept {
@@ -20,31 +22,32 @@ void Cleanse(std::string& text) noexcept {
   text.clear();
 }
 
-namespace {
-
-std::shared_ptr<std::string const> Keep(std::string text) {
-  std::unique_ptr<std::string> owned{new std::string(std::move(text))};
-  return {owned.release(), [](std::string const* held) {
-            std::unique_ptr<std::string> dying{const_cast<std::string*>(held)};
-            Cleanse(*dying);
-          }};
-}
-
-}  // namespace
-
-Secret::Secret(std::string&& text) {
-  if (!text.empty()) {
-    text_ = Keep(std::string{text});
-    Cleanse(text);
+/// The buffer that copies of a secret share.
+class Secret::Held final {
+ public:
+  explicit Held(std::string_view text) : size_(text.size()), bytes_(static_cast<char*>(AllocateUndumped(size_ + 1))) {
+    std::memcpy(bytes_, text.data(), size_);
+    bytes_[size_] = '\0';
   }
-}
+  ~Held() {
+    Cleanse(bytes_, size_);
+    FreeUndumped(bytes_, size_ + 1);
+  }
+  Held(Held const&) = delete;
+  Held& operator=(Held const&) = delete;
 
-Secret::Secret(std::string_view text) : text_(text.empty() ? nullptr : Keep(std::string{text})) {}
+  std::string_view Text() const noexcept { return {bytes_, size_}; }
 
-std::string const& Secret::Reveal() const noexcept {
-  static std::string const none;
-  return text_ ? *text_ : none;
-}
+ private:
+  std::size_t const size_;
+  char* const bytes_;
+};
+
+Secret::Secret(std::string&& text) : Secret(std::string_view{text}) { Cleanse(text); }
+
+Secret::Secret(std::string_view text) : held_(text.empty() ? nullptr : std::make_shared<Held const>(text)) {}
+
+std::string_view Secret::Reveal() const noexcept { return held_ ? held_->Text() : std::string_view{""}; }
 
 std::ostream& operator<<(std::ostream& stream, Secret const& secret) {
   return stream << (secret.Empty() ? "" : "[redacted]");

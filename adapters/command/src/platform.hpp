@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtlspop/credential/key_provider.hpp"
@@ -25,7 +26,7 @@ std::tm ToUtc(std::time_t time);
 
 /// A certificate and its key from one text in PEM.
 /// @throw Error `usage` where the platform's TLS library takes none from memory; `invalid_binding_certificate`
-std::shared_ptr<BindingCertificate const> ReadPemCertificate(std::string const& pem);
+std::shared_ptr<BindingCertificate const> ReadPemCertificate(std::string_view pem);
 
 /// One place where keys can be on this platform.
 struct KeyTier {

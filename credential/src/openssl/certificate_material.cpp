@@ -1,12 +1,14 @@
 #include "certificate_material.hpp"
 
 #include <algorithm>
+#include <new>
 #include <string_view>
 #include <utility>
 
 #include <openssl/pem.h>
 #include <openssl/ui.h>
 
+#include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/credential/errors.hpp"
 
 namespace mtlspop::crypto {
@@ -42,20 +44,17 @@ bool SaysWrongPassword(unsigned long code) noexcept {
          (library == ERR_LIB_PEM && reason == PEM_R_BAD_DECRYPT);
 }
 
+/// @throw std::bad_alloc where OpenSSL says that memory was short
 Trouble TakeTrouble() {
+  auto const queue = openssl::TakeErrorQueue();
+  if (openssl::SaysOutOfMemory(queue)) throw std::bad_alloc{};
   Trouble trouble;
-  char const* data = nullptr;
-  int flags = 0;
-  bool isFirst = true;
-  while (auto const code = ERR_get_error_all(nullptr, nullptr, nullptr, &data, &flags)) {
-    char const* const reason = ERR_reason_error_string(code);
-    if (isFirst && reason != nullptr) trouble.Reason = reason;
-    isFirst = false;
+  trouble.Reason = openssl::ReasonOf(queue);
+  for (auto const& entry : queue) {
+    char const* const reason = ERR_reason_error_string(entry.Code);
     bool const isUnsupported = reason != nullptr && reason == std::string_view{"unsupported"};
-    if (isUnsupported && trouble.Algorithm.empty() && (flags & ERR_TXT_STRING) != 0) {
-      trouble.Algorithm = AlgorithmIn(data);
-    }
-    trouble.IsWrongPassword = trouble.IsWrongPassword || SaysWrongPassword(code);
+    if (isUnsupported && trouble.Algorithm.empty()) trouble.Algorithm = AlgorithmIn(entry.Data);
+    trouble.IsWrongPassword = trouble.IsWrongPassword || SaysWrongPassword(entry.Code);
   }
   return trouble;
 }
@@ -79,7 +78,7 @@ Trouble TakeTrouble() {
 }
 
 int GivePassword(char* buffer, int size, int, void* data) {
-  auto const& password = static_cast<Secret const*>(data)->Reveal();
+  auto const password = static_cast<Secret const*>(data)->Reveal();
   if (password.empty() || password.size() > static_cast<std::size_t>(size)) return -1;
   password.copy(buffer, password.size());
   return static_cast<int>(password.size());
@@ -144,7 +143,7 @@ CertificateMaterial ReadPem(std::string_view content, Secret const& password, st
       openssl::BioPtr const in{BIO_new_mem_buf(block.Text.data(), static_cast<int>(block.Text.size()))};
       openssl::X509Ptr certificate{PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr)};
       if (certificate) found.Certificates.push_back(std::move(certificate));
-      ERR_clear_error();
+      openssl::RequireMemory();
     }
   }
   if (!found.Keys.empty()) return found;
@@ -160,13 +159,13 @@ CertificateMaterial ReadPkcs12(std::string_view content, Secret const& password,
   auto const* position = reinterpret_cast<unsigned char const*>(content.data());
   openssl::Pkcs12Ptr const file{d2i_PKCS12(nullptr, &position, static_cast<long>(content.size()))};
   if (!file) {
-    ERR_clear_error();
+    openssl::RequireMemory();
     RefuseClientCertificate(name, "is neither PEM nor PKCS#12, and holds no private key as such", CheckFile);
   }
   EVP_PKEY* key = nullptr;
   X509* leaf = nullptr;
   STACK_OF(X509)* above = nullptr;
-  if (PKCS12_parse(file.get(), password.Reveal().c_str(), &key, &leaf, &above) != 1) {
+  if (PKCS12_parse(file.get(), password.Reveal().data(), &key, &leaf, &above) != 1) {
     RefuseFor(name, TakeTrouble(), "is a PKCS#12 file that cannot be opened", !password.Empty());
   }
   if (key != nullptr) found.Keys.emplace_back(key);
@@ -188,8 +187,8 @@ void RefuseClientCertificate(std::string const& name, std::string const& what, s
 }
 
 CertificateMaterial ReadCertificateMaterial(Secret const& content, Secret const& password, std::string const& name) {
-  auto const& text = content.Reveal();
-  bool const isPem = text.find("-----BEGIN ") != std::string::npos;
+  auto const text = content.Reveal();
+  bool const isPem = text.find("-----BEGIN ") != std::string_view::npos;
   return isPem ? ReadPem(text, password, name) : ReadPkcs12(text, password, name);
 }
 

@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <limits>
+#include <new>
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -10,6 +11,7 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/openssl.hpp"
@@ -33,6 +35,7 @@ bool AllowsClientAuthentication(X509* certificate) {
 }  // namespace
 
 std::array<std::uint8_t, 32> Sha256(ByteView data) {
+  ERR_clear_error();
   std::array<std::uint8_t, 32> digest{};
   unsigned int length = 0;
   if (EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
@@ -42,16 +45,18 @@ std::array<std::uint8_t, 32> Sha256(ByteView data) {
 }
 
 void FillRandom(gsl::span<std::uint8_t> buffer) {
+  ERR_clear_error();
   if (RAND_bytes(buffer.data(), static_cast<int>(buffer.size())) != 1) {
     throw ossl::Failure(errors::SystemFailure, "The random generator gave nothing");
   }
 }
 
 std::optional<CertificateFacts> ReadCertificate(ByteView der) {
-  ERR_set_mark();
-  auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
+  ERR_clear_error();
+  auto const clear = gsl::finally([] { ERR_clear_error(); });
   auto const* position = der.data();
   openssl::X509Ptr const certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
+  if (!certificate) openssl::RequireMemory();
   if (!certificate || position != der.data() + der.size()) return std::nullopt;
 
   CertificateFacts facts;
@@ -65,26 +70,35 @@ std::optional<CertificateFacts> ReadCertificate(ByteView der) {
   facts.NotBefore = *notBefore;
   facts.NotAfter = *notAfter;
   facts.AllowsClientAuthentication = AllowsClientAuthentication(certificate.get());
+  if (!facts.AllowsClientAuthentication) {
+    // An extension that could not be read for want of memory counts as one that forbids it, and is not read again.
+    openssl::X509Ptr const again{X509_dup(certificate.get())};
+    if (!again) throw std::bad_alloc{};
+    facts.AllowsClientAuthentication = AllowsClientAuthentication(again.get());
+  }
   return facts;
 }
 
 bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView signature) {
-  ERR_set_mark();
-  auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
+  ERR_clear_error();
+  auto const clear = gsl::finally([] { ERR_clear_error(); });
   auto const* position = subjectPublicKeyInfo.data();
   openssl::EvpPkeyPtr const key{d2i_PUBKEY(nullptr, &position, static_cast<long>(subjectPublicKeyInfo.size()))};
+  if (!key) openssl::RequireMemory();
   if (!key) return false;
   openssl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
   EVP_PKEY_CTX* options = nullptr;
-  return digest && EVP_DigestVerifyInit(digest.get(), &options, EVP_sha256(), nullptr, key.get()) == 1 &&
-         EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
-         EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) == 1 &&
-         EVP_DigestVerify(digest.get(), signature.data(), signature.size(), data.data(), data.size()) == 1;
+  bool const isGood = digest && EVP_DigestVerifyInit(digest.get(), &options, EVP_sha256(), nullptr, key.get()) == 1 &&
+                      EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
+                      EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) == 1 &&
+                      EVP_DigestVerify(digest.get(), signature.data(), signature.size(), data.data(), data.size()) == 1;
+  if (!isGood) openssl::RequireMemory();
+  return isGood;
 }
 
 std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView data, RsaPadding padding) {
-  ERR_set_mark();
-  auto const clear = gsl::finally([] { ERR_pop_to_mark(); });
+  ERR_clear_error();
+  auto const clear = gsl::finally([] { ERR_clear_error(); });
   auto const key = openssl::GetPrivateKey(certificate.Key());
   openssl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
   EVP_PKEY_CTX* options = nullptr;
@@ -95,10 +109,14 @@ std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView 
       EVP_PKEY_CTX_set_rsa_padding(options, isPss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) != 1 ||
       (isPss && EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) != 1) ||
       EVP_DigestSign(digest.get(), nullptr, &length, data.data(), data.size()) != 1) {
+    openssl::RequireMemory();
     return std::nullopt;
   }
   Bytes signature(length);
-  if (EVP_DigestSign(digest.get(), signature.data(), &length, data.data(), data.size()) != 1) return std::nullopt;
+  if (EVP_DigestSign(digest.get(), signature.data(), &length, data.data(), data.size()) != 1) {
+    openssl::RequireMemory();
+    return std::nullopt;
+  }
   signature.resize(length);
   return signature;
 }

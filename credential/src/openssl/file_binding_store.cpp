@@ -50,7 +50,7 @@ class FileLock final : public BindingStore::Lock {
   std::uint64_t const epoch_ = ForkEpoch();
 };
 
-void WriteAll(int file, std::string const& text) {
+void WriteAll(int file, std::string_view text) {
   for (std::size_t written = 0; written < text.size();) {
     auto const count = ::write(file, text.data() + written, text.size() - written);
     if (count < 0 && errno != EINTR) ThrowStoreFailure("writing a binding");
@@ -59,10 +59,10 @@ void WriteAll(int file, std::string const& text) {
   if (::fsync(file) != 0) ThrowStoreFailure("writing a binding");
 }
 
-/// The caller cleanses it.
-std::string ReadAll(int file) {
+/// Into `text`, which the caller cleanses.
+void ReadAll(int file, std::string& text) {
   constexpr std::size_t most = std::size_t{1} << 20;
-  std::string text(most, '\0');
+  text.assign(most, '\0');
   std::size_t length = 0;
   while (length < text.size()) {
     auto const count = ::read(file, text.data() + length, text.size() - length);
@@ -72,7 +72,6 @@ std::string ReadAll(int file) {
     length += static_cast<std::size_t>(count);
   }
   text.resize(length);
-  return text;
 }
 
 /// -1 with `errno` where it cannot be opened.
@@ -159,13 +158,17 @@ class FileBindingStore final : public BindingStore {
       SetAside(folder.Get(), path, "it is not this user's alone");
       return std::nullopt;
     }
-    auto text = ReadAll(file.Get());
+    std::string text;
     auto const cleanse = gsl::finally([&text] { Cleanse(text); });
+    ReadAll(file.Get(), text);
     try {
       auto binding = ReadStoredBinding(text, name, options_.Keys.get(), options_.Time->Now());
       if (!binding) SetAside(folder.Get(), path, "its content cannot be used, or is another identity's");
       if (binding && options_.Time->Now() >= binding->Certificate->NotAfter()) return std::nullopt;
       return binding;
+    } catch (std::bad_alloc const&) {
+      // Nothing is known of the file: it is good for the next start.
+      throw;
     } catch (std::exception const& exception) {
       SetAside(folder.Get(), path, exception.what());
       return std::nullopt;

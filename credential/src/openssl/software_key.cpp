@@ -13,6 +13,7 @@ namespace {
 constexpr int MinimumBits = 2048;
 
 std::vector<std::uint8_t> EncodePublicKey(EVP_PKEY* key) {
+  ERR_clear_error();
   std::uint8_t* der = nullptr;
   int const length = i2d_PUBKEY(key, &der);
   auto const release = gsl::finally([&der] { OPENSSL_free(der); });
@@ -31,6 +32,10 @@ std::vector<std::uint8_t> EncodePublicKey(EVP_PKEY* key) {
   }
 }
 
+bool IsLongRsa(EVP_PKEY const* key) noexcept {
+  return EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) >= MinimumBits;
+}
+
 /// A binding key over an EVP_PKEY.
 class OpenSslBindingKey final : public BindingKey {
  public:
@@ -46,6 +51,7 @@ class OpenSslBindingKey final : public BindingKey {
   std::string Reference() const override { return reference_; }
 
   std::vector<std::uint8_t> SignPssSha256(gsl::span<std::uint8_t const> data) const override {
+    ERR_clear_error();
     auto const key = openssl::GetPrivateKey(*handle_);
     openssl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
     EVP_PKEY_CTX* options = nullptr;
@@ -87,6 +93,7 @@ class SoftwareKeyProvider final : public KeyProvider {
            "virtual machine with Windows for KeyGuard)"}};
     }
     context.ThrowIfEnded("making the binding key");
+    ERR_clear_error();
     openssl::EvpPkeyPtr const key{EVP_RSA_gen(MinimumBits)};
     if (!key) throw ossl::Failure(errors::KeyUnavailable, "An RSA key could not be made");
     return openssl::WrapBindingKey(gsl::make_not_null(key.get()), KeyStrength::Software);
@@ -100,7 +107,8 @@ namespace openssl {
 gsl::not_null<std::shared_ptr<BindingKey const>> WrapBindingKey(
     EVP_PKEY* key, KeyStrength strength, std::string reference) {
   auto const given = Required(key, "The key for WrapBindingKey");
-  if (EVP_PKEY_is_a(key, "RSA") != 1 || EVP_PKEY_get_bits(key) < MinimumBits) {
+  // Asked twice: where memory is short OpenSSL knows the key's name no more.
+  if (!IsLongRsa(key) && !IsLongRsa(key)) {
     throw Error{
         {errors::KeyUnavailable, "The key handed in is not an RSA key of 2048 bits or more",
          "Hand in an RSA key of at least 2048 bits: the metadata service issues certificates for no others"}};

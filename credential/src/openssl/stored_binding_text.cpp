@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "../json.hpp"
 #include "../service_endpoint.hpp"
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/transport/openssl.hpp"
@@ -23,13 +25,15 @@ namespace {
 using std::chrono::system_clock;
 
 /// Of the form of the file.
-constexpr int Version = 2;
+constexpr std::int64_t Version = 2;
 
 Secret ExportKey(PrivateKeyHandle const& handle) {
+  ERR_clear_error();
   openssl::BioPtr const out{BIO_new(BIO_s_secmem())};
+  if (!out) throw std::bad_alloc{};
   auto const key = openssl::GetPrivateKey(handle);
   if (PEM_write_bio_PKCS8PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
-    ERR_clear_error();
+    openssl::RequireMemory();
     return {};
   }
   char* text = nullptr;
@@ -37,19 +41,20 @@ Secret ExportKey(PrivateKeyHandle const& handle) {
   return Secret{std::string_view{text, static_cast<std::size_t>(length)}};
 }
 
-openssl::EvpPkeyPtr ImportKey(std::string const& pem) {
+openssl::EvpPkeyPtr ImportKey(std::string_view pem) {
+  ERR_clear_error();
   openssl::BioPtr const in{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
   auto const noPassword = [](char*, int, int, void*) { return -1; };
   openssl::EvpPkeyPtr key{PEM_read_bio_PrivateKey(in.get(), nullptr, noPassword, nullptr)};
-  ERR_clear_error();
+  openssl::RequireMemory();
   return key;
 }
 
 /// Over all members but "sha256" itself. Against what disks and editors do: who may write the file may write this too.
 /// @param object all members but those two that are given here or computed: a key never gets into a JSON tree, whose parser
 /// and nodes would leave copies behind
-std::string DigestOf(nlohmann::json const& object, Secret const& key) {
-  auto const others = json::ToText(object);
+std::string DigestOf(json::Value const& object, Secret const& key) {
+  auto const others = object.ToText();
   std::string text;
   text.reserve(others.size() + 1 + key.Reveal().size());
   text.append(others).append("\n").append(key.Reveal());
@@ -58,20 +63,20 @@ std::string DigestOf(nlohmann::json const& object, Secret const& key) {
 }
 
 /// Takes the digest out of `object`.
-bool IsWhole(nlohmann::json& object, Secret const& key) {
+bool IsWhole(json::Value& object, Secret const& key) {
   auto const digest = json::FindString(object, "sha256");
-  object.erase("sha256");
+  object.Erase("sha256");
   return digest && *digest == DigestOf(object, key);
 }
 
 /// `object` with one more member.
-Secret WithKey(nlohmann::json const& object, Secret const& key) {
+Secret WithKey(json::Value const& object, Secret const& key) {
   std::array<FormField, 1> const member{{{"key", key.Reveal()}}};
   auto const last = WriteJsonObject(member);
-  auto const others = json::ToText(object);
+  auto const others = object.ToText();
   std::string text;
   text.reserve(others.size() + last.Reveal().size());
-  text.append(others, 0, others.size() - 1).append(",").append(last.Reveal(), 1, std::string::npos);
+  text.append(others, 0, others.size() - 1).append(",").append(last.Reveal().substr(1));
   return Secret{std::move(text)};
 }
 
@@ -82,21 +87,22 @@ Secret WriteStoredBinding(std::string_view name, StoredBinding const& binding, K
   auto const key = canLeave ? ExportKey(binding.Certificate->Key()) : Secret{};
   auto const reference = key.Empty() && binding.Key && keys != nullptr ? binding.Key->Reference() : std::string{};
   if (key.Empty() && reference.empty()) return {};
-  nlohmann::json chain = nlohmann::json::array();
-  for (auto const& certificate : binding.Certificate->Chain()) chain.push_back(encoding::ToBase64(certificate));
-  nlohmann::json object{
-      {"version", Version},
-      {"name", name},
-      {"x5t_s256", binding.Certificate->X5tS256()},
-      {"mtls_endpoint", binding.MtlsEndpoint},
-      {"token_endpoint", binding.TokenEndpoint},
-      {"client_id", binding.ClientId},
-      {"tenant_id", binding.TenantId},
-      {"attested", binding.Attested},
-      {"issued_on", std::chrono::duration_cast<std::chrono::seconds>(binding.IssuedOn.time_since_epoch()).count()},
-      {"chain", std::move(chain)},
-      {"key_reference", reference}};
-  object["sha256"] = DigestOf(object, key);
+  auto object = json::Value::Object();
+  object.Set("version", Version);
+  object.Set("name", name);
+  object.Set("x5t_s256", binding.Certificate->X5tS256());
+  object.Set("mtls_endpoint", binding.MtlsEndpoint);
+  object.Set("token_endpoint", binding.TokenEndpoint);
+  object.Set("client_id", binding.ClientId);
+  object.Set("tenant_id", binding.TenantId);
+  object.Set("attested", binding.Attested);
+  object.Set(
+      "issued_on",
+      std::int64_t{std::chrono::duration_cast<std::chrono::seconds>(binding.IssuedOn.time_since_epoch()).count()});
+  object.Set("key_reference", reference);
+  auto& chain = object.Set("chain", json::Value::Array());
+  for (auto const& certificate : binding.Certificate->Chain()) chain.Append(encoding::ToBase64(certificate));
+  object.Set("sha256", DigestOf(object, key));
   return WithKey(object, key);
 }
 
@@ -117,12 +123,14 @@ bool CanBeIssuedOn(system_clock::time_point issuedOn, system_clock::time_point n
   return issuedOn <= now + ClockSkew && issuedOn < notAfter;
 }
 
-std::optional<std::vector<BindingCertificate::Der>> ReadChain(nlohmann::json const& object) {
-  auto const member = object.find("chain");
-  if (member == object.end() || !member->is_array()) return std::nullopt;
+std::optional<std::vector<BindingCertificate::Der>> ReadChain(json::Value const& object) {
+  auto const* const member = object.Find("chain");
+  auto const* const elements = member == nullptr ? nullptr : member->AsArray();
+  if (elements == nullptr) return std::nullopt;
   std::vector<BindingCertificate::Der> chain;
-  for (auto const& certificate : *member) {
-    auto der = certificate.is_string() ? encoding::FromBase64(certificate.get_ref<std::string const&>()) : std::nullopt;
+  for (auto const& certificate : *elements) {
+    auto const* const text = certificate.Text();
+    auto der = text == nullptr ? std::nullopt : encoding::FromBase64(*text);
     if (!der) return std::nullopt;
     chain.push_back(std::move(*der));
   }
@@ -130,26 +138,27 @@ std::optional<std::vector<BindingCertificate::Der>> ReadChain(nlohmann::json con
 }
 
 /// All members but key and certificate. None where one is missing or has no sense.
-std::optional<StoredBinding> ReadNames(nlohmann::json const& object) {
+std::optional<StoredBinding> ReadNames(json::Value const& object) {
   auto const issuedOn = json::FindInteger(object, "issued_on");
-  auto const attested = object.find("attested");
+  auto const* const flag = object.Find("attested");
+  auto const attested = flag == nullptr ? std::nullopt : flag->Boolean();
   StoredBinding binding;
   binding.MtlsEndpoint = json::FindString(object, "mtls_endpoint").value_or("");
   binding.TokenEndpoint = json::FindString(object, "token_endpoint").value_or("");
   binding.ClientId = json::FindString(object, "client_id").value_or("");
   binding.TenantId = json::FindString(object, "tenant_id").value_or("");
   bool const isWhole = json::FindInteger(object, "version") == Version && issuedOn && !binding.ClientId.empty() &&
-                       !binding.TenantId.empty() && attested != object.end() && attested->is_boolean();
+                       !binding.TenantId.empty() && attested;
   bool const isGood = isWhole && *issuedOn >= 0 && ToHttpsEndpoint(binding.MtlsEndpoint) &&
                       (binding.TokenEndpoint.empty() || ToHttpsEndpoint(binding.TokenEndpoint));
   if (!isGood) return std::nullopt;
-  binding.Attested = attested->get<bool>();
+  binding.Attested = *attested;
   binding.IssuedOn = ToSaturatedTime(*issuedOn);
   return binding;
 }
 
 /// The key in a file, or the one that it names. Null where there is none that can be opened.
-std::shared_ptr<BindingKey const> OpenStoredKey(nlohmann::json const& object, Secret const& pem, KeyProvider* keys) {
+std::shared_ptr<BindingKey const> OpenStoredKey(json::Value const& object, Secret const& pem, KeyProvider* keys) {
   auto const reference = json::FindString(object, "key_reference").value_or("");
   if (!reference.empty()) {
     // Longer than a device takes, and not for ever.
@@ -167,7 +176,7 @@ std::optional<StoredBinding> ReadStoredBinding(
     std::string& text, std::string_view name, KeyProvider* keys, system_clock::time_point now) {
   auto const pem = json::TakeSecret(text, "key");
   auto object = json::ParseObject(text);
-  if (!object || object->erase("key") != 1 || !IsWhole(*object, pem)) return std::nullopt;
+  if (!object || !object->Erase("key") || !IsWhole(*object, pem)) return std::nullopt;
   if (json::FindString(*object, "name") != name) return std::nullopt;
   auto binding = ReadNames(*object);
   auto chain = ReadChain(*object);

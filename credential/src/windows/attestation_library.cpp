@@ -291,6 +291,23 @@ struct AttestationLibrary::Exports {
   LogInfo Log{};
 };
 
+bool IsElevated() noexcept {
+  HANDLE token = nullptr;
+  // Where Windows does not say, more is assumed.
+  if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token) == FALSE) {
+    return true;
+  }
+  auto const close = gsl::finally([token] { CloseHandle(token); });
+  auto type = TokenElevationTypeFull;
+  DWORD length = 0;
+  return GetTokenInformation(token, TokenElevationType, &type, sizeof type, &length) == FALSE ||
+         type == TokenElevationTypeFull;
+}
+
+std::wstring AllowedLibraryPath(wchar_t const* named, bool isElevated) {
+  return named == nullptr || isElevated ? L"" : named;
+}
+
 std::shared_ptr<LibraryFunctions> SystemLibraries() { return std::make_shared<System>(); }
 
 char const* DescribeAttestationResult(int result) noexcept {

@@ -51,6 +51,14 @@ std::shared_ptr<LibraryFunctions> SystemLibraries();
 /// drive ("C:\"): the current folder is nobody's to trust, and neither is what a network or a device says is a file.
 std::filesystem::path FindAttestationLibrary(std::string const& fromEnvironment);
 
+/// Whether this process runs with the full half of a split token, that is, was started "as administrator": its environment
+/// is that of its user, and what runs with the lesser half of the token writes it too.
+bool IsElevated() noexcept;
+
+/// What ATTESTATION_CLIENTLIB_PATH says, null for nothing, as far as it is followed: an elevated process loads no code from
+/// where somebody with fewer rights says.
+std::wstring AllowedLibraryPath(wchar_t const* named, bool isElevated);
+
 /// The loaded library, initialized. It is uninitialized and unloaded when this is destroyed, which runs its code.
 ///
 /// What is verified is what is loaded: the file is held open, so that nobody can write, rename or remove it, from before

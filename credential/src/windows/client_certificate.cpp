@@ -146,7 +146,7 @@ bool HasPrivateKey(PCCERT_CONTEXT context) {
   return CertGetCertificateContextProperty(context, CERT_KEY_PROV_INFO_PROP_ID, nullptr, &bytes) != FALSE;
 }
 
-StorePtr ImportPkcs12(std::string const& content, Secret const& password) {
+StorePtr ImportPkcs12(std::string_view content, Secret const& password) {
   std::vector<BYTE> bytes{content.begin(), content.end()};
   CRYPT_DATA_BLOB blob{static_cast<DWORD>(bytes.size()), bytes.data()};
   auto wide = Widen(password.Reveal());
@@ -199,7 +199,7 @@ std::vector<BindingCertificate::Der> ChainOf(
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePkcs12(
-    std::string const& content, Secret const& password, std::string const& name, system_clock::time_point now) {
+    std::string_view content, Secret const& password, std::string const& name, system_clock::time_point now) {
   auto const store = ImportPkcs12(content, password);
   if (!store) {
     RefusePkcs12(name, GetLastError(), !password.Empty());
@@ -316,7 +316,7 @@ bool IsFor(std::vector<std::uint8_t> const& publicKey, PCCERT_CONTEXT certificat
 }
 
 gsl::not_null<std::shared_ptr<BindingCertificate const>> ParsePem(
-    std::string const& content, std::string const& name, system_clock::time_point now) {
+    std::string_view content, std::string const& name, system_clock::time_point now) {
   auto keys = PemBlocks(content, "PRIVATE KEY");
   auto const cleanse = gsl::finally([&] {
     for (auto& key : keys) {
@@ -354,7 +354,7 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> ParseClientCertificate(
     Secret const& given, Secret const& password, std::string const& nameForMessages, system_clock::time_point now) {
   try {
     auto const readable = ReadCertificateContent(given, nameForMessages);
-    auto const& content = readable.Reveal();
+    auto const content = readable.Reveal();
     // A DER SEQUENCE; PEM is text.
     bool const isPkcs12 = !content.empty() && content.front() == '\x30';
     return isPkcs12 ? ParsePkcs12(content, password, nameForMessages, now) : ParsePem(content, nameForMessages, now);

@@ -114,7 +114,7 @@ void Token::LogIn(State& state, CK_SESSION_HANDLE session, CK_FLAGS tokenFlags) 
     throw Failure(
         errors::KeyUnavailable, "The token has refused this PIN before, and is not asked again", CKR_PIN_INCORRECT);
   }
-  auto text = pin.Reveal();
+  std::string text{pin.Reveal()};
   auto const reason = state.Module->C_Login(
       session, CKU_USER, text.empty() ? nullptr : reinterpret_cast<CK_UTF8CHAR*>(text.data()), text.size());
   Cleanse(text);
@@ -265,7 +265,7 @@ void Token::AuthenticateOperation(Session const& session) const {
   if (keys::WasRefused(serial, pin)) {
     throw Failure(errors::PrivateKeyUnusable, "The token has refused this PIN before", CKR_PIN_INCORRECT);
   }
-  auto text = pin.Reveal();
+  std::string text{pin.Reveal()};
   auto const reason = session.Module->C_Login(
       session.Handle, CKU_CONTEXT_SPECIFIC, text.empty() ? nullptr : reinterpret_cast<CK_UTF8CHAR*>(text.data()),
       text.size());

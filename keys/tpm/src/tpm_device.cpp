@@ -122,7 +122,7 @@ ESYS_TR Connection::Load(KeyMaterial const& key, TpmOptions const& options) {
     Unload(parent, key.Parent != TPM2_RH_OWNER);
     Device::Check(reason, errors::KeyUnavailable, "The TPM does not load the key, which may be another TPM's");
   }
-  auto const& authorization = options.KeyAuthorization.Reveal();
+  auto const authorization = options.KeyAuthorization.Reveal();
   TPM2B_AUTH auth{};
   auth.size = static_cast<UINT16>(authorization.copy(reinterpret_cast<char*>(auth.buffer), sizeof auth.buffer));
   Esys_TR_SetAuth(esys_, object, &auth);

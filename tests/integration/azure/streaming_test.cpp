@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <stdexcept>
+#include <utility>
 
 #include "azure/azure_fixture.hpp"
 #include "support/event.hpp"
@@ -85,6 +87,52 @@ TEST_F(AzureStreaming, SendsABodyOfUnknownLength) {
   auto const response = Upload(body);
   EXPECT_EQ(response->GetStatusCode(), HttpStatusCode::Created);
   EXPECT_EQ(response->GetHeaders().at("x-emulator-body-size"), std::to_string(UploadSize));
+}
+
+/// Correct or not, it is the application's: nobody tries it again, and nobody waits.
+class AttackAzureBody : public AzureStreaming {};
+
+TEST_F(AttackAzureBody, ShorterThanItsLengthIsSaidAtOnce) {
+  class ShortBody final : public Azure::Core::IO::BodyStream {
+   public:
+    std::int64_t Length() const override { return UploadSize; }
+    void Rewind() override { left_ = true; }
+    int Reads = 0;
+
+   private:
+    std::size_t OnRead(std::uint8_t* buffer, std::size_t count, Azure::Core::Context const&) override {
+      ++Reads;
+      if (!std::exchange(left_, false)) return 0;
+      std::fill_n(buffer, count, std::uint8_t{'x'});
+      return count;
+    }
+    bool left_ = true;
+  } body;
+  AzureRequest request{HttpMethod::Put, Azure::Core::Url{BlobUrl() + "/discard/short"}, &body};
+  auto const pipeline = MakeBlobPipeline();
+  try {
+    pipeline.Send(request, {});
+    FAIL();
+  } catch (Azure::Core::Http::TransportException const& error) {
+    FAIL() << "Azure tries such a one again: " << error.what();
+  } catch (Azure::Core::RequestFailedException const& error) {
+    EXPECT_EQ(error.ErrorCode, "request_body_failed");
+    EXPECT_THAT(error.what(), testing::HasSubstr("fewer bytes than its length says"));
+  }
+  EXPECT_EQ(body.Reads, 2);
+  EXPECT_TRUE(NothingIsInUse());
+}
+
+TEST_F(AttackAzureBody, ThatThrowsIsHandedOnAtOnce) {
+  GeneratedBody body{UploadSize, true};
+  int thrown = 0;
+  body.OnHalf = [&thrown] {
+    ++thrown;
+    throw std::domain_error("the disk is gone");
+  };
+  EXPECT_THROW(Upload(body), std::domain_error);
+  EXPECT_EQ(thrown, 1);
+  EXPECT_TRUE(NothingIsInUse());
 }
 
 TEST_F(AzureStreaming, IsCancelledInTheMiddleOfAnUpload) {

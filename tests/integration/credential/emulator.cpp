@@ -85,7 +85,8 @@ int Emulator::ReadSecretOver(HttpTransport& transport, AccessToken const& token)
       "GET",
       Url::Parse("https://" + startup_.at("vault_host").get<std::string>() + "/secrets/boundsecret?api-version=7.4")};
   // What has no certificate cannot be sent but as a bearer token.
-  request.Fields.Set("Authorization", token.Binding ? token.AuthorizationHeader() : "Bearer " + token.Token.Reveal());
+  request.Fields.Set(
+      "Authorization", token.Binding ? token.AuthorizationHeader() : "Bearer " + std::string{token.Token.Reveal()});
   if (token.Binding) request.Fields.Set("x-ms-tokenboundauth", "true");
   auto const response = transport.Send(request, token.Binding, {});
   ReadToEnd(*response->Body, DefaultBufferedBodyBytes, {});

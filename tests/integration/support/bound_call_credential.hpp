@@ -81,7 +81,7 @@ class TableCredential final : public TokenCredential {
 
   /// Names are read from the text of the token, which is a JWT in form.
   static std::string NameOf(AccessToken const& token) {
-    auto const& text = token.Token.Reveal();
+    std::string const text{token.Token.Reveal()};
     auto const begin = text.rfind('.') + 1;
     std::string name;
     for (auto at = begin; at + 1 < text.size(); at += 2) {

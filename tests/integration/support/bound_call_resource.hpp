@@ -3,7 +3,9 @@
 /// @file
 /// A resource that does what the table of `BoundCall` says (bound_call_table.hpp), over TLS.
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -28,7 +30,11 @@ class TableResource final {
 
   void Play(std::vector<Came> const& script) {
     std::lock_guard<std::mutex> const lock{mutex_};
-    script_ = {script.begin(), script.end()};
+    script_.clear();
+    // What no key could sign for never comes here.
+    std::copy_if(script.begin(), script.end(), std::back_inserter(script_), [](Came const& came) {
+      return came.What != Came::Kind::KeyUnusable;
+    });
   }
   bool HasPlayedAll() const {
     std::lock_guard<std::mutex> const lock{mutex_};

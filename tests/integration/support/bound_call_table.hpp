@@ -44,8 +44,6 @@ struct DriverNeeds {
   bool OnceBody = false;
   /// It takes `BoundCallOptions::Binding`.
   bool Binding = false;
-  /// Its binding's key can be made to fail.
-  bool FailingKey = false;
 };
 
 enum class TableBody { None, Rewindable, Once };
@@ -259,27 +257,29 @@ inline std::vector<BoundCallRow> RowsOfBindings() {
          {"binding_no_longer_good"},
          2,
          2}}},
-      {"HasAKeyThatCannotSign",
-       required,
-       WithScopes(),
-       {Post(
-           {{CannotSign(), Ok()},
-            "ask; send b1.1; ask after private_key_unusable; send b2.1; deliver 200",
-            200,
-            "",
+      {
+          "HasAKeyThatCannotSign",
+          required,
+          WithScopes(),
+          {Post(
+              {{CannotSign(), Ok()},
+               "ask; send b1.1; ask after private_key_unusable; send b2.1; deliver 200",
+               200,
+               "",
+               {"private_key_unusable"},
+               2})},
+      },
+      {
+          "HasNoKeyThatCanSign",
+          required,
+          WithScopes(),
+          {{{CannotSign(), CannotSign()},
+            "ask; send b1.1; ask after private_key_unusable; send b2.1; fail",
+            0,
+            "private_key_unusable",
             {"private_key_unusable"},
-            2})},
-       {false, false, false, false, true}},
-      {"HasNoKeyThatCanSign",
-       required,
-       WithScopes(),
-       {{{CannotSign(), CannotSign()},
-         "ask; send b1.1; ask after private_key_unusable; send b2.1; fail",
-         0,
-         "private_key_unusable",
-         {"private_key_unusable"},
-         2}},
-       {false, false, false, false, true}},
+            2}},
+      },
       {"RefusesTheCertificateThatIsNotReplaced",
        limits,
        WithScopes(),

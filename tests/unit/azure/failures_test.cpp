@@ -34,9 +34,10 @@ std::string FamilyOf(Call&& call) {
   return "none";
 }
 
-class Families : public TokenBindingTest, public testing::WithParamInterface<std::pair<ErrorCode, char const*>> {};
+class AttackFamiliesTest : public TokenBindingTest,
+                           public testing::WithParamInterface<std::pair<ErrorCode, char const*>> {};
 
-TEST_P(Families, SayWhetherAnotherTryIsOfUse) {
+TEST_P(AttackFamiliesTest, SayWhetherAnotherTryIsOfUse) {
   auto const [code, family] = GetParam();
   bool const isRetried = std::string{family} == "TransportException";
   clientOptions_.Retry.MaxRetries = 2;
@@ -47,7 +48,7 @@ TEST_P(Families, SayWhetherAnotherTryIsOfUse) {
 
 INSTANTIATE_TEST_SUITE_P(
     Codes,
-    Families,
+    AttackFamiliesTest,
     testing::Values(
         std::pair{errors::NameResolutionFailed, "TransportException"},
         std::pair{errors::ConnectFailed, "TransportException"},
@@ -112,7 +113,9 @@ class ReadingTransport final : public mtlspop::HttpTransport {
   mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
 };
 
-TEST_F(TokenBindingTest, HandsOnWhatTheBodyOfTheApplicationThrowsAtOnce) {
+class AttackBodyTest : public TokenBindingTest {};
+
+TEST_F(AttackBodyTest, HandsOnWhatTheBodyOfTheApplicationThrowsAtOnce) {
   BoundTokenCredentialOptions options;
   options.Credential = inner_;
   options.Transport = std::make_shared<ReadingTransport>();
@@ -163,9 +166,9 @@ class StandingTransport final : public mtlspop::HttpTransport {
   }
 };
 
-class StandstillTest : public testing::Test {
+class AttackStandstillTest : public testing::Test {
  protected:
-  StandstillTest() { limits_.NetworkTimeout = 50ms; }
+  AttackStandstillTest() { limits_.NetworkTimeout = 50ms; }
 
   std::unique_ptr<RawResponse> Send(
       std::string const& text = {}, bool isBuffered = true, Azure::Core::Context const& context = {}) {
@@ -182,12 +185,12 @@ class StandstillTest : public testing::Test {
   std::shared_ptr<StandingTransport> transport_ = std::make_shared<StandingTransport>();
 };
 
-TEST_F(StandstillTest, OfAnAnswerEndsWithoutADeadline) {
+TEST_F(AttackStandstillTest, OfAnAnswerEndsWithoutADeadline) {
   EXPECT_EQ(FamilyOf([&] { Send(); }), "TransportException deadline_exceeded");
   EXPECT_EQ(FamilyOf([&] { Send("a body"); }), "TransportException deadline_exceeded");
 }
 
-TEST_F(StandstillTest, NamesTheHostAndTheOption) {
+TEST_F(AttackStandstillTest, NamesTheHostAndTheOption) {
   try {
     Send();
     FAIL();
@@ -197,31 +200,31 @@ TEST_F(StandstillTest, NamesTheHostAndTheOption) {
   }
 }
 
-TEST_F(StandstillTest, IsNoneWhileTheServerTakesMoreOfTheBody) {
+TEST_F(AttackStandstillTest, IsNoneWhileTheServerTakesMoreOfTheBody) {
   transport_->Pieces = 10;
   transport_->Body = std::make_unique<MemoryBody>("ok");
   EXPECT_EQ(Send(std::string(100, 'x'))->GetStatusCode(), HttpStatusCode::Ok);
 }
 
-TEST_F(StandstillTest, OfAnAnswersBodyEndsToo) {
+TEST_F(AttackStandstillTest, OfAnAnswersBodyEndsToo) {
   transport_->Body = std::make_unique<StandingTransport::Silent>();
   EXPECT_EQ(FamilyOf([&] { Send(); }), "TransportException deadline_exceeded");
 }
 
-TEST_F(StandstillTest, IsTheCallersCancellationWhereItsContextEndsFirst) {
+TEST_F(AttackStandstillTest, IsTheCallersCancellationWhereItsContextEndsFirst) {
   limits_.NetworkTimeout = 1h;
   Azure::Core::Context const context{std::chrono::system_clock::now() + 30ms};
   EXPECT_THROW(Send({}, true, context), OperationCancelledException);
   EXPECT_THROW(Send("a body", true, context), OperationCancelledException);
 }
 
-TEST_F(StandstillTest, HasNoNegativeLimit) {
+TEST_F(AttackStandstillTest, HasNoNegativeLimit) {
   limits_.NetworkTimeout = -1ms;
   EXPECT_EQ(ErrorCodeOf([&] { azure::HttpTransport(transport_, limits_); }), errors::InvalidArgument.Name());
 }
 
 /// Otherwise an endless answer takes the process's memory.
-TEST_F(StandstillTest, OfAnEndlessAnswerIsItsLimit) {
+TEST_F(AttackStandstillTest, OfAnEndlessAnswerIsItsLimit) {
   limits_.BufferedBodyBytes = 100'000;
   transport_->Body = std::make_unique<StandingTransport::Endless>();
   EXPECT_EQ(FamilyOf([&] { Send(); }), "RequestFailedException buffered_body_limit_exceeded");

@@ -94,13 +94,16 @@ TEST(AttackJson, NumbersOfAnySizeAreTakenForTheNearestTime) {
 
 TEST(AttackJson, AnswerWhoseTokenHasExpiredIsNoAnswer) {
   auto const now = std::chrono::system_clock::now();
-  EXPECT_FALSE(ReadExpiry({{"expires_on", 1}}, now));
-  EXPECT_FALSE(ReadExpiry({{"expires_on", "1"}}, now));
-  EXPECT_FALSE(ReadExpiry({{"expires_on", -9e15}}, now));
-  EXPECT_FALSE(ReadExpiry({{"expires_in", 0}}, now));
-  for (auto const& number : {nlohmann::json(9e15), nlohmann::json("99999999999999999999"), nlohmann::json(1e300)}) {
-    EXPECT_EQ(ReadExpiry({{"expires_in", number}}, now), now + 366 * 24h);
-    EXPECT_EQ(ReadExpiry({{"expires_on", number}}, now), now + 366 * 24h);
+  auto const expiry = [now](std::string const& member) {
+    return ReadExpiry(*json::ParseObject("{" + member + "}"), now);
+  };
+  for (char const* const past :
+       {R"("expires_on":1)", R"("expires_on":"1")", R"("expires_on":-9e15)", R"("expires_in":0)"}) {
+    EXPECT_FALSE(expiry(past)) << past;
+  }
+  for (std::string const number : {"9e15", "\"99999999999999999999\"", "1e300"}) {
+    EXPECT_EQ(expiry("\"expires_in\":" + number), now + 366 * 24h);
+    EXPECT_EQ(expiry("\"expires_on\":" + number), now + 366 * 24h);
   }
 }
 
@@ -148,8 +151,8 @@ TEST(AttackJson, TokenIsTakenOutBeforeTheParserSeesIt) {
   EXPECT_EQ(answer.find("abc"), std::string::npos);
   auto const object = json::ParseObject(answer);
   ASSERT_TRUE(object);
-  EXPECT_EQ(object->at("inner").at("access_token"), "no");
-  EXPECT_EQ(object->at("list").at(1), "x");
+  EXPECT_EQ(*object->Find("inner")->Find("access_token")->Text(), "no");
+  EXPECT_EQ(*object->Find("list")->AsArray()->at(1).Text(), "x");
 }
 
 TEST(AttackJson, OfTwoTokensTheLastCountsAndBothAreOverwritten) {
@@ -158,6 +161,19 @@ TEST(AttackJson, OfTwoTokensTheLastCountsAndBothAreOverwritten) {
   EXPECT_EQ(answer.find("first"), std::string::npos);
   std::string number = R"({"access_token":"first","access_token":7})";
   EXPECT_TRUE(TakeToken(number).Empty());
+}
+
+TEST(AttackJson, WhatIsWrittenIsWhatWasRead) {
+  auto const text =
+      R"({"a":[1,-2,3.50,1e2,true,false,null,"x\"\\\u000Ay",{},[]],"b":{"c":18446744073709551615,"d":"\u00e4"}})";
+  auto const object = json::ParseObject(text);
+  ASSERT_TRUE(object);
+  EXPECT_EQ(
+      object->ToText(),
+      "{\"a\":[1,-2,3.50,1e2,true,false,null,\"x\\\"\\\\\\u000Ay\",{},[]],"
+      "\"b\":{\"c\":18446744073709551615,\"d\":\"\xC3\xA4\"}}");
+  EXPECT_EQ(json::Value{"a\xFFz"}.ToText(), "\"a\xEF\xBF\xBDz\"") << "what is no UTF-8 is replaced";
+  EXPECT_EQ(json::ParseObject(R"({"a":1,"a":2})")->ToText(), R"({"a":2})") << "the last counts";
 }
 
 TEST(AttackJson, BrokenAnswersAreNoHarm) {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -84,22 +86,52 @@ class HiddenAnswer final : public HttpTransport {
   std::function<std::string(BindingCertificate const*)> answer_;
 };
 
+struct Pages {
+  std::uint64_t Begin;
+  std::uint64_t End;
+};
+
+/// Which of this process's memory is looked at.
+enum class Memory { All, InCoreFiles };
+
+/// What of it can be written.
+std::vector<Pages> FindPages(Memory which) {
+  std::vector<Pages> found;
+  std::ifstream maps{"/proc/self/smaps"};
+  bool isWritable = false;
+  Pages pages{};
+  for (std::string line; std::getline(maps, line);) {
+    if (line.compare(0, 8, "VmFlags:") == 0) {
+      // "dd": the pages are not dumped (Linux, Documentation/filesystems/proc.rst).
+      bool const isDumped = line.find(" dd") == std::string::npos;
+      if (isWritable && (which == Memory::All || isDumped)) found.push_back(pages);
+    } else if (line.find('-') < line.find(' ')) {
+      std::size_t used = 0;
+      pages.Begin = std::stoull(line, &used, 16);
+      pages.End = std::stoull(line.substr(used + 1), nullptr, 16);
+      isWritable = line.find(" rw") != std::string::npos && line.find("[v") == std::string::npos;
+    }
+  }
+  return found;
+}
+
 /// How often `length` bytes of `hidden` from `from` on are in this process's writable memory.
-int CountInMemory(Hidden const& hidden, std::size_t from, std::size_t length) {
+int CountInMemory(Hidden const& hidden, std::size_t from, std::size_t length, Memory which = Memory::All) {
   constexpr std::size_t step = std::size_t{1} << 20U;
   int found = 0;
-  std::ifstream maps{"/proc/self/maps"};
   int const memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
   std::vector<std::uint8_t> piece(step + length);
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find(" rw") == std::string::npos || line.find("[v") != std::string::npos) continue;
-    std::size_t used = 0;
-    auto const begin = std::stoull(line, &used, 16);
-    auto const end = std::stoull(line.substr(used + 1), nullptr, 16);
-    for (auto at = begin; at < end; at += step) {
+  for (auto const& pages : FindPages(which)) {
+    for (auto at = pages.Begin; at < pages.End; at += step) {
       auto const got = ::pread(memory, piece.data(), piece.size(), static_cast<off_t>(at));
-      for (std::size_t i = 0; got > 0 && i + length <= static_cast<std::size_t>(got) && i < step; ++i) {
-        found += hidden.IsAt(&piece[i], from, length) ? 1 : 0;
+      auto const* const first = piece.data();
+      auto const* const last =
+          first + std::clamp<std::ptrdiff_t>(got - static_cast<std::ptrdiff_t>(length) + 1, 0, step);
+      for (auto const* place = first; place < last; ++place) {
+        auto const left = static_cast<std::size_t>(last - place);
+        place = static_cast<std::uint8_t const*>(std::memchr(place, hidden.At(from), left));
+        if (place == nullptr) break;
+        found += hidden.IsAt(place, from, length) ? 1 : 0;
       }
       // What was looked at is no copy that anybody left.
       Cleanse(piece.data(), piece.size());
@@ -138,13 +170,13 @@ std::string AnswerWith(std::string const& type, std::string const& payload, unsi
   return answer;
 }
 
-int CopiesLeft(HiddenAnswer const& transport) {
+int CopiesLeft(HiddenAnswer const& transport, Memory which = Memory::All) {
   auto const& text = *transport.Last;
   // Longer than what a vector register leaves on a stack, of which nobody can be the master.
   constexpr std::size_t piece = 100;
   int found = 0;
   for (std::size_t const part : {0U, 400U, 700U}) {
-    found += CountInMemory(text, text.Size() - AnswerEnd.size() - SignatureLength + part, piece);
+    found += CountInMemory(text, text.Size() - AnswerEnd.size() - SignatureLength + part, piece, which);
   }
   return found;
 }
@@ -154,6 +186,7 @@ TEST(AttackMemory, SearchFindsWhatIsThere) {
   EXPECT_EQ(CountInMemory(hidden, 10, 24), 0);
   auto const copy = std::make_unique<std::string>(Unique(100, 7));
   EXPECT_GT(CountInMemory(hidden, 10, 24), 0);
+  EXPECT_GT(CountInMemory(hidden, 10, 24, Memory::InCoreFiles), 0);
 }
 
 TEST(AttackMemory, NoCopyOfABoundTokenIsLeft) {
@@ -171,6 +204,7 @@ TEST(AttackMemory, NoCopyOfABoundTokenIsLeft) {
     auto const token = credential.GetToken(ManagedIdentityWorld::Request(), {});
     EXPECT_GT(token.Token.Reveal().size(), SignatureLength);
     EXPECT_GT(CopiesLeft(*transport), 0);
+    EXPECT_EQ(CopiesLeft(*transport, Memory::InCoreFiles), 0) << "the cache has it, and a core file would not";
   }
   EXPECT_EQ(CopiesLeft(*transport), 0);
 }
@@ -185,6 +219,7 @@ TEST(AttackMemory, NoCopyOfABearerTokenIsLeft) {
     ManagedIdentityCredential credential{options};
     auto const token = credential.GetToken(ManagedIdentityWorld::Request(), {});
     EXPECT_GT(token.Token.Reveal().size(), SignatureLength);
+    EXPECT_EQ(CopiesLeft(*transport, Memory::InCoreFiles), 0);
   }
   EXPECT_EQ(CopiesLeft(*transport), 0);
 }

@@ -25,11 +25,13 @@ using namespace std::chrono_literals;
 
 constexpr char const* TokenPath = "/oauth2/v2.0/token";
 
+mtlspop::json::Value Answering(std::string_view text) { return std::move(*mtlspop::json::ParseObject(text)); }
+
 TEST(TokenTimes, RefreshInOfTheServiceWins) {
   std::chrono::system_clock::time_point const now{1000h};
-  EXPECT_EQ(ReadRefresh({{"refresh_in", 600}}, now, now + 24h), now + 600s);
-  EXPECT_EQ(ReadRefresh({{"refresh_in", "600"}}, now, now + 24h), now + 600s);
-  EXPECT_EQ(ReadRefresh({{"refresh_in", 999999}}, now, now + 1h), now + 1h);
+  EXPECT_EQ(ReadRefresh(Answering(R"({"refresh_in":600})"), now, now + 24h), now + 600s);
+  EXPECT_EQ(ReadRefresh(Answering(R"({"refresh_in":"600"})"), now, now + 24h), now + 600s);
+  EXPECT_EQ(ReadRefresh(Answering(R"({"refresh_in":999999})"), now, now + 1h), now + 1h);
 }
 
 TEST(TokenTimes, HalfLifeWhereLifeIsTwoHoursOrMore) {
@@ -41,10 +43,10 @@ TEST(TokenTimes, HalfLifeWhereLifeIsTwoHoursOrMore) {
 
 TEST(TokenTimes, AbsurdLivesAreCut) {
   std::chrono::system_clock::time_point const now{1000h};
-  EXPECT_EQ(*ReadExpiry({{"expires_in", 9e14}}, now), now + 366 * 24h);
-  EXPECT_EQ(*ReadExpiry({{"expires_on", 9e14}}, now), now + 366 * 24h);
-  EXPECT_FALSE(ReadExpiry({{"expires_in", 0}}, now));
-  EXPECT_FALSE(ReadExpiry({{"expires_in", "soon"}}, now));
+  EXPECT_EQ(*ReadExpiry(Answering(R"({"expires_in":9e14})"), now), now + 366 * 24h);
+  EXPECT_EQ(*ReadExpiry(Answering(R"({"expires_on":9e14})"), now), now + 366 * 24h);
+  EXPECT_FALSE(ReadExpiry(Answering(R"({"expires_in":0})"), now));
+  EXPECT_FALSE(ReadExpiry(Answering(R"({"expires_in":"soon"})"), now));
 }
 
 /// When less than 24 hours or less than half its life remains, whichever is the shorter time.
@@ -69,7 +71,7 @@ TEST(Cache, KeepsTokensApartByScopeTenantAndType) {
   std::vector<std::string> tokens;
   for (int round = 0; round < 2; ++round) {
     for (auto const& request : {world.Request(), bound, otherTenant, otherScope}) {
-      tokens.push_back(world.Get(request).Token.Reveal());
+      tokens.emplace_back(world.Get(request).Token.Reveal());
     }
   }
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(tokens[i], tokens[i + 4]) << i;

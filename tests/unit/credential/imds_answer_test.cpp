@@ -29,7 +29,7 @@ void AnswerAll(FakeCloud& cloud, std::string const& path, Answer answer) {
   };
 }
 
-TEST(Imds, IssuedCredentialMustBeForWhomItWasAskedFor) {
+TEST(AttackImds, IssuedCredentialMustBeForWhomItWasAskedFor) {
   struct Row {
     ManagedIdentityId Id;
     json Changes;
@@ -57,7 +57,7 @@ TEST(Imds, IssuedCredentialMustBeForWhomItWasAskedFor) {
   }
 }
 
-TEST(Imds, EndpointsThatCouldBeReadInTwoWaysAreRefused) {
+TEST(AttackImds, EndpointsThatCouldBeReadInTwoWaysAreRefused) {
   for (std::string const endpoint :
        {"http://region.mtlsauth.microsoft.com", "https://user@region.mtlsauth.microsoft.com",
         "https://region.mtlsauth.microsoft.com\\@evil.example", "https://region.mtlsauth.microsoft.com?x=1",
@@ -84,7 +84,7 @@ TEST(Imds, EndpointsThatCouldBeReadInTwoWaysAreRefused) {
   }
 }
 
-TEST(Imds, OnlyTheOriginOfTheMtlsEndpointIsTaken) {
+TEST(AttackImds, OnlyTheOriginOfTheMtlsEndpointIsTaken) {
   ManagedIdentityWorld world;
   ChangeIssued(
       *world.Cloud, {{"mtls_authentication_endpoint", "HTTPS://Region.mtlsauth.microsoft.com:8443/other/path/"}});
@@ -94,7 +94,7 @@ TEST(Imds, OnlyTheOriginOfTheMtlsEndpointIsTaken) {
   EXPECT_EQ(arrived.Path, "/" + FakeCloud::TenantId + "/oauth2/v2.0/token");
 }
 
-TEST(Imds, RedirectIsNotFollowed) {
+TEST(AttackImds, RedirectIsNotFollowed) {
   for (std::string const path : {"getplatformmetadata", "issuecredential"}) {
     for (int const status : {301, 302, 307, 308}) {
       ManagedIdentityWorld world;
@@ -106,7 +106,7 @@ TEST(Imds, RedirectIsNotFollowed) {
 }
 
 /// What people need to see of an answer that is none of IMDS'.
-TEST(Imds, FirstLineOfAnAnswerThatIsNoneIsShown) {
+TEST(AttackImds, FirstLineOfAnAnswerThatIsNoneIsShown) {
   std::string const nginx =
       "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>\r\n<body>...</body></html>";
   struct Row {
@@ -130,7 +130,7 @@ TEST(Imds, FirstLineOfAnAnswerThatIsNoneIsShown) {
   }
 }
 
-TEST(ImdsV1, ExpiryThatIsADateIsShown) {
+TEST(AttackImds, ExpiryThatIsADateIsShown) {
   ManagedIdentityWorld world;
   world.Options.Binding = TokenBinding::None;
   AnswerAll(
@@ -140,6 +140,26 @@ TEST(ImdsV1, ExpiryThatIsADateIsShown) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code(), errors::ImdsResponseMalformed);
   EXPECT_THAT(error->what(), HasSubstr("expires_on is no number of seconds: 11/28/2026 19:00:00 +00:00"));
+}
+
+/// No descriptors left is no reason to doubt that this is a virtual machine of Azure, nor that the service lives.
+TEST(AttackImds, WhatThisMachineLacksIsNotBlamedOnTheService) {
+  for (char const* const path : {"probe", "getplatformmetadata", "/oauth2/v2.0/token"}) {
+    ManagedIdentityWorld world;
+    world.Options.Binding = TokenBinding::Preferred;
+    world.Cloud->Intercept = [path](Arrived const& arrived) -> std::optional<Answer> {
+      bool const isMeant =
+          IsProbe(arrived) ? std::string_view{path} == "probe" : arrived.Path.find(path) != std::string::npos;
+      if (isMeant) throw Error{{errors::SystemFailure, "There are no descriptors left", "Raise the limit"}};
+      return std::nullopt;
+    };
+    auto const error = ErrorOf([&] { world.Get(); });
+    ASSERT_TRUE(error) << path;
+    EXPECT_EQ(error->Code(), errors::SystemFailure) << path;
+    EXPECT_THAT(error->what(), HasSubstr("no descriptors left"));
+    world.Cloud->Intercept = nullptr;
+    EXPECT_EQ(world.Get().Type, TokenType::MtlsPop) << "nothing is remembered of it";
+  }
 }
 
 }  // namespace

@@ -196,7 +196,7 @@ TEST(ImdsDiscovery, BudgetCoversAllOfIt) {
   EXPECT_THAT(error->what(), HasSubstr("took the connection"));
 }
 
-TEST(ImdsRetries, OneLostConnectionIsNotTheEnd) {
+TEST(AttackImdsRetries, OneLostConnectionIsNotTheEnd) {
   for (std::string const path : {"getplatformmetadata", "issuecredential"}) {
     ManagedIdentityWorld world;
     std::atomic<int> calls{0};
@@ -209,7 +209,7 @@ TEST(ImdsRetries, OneLostConnectionIsNotTheEnd) {
   }
 }
 
-TEST(ImdsRetries, LostConnectionsEndWithASentenceOfTheirOwn) {
+TEST(AttackImdsRetries, LostConnectionsEndWithASentenceOfTheirOwn) {
   ManagedIdentityWorld world;
   world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
     if (IsProbe(arrived)) return std::nullopt;

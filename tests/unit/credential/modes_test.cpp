@@ -407,7 +407,7 @@ TEST(Secrets, NothingThatWentOverTheWireIsInLogsOrExceptions) {
   for (int round = 0; round < 12; ++round) {
     try {
       token = world.GetInsteadOf(token, RefusalReason::TokenRejected);
-      secrets.push_back(token.Token.Reveal());
+      secrets.emplace_back(token.Token.Reveal());
     } catch (Error const& error) {
       written += DescribeWithCauses(error) + "\n";
     }

@@ -32,7 +32,7 @@ void Throttle(FakeCloud& cloud, std::string const& path, int status, std::string
   };
 }
 
-TEST(RetryAfter, OfTheTokenServiceHoldsForTheNextCall) {
+TEST(AttackRetryAfter, OfTheTokenServiceHoldsForTheNextCall) {
   for (int const status : {429, 503}) {
     ManagedIdentityWorld world;
     Throttle(*world.Cloud, TokenPath, status, "60");
@@ -54,7 +54,7 @@ TEST(RetryAfter, OfTheTokenServiceHoldsForTheNextCall) {
   }
 }
 
-TEST(RetryAfter, OfImdsHoldsForItsRetriesAndForTheNextCall) {
+TEST(AttackRetryAfter, OfImdsHoldsForItsRetriesAndForTheNextCall) {
   ManagedIdentityWorld world;
   Throttle(*world.Cloud, "getplatformmetadata", 429, "30");
   auto const first = ErrorOf([&] { world.Get(); });
@@ -77,7 +77,7 @@ TEST(RetryAfter, OfImdsHoldsForItsRetriesAndForTheNextCall) {
 }
 
 /// A short one is waited for in the place of the contract's wait, where that is shorter.
-TEST(RetryAfter, OfImdsIsWaitedForWhereItIsShort) {
+TEST(AttackRetryAfter, OfImdsIsWaitedForWhereItIsShort) {
   ManagedIdentityWorld world;
   std::atomic<int> calls{0};
   world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
@@ -91,7 +91,7 @@ TEST(RetryAfter, OfImdsIsWaitedForWhereItIsShort) {
 }
 
 /// Not at the very moment either, at which all come that were put off with it.
-TEST(RetryAfter, OfImdsIsFollowedByARandomWaitAndNeverPrecededByOne) {
+TEST(AttackRetryAfter, OfImdsIsFollowedByARandomWaitAndNeverPrecededByOne) {
   ManagedIdentityWorld world;
   world.Options.Random = [] { return 0.5; };
   std::atomic<int> calls{0};
@@ -105,7 +105,7 @@ TEST(RetryAfter, OfImdsIsFollowedByARandomWaitAndNeverPrecededByOne) {
   EXPECT_THAT(world.Time->Slept(), testing::ElementsAre(9s, 9s));
 }
 
-TEST(RetryAfter, OfTheTokenServiceIsFollowedByARandomWaitInTheBackgroundToo) {
+TEST(AttackRetryAfter, OfTheTokenServiceIsFollowedByARandomWaitInTheBackgroundToo) {
   ManagedIdentityWorld world;
   world.Options.Random = [] { return 0.5; };
   world.Cloud->Certificates.Life = 30 * 24h;
@@ -125,7 +125,7 @@ TEST(RetryAfter, OfTheTokenServiceIsFollowedByARandomWaitInTheBackgroundToo) {
 }
 
 /// RFC 9110 section 5.6.7 has all three accepted.
-TEST(RetryAfter, MayBeADateInEachOfTheThreeForms) {
+TEST(AttackRetryAfter, MayBeADateInEachOfTheThreeForms) {
   for (char const* const format : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
     for (std::string const path : {"getplatformmetadata", TokenPath}) {
       ManagedIdentityWorld world;
@@ -147,7 +147,7 @@ TEST(RetryAfter, MayBeADateInEachOfTheThreeForms) {
   }
 }
 
-TEST(RetryAfter, OfOneTenantHoldsForNoOther) {
+TEST(AttackRetryAfter, OfOneTenantHoldsForNoOther) {
   ManagedIdentityWorld world;
   world.Options.AdditionallyAllowedTenants = {"other"};
   Throttle(*world.Cloud, "/other" + std::string{TokenPath}, 429, "60");
@@ -158,7 +158,7 @@ TEST(RetryAfter, OfOneTenantHoldsForNoOther) {
 }
 
 /// One wrong number must not take an application out of service for a day.
-TEST(RetryAfter, HoldsForFiveMinutesAtMost) {
+TEST(AttackRetryAfter, HoldsForFiveMinutesAtMost) {
   ManagedIdentityWorld world;
   Throttle(*world.Cloud, TokenPath, 503, "86400");
   EXPECT_TRUE(ErrorOf([&] { world.Get(); }));
@@ -167,7 +167,7 @@ TEST(RetryAfter, HoldsForFiveMinutesAtMost) {
   EXPECT_EQ(world.Get().Type, TokenType::MtlsPop);
 }
 
-TEST(RetryAfter, ThatIsNoNumberOfSecondsIsNotRemembered) {
+TEST(AttackRetryAfter, ThatIsNoNumberOfSecondsIsNotRemembered) {
   for (std::string const value : {"", "soon", "-1", "1.5", "99999999999999999999"}) {
     ManagedIdentityWorld world;
     Throttle(*world.Cloud, TokenPath, 503, value);

@@ -182,7 +182,7 @@ TEST(BadBinding, HandshakeThatEndsRawIsOne) {
   }
 }
 
-TEST(TokenServiceErrors, WithoutAnAadstsCodeSomethingElseSeemsToAnswer) {
+TEST(AttackTokenServiceErrors, WithoutAnAadstsCodeSomethingElseSeemsToAnswer) {
   struct Row {
     Answer Said;
     std::string Shows;

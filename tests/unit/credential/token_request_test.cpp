@@ -148,7 +148,7 @@ TEST(TokenAnswer, HasTheTokenWithItsBinding) {
   ManagedIdentityWorld world;
   auto const token = world.Get();
   EXPECT_EQ(token.Type, TokenType::MtlsPop);
-  EXPECT_EQ(token.AuthorizationHeader(), "mtls_pop " + token.Token.Reveal());
+  EXPECT_EQ(token.AuthorizationHeader(), "mtls_pop " + std::string{token.Token.Reveal()});
   EXPECT_EQ(token.Strength(), KeyStrength::Software);
   EXPECT_FALSE(token.Attested);
   EXPECT_EQ(token.Source, TokenSource::Service);

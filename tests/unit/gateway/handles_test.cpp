@@ -43,9 +43,10 @@ TEST(GatewayHandles, DifferByIdentity) {
 
 TEST(AttackGatewayHandles, AreNobodysWhenExpiredOrGuessedOrOfAnotherGateway) {
   Handles handles{hours{1}};
-  auto const handle = handles.Issue(Vault(), Now)->Handle.Reveal();
+  auto const issued = handles.Issue(Vault(), Now);
+  auto const handle = issued->Handle.Reveal();
   EXPECT_FALSE(handles.Find(handle, Now + hours{1}));
-  EXPECT_FALSE(handles.Find(handle + "x", Now));
+  EXPECT_FALSE(handles.Find(std::string{handle} + "x", Now));
   EXPECT_FALSE(handles.Find(handle.substr(0, handle.size() - 1), Now));
   EXPECT_FALSE(handles.Find("", Now));
   EXPECT_FALSE(Handles{}.Find(handle, Now));
@@ -62,10 +63,11 @@ TEST(AttackGatewayHandles, AreBoundedInNumber) {
 }
 
 TEST(AttackGatewayHandles, AreNotSeenInLogs) {
-  auto const handle = Handles{}.Issue(Vault(), Now)->Handle.Reveal();
+  auto const issued = Handles{}.Issue(Vault(), Now);
+  auto const handle = issued->Handle.Reveal();
   auto const random = handle.substr(Handles::Prefix.size());
-  EXPECT_THAT(Redact("Authorization: Bearer " + handle), Not(HasSubstr(random)));
-  EXPECT_THAT(Redact("what was " + handle + " good for"), Not(HasSubstr(random)));
+  EXPECT_THAT(Redact("Authorization: Bearer " + std::string{handle}), Not(HasSubstr(random)));
+  EXPECT_THAT(Redact("what was " + std::string{handle} + " good for"), Not(HasSubstr(random)));
 }
 
 }  // namespace

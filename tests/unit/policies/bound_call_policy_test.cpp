@@ -215,6 +215,17 @@ TEST_F(BoundCallPolicyTest, NeverAsksForATokenForAnotherResource) {
   EXPECT_THAT(credential_->Asked(), IsEmpty());
 }
 
+class AttackChallengeTest : public BoundCallPolicyTest {};
+
+/// RFC 1034 section 3.1: the dot behind it says that the name is whole.
+TEST_F(AttackChallengeTest, AHostWithAFinalDotIsTheSameResource) {
+  transport_->ThenAnswer(401, "WWW-Authenticate", KeyVaultChallenge, "");
+  transport_->ThenAnswer(200);
+  auto request = Get("https://myvault.vault.azure.net./secrets/a");
+  EXPECT_EQ(SendEitherWay(MakePipeline({}), request, {})->StatusCode, 200);
+  EXPECT_THAT(transport_->Sent(), SizeIs(2));
+}
+
 TEST_F(BoundCallPolicyTest, FollowsAChangeOfTenantOnce) {
   transport_->ThenAnswer(401, "WWW-Authenticate", KeyVaultChallenge, "");
   transport_->ThenAnswer(200);

@@ -44,7 +44,7 @@ TEST(SecretTest, OverwritesAShortTextToo) {
 TEST(SecretTest, CopiesShareOneText) {
   Secret const first{std::string_view{"a token"}};
   Secret const second = first;  // NOLINT(performance-unnecessary-copy-initialization): the copy is what is tested.
-  EXPECT_EQ(&first.Reveal(), &second.Reveal());
+  EXPECT_EQ(first.Reveal().data(), second.Reveal().data());
   EXPECT_EQ(first, second);
   EXPECT_NE(first, Secret{std::string_view{"another"}});
 }

@@ -259,9 +259,18 @@ TEST_F(AttestationTest, ThePathOfTheEnvironmentMayHaveLettersOfAnyLanguage) {
   auto const library = folder / "lib.dll";
   std::filesystem::copy_file(TestLibrary(), library, std::filesystem::copy_options::overwrite_existing);
   _wputenv((L"ATTESTATION_CLIENTLIB_PATH=" + library.wstring()).c_str());
-  EXPECT_TRUE(windows::MakeKeyGuardAttestationProvider()->IsAvailable());
+  EXPECT_FALSE(windows::FindAttestationLibrary(library.u8string()).empty());
+  EXPECT_EQ(windows::MakeKeyGuardAttestationProvider()->IsAvailable(), !windows::IsElevated());
   _wputenv(L"ATTESTATION_CLIENTLIB_PATH=");
   std::filesystem::remove_all(folder);
+}
+
+class AttackElevatedProcessTest : public AttestationTest {};
+
+TEST_F(AttackElevatedProcessTest, LoadsNoCodeFromWhereTheEnvironmentSays) {
+  EXPECT_EQ(windows::AllowedLibraryPath(L"C:\\a.dll", false), L"C:\\a.dll");
+  EXPECT_EQ(windows::AllowedLibraryPath(L"C:\\a.dll", true), L"");
+  EXPECT_EQ(windows::AllowedLibraryPath(nullptr, false), L"");
 }
 
 TEST_F(AttestationTest, WindowsItselfTrustsNoUnsignedLibrary) {

@@ -73,7 +73,7 @@ void Run() {
   Require(secret.Status == 200, "the vault answered " + std::to_string(secret.Status) + ": " + secret.Body);
 
   Headers bearer;
-  bearer.Set("Authorization", "Bearer " + token.Token.Reveal());
+  bearer.Set("Authorization", "Bearer " + std::string{token.Token.Reveal()});
   auto const bare = Get(*transport, url, bearer);
   Require(bare.Status == 401, "the thief without a certificate was answered " + std::to_string(bare.Status));
   auto const other = GetToken(emulator, transport, UserAssigned(emulator));

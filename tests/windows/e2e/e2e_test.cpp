@@ -65,7 +65,8 @@ class EndToEndTest : public testing::Test {
         "GET", Url::Parse(
                    Variable("MTLSPOP_E2E_VAULT") + "/secrets/" + PercentEncode(Variable("MTLSPOP_E2E_SECRET")) +
                    "?api-version=7.4")};
-    request.Fields.Set("Authorization", binding ? token.AuthorizationHeader() : "Bearer " + token.Token.Reveal());
+    request.Fields.Set(
+        "Authorization", binding ? token.AuthorizationHeader() : "Bearer " + std::string{token.Token.Reveal()});
     if (binding) request.Fields.Set("x-ms-tokenboundauth", "true");
     return DefaultHttpTransport()->Send(request, binding, InTime())->StatusCode;
   }

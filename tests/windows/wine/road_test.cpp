@@ -46,7 +46,7 @@ class RoadTest : public testing::Test {
 
   Answer ReadSecret(AccessToken const& token, std::shared_ptr<BindingCertificate const> const& binding) const {
     Headers fields;
-    fields.Set("Authorization", binding ? token.AuthorizationHeader() : "Bearer " + token.Token.Reveal());
+    fields.Set("Authorization", binding ? token.AuthorizationHeader() : "Bearer " + std::string{token.Token.Reveal()});
     if (binding) fields.Set("x-ms-tokenboundauth", "true");
     return Get(
         *transport_, "https://" + emulator_.Endpoint("vault_host") + "/secrets/boundsecret?api-version=7.4", fields,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <new>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -10,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/base/openssl/owners.hpp"
 #include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/transport/error.hpp"
@@ -30,8 +32,9 @@ class OpenSslKeyHandle final : public PrivateKeyHandle {
   EvpPkeyPtr key_;
 };
 
+/// @throw std::bad_alloc where OpenSSL failed for want of memory: that is nobody's fault
 [[noreturn]] void Refuse(std::string what, std::string action) {
-  ERR_clear_error();
+  RequireMemory();
   ErrorDetails details{errors::InvalidBindingCertificate, std::move(what), std::move(action)};
   details.NothingSent = true;
   throw Error{std::move(details)};
@@ -73,6 +76,9 @@ std::string SubjectOf(X509* certificate) {
 /// RFC 5280 sections 4.2.1.3 and 4.2.1.12: an extension that is there must allow what the certificate is for.
 void CheckUsage(X509* certificate) {
   if ((X509_get_extension_flags(certificate) & EXFLAG_INVALID) != 0) {
+    X509Ptr const again{X509_dup(certificate)};
+    // What could not be read for want of memory can be read in a copy.
+    if (!again || (X509_get_extension_flags(again.get()) & EXFLAG_INVALID) == 0) throw std::bad_alloc{};
     Refuse("The certificate holds an extension that cannot be read", "Check where the certificate came from");
   }
   if (IsAuthorityOfOthers(certificate)) {
@@ -113,6 +119,7 @@ gsl::not_null<EVP_PKEY*> GetPrivateKey(PrivateKeyHandle const& handle) {
 gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
     std::vector<BindingCertificate::Der> chain, std::shared_ptr<PrivateKeyHandle const> key, KeyStrength strength) {
   Required(key, "The private key of the binding certificate");
+  ERR_clear_error();
   if (chain.empty()) {
     Refuse("There is no certificate", "Pass the leaf certificate first, then the ones above it");
   }
@@ -122,6 +129,9 @@ gsl::not_null<std::shared_ptr<BindingCertificate const>> MakeBindingCertificate(
   auto const leaf = ParseCertificate(chain.front());
   CheckUsage(leaf.get());
   if (X509_check_private_key(leaf.get(), GetPrivateKey(*key)) != 1) {
+    // Where memory is short OpenSSL says the same.
+    auto const again = ParseCertificate(chain.front());
+    if (X509_check_private_key(again.get(), GetPrivateKey(*key)) == 1) throw std::bad_alloc{};
     Refuse(
         "The private key does not belong to the leaf certificate",
         "Check that the leaf comes first, and that key and certificate are of the same generation");

@@ -385,6 +385,13 @@ void ConnectionPool::BeginSweep() noexcept {
   }
 }
 
+void ConnectionPool::GiveUpSweep() noexcept {
+  std::shared_ptr<IdleSweep> ended;
+  auto const lock = LockSoon(mutex_);
+  isSwept_ = false;
+  ended.swap(sweep_);
+}
+
 std::optional<Clock::SteadyTime::duration> ConnectionPool::SweepIdle() noexcept {
   constexpr Clock::SteadyTime::duration shortest = std::chrono::milliseconds{1};
   auto const now = clock_->SteadyNow();

@@ -197,6 +197,8 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   /// Closes the idle connections whose time has come. Returns when the next one's will have; none where there is none, and
   /// nothing to look at before the next connection is given back.
   std::optional<Clock::SteadyTime::duration> SweepIdle() noexcept;
+  /// There is no memory to wait with: the next connection that is given back begins another sweep.
+  void GiveUpSweep() noexcept;
 
   /// In a forked child: lets go of the parent's connections without a word to the other side.
   void Disown() noexcept;

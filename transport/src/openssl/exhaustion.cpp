@@ -1,7 +1,6 @@
 #include "openssl/exhaustion.hpp"
 
 #include <cerrno>
-#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -11,22 +10,6 @@
 #include "openssl/socket.hpp"
 
 namespace mtlspop::openssl {
-namespace {
-
-std::exception_ptr MakeOutOfMemory() {
-  ErrorDetails details{
-      errors::SystemFailure, "There was no memory for the request",
-      "Give the process more memory (ulimit -v, the cgroup's memory.max), or look for what takes it; the other side "
-      "has "
-      "no part in it"};
-  details.Transient = true;
-  return std::make_exception_ptr(Error{std::move(details)});
-}
-
-/// Before main(), while there is memory.
-std::exception_ptr const outOfMemory = MakeOutOfMemory();
-
-}  // namespace
 
 bool IsExhaustion(int cause) noexcept {
   return cause == EMFILE || cause == ENFILE || cause == ENOMEM || cause == ENOBUFS || cause == EADDRNOTAVAIL;
@@ -48,7 +31,5 @@ void ThrowExhausted(std::string const& what, int cause) {
   details.Transient = true;
   throw Error{std::move(details)};
 }
-
-void ThrowOutOfMemory() { std::rethrow_exception(outOfMemory); }
 
 }  // namespace mtlspop::openssl

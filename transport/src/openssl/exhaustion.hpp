@@ -17,8 +17,4 @@ int DescriptorShortage() noexcept;
 /// @throw Error `system_failure`
 [[noreturn]] void ThrowExhausted(std::string const& what, int cause);
 
-/// The failure for want of memory, made beforehand: there may be none left to make it with.
-/// @throw Error `system_failure`
-[[noreturn]] void ThrowOutOfMemory();
-
 }  // namespace mtlspop::openssl

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "openssl/exhaustion.hpp"
 #include "openssl/send_operation.hpp"

@@ -1,5 +1,6 @@
 #include "openssl/idle_sweep.hpp"
 
+#include <new>
 #include <utility>
 
 #include "openssl/connection_pool.hpp"
@@ -21,12 +22,16 @@ void IdleSweep::Resume() noexcept {
     timer_.cancel();
     return;
   }
-  timer_.expires_after(*next);
-  timer_.async_wait([self = shared_from_this()](auto const& failure) {
-    if (!failure) {
-      self->Resume();
-    }
-  });
+  try {
+    timer_.expires_after(*next);
+    timer_.async_wait([self = shared_from_this()](auto const& failure) {
+      if (!failure) {
+        self->Resume();
+      }
+    });
+  } catch (std::bad_alloc const&) {
+    pool->GiveUpSweep();
+  }
 }
 
 }  // namespace mtlspop::openssl

@@ -6,6 +6,7 @@
 
 #include "mtlspop/transport/blocking_call.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "openssl/exhaustion.hpp"
 #include "openssl/signing_failure.hpp"
 #include "openssl/slow_keys.hpp"

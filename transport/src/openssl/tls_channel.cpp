@@ -52,8 +52,7 @@ TlsChannel::TlsChannel(std::shared_ptr<TlsContext> context, Channel& below, Over
   // What OpenSSL calls back finds this object by it.
   if (!ssl_ || !bio || SSL_set_app_data(ssl_.get(), this) != 1) {
     ERR_clear_error();
-    throw Error{ErrorDetails{
-        errors::SystemFailure, "OpenSSL could not make a TLS connection object", "Check the process's memory"}};
+    throw std::bad_alloc{};
   }
   BIO_set_data(bio.get(), this);
   BIO_set_init(bio.get(), 1);
@@ -263,7 +262,8 @@ void TlsChannel::OnHandshake(SSL const* ssl, int where, int /*result*/) {
     self.CountRenegotiation();
   }
   if ((where & SSL_CB_HANDSHAKE_DONE) != 0 && !self.IsPeerVerified()) {
-    self.abort_ = Abort::PeerNotVerified;
+    // OpenSSL has verified it before. Where the name fits now, it was memory that was short.
+    self.abort_ = self.IsPeerVerified() ? Abort::OutOfMemory : Abort::PeerNotVerified;
   }
 }
 
@@ -444,7 +444,11 @@ ErrorDetails TlsChannel::DescribeAbort() const {
         "nothing else, and RSA keys need 2048 bits or more"};
   }
   if (abort_ == Abort::OutOfMemory) {
-    return {errors::SystemFailure, "There was no memory for a TLS record", "Check the process's memory"};
+    ErrorDetails details{
+        errors::SystemFailure, "There was no memory for TLS with " + options_.Host,
+        "Give the process more memory, or look for what takes it; the other side has no part in it"};
+    details.Transient = true;
+    return details;
   }
   if (abort_ == Abort::TooMuchHandshake) {
     return {

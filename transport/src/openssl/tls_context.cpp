@@ -1,12 +1,15 @@
 #include "openssl/tls_context.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <string_view>
 #include <utility>
 
 #include <openssl/err.h>
 #include <openssl/provider.h>
 
+#include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "openssl/certificate_rules.hpp"
 #include "openssl/tls_channel.hpp"
@@ -23,10 +26,16 @@ constexpr std::size_t MaximumPeers = 1024;
 /// Contexts kept, in use or not. Beyond it the least recently used one is built again when it is next needed.
 constexpr std::size_t MaximumContexts = 1024;
 
+/// @throw std::bad_alloc where OpenSSL failed for want of memory: that is nobody's fault
 [[noreturn]] void Refuse(ErrorCode code, std::string what, std::string action) {
-  ERR_clear_error();
+  RequireMemory();
   throw Error{ErrorDetails{code, std::move(what), std::move(action)}};
 }
+
+void FreeStack(STACK_OF(X509) * certificates) noexcept { sk_X509_pop_free(certificates, X509_free); }
+
+using X509StackPtr = std::unique_ptr<STACK_OF(X509), Deleter<&FreeStack>>;
+using X509StoreCtxPtr = std::unique_ptr<X509_STORE_CTX, Deleter<&X509_STORE_CTX_free>>;
 
 /// Adds to OpenSSL's own checks that a server does not show the certificate of an authority, which is there to sign
 /// others (RFC 5280 section 4.2.1.9). One that signed itself is no authority's but what its owner asks to be trusted.
@@ -43,6 +52,50 @@ int VerifyCertificate(int good, X509_STORE_CTX* verification) {
     return 0;
   }
   return 1;
+}
+
+/// Decoded anew: what could not be read for want of memory stays unread in the original.
+X509StackPtr CopyOf(STACK_OF(X509) * certificates) {
+  X509StackPtr copies{sk_X509_new_null()};
+  for (int index = 0; copies && index < sk_X509_num(certificates); ++index) {
+    X509Ptr copy{X509_dup(sk_X509_value(certificates, index))};
+    if (!copy || sk_X509_push(copies.get(), copy.get()) == 0) {
+      return nullptr;
+    }
+    static_cast<void>(copy.release());
+  }
+  return copies;
+}
+
+/// What another look at the same chain finds.
+int VerifyAgain(X509_STORE_CTX* first) {
+  X509Ptr const leaf{X509_dup(X509_STORE_CTX_get0_cert(first))};
+  auto const above = CopyOf(X509_STORE_CTX_get0_untrusted(first));
+  X509StoreCtxPtr const second{X509_STORE_CTX_new()};
+  bool const isMade =
+      leaf && above && second &&
+      X509_STORE_CTX_init(second.get(), X509_STORE_CTX_get0_store(first), leaf.get(), above.get()) == 1 &&
+      X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(second.get()), X509_STORE_CTX_get0_param(first)) == 1;
+  if (!isMade) {
+    return X509_V_ERR_OUT_OF_MEM;
+  }
+  X509_STORE_CTX_set_verify_cb(second.get(), &VerifyCertificate);
+  return X509_verify_cert(second.get()) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(second.get());
+}
+
+/// In place of OpenSSL's own, which it calls. Where memory is short an issuer that could not be looked up is one that is not
+/// there, and a key that could not be read is too weak. So a refusal is believed where a second look finds the same; it
+/// stays a refusal in any case.
+int VerifyChain(X509_STORE_CTX* verification, void* /*argument*/) {
+  int const good = X509_verify_cert(verification);
+  if (good == 1) {
+    return good;
+  }
+  auto const error = X509_STORE_CTX_get_error(verification);
+  if (VerifyAgain(verification) != error) {
+    X509_STORE_CTX_set_error(verification, X509_V_ERR_OUT_OF_MEM);
+  }
+  return 0;
 }
 
 /// Whether one of OpenSSL's own providers has the key. One behind an engine has no provider.
@@ -64,9 +117,10 @@ TlsContext::TlsContext(X509_STORE* trust, TlsVersion minimum, std::shared_ptr<Bi
   auto* const context = context_.get();
   ApplyTlsProfile(context, minimum);
   // Both stores: the second, which a configuration can name, would win.
+  if (SSL_CTX_set1_verify_cert_store(context, trust) != 1) throw std::bad_alloc{};
   SSL_CTX_set1_cert_store(context, trust);
-  SSL_CTX_set1_verify_cert_store(context, trust);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, &VerifyCertificate);
+  SSL_CTX_set_cert_verify_callback(context, &VerifyChain, nullptr);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_mode(
       context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
@@ -74,14 +128,14 @@ TlsContext::TlsContext(X509_STORE* trust, TlsVersion minimum, std::shared_ptr<Bi
   SSL_CTX_set_read_ahead(context, 1);
   // HTTP/2 forbids renegotiation (RFC 9113 section 9.2.1).
   static constexpr unsigned char protocols[] = "\x08http/1.1";
-  SSL_CTX_set_alpn_protos(context, protocols, sizeof protocols - 1);
+  if (SSL_CTX_set_alpn_protos(context, protocols, sizeof protocols - 1) != 0) throw std::bad_alloc{};
   TlsChannel::InstallCallbacks(context);
   if (binding_) {
     UseBinding();
   }
 }
 
-void TlsContext::UseBinding() {
+bool TlsContext::TryUseBinding() {
   auto* const context = context_.get();
   bool usable = true;
   bool leaf = true;
@@ -93,7 +147,16 @@ void TlsContext::UseBinding() {
                    : SSL_CTX_add1_chain_cert(context, certificate.get())) == 1;
     leaf = false;
   }
-  if (!usable || SSL_CTX_use_PrivateKey(context, GetPrivateKey(binding_->Key())) != 1) {
+  return usable && SSL_CTX_use_PrivateKey(context, GetPrivateKey(binding_->Key())) == 1;
+}
+
+void TlsContext::UseBinding() {
+  auto* const context = context_.get();
+  if (!TryUseBinding()) {
+    // Where memory is short OpenSSL does not always say so; this context is not used in either case.
+    if (TryUseBinding()) {
+      throw std::bad_alloc{};
+    }
     Refuse(
         errors::InvalidBindingCertificate,
         "OpenSSL refuses the binding certificate with `x5t#S256` " + binding_->X5tS256(),
@@ -168,6 +231,7 @@ TlsContexts::TlsContexts(TlsOptions const& options)
     : minimum_(options.MinimumVersion), trust_(MakeTrustStore(options.Trust)) {}
 
 std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate const> const& binding) {
+  ERR_clear_error();
   std::string const x5tS256 = binding ? binding->X5tS256() : std::string{};
   std::lock_guard<std::mutex> const lock{mutex_};
   auto const found = contexts_.find(x5tS256);

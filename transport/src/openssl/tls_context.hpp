@@ -38,6 +38,7 @@ class TlsContext final {
 
  private:
   void UseBinding();
+  bool TryUseBinding();
 
   std::shared_ptr<BindingCertificate const> binding_;
   std::string signatureAlgorithms_;

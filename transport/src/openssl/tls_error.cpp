@@ -10,36 +10,17 @@
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
+#include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::openssl {
 namespace {
 
-struct QueueEntry {
-  unsigned long Code;
-  std::string Function;
-};
+using Queue = std::vector<QueuedError>;
 
-/// The oldest entry is the cause, the ones behind it say where it went through.
-std::vector<QueueEntry> TakeQueue() {
-  std::vector<QueueEntry> queue;
-  char const* function = nullptr;
-  while (auto const code = ERR_get_error_all(nullptr, nullptr, &function, nullptr, nullptr)) {
-    queue.push_back({code, function != nullptr ? function : ""});
-  }
-  return queue;
-}
+std::string ReasonText(Queue const& queue) { return Redact(ReasonOf(queue)); }
 
-std::string ReasonText(std::vector<QueueEntry> const& queue) {
-  for (auto const& entry : queue) {
-    if (char const* const reason = ERR_reason_error_string(entry.Code)) {
-      return Redact(reason);
-    }
-  }
-  return "no reason given";
-}
-
-bool HasSslReason(std::vector<QueueEntry> const& queue, std::initializer_list<int> reasons) {
+bool HasSslReason(Queue const& queue, std::initializer_list<int> reasons) {
   for (auto const& entry : queue) {
     if (ERR_GET_LIB(entry.Code) != ERR_LIB_SSL) {
       continue;
@@ -54,7 +35,7 @@ bool HasSslReason(std::vector<QueueEntry> const& queue, std::initializer_list<in
 }
 
 /// Whether it was our signature over the handshake that could not be made (TLS 1.2 and 1.3 CertificateVerify).
-bool IsSigningFailure(std::vector<QueueEntry> const& queue) {
+bool IsSigningFailure(Queue const& queue) {
   for (auto const& entry : queue) {
     if (entry.Function == "tls_construct_cert_verify") {
       return true;
@@ -64,7 +45,7 @@ bool IsSigningFailure(std::vector<QueueEntry> const& queue) {
 }
 
 /// Alerts by which a server says that it does not like the client's certificate (RFC 8446 section 6.2).
-bool IsCertificateAlert(std::vector<QueueEntry> const& queue) {
+bool IsCertificateAlert(Queue const& queue) {
   return HasSslReason(
       queue, {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
               SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
@@ -72,30 +53,24 @@ bool IsCertificateAlert(std::vector<QueueEntry> const& queue) {
               SSL_R_TLSV1_ALERT_DECRYPT_ERROR, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED});
 }
 
-/// Then whatever else the queue and the verification say is a consequence, and nobody's fault on the other side.
-bool IsOutOfMemory(std::vector<QueueEntry> const& queue, long verified) {
-  return verified == X509_V_ERR_OUT_OF_MEM || std::any_of(queue.begin(), queue.end(), [](auto const& entry) {
-           return ERR_GET_REASON(entry.Code) == ERR_R_MALLOC_FAILURE;
+/// Where memory is short OpenSSL does not always say so, but that it came to no end by itself.
+bool IsOwnFailure(Queue const& queue) {
+  return HasSslReason(queue, {SSL_R_COPY_PARAMETERS_FAILED}) ||
+         std::any_of(queue.begin(), queue.end(), [](auto const& entry) {
+           int const reason = ERR_GET_REASON(entry.Code);
+           return reason == ERR_R_INTERNAL_ERROR || reason == ERR_R_INIT_FAIL ||
+                  (ERR_GET_LIB(entry.Code) == ERR_LIB_EVP && reason == EVP_R_NOT_ABLE_TO_COPY_CTX);
          });
 }
 
-/// Where memory is short OpenSSL does not always say so, but that it came to no end by itself.
-bool IsOwnFailure(std::vector<QueueEntry> const& queue) {
-  return std::any_of(queue.begin(), queue.end(), [](auto const& entry) {
-    int const reason = ERR_GET_REASON(entry.Code);
-    return reason == ERR_R_INTERNAL_ERROR || reason == ERR_R_INIT_FAIL ||
-           (ERR_GET_LIB(entry.Code) == ERR_LIB_EVP && reason == EVP_R_NOT_ABLE_TO_COPY_CTX);
-  });
-}
-
 /// A key that cannot be read has no strength, and OpenSSL then calls the certificate's too weak.
-bool IsUnreadableKey(std::vector<QueueEntry> const& queue) {
+bool IsUnreadableKey(Queue const& queue) {
   return std::any_of(queue.begin(), queue.end(), [](auto const& entry) {
     return ERR_GET_LIB(entry.Code) == ERR_LIB_EVP && ERR_GET_REASON(entry.Code) == EVP_R_DECODE_ERROR;
   });
 }
 
-ErrorDetails OwnFailure(std::string const& host, std::vector<QueueEntry> const& queue) {
+ErrorDetails OwnFailure(std::string const& host, Queue const& queue) {
   ErrorDetails details{
       errors::SystemFailure,
       "OpenSSL came to no end by itself in TLS with " + host + ", most likely for want of memory: " + ReasonText(queue),
@@ -108,9 +83,9 @@ ErrorDetails OwnFailure(std::string const& host, std::vector<QueueEntry> const& 
 
 ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context) {
   auto const& host = context.Host;
-  auto const queue = TakeQueue();
+  auto const queue = TakeErrorQueue();
   auto const verified = SSL_get_verify_result(ssl);
-  if (IsOutOfMemory(queue, verified) || IsUnreadableKey(queue)) {
+  if (SaysOutOfMemory(queue) || verified == X509_V_ERR_OUT_OF_MEM || IsUnreadableKey(queue)) {
     return OwnFailure(host, queue);
   }
   if (IsSigningFailure(queue)) {
@@ -154,7 +129,7 @@ ErrorDetails DescribeTlsFailure(SSL const* ssl, TlsFailureContext const& context
         "Where the host asks for the client certificate under TLS 1.3, allow it with "
         "OriginTlsOptions::MaximumBoundVersion"};
   }
-  if (IsOwnFailure(queue)) {
+  if (IsOwnFailure(queue) || SaysOwnFailure(queue)) {
     return OwnFailure(host, queue);
   }
   return {

@@ -3,12 +3,16 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "mtlspop/base/openssl/error_queue.hpp"
 
 namespace mtlspop::openssl {
 namespace {
 
+/// @throw std::bad_alloc where OpenSSL failed for want of memory: that is nobody's fault
 [[noreturn]] void Refuse(std::string what, std::string action) {
-  ERR_clear_error();
+  RequireMemory();
   throw Error{ErrorDetails{errors::TrustStoreUnusable, std::move(what), std::move(action)}};
 }
 
@@ -25,12 +29,16 @@ int AddAll(BIO* text, Read read, Add add) {
   }
   auto const reason = ERR_peek_last_error();
   bool const atEnd = ERR_GET_LIB(reason) == ERR_LIB_PEM && ERR_GET_REASON(reason) == PEM_R_NO_START_LINE;
-  ERR_clear_error();
+  RequireMemory();
   return atEnd ? count : 0;
 }
 
 void AddAuthorities(X509_STORE* store, BIO* text, std::string const& source) {
-  auto const add = [store](X509* authority) { return X509_STORE_add_cert(store, authority); };
+  auto const add = [store](X509* authority) {
+    // Its extensions are read here, once: what could not be read for want of memory would never be read again.
+    X509_check_purpose(authority, -1, 0);
+    return X509_STORE_add_cert(store, authority);
+  };
   if (text == nullptr || AddAll<X509Ptr>(text, PEM_read_bio_X509, add) == 0) {
     Refuse(
         "No certificate authority could be read from " + source,
@@ -52,6 +60,7 @@ void AddRevocationLists(X509_STORE* store, std::string const& file) {
 }  // namespace
 
 X509StorePtr MakeTrustStore(TrustOptions const& options) {
+  ERR_clear_error();
   X509StorePtr store{X509_STORE_new()};
   if (!store) {
     Refuse("OpenSSL could not make a trust store", "Check the process's memory");

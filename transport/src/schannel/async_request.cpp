@@ -135,9 +135,9 @@ void AsyncRequest::BeginSend(DWORD totalLength, std::chrono::milliseconds connec
 }
 
 void AsyncRequest::BeginWrite(gsl::span<std::uint8_t const> piece) {
-  outgoing_.assign(piece.begin(), piece.end());
+  outgoing_.Assign(piece);
   Begin([this](HINTERNET request) {
-    return Functions().WriteData(request, outgoing_.data(), static_cast<DWORD>(outgoing_.size()));
+    return Functions().WriteData(request, outgoing_.Bytes().data(), static_cast<DWORD>(outgoing_.Bytes().size()));
   });
 }
 
@@ -155,9 +155,9 @@ void AsyncRequest::BeginQuery() {
 }
 
 void AsyncRequest::BeginRead() {
-  incoming_.resize(std::min(Count(), PieceBytes));
+  incoming_.Renew(std::min(Count(), PieceBytes));
   Begin([this](HINTERNET request) {
-    return Functions().ReadData(request, incoming_.data(), static_cast<DWORD>(incoming_.size()));
+    return Functions().ReadData(request, incoming_.Bytes().data(), static_cast<DWORD>(incoming_.Bytes().size()));
   });
 }
 
@@ -167,7 +167,7 @@ std::size_t AsyncRequest::Count() const {
 }
 
 gsl::span<std::uint8_t const> AsyncRequest::Piece() const {
-  return gsl::span<std::uint8_t const>{incoming_}.first(std::min(Count(), incoming_.size()));
+  return incoming_.Bytes().first(std::min(Count(), incoming_.Bytes().size()));
 }
 
 /// The time for connecting runs from when WinHTTP begins to: before, the request waits for a connection of the pool.

@@ -19,6 +19,7 @@
 #include <gsl/span>
 
 #include "mtlspop/base/pending_wait.hpp"
+#include "schannel/cleansed_bytes.hpp"
 #include "schannel/connection_view.hpp"
 #include "schannel/session.hpp"
 #include "schannel/winhttp_error.hpp"
@@ -187,8 +188,8 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   std::shared_ptr<AsyncRequest> self_;
 
   /// WinHTTP may read and write here for as long as the handle is not closed.
-  std::vector<std::uint8_t> outgoing_;
-  std::vector<std::uint8_t> incoming_;
+  CleansedBytes outgoing_;
+  CleansedBytes incoming_;
 };
 
 }  // namespace mtlspop::schannel

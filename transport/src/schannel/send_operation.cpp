@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include <gsl/util>
+
 #include "request_rules.hpp"
 #include "schannel/proxy_answer.hpp"
 #include "schannel/request_body.hpp"
@@ -214,10 +216,7 @@ SendOperation::Need SendOperation::AfterSending() {
   return Need::BodyPiece;
 }
 
-gsl::span<std::uint8_t> SendOperation::PieceBuffer() {
-  piece_.resize(RequestPieceBytes);
-  return piece_;
-}
+gsl::span<std::uint8_t> SendOperation::PieceBuffer() { return piece_.Renew(RequestPieceBytes); }
 
 SendOperation::Need SendOperation::AfterPiece() {
   if (pieceFailure_) ThrowUnreadable(std::exchange(pieceFailure_, nullptr));
@@ -227,18 +226,20 @@ SendOperation::Need SendOperation::AfterPiece() {
   hasEnded_ = count == 0;
   CheckBodyLength(length, sentBytes_, hasEnded_);
   if (hasEnded_ && length) return BeginReceiving();
-  auto const piece = gsl::span<std::uint8_t const>{piece_}.first(count);
+  gsl::span<std::uint8_t const> const piece = piece_.Bytes().first(count);
   if (length) {
     sending_->BeginWrite(piece);
   } else {
-    sending_->BeginWrite(Chunk(piece));
+    auto chunk = Chunk(piece);
+    auto const cleanse = gsl::finally([&chunk] { Cleanse(chunk.data(), chunk.size()); });
+    sending_->BeginWrite(chunk);
   }
   stage_ = Stage::Writing;
   return Need::WinHttp;
 }
 
 SendOperation::Need SendOperation::BeginReceiving() {
-  piece_ = {};
+  piece_.Clear();
   sending_->BeginReceive();
   stage_ = Stage::Receiving;
   return Need::WinHttp;

@@ -14,6 +14,7 @@
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/request.hpp"
 #include "mtlspop/transport/response.hpp"
+#include "schannel/cleansed_bytes.hpp"
 #include "schannel/request_opening.hpp"
 
 namespace mtlspop::schannel {
@@ -103,7 +104,7 @@ class SendOperation final {
   bool hasGivenCertificateAgain_ = false;
 
   // Of the body.
-  std::vector<std::uint8_t> piece_;
+  CleansedBytes piece_;
   std::size_t pieceBytes_ = 0;
   std::exception_ptr pieceFailure_;
   std::uint64_t sentBytes_ = 0;

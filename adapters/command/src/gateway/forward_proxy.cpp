@@ -60,7 +60,7 @@ ForwardProxy::ForwardProxy(
     std::shared_ptr<Termination const> termination,
     std::shared_ptr<Authority> authority)
     : io_(io),
-      credentials_(std::string{UserName} + ":" + password.Reveal()),
+      credentials_(std::string{UserName} + ":" + std::string{password.Reveal()}),
       termination_(std::move(termination)),
       authority_(std::move(authority)) {}
 

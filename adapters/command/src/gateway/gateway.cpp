@@ -55,7 +55,7 @@ class RunningGateway final : public Gateway {
   ~RunningGateway() override { Stop(); }
 
   std::vector<std::pair<std::string, std::string>> EnvironmentForChild() const override {
-    auto const proxy = "http://" + std::string{ForwardProxy::UserName} + ":" + password_.Reveal() +
+    auto const proxy = "http://" + std::string{ForwardProxy::UserName} + ":" + std::string{password_.Reveal()} +
                        "@127.0.0.1:" + std::to_string(proxy_->Port());
     // What is on this machine is none of the gateway's business, the stand-in least of all.
     std::string const direct = "localhost,127.0.0.1,::1,169.254.169.254";

@@ -28,7 +28,9 @@ std::optional<Handles::Issued> Handles::Issue(HandleGrant const& grant, TimePoin
   if (known == current_.end() && current_.size() >= MaximumGrants) return std::nullopt;
 
   // As long as tokens are, so that `Redact` takes it for one.
-  Issued issued{Secret{std::string{Prefix} + RandomSecret().Reveal() + RandomSecret().Reveal()}, now + lifetime_};
+  std::string text{Prefix};
+  text.append(RandomSecret().Reveal()).append(RandomSecret().Reveal());
+  Issued issued{Secret{std::move(text)}, now + lifetime_};
   entries_[DigestOf(issued.Handle.Reveal())] = {grant, issued.ExpiresOn};
   current_[name] = issued;
   return issued;

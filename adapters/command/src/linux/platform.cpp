@@ -21,7 +21,7 @@ std::tm ToUtc(std::time_t time) {
   return parts;
 }
 
-std::shared_ptr<BindingCertificate const> ReadPemCertificate(std::string const& pem) {
+std::shared_ptr<BindingCertificate const> ReadPemCertificate(std::string_view pem) {
   return openssl::MakeBindingCertificateFromPem(pem, pem).get();
 }
 

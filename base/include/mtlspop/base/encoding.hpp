@@ -39,4 +39,10 @@ inline gsl::span<std::uint8_t const> AsBytes(std::string_view text) noexcept {
   return {reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
 }
 
+/// The length of the letter at the beginning of `text`, which is not empty; 0 where that is no UTF-8 (RFC 3629 section 4).
+std::size_t Utf8LetterLength(std::string_view text) noexcept;
+
+/// U+FFFD, for what is no letter.
+inline constexpr std::string_view ReplacementLetter = "\xEF\xBF\xBD";
+
 }  // namespace mtlspop::encoding

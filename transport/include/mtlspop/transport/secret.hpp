@@ -13,8 +13,9 @@
 
 namespace mtlspop {
 
-/// An immutable secret text. Copies share one buffer, which is overwritten when the last copy goes. Printing one prints
-/// `[redacted]`; only `Reveal()` gives the text.
+/// An immutable secret text. Copies share one buffer, which is overwritten when the last copy goes, and which stays out of
+/// core files where the system can do that (Linux: `MADV_DONTDUMP`). Printing one prints `[redacted]`; only `Reveal()`
+/// gives the text.
 ///
 /// Thread safety: as `std::shared_ptr<std::string const>`.
 class MTLSPOP_EXPORT Secret final {
@@ -26,8 +27,9 @@ class MTLSPOP_EXPORT Secret final {
   /// Copies `text`.
   explicit Secret(std::string_view text);
 
-  /// The text. The reference is valid for as long as a copy of this secret lives.
-  std::string const& Reveal() const noexcept;
+  /// The text, with a zero byte behind its end. Valid for as long as a copy of this secret lives. A copy of it, a
+  /// `std::string` say, is an ordinary text, which nobody overwrites.
+  std::string_view Reveal() const noexcept;
   /// Whether the text is empty.
   bool Empty() const noexcept { return Reveal().empty(); }
 
@@ -36,7 +38,9 @@ class MTLSPOP_EXPORT Secret final {
   friend MTLSPOP_EXPORT std::ostream& operator<<(std::ostream& stream, Secret const& secret);
 
  private:
-  std::shared_ptr<std::string const> text_;
+  class Held;
+
+  std::shared_ptr<Held const> held_;
 };
 
 /// Overwrites `size` bytes in a way the compiler does not leave out.

@@ -7,9 +7,9 @@
 
 namespace mtlspop {
 
-/// The variable's value, null where it is not set. Windows starts no program with more rights than the one who gives it its
-/// environment: what runs elevated was started so by the user whose variables these are. The pointer is good until the
-/// environment changes.
+/// The variable's value, null where it is not set. Windows gives no program the environment of another user. What runs
+/// elevated has its own user's, also what that one's programs without these rights have written there: code is not to be
+/// loaded from where it says. The pointer is good until the environment changes.
 inline wchar_t const* ReadEnvironmentVariable(wchar_t const* name) noexcept { return ::_wgetenv(name); }
 
 }  // namespace mtlspop
