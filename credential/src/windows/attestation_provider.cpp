@@ -112,7 +112,8 @@ gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvi
 
 gsl::not_null<std::shared_ptr<AttestationProvider>> MakeKeyGuardAttestationProvider(EventSink observer) {
   auto const path = AllowedLibraryPath(ReadEnvironmentVariable(L"ATTESTATION_CLIENTLIB_PATH"), IsElevated());
-  return MakeKeyGuardAttestationProvider(SystemLibraries(), std::filesystem::path{path}.u8string(), std::move(observer));
+  return MakeKeyGuardAttestationProvider(
+      SystemLibraries(), std::filesystem::path{path}.u8string(), std::move(observer));
 }
 
 }  // namespace mtlspop::windows

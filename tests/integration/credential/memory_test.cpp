@@ -106,7 +106,7 @@ class Road final {
     options.Transport = transport_;
     options.Keys = std::move(keys);
     options.Time = std::make_shared<Impatient>();
-    options.Log = {};
+    options.Observer = {};
     return MakeOf(std::move(options));
   }
   static BoundPipelineOptions PipelineOptions() {
