@@ -32,26 +32,7 @@ bool AllowsClientAuthentication(X509* certificate) {
   return (X509_get_extended_key_usage(certificate) & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
 }
 
-}  // namespace
-
-std::array<std::uint8_t, 32> Sha256(ByteView data) {
-  ERR_clear_error();
-  std::array<std::uint8_t, 32> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
-    throw ossl::Failure(errors::SystemFailure, "SHA-256 could not be computed");
-  }
-  return digest;
-}
-
-void FillRandom(gsl::span<std::uint8_t> buffer) {
-  ERR_clear_error();
-  if (RAND_bytes(buffer.data(), static_cast<int>(buffer.size())) != 1) {
-    throw ossl::Failure(errors::SystemFailure, "The random generator gave nothing");
-  }
-}
-
-std::optional<CertificateFacts> ReadCertificate(ByteView der) {
+std::optional<CertificateFacts> Decode(ByteView der) {
   ERR_clear_error();
   auto const clear = gsl::finally([] { ERR_clear_error(); });
   auto const* position = der.data();
@@ -77,6 +58,32 @@ std::optional<CertificateFacts> ReadCertificate(ByteView der) {
     facts.AllowsClientAuthentication = AllowsClientAuthentication(again.get());
   }
   return facts;
+}
+
+}  // namespace
+
+std::array<std::uint8_t, 32> Sha256(ByteView data) {
+  ERR_clear_error();
+  std::array<std::uint8_t, 32> digest{};
+  unsigned int length = 0;
+  if (EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
+    throw ossl::Failure(errors::SystemFailure, "SHA-256 could not be computed");
+  }
+  return digest;
+}
+
+void FillRandom(gsl::span<std::uint8_t> buffer) {
+  ERR_clear_error();
+  if (RAND_bytes(buffer.data(), static_cast<int>(buffer.size())) != 1) {
+    throw ossl::Failure(errors::SystemFailure, "The random generator gave nothing");
+  }
+}
+
+std::optional<CertificateFacts> ReadCertificate(ByteView der) {
+  if (auto facts = Decode(der)) return facts;
+  // OpenSSL does not always say that it was memory that failed it: then another look finds what the first did not.
+  if (Decode(der)) throw std::bad_alloc{};
+  return std::nullopt;
 }
 
 bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView signature) {

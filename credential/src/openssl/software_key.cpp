@@ -11,6 +11,9 @@ namespace mtlspop {
 namespace {
 
 constexpr int MinimumBits = 2048;
+// OpenSSL blinds RSA operations with a pair of numbers that it makes anew after 32 of them. Where memory fails while it changes
+// the pair, the two no longer fit each other, and what it signs until then is nobody's signature.
+constexpr int OperationsWithOneBlinding = 32;
 
 std::vector<std::uint8_t> EncodePublicKey(EVP_PKEY* key) {
   ERR_clear_error();
@@ -51,6 +54,19 @@ class OpenSslBindingKey final : public BindingKey {
   std::string Reference() const override { return reference_; }
 
   std::vector<std::uint8_t> SignPssSha256(gsl::span<std::uint8_t const> data) const override {
+    // What another program or a device signs is its own to look at.
+    int const most = strength_ == KeyStrength::Software ? OperationsWithOneBlinding + 1 : 1;
+    for (int attempt = 0; attempt < most; ++attempt) {
+      auto signature = Sign(data);
+      if (crypto::VerifyPssSha256(publicKey_, data, signature)) return signature;
+    }
+    throw Error{
+        {errors::PrivateKeyUnusable, "What the binding key signs does not verify with its own public key",
+         "Look whether the device or the program that has the key is in order, and make another key"}};
+  }
+
+ private:
+  std::vector<std::uint8_t> Sign(gsl::span<std::uint8_t const> data) const {
     ERR_clear_error();
     auto const key = openssl::GetPrivateKey(*handle_);
     openssl::EvpMdCtxPtr const digest{EVP_MD_CTX_new()};
@@ -71,7 +87,6 @@ class OpenSslBindingKey final : public BindingKey {
     return signature;
   }
 
- private:
   KeyStrength strength_;
   std::vector<std::uint8_t> publicKey_;
   gsl::not_null<std::shared_ptr<PrivateKeyHandle const>> handle_;

@@ -54,8 +54,12 @@ std::string Digest(BindingCertificate::Der const& der, EVP_MD const* algorithm, 
   std::string digest(length, '\0');
   if (EVP_Digest(
           der.data(), der.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, algorithm, nullptr) != 1) {
-    Refuse(
-        "A digest over the certificate could not be computed", "Check that OpenSSL's default provider can be loaded");
+    RequireMemory();
+    ErrorDetails details{
+        errors::SystemFailure, "A digest over the certificate could not be computed",
+        "Check the process's memory, and that OpenSSL's default provider can be loaded"};
+    details.NothingSent = true;
+    throw Error{std::move(details)};
   }
   return digest;
 }

@@ -84,16 +84,20 @@ int VerifyAgain(X509_STORE_CTX* first) {
 }
 
 /// In place of OpenSSL's own, which it calls. Where memory is short an issuer that could not be looked up is one that is not
-/// there, and a key that could not be read is too weak. So a refusal is believed where a second look finds the same; it
-/// stays a refusal in any case.
+/// there, and a key that could not be read is too weak. So a refusal is believed where each further look finds the same: one
+/// more may fail at the same place by chance. It stays a refusal in any case.
 int VerifyChain(X509_STORE_CTX* verification, void* /*argument*/) {
   int const good = X509_verify_cert(verification);
   if (good == 1) {
     return good;
   }
+  constexpr int FurtherLooks = 4;
   auto const error = X509_STORE_CTX_get_error(verification);
-  if (VerifyAgain(verification) != error) {
-    X509_STORE_CTX_set_error(verification, X509_V_ERR_OUT_OF_MEM);
+  for (int look = 0; look < FurtherLooks; ++look) {
+    if (VerifyAgain(verification) != error) {
+      X509_STORE_CTX_set_error(verification, X509_V_ERR_OUT_OF_MEM);
+      break;
+    }
   }
   return 0;
 }
