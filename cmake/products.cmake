@@ -29,6 +29,12 @@ elseif(BUILD_SHARED_LIBS)
 endif()
 list(GET MTLSPOP_PRODUCT_KINDS 0 mtlspop_usual_kind)
 
+# An adapter's library finds libmtlspop beside itself, wherever the two are installed. Packages are stripped of this: Debian's
+# libraries are where the loader looks anyway.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  set(mtlspop_siblings "$ORIGIN")
+endif()
+
 # Hides in `layer` what its headers do not mark.
 function(mtlspop_hide layer)
   set_target_properties(mtlspop_${layer} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
@@ -91,6 +97,7 @@ function(mtlspop_product product kind name)
                LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
                VERSION ${MTLSPOP_ABI}.${PROJECT_VERSION_MINOR}.${PROJECT_VERSION_PATCH}
                SOVERSION ${MTLSPOP_ABI}
+               INSTALL_RPATH "${mtlspop_siblings}"
                DEFINE_SYMBOL "")
   if(kind STREQUAL shared)
     if(WIN32)

@@ -66,6 +66,8 @@ check_symbols() {
 
 renew_symbols() {
   local arguments=() library
+  # What this version's own list has lost was never released.
+  sed -i "/ $version\$/d" "$symbols"
   for library in "${libraries[@]}"; do arguments+=("-e$library"); done
   (cd "$scratch" && dpkg-gensymbols -plibmtlspop0 "-v$version" "-P$build/lib" -c0 "-O$symbols" "${arguments[@]}" >/dev/null)
 }
