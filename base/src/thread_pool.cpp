@@ -12,8 +12,8 @@
 
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/base/process_end.hpp"
-#include "mtlspop/base/vector_registers.hpp"
 #include "mtlspop/base/thread_name.hpp"
+#include "mtlspop/base/vector_registers.hpp"
 
 namespace mtlspop {
 namespace {

@@ -115,7 +115,8 @@ class BindingLifeTest : public testing::Test {
  protected:
   explicit BindingLifeTest(BindingSupply supply = BindingSupply::Renewable)
       : life_(
-            {supply, *time_, lines_.MakeObserver(), [this](std::string const& id) { dropped_.push_back(id); }}, cache_) {}
+            {supply, *time_, lines_.MakeObserver(), [this](std::string const& id) { dropped_.push_back(id); }},
+            cache_) {}
 
   AccessToken Token(std::string const& x5tS256, std::string const& text = "token") const {
     AccessToken token;

@@ -57,7 +57,8 @@ TEST(Imds, AuthorityHostOfTheEnvironmentReplacesTheAddress) {
 /// At once, and with what is wrong: the first request would look for a host that is none for seconds.
 TEST(Imds, AnAuthorityHostOfAnotherFormIsRefusedByName) {
   for (char const* const value :
-       {"169.254.169.254", "localhost:8080", "http://127.0.0.1:1/metadata", "ftp://127.0.0.1", "http://", "http://a?b"}) {
+       {"169.254.169.254", "localhost:8080", "http://127.0.0.1:1/metadata", "ftp://127.0.0.1", "http://",
+        "http://a?b"}) {
     ManagedIdentityWorld world;
     world.Environment["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = value;
     auto const error = ErrorOf([&] { world.Get(); });
