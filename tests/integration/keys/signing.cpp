@@ -84,7 +84,7 @@ int SignFromThreads(BindingKey const& key, int threads, int rounds) {
 Load AskThroughRotations(Emulator const& emulator, ManagedIdentityCredentialOptions const& options) {
   constexpr int threads = 16;
   constexpr int least = 10'000;
-  auto const end = std::chrono::steady_clock::now() + std::chrono::minutes{1};
+  auto const end = std::chrono::steady_clock::now() + std::chrono::minutes{5};
   auto const credential = std::make_shared<ManagedIdentityCredential>(options);
   std::mutex mutex;
   Load load;

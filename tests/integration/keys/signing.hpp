@@ -43,7 +43,8 @@ struct Load {
 };
 
 /// Asks for a secret of the emulator from 16 threads, with bound tokens of a credential with these options: 10,000 times,
-/// and until four bindings have been used, but no longer than a minute.
+/// and until four bindings have been used, but no longer than five minutes, as a slow
+/// machine under a sanitizer needs.
 Load AskThroughRotations(Emulator const& emulator, ManagedIdentityCredentialOptions const& options);
 
 /// A certificate of an authority of its own for `key`, as PEM.
