@@ -1,4 +1,4 @@
-cmake_minimum_required(VERSION 3.25)
+cmake_minimum_required(VERSION 3.22)
 # cmake -D source_dir=SOURCE -P check.cmake
 #
 # Fails where an arrow between layers points up: where a layer includes a header of one that stands above it, or anything in

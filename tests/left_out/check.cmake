@@ -34,7 +34,7 @@ endif()
 
 # The package as it would be installed, its libraries aside.
 file(WRITE ${work}/consumer/CMakeLists.txt
-     "cmake_minimum_required(VERSION 3.25)\nproject(consumer LANGUAGES CXX)\n"
+     "cmake_minimum_required(VERSION 3.22)\nproject(consumer LANGUAGES CXX)\n"
      "find_package(mtlspop CONFIG REQUIRED COMPONENTS \${component})\n")
 foreach(built FALSE TRUE)
   set(package ${work}/package-${built})

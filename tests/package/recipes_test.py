@@ -139,6 +139,21 @@ class Manifests(Folder):
         self.assertIn("value", json.loads(answer.stdout))
 
 
+class Workflows(unittest.TestCase):
+    """They cannot be run here; what they call has to be there."""
+
+    def test_call_commands_that_dev_has(self):
+        known = re.search(r"^  (demo \|.*)\) \"\$command\"", (ROOT / "dev").read_text(), re.M)[1].split(" | ") + ["test"]
+        called = []
+        for path in (ROOT / ".github/workflows").glob("*.yml"):
+            self.assertIn("UNVERIFIED", path.read_text())
+            for job in yaml.safe_load(path.read_text())["jobs"].values():
+                for step in job["steps"]:
+                    called += re.findall(r"\./dev (\w+)", step.get("run", ""))
+        self.assertLessEqual({"test", "windows"}, set(called))
+        self.assertLessEqual(set(called), set(known))
+
+
 class Recipes(unittest.TestCase):
     version = re.search(r"^ +VERSION ([0-9.]+)$", (ROOT / "CMakeLists.txt").read_text(), re.M)[1]
 
@@ -151,6 +166,15 @@ class Recipes(unittest.TestCase):
         self.assertEqual(ours, tree["dependencies"])
         options = re.findall(r"MTLSPOP_[A-Z0-9_]+", (PACKAGING / "vcpkg/mtlspop/portfile.cmake").read_text())
         self.assertLessEqual(set(options), self.options())
+
+    def test_cmake_of_ubuntu_22_04_is_enough(self):
+        presets = json.loads((ROOT / "CMakePresets.json").read_text())
+        # 3 is the newest that CMake 3.22 reads.
+        self.assertEqual(presets["version"], 3)
+        self.assertEqual(presets["cmakeMinimumRequired"], {"major": 3, "minor": 22, "patch": 0})
+        for folder in (".", "tests/emulator"):
+            text = (ROOT / folder / "CMakeLists.txt").read_text()
+            self.assertEqual(re.match(r"cmake_minimum_required\(VERSION ([0-9.]+)\)", text)[1], "3.22")
 
     def test_conan(self):
         text = (PACKAGING / "conan/conanfile.py").read_text()

@@ -1,6 +1,6 @@
 # cmake -D document=FILE.md -D folder=SAMPLE -P quotes.cmake: what the document shows as C++ stands in the sample, word for
 # word.
-cmake_minimum_required(VERSION 3.25)
+cmake_minimum_required(VERSION 3.22)
 
 file(GLOB sources ${folder}/*.hpp ${folder}/*.cpp)
 set(sample "")
