@@ -56,6 +56,32 @@ foreach(product ${MTLSPOP_PRODUCTS})
   endif()
 endforeach()
 
+# The tests for adapters that live elsewhere.
+if(TARGET mtlspop_adapter_kit)
+  target_include_directories(mtlspop_adapter_kit PUBLIC $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(mtlspop_adapter_kit PUBLIC $<INSTALL_INTERFACE:mtlspop::policies> $<INSTALL_INTERFACE:GTest::gmock>)
+  set_target_properties(mtlspop_adapter_kit PROPERTIES EXPORT_NAME adapter_kit)
+  install(
+    TARGETS mtlspop_adapter_kit
+    EXPORT mtlspop-adapter_kit
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+  set(kit "")
+  foreach(header bound_call_credential bound_call_drivers bound_call_resource bound_call_table manual_clock scripted_server
+                 software_signer temporary_directory test_certificate_authority)
+    list(APPEND kit tests/integration/support/${header}.hpp)
+  endforeach()
+  install(
+    FILES ${kit}
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mtlspop/adapter_kit
+    COMPONENT development)
+  install(
+    EXPORT mtlspop-adapter_kit
+    FILE mtlspop-adapter_kit-targets.cmake
+    NAMESPACE mtlspop::
+    DESTINATION ${package_dir}
+    COMPONENT development)
+endif()
+
 # For builds without CMake. What is said of the prefix is relative to the file, which may be installed anywhere. With `--static`
 # pkg-config says what the archives need as well.
 function(mtlspop_pkg_config name description requires requires_private)

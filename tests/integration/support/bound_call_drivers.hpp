@@ -1,13 +1,28 @@
 #pragma once
 
 /// @file
-/// The table of `BoundCall` over real sockets, for everything that drives it. A driver's test says how a request is sent:
+/// The table of `BoundCall` over real sockets, for everything that drives it: this library's adapters, and any other adapter
+/// (`find_package(mtlspop COMPONENTS adapter_kit)`). Each row is a test: a resource on loopback answers as the row says, and
+/// what arrives there, on which certificate, and what the credential is told have to be what the row says too. A driver's test
+/// says how a request is sent:
 ///
 /// @code
+/// #include <mtlspop/adapter_kit/bound_call_drivers.hpp>
+///
+/// namespace mtlspop::test {
+/// DriverSend MakeMyDriver(DriverSetup const& setup) {
+///   auto const client = std::make_shared<MyClient>(setup.Credential, setup.Transport, setup.Options, setup.Time);
+///   return [client](std::string const& method, std::string const& url, TableBody body) {
+///     return client->StatusOrErrorCode(method, url, body == TableBody::None ? "" : DrivenBody);
+///   };
+/// }
+/// DriverNeeds const needs{false, true, false, true};  // it learns no scopes, and its bodies rewind
 /// INSTANTIATE_TEST_SUITE_P(
-///     MyFramework, BoundCallDriver, testing::ValuesIn(DrivenRows({"MyFramework", needs, [](DriverSetup const& setup) {...}})),
-///     NameOfDrivenRow);
+///     MyFramework, BoundCallDriver, testing::ValuesIn(DrivenRows({needs, &MakeMyDriver})), &NameOfDrivenRow);
+/// }  // namespace mtlspop::test
 /// @endcode
+///
+/// samples/third_framework/adapter_test.cpp is one.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,23 +34,27 @@
 #include <string>
 #include <vector>
 
+#include "bound_call_credential.hpp"
+#include "bound_call_resource.hpp"
+#include "bound_call_table.hpp"
+#include "manual_clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/transport/signer.hpp"
-#include "support/bound_call_credential.hpp"
-#include "support/bound_call_resource.hpp"
-#include "support/bound_call_table.hpp"
-#include "support/manual_clock.hpp"
-#include "support/software_signer.hpp"
-#include "support/test_certificate_authority.hpp"
+#include "software_signer.hpp"
+#include "test_certificate_authority.hpp"
 
 namespace mtlspop::test {
 
 /// What a driver is made with.
 struct DriverSetup {
+  /// Gives the tokens that the row names, and keeps what it is told.
   std::shared_ptr<TokenCredential> Credential;
+  /// Trusts the resource. What is sent through another one does not arrive.
   std::shared_ptr<HttpTransport> Transport;
+  /// Waits without waiting.
   std::shared_ptr<Clock> Time;
+  /// The row's, as `BoundPipelineOptions` and `BoundCallSettings` take them.
   BoundCallOptions Options;
 };
 

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "support/bound_call_table.hpp"
-#include "support/scripted_server.hpp"
-#include "support/test_certificate_authority.hpp"
+#include "bound_call_table.hpp"
+#include "scripted_server.hpp"
+#include "test_certificate_authority.hpp"
 
 namespace mtlspop::test {
 

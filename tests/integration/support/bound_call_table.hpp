@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "bound_call_credential.hpp"
 #include "mtlspop/policies/bound_call.hpp"
-#include "support/bound_call_credential.hpp"
 
 namespace mtlspop::test {
 

@@ -26,7 +26,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/test_certificate_authority.hpp"
+#include "test_certificate_authority.hpp"
 
 namespace mtlspop::test {
 

@@ -15,7 +15,7 @@
 #include <openssl/x509.h>
 
 #include "mtlspop/transport/binding_certificate.hpp"
-#include "support/temporary_directory.hpp"
+#include "temporary_directory.hpp"
 
 namespace mtlspop::test {
 

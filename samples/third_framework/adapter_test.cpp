@@ -1,6 +1,7 @@
 // The table of BoundCall, through the adapter that docs/guidance-for-higher-level-sdks.md explains.
-#include "support/bound_call_drivers.hpp"
-#include "third_framework/bound_client.hpp"
+#include <mtlspop/adapter_kit/bound_call_drivers.hpp>
+
+#include "bound_client.hpp"
 
 namespace mtlspop::test {
 namespace {
