@@ -22,8 +22,9 @@ void Cleanse(std::string& text) noexcept {
   text.clear();
 }
 
-/// The buffer that copies of a secret share.
-class Secret::Held final {
+/// The buffer that copies of a secret share. It has cache lines of its own: the token cache keeps a copy for each group of
+/// threads, so that they count owners apart, and two counters in one line would be shared all the same.
+class alignas(64) Secret::Held final {
  public:
   explicit Held(std::string_view text) : size_(text.size()), bytes_(static_cast<char*>(AllocateUndumped(size_ + 1))) {
     std::memcpy(bytes_, text.data(), size_);
