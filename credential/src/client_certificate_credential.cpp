@@ -27,8 +27,13 @@
 namespace mtlspop {
 namespace {
 
-/// Whose events these are.
+/// A certificate that somebody renews in time is noticed in time, and a disk is not kept busy.
+constexpr std::chrono::seconds ShortestLook{1};
+constexpr std::chrono::seconds LongestLook{60};
+
+/// Whose events these are, and with an interval that is one.
 ClientCertificateCredentialOptions NamedOptions(ClientCertificateCredentialOptions options) {
+  options.ReloadInterval = std::clamp(options.ReloadInterval, ShortestLook, LongestLook);
   options.Observer = options.Observer.With(
       {{"credential", "ClientCertificateCredential"},
        {"identity", "client_id=" + options.ClientId},
@@ -38,10 +43,6 @@ ClientCertificateCredentialOptions NamedOptions(ClientCertificateCredentialOptio
 
 using Certificate = std::shared_ptr<BindingCertificate const>;
 using Digest = std::array<std::uint8_t, 32>;
-
-/// A certificate that somebody renews in time is noticed in time, and a disk is not kept busy.
-constexpr std::chrono::milliseconds ShortestLook = std::chrono::seconds{1};
-constexpr std::chrono::milliseconds LongestLook = std::chrono::minutes{1};
 
 /// A certificate and what it was read from, so that a change is noticed.
 struct LoadedCertificate {
@@ -164,8 +165,7 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
   first_ = loaded.Current;
   nextLook_ = (options_.Time->Now() + options_.ReloadInterval).time_since_epoch().count();
   if (!CanChange()) return;
-  auto const interval = std::clamp<std::chrono::milliseconds>(options_.ReloadInterval, ShortestLook, LongestLook);
-  watch_.emplace(interval, [this] { Reload(); });
+  watch_.emplace(options_.ReloadInterval, [this] { Reload(); });
 }
 
 bool ClientCertificateCredential::Impl::CanChange() const noexcept {

@@ -8,6 +8,7 @@
 
 #include "call_failures.hpp"
 #include "known_resource.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/policies/binding_verdict.hpp"
 #include "mtlspop/transport/redact.hpp"
@@ -24,12 +25,15 @@ using Step = BoundCall::Step;
 constexpr int MostRetries = 100;
 
 BoundCallOptions Checked(BoundCallOptions options) {
-  auto const& retry = options.Retry;
+  auto& retry = options.Retry;
   if (retry.MaximumRetries < 0 || retry.MaximumRetries > MostRetries || retry.InitialDelay.count() < 0 ||
       retry.MaximumDelay.count() < 0 || retry.MaximumRetryAfter.count() < 0) {
     throw Error{
         {errors::InvalidArgument, "The retry options are out of range",
          "Set RetryOptions::MaximumRetries to a number from 0 to 100, and the delays to 0 or more"}};
+  }
+  for (auto* const time : {&retry.InitialDelay, &retry.MaximumDelay, &retry.MaximumRetryAfter}) {
+    *time = AtMostTenYears(*time);
   }
   return options;
 }

@@ -7,14 +7,12 @@
 
 #include "mtlspop/base/http_date.hpp"
 #include "mtlspop/base/random_numbers.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 
 namespace mtlspop {
 namespace {
 
 using std::chrono::milliseconds;
-
-// More than anybody waits, and far from overflow in any unit.
-constexpr std::int64_t MaximumSeconds = 10LL * 365 * 24 * 3600;
 
 std::optional<std::int64_t> ReadNumber(std::string_view text) {
   std::int64_t number = 0;
@@ -26,7 +24,7 @@ std::optional<std::int64_t> ReadNumber(std::string_view text) {
 std::optional<milliseconds> ReadMilliseconds(Headers const& fields, std::string_view name) {
   auto const number = ReadNumber(fields.Get(name));
   if (!number) return std::nullopt;
-  return milliseconds{std::min(*number, MaximumSeconds * 1000)};
+  return AtMostTenYears(milliseconds{*number});
 }
 
 }  // namespace
@@ -40,7 +38,8 @@ std::optional<milliseconds> ReadRetryAfter(Headers const& fields, std::chrono::s
 milliseconds BackOff(RetryOptions const& options, int attempt) {
   auto const doubled = std::ldexp(static_cast<double>(options.InitialDelay.count()), attempt - 1);
   auto const jittered = doubled * (0.8 + 0.4 * RandomOr(options.Random)());
-  return milliseconds{static_cast<std::int64_t>(std::min(jittered, static_cast<double>(options.MaximumDelay.count())))};
+  auto const longest = AtMostTenYears(options.MaximumDelay);
+  return milliseconds{static_cast<std::int64_t>(std::min(jittered, static_cast<double>(longest.count())))};
 }
 
 }  // namespace mtlspop

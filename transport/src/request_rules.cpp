@@ -1,11 +1,13 @@
 #include "request_rules.hpp"
-#include "mtlspop/transport/required.hpp"
 
 #include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "mtlspop/base/saturated_time.hpp"
+#include "mtlspop/transport/required.hpp"
 
 namespace mtlspop {
 namespace {
@@ -180,7 +182,7 @@ void CheckRequest(Request const& request, bool isBound) {
   CheckTokens(tokens, isBound, request.Target);
 }
 
-void CheckOptions(TransportOptions const& options) {
+TransportOptions CheckedOptions(TransportOptions options) {
   Required(options.Time, "TransportOptions::Time");
   if (!options.Callbacks) {
     Refuse("TransportOptions::Callbacks is empty", "Give an executor, or leave the default as it is");
@@ -195,6 +197,10 @@ void CheckOptions(TransportOptions const& options) {
   if (limits.HeaderBytes == 0 || limits.HeaderCount == 0 || limits.LineBytes == 0) {
     Refuse("TransportLimits allows no answer", "Set HeaderBytes, HeaderCount and LineBytes to 1 or more");
   }
+  for (auto* const time : {&options.ConnectTimeout, &options.ContinueTimeout, &options.Pool.IdleTimeout}) {
+    *time = AtMostTenYears(*time);
+  }
+  return options;
 }
 
 }  // namespace mtlspop

@@ -13,8 +13,8 @@ namespace mtlspop {
 /// `bound_token_without_binding`
 void CheckRequest(Request const& request, bool isBound);
 
-/// That `options` can be used.
+/// `options`, which can be used; what they have of times that are too long for the clock is ten years.
 /// @throw Error `invalid_argument`
-void CheckOptions(TransportOptions const& options);
+TransportOptions CheckedOptions(TransportOptions options);
 
 }  // namespace mtlspop

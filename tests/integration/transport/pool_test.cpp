@@ -308,6 +308,17 @@ TEST(PoolIdleTest, AnOldConnectionIsNotReused) {
   EXPECT_TRUE(Eventually([&] { return OpenConnections(server) == 1; }));
 }
 
+/// The largest number means "never", and not a time in the past, as it does where it overflows.
+TEST(AttackLongestTimeTest, IsNotOver) {
+  ScriptedServer const server{ServeHello};
+  auto options = TrustingOptions();
+  options.ConnectTimeout = milliseconds::max();
+  options.Pool.IdleTimeout = milliseconds::max();
+  auto const transport = MakeTransport(options);
+  EXPECT_EQ(Fetch(transport, Get(server.Url())).Body, "hello");
+  EXPECT_TRUE(Fetch(transport, Get(server.Url())).Connection.Reused);
+}
+
 TEST(PoolIdleTest, ItsTimeComesWithoutARequest) {
   ScriptedServer server{TlsServer(), ServeHello};
   auto options = TrustingOptions();

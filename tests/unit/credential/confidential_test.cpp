@@ -1,4 +1,5 @@
 // Section 6 of the wire contract: a certificate of one's own, and the federated exchange.
+#include <atomic>
 #include <fstream>
 #include <mutex>
 #include <stdexcept>
@@ -281,6 +282,23 @@ std::shared_ptr<BindingCertificate const> BindingOf(IssuedCertificate const& iss
   i2d_X509(issued.Certificate.get(), &out);
   auto const key = openssl::WrapPrivateKey(gsl::make_not_null(issued.Key.get()));
   return openssl::MakeBindingCertificate({der}, key, KeyStrength::Software).get();
+}
+
+/// The longest interval there is is a minute, as the option says, and not each call's.
+TEST(AttackLongestTime, OfReloadingIsAMinute) {
+  std::atomic<int> asked{0};
+  {
+    AppWorld world;
+    world.Options.CertificatePath.clear();
+    world.Options.CertificateSource = [&, certificate = BindingOf(world.Certificate)] {
+      ++asked;
+      return certificate;
+    };
+    world.Options.ReloadInterval = std::chrono::seconds::max();
+    for (int i = 0; i < 5; ++i) world.Get();
+    // The credential's end waits for whatever it does in the background.
+  }
+  EXPECT_EQ(asked, 1);
 }
 
 /// The certificate is somebody else's to renew, who gives it through a callback.

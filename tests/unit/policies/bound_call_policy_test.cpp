@@ -226,6 +226,35 @@ TEST_F(AttackChallengeTest, AHostWithAFinalDotIsTheSameResource) {
   EXPECT_THAT(transport_->Sent(), SizeIs(2));
 }
 
+/// What is compared with the host is what is sent: a reader of URLs drops some of these, and the token service does not.
+TEST_F(AttackChallengeTest, TextThatCouldBeReadInTwoWaysIsNoScopeAndNoTenant) {
+  std::string const good = "https://vault.azure.net/.default";
+  std::string const authority = "https://login.example/tenant";
+  struct Row {
+    std::string Scope;
+    std::string Authority;
+  };
+  for (auto const& row :
+       {Row{good + "# https://management.azure.com/.default", authority}, Row{good + "?x", authority},
+        Row{good + " https://management.azure.com/.default", authority},
+        Row{"https://vault.azure.net/../.default", authority},
+        Row{"https://vault.azure.net\\@evil.example/", authority}, Row{"https://vault%2eazure.net/.default", authority},
+        Row{good, authority + "#x"}, Row{good, authority + "?x"}, Row{good, "https://login.example/../other"},
+        Row{good, "https://login.example/a b"}, Row{good, "http://login.example/tenant"},
+        Row{good, "https://login.example/..."}}) {
+    transport_->ThenAnswer(
+        401, "WWW-Authenticate", "Bearer authorization=\"" + row.Authority + "\", scope=\"" + row.Scope + "\"", "");
+    auto request = Get();
+    EXPECT_EQ(ErrorCodeOf([&] { SendEitherWay(MakePipeline({}), request, {}); }), "challenge_rejected")
+        << row.Scope << ' ' << row.Authority;
+  }
+  EXPECT_THAT(credential_->Asked(), IsEmpty());
+  transport_->ThenAnswer(
+      401, "WWW-Authenticate", "Bearer authorization=\"" + authority + "\", scope=\"" + good + "\"", "");
+  auto request = Get();
+  EXPECT_EQ(SendEitherWay(MakePipeline({}), request, {})->StatusCode, 200);
+}
+
 TEST_F(BoundCallPolicyTest, FollowsAChangeOfTenantOnce) {
   transport_->ThenAnswer(401, "WWW-Authenticate", KeyVaultChallenge, "");
   transport_->ThenAnswer(200);
@@ -541,6 +570,27 @@ TEST_F(BoundCallRetries, DoNotWaitForATokenPastTheDeadline) {
   };
   EXPECT_EQ(ErrorCodeOf([&] { Send("GET", Context{}.WithTimeout(30s)); }), errors::ConnectFailed.Name());
   EXPECT_THAT(clock_->Slept(), IsEmpty());
+}
+
+class AttackLongestTimeTest : public BoundCallRetries {};
+
+/// It means "however long the service asks for", and not a time in the past.
+TEST_F(AttackLongestTimeTest, OfRetriesAllowsEveryWait) {
+  for (auto* const time : {&options_.Retry.InitialDelay, &options_.Retry.MaximumDelay}) {
+    *time = std::chrono::milliseconds::max();
+  }
+  options_.Retry.MaximumRetryAfter = std::chrono::milliseconds::max();
+  credential_->Answer = [this](auto const&) {
+    if (credential_->Asked().size() > 1) return MakeBoundToken("token", MakeNamedBinding("x5t-1"));
+    auto details = NotConnected.Details();
+    details.NotBefore = clock_->Now() + 400s;
+    throw Error{std::move(details)};
+  };
+  transport_->ThenAnswer(429, "Retry-After", "300", "");
+  EXPECT_EQ(Send("GET")->StatusCode, 200);
+  EXPECT_THAT(clock_->Slept(), ElementsAre(450s, 300s));
+  transport_->ThenAnswer(500);
+  EXPECT_EQ(Send("GET", Context{}.WithTimeout(30s))->StatusCode, 500) << "the wait goes past the deadline";
 }
 
 TEST_F(BoundCallRetries, SendsTheWholeBodyAgain) {

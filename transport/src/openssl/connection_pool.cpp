@@ -20,9 +20,6 @@ constexpr std::size_t IdleWithBuffers = 16;
 /// that is there, and a server that is given ten thousand at once completes none of them in time.
 constexpr std::size_t MaximumOpening = 256;
 
-/// Far more than an idle connection lasts, and no overflow where "never" was meant.
-constexpr std::chrono::milliseconds LongestSleep = std::chrono::hours{24};
-
 /// Locks, trying a while first: the pool's lock is held for a tenth of a microsecond, and to sleep and be woken takes
 /// a hundred times as long.
 std::unique_lock<std::mutex> LockSoon(std::mutex& mutex) {
@@ -371,7 +368,7 @@ void ConnectionPool::Expire(Clock::SteadyTime now, PooledConnections& graves) no
 void ConnectionPool::BeginSweep() noexcept {
   std::shared_ptr<IdleSweep> begun;
   try {
-    begun = std::make_shared<IdleSweep>(weak_from_this(), std::min(options_.IdleTimeout, LongestSleep));
+    begun = std::make_shared<IdleSweep>(weak_from_this(), options_.IdleTimeout);
   } catch (std::exception const&) {
     // Looked at again when the next connection is given back.
   }
@@ -405,7 +402,7 @@ std::optional<Clock::SteadyTime::duration> ConnectionPool::SweepIdle() noexcept 
       isSwept_ = false;
       ended.swap(sweep_);
     } else {
-      next = std::max(shortest, idle_.front().Since + std::min(options_.IdleTimeout, LongestSleep) - now);
+      next = std::max(shortest, idle_.front().Since + options_.IdleTimeout - now);
     }
   }
   Bury(graves);

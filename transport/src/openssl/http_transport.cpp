@@ -90,8 +90,8 @@ void OpenSslHttpTransport::SendAsync(
 namespace mtlspop {
 
 gsl::not_null<std::shared_ptr<HttpTransport>> MakeHttpTransport(TransportOptions options) {
-  CheckOptions(options);
-  return std::shared_ptr<HttpTransport>{std::make_shared<openssl::OpenSslHttpTransport>(std::move(options))};
+  return std::shared_ptr<HttpTransport>{
+      std::make_shared<openssl::OpenSslHttpTransport>(CheckedOptions(std::move(options)))};
 }
 
 }  // namespace mtlspop

@@ -74,8 +74,8 @@ mtlspop::PoolStatistics WinHttpTransport::PoolStatistics() const {
 
 gsl::not_null<std::shared_ptr<HttpTransport>> MakeWinHttpTransport(
     TransportOptions options, std::shared_ptr<WinHttpFunctions> functions) {
-  CheckOptions(options);
-  return std::shared_ptr<HttpTransport>{std::make_shared<WinHttpTransport>(std::move(options), std::move(functions))};
+  return std::shared_ptr<HttpTransport>{
+      std::make_shared<WinHttpTransport>(CheckedOptions(std::move(options)), std::move(functions))};
 }
 
 }  // namespace mtlspop::schannel

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// Times that others give, which may be any number.
+/// Times and durations that others give, which may be any number.
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +16,13 @@ constexpr std::chrono::system_clock::time_point ToSaturatedTime(std::int64_t sec
   constexpr std::int64_t latest = 9'000'000'000;
   auto const within = std::min(std::max<std::int64_t>(seconds, 0), latest);
   return std::chrono::system_clock::time_point{std::chrono::seconds{within}};
+}
+
+/// `duration`, or ten years where it is longer: far more than anybody waits, and no overflow in any clock's unit, in which the
+/// largest number of milliseconds ("never") lies in the past.
+template <class Rep, class Period>
+constexpr std::chrono::duration<Rep, Period> AtMostTenYears(std::chrono::duration<Rep, Period> duration) noexcept {
+  return std::min<std::chrono::duration<Rep, Period>>(duration, std::chrono::hours{24 * 365 * 10});
 }
 
 }  // namespace mtlspop
