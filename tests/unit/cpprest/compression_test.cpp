@@ -129,5 +129,37 @@ TEST_F(AttackCompressionTest, ABodyInMemoryHasALimit) {
   EXPECT_EQ(Fetch(packed, 1'000'000).size(), 1'000'000U);
 }
 
+/// A body without end, as chunks can be.
+class EndlessBody final : public BodyStream {
+ public:
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const&) override {
+    std::fill(buffer.begin(), buffer.end(), std::uint8_t{'z'});
+    return buffer.size();
+  }
+};
+
+TEST_F(AttackCompressionTest, ABodyInMemoryThatIsNotCompressedHasItToo) {
+  constexpr std::size_t limit = 100'000;
+  auto options = Options();
+  options.BufferedBodyBytes = limit;
+  auto client = MakeClient(U("https://a.example/base"), credential_, {}, std::move(options));
+  auto const codeOf = [&](std::unique_ptr<BodyStream> body) {
+    auto const given = std::make_shared<std::unique_ptr<BodyStream>>(std::move(body));
+    transport_->Then([given](auto const&) {
+      auto response = test::MakeResponse(200);
+      response->Body = std::move(*given);
+      return response;
+    });
+    try {
+      return std::to_string(client.request(methods::GET).get().extract_string(true).get().size());
+    } catch (HttpException const& error) {
+      return std::string{error.Code().Name()};
+    }
+  };
+  EXPECT_EQ(codeOf(std::make_unique<EndlessBody>()), "buffered_body_limit_exceeded");
+  EXPECT_EQ(codeOf(std::make_unique<MemoryBody>(std::string(limit + 1, 'z'))), "buffered_body_limit_exceeded");
+  EXPECT_EQ(codeOf(std::make_unique<MemoryBody>(std::string(limit, 'z'))), "100000");
+}
+
 }  // namespace
 }  // namespace mtlspop::cpprest

@@ -68,12 +68,16 @@ TEST(AttackJson, NestedClaimsAreRefusedOnASmallStack) {
 }
 
 TEST(AttackJson, NestedAnswerOfTheTokenServiceIsMalformed) {
-  ManagedIdentityWorld world;
-  world.Get();
-  auto body = nlohmann::json::parse(R"({"token_type":"mtls_pop","expires_in":3600,"access_token":"a.b.c"})");
-  EXPECT_TRUE(json::ParseObject(body.dump()));
-  EXPECT_FALSE(
-      json::ParseObject(body.dump().insert(1, R"("x":)" + std::string(5'000, '[') + std::string(5'000, ']') + ",")));
+  for (std::size_t const levels : {std::size_t{5}, std::size_t{5'000}}) {
+    ManagedIdentityWorld world;
+    world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+      if (arrived.Form.count("token_type") == 0) return std::nullopt;
+      auto answer = world.Cloud->DefaultAnswer(arrived);
+      answer.Body.insert(1, R"("x":)" + std::string(levels, '[') + std::string(levels, ']') + ",");
+      return answer;
+    };
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), levels == 5 ? "no error" : "token_response_malformed") << levels;
+  }
 }
 
 TEST(AttackJson, NumbersOfAnySizeAreTakenForTheNearestTime) {

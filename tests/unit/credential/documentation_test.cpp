@@ -240,5 +240,13 @@ INSTANTIATE_TEST_SUITE_P(
     CoverageTable,
     testing::Values("test-coverage-of-msal.md", "test-coverage-of-the-contract.md", "threat-model.md"));
 
+/// Whoever asks what was tried finds all of it: no test with the label `attack` is without its row.
+TEST(ThreatModel, HasARowForEachAttack) {
+  auto const named = FindAll(ReadText(Root / "docs" / "threat-model.md"), R"(\b(Attack\w+\.[A-Z]\w+)\b)");
+  for (auto const& test : Tests()) {
+    if (test.rfind("Attack", 0) == 0) EXPECT_EQ(named.count(test), 1U) << test;
+  }
+}
+
 }  // namespace
 }  // namespace mtlspop::test

@@ -130,6 +130,20 @@ TEST(AttackImds, FirstLineOfAnAnswerThatIsNoneIsShown) {
   }
 }
 
+/// RFC 3629 section 3: a letter of two bytes stands where the line is cut.
+TEST(AttackImds, LongLineIsCutBetweenLetters) {
+  std::string line = "a";
+  while (line.size() < 1000) line += "\xC3\xA4";
+  ManagedIdentityWorld world;
+  AnswerAll(*world.Cloud, "getplatformmetadata", {401, line, {{"Server", "IMDS"}}});
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  std::string const text = error->what();
+  EXPECT_THAT(text, HasSubstr(line.substr(0, 299)));
+  EXPECT_THAT(text, testing::Not(HasSubstr(line.substr(0, 301))));
+  EXPECT_THAT(text, testing::Not(HasSubstr("\xEF\xBF\xBD"))) << "a half letter was replaced";
+}
+
 TEST(AttackImds, ExpiryThatIsADateIsShown) {
   ManagedIdentityWorld world;
   world.Options.Binding = TokenBinding::None;
