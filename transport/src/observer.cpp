@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <limits>
 
 #include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/redact.hpp"
@@ -10,36 +9,67 @@
 namespace mtlspop {
 namespace {
 
-/// More severe than anything.
-constexpr int Never = std::numeric_limits<int>::max();
-
-int MinimumOf(std::shared_ptr<Observer> const& observer) noexcept {
-  return observer ? static_cast<int>(observer->Minimum()) : Never;
+bool Wants(Observer const* observer, Severity severity) noexcept {
+  return observer != nullptr && severity >= observer->Minimum();
 }
 
-/// The process's observer, and those that were before it. None is ever freed: whoever reads the pointer takes no lock, and
-/// so needs none after fork().
-struct Default {
+/// An observer of the whole process, and those that were before it. None is ever freed: whoever reads the pointer takes no
+/// lock, and so needs none after fork().
+struct OfProcess {
   std::shared_ptr<Observer> Who;
-  int Minimum;
-  Default const* Before;
+  OfProcess const* Before;
 };
+using Newest = std::atomic<OfProcess const*>;
 
-std::atomic<Default const*>& CurrentDefault() noexcept {
-  static std::atomic<Default const*> current{nullptr};
-  return current;
+/// Of these the newest counts.
+Newest& Defaults() noexcept {
+  static Newest newest{nullptr};
+  return newest;
 }
 
-/// @throw std::bad_alloc
-Default const& ProcessDefault() {
-  auto& current = CurrentDefault();
-  auto const* known = current.load(std::memory_order_acquire);
-  if (known != nullptr) return *known;
-  auto log = EnvironmentLog();
-  auto const minimum = MinimumOf(log);
-  auto made = std::make_unique<Default const>(Default{std::move(log), minimum, nullptr});
-  if (current.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel)) known = made.release();
-  return *known;
+/// Of these all count.
+Newest& Added() noexcept {
+  static Newest newest{nullptr};
+  return newest;
+}
+
+void Push(std::shared_ptr<Observer> observer, Newest& to) {
+  auto made = std::make_unique<OfProcess>(OfProcess{std::move(observer), to.load(std::memory_order_acquire)});
+  while (!to.compare_exchange_weak(made->Before, made.get(), std::memory_order_acq_rel)) {
+  }
+  static_cast<void>(made.release());
+}
+
+/// Null where nobody is told, or memory is too short to find out.
+Observer* ProcessDefault() noexcept {
+  auto& defaults = Defaults();
+  auto const* known = defaults.load(std::memory_order_acquire);
+  if (known != nullptr) return known->Who.get();
+  try {
+    auto made = std::make_unique<OfProcess const>(OfProcess{EnvironmentLog(), nullptr});
+    if (defaults.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel)) known = made.release();
+    return known->Who.get();
+  } catch (std::exception const&) {
+    return nullptr;
+  }
+}
+
+OfProcess const* NewestAdded() noexcept { return Added().load(std::memory_order_acquire); }
+
+bool AnyAddedWants(Severity severity) noexcept {
+  auto const* added = NewestAdded();
+  while (added != nullptr && !Wants(added->Who.get(), severity)) added = added->Before;
+  return added != nullptr;
+}
+
+void TellOne(Observer* observer, Event const& event) noexcept {
+  if (!Wants(observer, event.Severity)) return;
+  try {
+    observer->OnEvent(event);
+  } catch (...) {
+    // Watching a request never fails it, nor keeps the news from other observers.
+    return;
+  }
 }
 
 /// The event's own value wins, unless it has nothing to say.
@@ -58,15 +88,7 @@ class All final : public Observer {
   explicit All(std::vector<std::shared_ptr<Observer>> observers) : observers_(std::move(observers)) {}
 
   void OnEvent(Event const& event) override {
-    for (auto const& each : observers_) {
-      if (event.Severity < each->Minimum()) continue;
-      try {
-        each->OnEvent(event);
-      } catch (...) {
-        // One that fails does not keep the news from the others.
-        continue;
-      }
-    }
+    for (auto const& each : observers_) TellOne(each.get(), event);
   }
 
   Severity Minimum() const noexcept override {
@@ -125,14 +147,9 @@ std::shared_ptr<Observer> TellAll(std::vector<std::shared_ptr<Observer>> observe
   return std::make_shared<All>(std::move(observers));
 }
 
-void SetDefaultObserver(std::shared_ptr<Observer> observer) {
-  auto const minimum = MinimumOf(observer);
-  auto& current = CurrentDefault();
-  auto made = std::make_unique<Default>(Default{std::move(observer), minimum, current.load(std::memory_order_acquire)});
-  while (!current.compare_exchange_weak(made->Before, made.get(), std::memory_order_acq_rel)) {
-  }
-  static_cast<void>(made.release());
-}
+void SetDefaultObserver(std::shared_ptr<Observer> observer) { Push(std::move(observer), Defaults()); }
+
+void AddObserver(std::shared_ptr<Observer> observer) { Push(std::move(observer), Added()); }
 
 struct EventSink::State {
   /// A field that owns its text, redacted already.
@@ -144,17 +161,14 @@ struct EventSink::State {
   /// Whether `Who` counts, and not the process's default.
   bool HasOwn;
   std::shared_ptr<Observer> Who;
-  int Minimum;
   std::vector<Owned> Fields;
 };
 
-EventSink::EventSink(std::shared_ptr<Observer> observer) {
-  auto const minimum = MinimumOf(observer);
-  state_ = std::make_shared<State const>(State{true, std::move(observer), minimum, {}});
-}
+EventSink::EventSink(std::shared_ptr<Observer> observer)
+    : state_(std::make_shared<State const>(State{true, std::move(observer), {}})) {}
 
 EventSink EventSink::With(std::initializer_list<EventField> fields) const {
-  auto state = state_ ? *state_ : State{false, nullptr, Never, {}};
+  auto state = state_ ? *state_ : State{false, nullptr, {}};
   for (auto const& field : fields) {
     auto text = RedactField(field.Name, field.ToText());
     if (!text.empty()) state.Fields.push_back({std::string{field.Name}, std::move(text)});
@@ -167,20 +181,16 @@ EventSink EventSink::With(std::initializer_list<EventField> fields) const {
 bool EventSink::IsDefault() const noexcept { return !state_ || !state_->HasOwn; }
 
 bool EventSink::IsEnabled(Severity severity) const noexcept {
-  if (!IsDefault()) return static_cast<int>(severity) >= state_->Minimum;
-  try {
-    return static_cast<int>(severity) >= ProcessDefault().Minimum;
-  } catch (std::exception const&) {
-    return false;
-  }
+  auto const* const own = IsDefault() ? ProcessDefault() : state_->Who.get();
+  if (Wants(own, severity)) return true;
+  bool const isForNobody = !IsDefault() && own == nullptr;
+  return !isForNobody && AnyAddedWants(severity);
 }
 
 void EventSink::Tell(
     Severity severity, std::string_view name, std::initializer_list<EventField> fields) const noexcept {
   if (!IsEnabled(severity)) return;
   try {
-    auto const& observer = !IsDefault() ? state_->Who : ProcessDefault().Who;
-    if (!observer) return;
     std::vector<std::string> texts;
     texts.reserve(fields.size() + 1);
     std::vector<EventField> redacted;
@@ -196,7 +206,9 @@ void EventSink::Tell(
       for (auto const& field : state_->Fields) AddUnlessThere(field.Name, field.Text, redacted);
     }
     auto const& redactedName = texts.emplace_back(Redact(name));
-    observer->OnEvent({redactedName, severity, std::chrono::system_clock::now(), redacted});
+    Event const event{redactedName, severity, std::chrono::system_clock::now(), redacted};
+    TellOne(IsDefault() ? ProcessDefault() : state_->Who.get(), event);
+    for (auto const* added = NewestAdded(); added != nullptr; added = added->Before) TellOne(added->Who.get(), event);
   } catch (...) {
     // Watching a request never fails it.
     return;

@@ -3,11 +3,12 @@
 #include <string>
 #include <utility>
 
-#include "azure_context.hpp"
 #include "azure_failure.hpp"
+#include "azure_observer.hpp"
 #include "bound_operation.hpp"
 #include "credential_state.hpp"
 #include "mtlspop/azure/errors.hpp"
+#include "token_span.hpp"
 
 namespace mtlspop::azure {
 namespace {
@@ -65,7 +66,9 @@ void RefuseOtherClients(
 }  // namespace
 
 BoundTokenCredential::State::State(BoundTokenCredentialOptions options)
-    : Options(Completed(std::move(options))), Memory(std::make_shared<ResourceMemory>(Options.Memory)) {}
+    : Options(Completed(std::move(options))), Memory(std::make_shared<ResourceMemory>(Options.Memory)) {
+  FeedAzure();
+}
 
 BoundTokenCredential::BoundTokenCredential(BoundTokenCredentialOptions options)
     : TokenCredential("BoundTokenCredential"), state_(std::make_shared<State>(std::move(options))) {}
@@ -85,7 +88,7 @@ Azure::Core::Credentials::AccessToken BoundTokenCredential::GetToken(
   try {
     RefuseOtherClients(operation.get(), *state_->Handles, state_->IsInUse, state_->Options.Observer);
     // Whether there is a token decides which part of a chain is used. The one that is sent the policy asks for.
-    auto const token = state_->Options.Credential->GetToken(request, FromAzure(context));
+    auto const token = GetTokenTraced(*state_->Options.Credential, request, {}, context);
     if (AsksForAnother(tokenRequestContext)) operation->WantAnother();
     return {state_->Handles->For(request), Azure::DateTime{token.ExpiresOn}};
   } catch (Error const& error) {

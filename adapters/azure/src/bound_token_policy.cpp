@@ -10,6 +10,7 @@
 #include "azure_failure.hpp"
 #include "bound_travel.hpp"
 #include "mtlspop/azure/errors.hpp"
+#include "token_span.hpp"
 
 namespace mtlspop::azure {
 namespace {
@@ -31,6 +32,12 @@ Headers FieldsOf(RawResponse const& response) {
   if (StatusOf(response) < 300) return fields;
   for (auto const& [name, value] : response.GetHeaders()) fields.Add(name, value);
   return fields;
+}
+
+/// Why a token is asked for, where it is not the first one.
+std::string_view ReasonFor(BoundCall::GetToken const& ask) noexcept {
+  if (ask.Report) return ToString(ask.Report->Reason);
+  return ask.Request->Claims.empty() ? "" : "claims";
 }
 
 std::string_view BeginningOfBody(RawResponse const& response) {
@@ -88,7 +95,7 @@ class Pass final {
   Step Do(BoundCall::GetToken const& ask) {
     failsForWantOfAToken_ = true;
     try {
-      return call_.TokenObtained(source_.Credential->GetToken(*ask.Request, FromAzure(context_)), Now());
+      return call_.TokenObtained(GetTokenTraced(*source_.Credential, *ask.Request, ReasonFor(ask), context_), Now());
     } catch (Error const& error) {
       return call_.TokenFailed(error, Now());
     }

@@ -8,6 +8,7 @@
 
 #include "azure_context.hpp"
 #include "azure_failure.hpp"
+#include "azure_observer.hpp"
 #include "body_streams.hpp"
 #include "bound_travel.hpp"
 #include "mtlspop/policies/errors.hpp"
@@ -140,6 +141,7 @@ Azure::Core::Context::Key const& BoundTravelKey() {
 
 HttpTransport::HttpTransport(std::shared_ptr<mtlspop::HttpTransport> transport, NetworkLimits const& limits)
     : transport_(transport ? std::move(transport) : DefaultHttpTransport().get()), limits_(limits) {
+  FeedAzure();
   if (limits.NetworkTimeout.count() >= 0) return;
   throw Error{
       {errors::InvalidArgument, "NetworkLimits::NetworkTimeout is negative", "Set it to a time, or to 0 for no limit"}};

@@ -145,6 +145,43 @@ TEST(DefaultObserverTest, IsToldOfWhatNamesNoOther) {
   EXPECT_FALSE(own.IsDefault());
 }
 
+/// A framework's log is beside whatever the application names, and silent where it wants nobody to be told.
+TEST(AddedObserverTest, IsToldBesideTheOthers) {
+  auto const framework = std::make_shared<Recorder>(Severity::Info);
+  auto const mine = std::make_shared<Recorder>(Severity::Warning);
+  EventSink const before;
+  AddObserver(framework);
+  SetDefaultObserver(nullptr);
+  before.Tell(Severity::Info, "a.b", {{"password", "hunter2"}});
+  before.Tell(Severity::Debug, "c.d");
+  EventSink const own{mine};
+  EXPECT_TRUE(own.IsEnabled(Severity::Info));
+  own.Tell(Severity::Info, "e.f");
+  own.Tell(Severity::Error, "g.h");
+  EventSink{std::shared_ptr<Observer>{}}.Tell(Severity::Error, "i.j");
+  EXPECT_THAT(framework->Lines, ElementsAre(HasSubstr("a.b"), "e.f", "g.h"));
+  EXPECT_THAT(framework->Lines.at(0), Not(HasSubstr("hunter2")));
+  EXPECT_THAT(mine->Lines, ElementsAre("g.h"));
+}
+
+/// As that of a framework, whose level the application changes while it runs.
+TEST(EventSinkTest, AnObserverMayChangeItsMind) {
+  class Changing final : public Observer {
+   public:
+    void OnEvent(Event const&) override { ++Count; }
+    Severity Minimum() const noexcept override { return Least; }
+    Severity Least = Severity::Error;
+    int Count = 0;
+  };
+  auto const observer = std::make_shared<Changing>();
+  EventSink const sink{observer};
+  EXPECT_FALSE(sink.IsEnabled(Severity::Info));
+  observer->Least = Severity::Info;
+  EXPECT_TRUE(sink.IsEnabled(Severity::Info));
+  sink.Tell(Severity::Info, "a.b");
+  EXPECT_EQ(observer->Count, 1);
+}
+
 TEST(SeverityTest, HasANameEach) {
   EXPECT_EQ(ToString(Severity::Debug), "debug");
   EXPECT_EQ(ToString(Severity::Info), "info");

@@ -112,7 +112,8 @@ class MTLSPOP_EXPORT Observer {
   virtual ~Observer() = default;
   /// Is told of one event. What it throws is dropped.
   virtual void OnEvent(Event const& event) = 0;
-  /// What is less severe is not even put together. Asked once, where the observer is given to somebody.
+  /// What is less severe is not even put together. Asked before each event, so that it may change; it must cost next to
+  /// nothing.
   virtual Severity Minimum() const noexcept { return Severity::Debug; }
 };
 
@@ -125,6 +126,13 @@ MTLSPOP_EXPORT std::shared_ptr<Observer> TellAll(std::vector<std::shared_ptr<Obs
 /// Thread safety: may be called at any time; meant for the beginning of a program. An observer that was set stays alive to
 /// the end of the process, since any thread may just be telling it something.
 MTLSPOP_EXPORT void SetDefaultObserver(std::shared_ptr<Observer> observer);
+
+/// `observer` is told of everything from now on, beside whoever `SetDefaultObserver` or the options name; but for what the
+/// options want nobody to be told of. For adapters that feed the log of a framework, which the application switches on and
+/// off by the framework's own means. Null is ignored.
+///
+/// Thread safety: may be called at any time. The observer stays alive to the end of the process.
+MTLSPOP_EXPORT void AddObserver(std::shared_ptr<Observer> observer);
 
 /// A way to an observer: the one that it was made from, or the process's default one. What the options of this library hold;
 /// an application assigns its observer.
