@@ -180,7 +180,9 @@ void BoundTokenPolicy::RefuseForeignTransport(
   // Of a scheme that no transport sends.
   Request probe{Azure::Core::Http::HttpMethod::Get, Azure::Core::Url{"mtlspop-probe://transport.invalid/"}};
   try {
-    next.Send(probe, context.WithValue(BoundTravelKey(), std::shared_ptr<BoundTravel>{travel}));
+    // In a context of its own: it is no request of the caller's, and no span of the caller's trace.
+    auto const apart = Azure::Core::Context{}.WithDeadline(context.GetDeadline());
+    next.Send(probe, apart.WithValue(BoundTravelKey(), std::shared_ptr<BoundTravel>{travel}));
   } catch (Azure::Core::OperationCancelledException const&) {
     throw;
   } catch (std::exception const&) {
