@@ -23,6 +23,10 @@ if(NOT mtlspop_in_try_compile)
       message(FATAL_ERROR "${package} not found: apt-get install libmsgsl-dev nlohmann-json3-dev")
     endif()
   endforeach()
+  # By a link, since there are fourteen thousand of them; the emulator needs a few.
+  if(EXISTS /usr/include/boost)
+    file(CREATE_LINK /usr/include/boost ${mtlspop_staging}/include/boost SYMBOLIC)
+  endif()
   list(APPEND CMAKE_PREFIX_PATH ${mtlspop_staging} ${MTLSPOP_WINDOWS_PREFIX})
 endif()
 
@@ -32,6 +36,9 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 
-# Programs carry the compiler's run-time libraries in them, so that they start anywhere.
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
-set(CMAKE_MODULE_LINKER_FLAGS_INIT "-static")
+# Programs carry the compiler's run-time libraries in them, so that they start anywhere. Not with DLLs: an exception that one
+# throws and the other catches is counted by the run-time library of each.
+if(NOT BUILD_SHARED_LIBS)
+  set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
+  set(CMAKE_MODULE_LINKER_FLAGS_INIT "-static")
+endif()

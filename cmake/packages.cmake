@@ -15,6 +15,8 @@ set(CPACK_PACKAGE_NAME mtlspop)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "") # each package has its own
 configure_file(${packages_dir}/finish.cmake.in ${PROJECT_BINARY_DIR}/packages/finish.cmake @ONLY)
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_BINARY_DIR}/packages/finish.cmake)
+configure_file(${packages_dir}/project.cmake.in ${PROJECT_BINARY_DIR}/packages/project.cmake @ONLY)
+set(CPACK_PROJECT_CONFIG_FILE ${PROJECT_BINARY_DIR}/packages/project.cmake)
 set(CPACK_PACKAGE_CONTACT ${MTLSPOP_PACKAGE_CONTACT})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
@@ -90,8 +92,9 @@ endif()
 
 if(TARGET mtlspop)
   list(APPEND CPACK_COMPONENTS_ALL command)
+  # Its scripts make and remove a group.
   mtlspop_package(
-    command mtlspop utils ""
+    command mtlspop utils "passwd"
     "call services with certificate-bound access tokens\n\
 Gets certificate and token from the managed identity service of Azure, and\n\
 sends each request over a connection that presents the certificate. Tells what\n\

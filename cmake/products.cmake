@@ -95,6 +95,8 @@ function(mtlspop_product product kind name)
                LINKER_LANGUAGE CXX
                ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
                LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
+               RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
+               RUNTIME_OUTPUT_NAME ${name}-${MTLSPOP_ABI} # a DLL has its ABI in its name
                VERSION ${MTLSPOP_ABI}.${PROJECT_VERSION_MINOR}.${PROJECT_VERSION_PATCH}
                SOVERSION ${MTLSPOP_ABI}
                INSTALL_RPATH "${mtlspop_siblings}"

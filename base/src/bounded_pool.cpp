@@ -2,6 +2,7 @@
 
 #include <list>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -11,16 +12,26 @@ namespace mtlspop {
 
 class BoundedPool::State final {
  public:
+  /// A job stays in one node all its life, so that to begin and to end it cannot fail.
+  using Jobs = std::list<Job>;
+
   explicit State(std::size_t maximumThreads)
       : maximum_(maximumThreads), threads_({std::chrono::seconds{10}, nullptr, [this] { Stop(); }}) {}
 
-  bool Run(Job job, bool isPatient) {
+  /// What a job that is given where there is no thread at all waits for.
+  enum class Patience { Nothing, Threads, ThreadsAndMemory };
+
+  bool Run(Job job, Patience patience) {
     Jobs added;
     added.push_back(std::move(job));
+    return Run(std::move(added), patience);
+  }
+
+  bool Run(Jobs added, Patience patience) {
     auto const entry = added.begin();
     std::unique_lock lock{mutex_};
     if (isStopped_) {
-      if (isPatient) return false;
+      if (patience != Patience::Nothing) return false;
       throw std::system_error{std::make_error_code(std::errc::operation_canceled), "the process is ending"};
     }
     waiting_.splice(waiting_.end(), added);
@@ -30,12 +41,15 @@ class BoundedPool::State final {
       // Within the lock, so that nobody takes the job from under the handler below.
       threads_.Run([this] { Work(); });
       return true;
-    } catch (std::exception const&) {
-      if (--busy_ > 0 || isPatient) return false;
+    } catch (std::exception const& failure) {
+      bool const isMemory = dynamic_cast<std::bad_alloc const*>(&failure) != nullptr;
+      if (--busy_ > 0 || patience > (isMemory ? Patience::Threads : Patience::Nothing)) return false;
       added.splice(added.end(), waiting_, entry);
       throw;
     }
   }
+
+  ThreadPool::Hold Keep() { return threads_.KeepThread(); }
 
   std::size_t Count() const {
     std::lock_guard const lock{mutex_};
@@ -43,9 +57,6 @@ class BoundedPool::State final {
   }
 
  private:
-  /// A job stays in one node all its life, so that to begin and to end it cannot fail.
-  using Jobs = std::list<Job>;
-
   void Work() noexcept {
     std::unique_lock lock{mutex_};
     while (!isStopped_ && !waiting_.empty()) {
@@ -94,9 +105,19 @@ class BoundedPool::State final {
 BoundedPool::BoundedPool(std::size_t maximumThreads) : state_(std::make_unique<State>(maximumThreads)) {}
 BoundedPool::~BoundedPool() = default;
 
-bool BoundedPool::Run(Job job) { return state_->Run(std::move(job), false); }
+bool BoundedPool::Run(Job job) { return state_->Run(std::move(job), State::Patience::Nothing); }
 
-void BoundedPool::RunWhenPossible(Job job) { state_->Run(std::move(job), true); }
+void BoundedPool::RunWhenPossible(Job job) { state_->Run(std::move(job), State::Patience::Threads); }
+
+ThreadPool::Hold BoundedPool::KeepThread() { return state_->Keep(); }
+
+void BoundedPool::RunIn(Place& place, std::function<void()> work) noexcept {
+  State::Jobs job;
+  // What `work` holds may hold the place.
+  job.splice(job.end(), place.job_);
+  job.front().Work = std::move(work);
+  state_->Run(std::move(job), State::Patience::ThreadsAndMemory);
+}
 
 std::size_t BoundedPool::BusyCount() const { return state_->Count(); }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <list>
 #include <mutex>
@@ -113,8 +112,7 @@ class ThreadPool::State final : public Stoppable, public std::enable_shared_from
     std::unique_lock lock{mutex_};
     if (stopping_) {
       if (!mayWait || threads_.empty()) ThrowStopped();
-      waiting_.push_back(std::move(job));
-      return;
+      return WaitForAThread(std::move(job));
     }
     if (!idle_.empty()) {
       auto* const thread = idle_.back();
@@ -128,8 +126,20 @@ class ThreadPool::State final : public Stoppable, public std::enable_shared_from
       AddThread(job);
     } catch (std::exception const&) {
       if (!mayWait || threads_.empty()) throw;
-      waiting_.push_back(std::move(job));
+      WaitForAThread(std::move(job));
     }
+  }
+
+  std::shared_ptr<std::atomic<std::size_t>> Keep() {
+    std::shared_ptr<std::atomic<std::size_t>> count{shared_from_this(), &holds_};
+    // Where there is one already, another costs no lock.
+    for (auto held = holds_.load(); held > 0;) {
+      if (holds_.compare_exchange_weak(held, held + 1)) return count;
+    }
+    std::lock_guard const lock{mutex_};
+    if (threads_.empty() && !stopping_) AddThread([] {});
+    holds_.fetch_add(1);
+    return count;
   }
 
   std::size_t Count() const {
@@ -197,19 +207,39 @@ class ThreadPool::State final : public Stoppable, public std::enable_shared_from
     for (auto& other : earlier) other.Join();
   }
 
+  /// In the spare place, where that is free: the first one needs no memory.
+  void WaitForAThread(Job job) {
+    Jobs added;
+    if (spare_.empty()) {
+      added.emplace_back();
+    } else {
+      added.splice(added.end(), spare_);
+    }
+    added.front() = std::move(job);
+    waiting_.splice(waiting_.end(), added);
+  }
+
   /// Waits for a job; none when this thread is to end.
   Job TakeNext(Thread& thread, std::unique_lock<std::mutex>& lock) {
     if (!waiting_.empty()) {
-      auto job = std::move(waiting_.front());
-      waiting_.pop_front();
+      auto job = std::exchange(waiting_.front(), nullptr);
+      spare_.splice(spare_.end(), waiting_, waiting_.begin());
+      if (spare_.size() > 1) spare_.pop_back();
       return job;
     }
     if (stopping_) return nullptr;
     idle_.push_back(&thread);
-    thread.Wake.wait_for(lock, options_.IdleTime, [&] { return thread.Next || stopping_; });
+    do {
+      thread.Wake.wait_for(lock, options_.IdleTime, [&] { return thread.Next || stopping_; });
+    } while (!thread.Next && !stopping_ && IsKept());
     if (!thread.Next) idle_.erase(std::find(idle_.begin(), idle_.end(), &thread));
     return std::exchange(thread.Next, nullptr);
   }
+
+  /// Whether this thread, being the last one, is to stay.
+  bool IsKept() const noexcept { return threads_.size() == 1 && holds_.load() > 0; }
+
+  using Jobs = std::list<Job>;
 
   Options const options_;
   mutable std::mutex mutex_;
@@ -217,7 +247,10 @@ class ThreadPool::State final : public Stoppable, public std::enable_shared_from
   Threads threads_;
   /// Last in, first out, so that as few threads as possible stay warm.
   std::vector<Thread*> idle_;
-  std::deque<Job> waiting_;
+  Jobs waiting_;
+  /// A place for one more that waits.
+  Jobs spare_{1};
+  std::atomic<std::size_t> holds_{0};
   /// Threads that are about to return, or have.
   Threads leaving_;
   bool stopping_ = false;
@@ -233,6 +266,8 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::Run(Job job) { state_->Schedule(std::move(job), true); }
+
+ThreadPool::Hold ThreadPool::KeepThread() { return Hold{state_->Keep()}; }
 
 void ThreadPool::RunNow(Job job) { state_->Schedule(std::move(job), false); }
 

@@ -16,6 +16,21 @@ struct ProcessTimers {
 
 }  // namespace
 
+class TimerService::Entry final {
+ public:
+  Entry(TimePoint when, std::uint64_t number, TimerService::Callback callback)
+      : When(when), Number(number), Callback(std::move(callback)) {}
+
+  TimePoint When;
+  std::uint64_t const Number;
+  TimerService::Callback Callback;
+  bool IsCancelled = false;
+};
+
+bool TimerService::IsEarlier::operator()(Timer const& left, Timer const& right) const noexcept {
+  return left->When != right->When ? left->When < right->When : left->Number < right->Number;
+}
+
 TimerService::TimerService()
     : thread_({IdleTime, nullptr, [this] {
                  std::lock_guard const lock{mutex_};
@@ -29,10 +44,10 @@ TimerService& TimerService::OfThisProcess() {
   return timers.Get().Service;
 }
 
-TimerService::Timer TimerService::Add(TimePoint when, std::function<void()> callback) {
+TimerService::Timer TimerService::Add(TimePoint when, Callback callback) {
   std::lock_guard const lock{mutex_};
-  Timer const timer{when, ++last_};
-  auto const place = timers_.emplace(timer, std::move(callback)).first;
+  auto timer = std::make_shared<Entry>(when, ++last_, std::move(callback));
+  auto const place = timers_.insert(timer).first;
   if (isRunning_) {
     if (place == timers_.begin()) changed_.notify_all();
     return timer;
@@ -47,12 +62,16 @@ TimerService::Timer TimerService::Add(TimePoint when, std::function<void()> call
   return timer;
 }
 
-bool TimerService::Cancel(Timer const& timer) {
+bool TimerService::Cancel(Timer const& timer) noexcept {
+  if (!timer) return false;
   std::unique_lock lock{mutex_};
+  timer->IsCancelled = true;
   auto const node = timers_.extract(timer);
+  if (node.empty()) return false;
+  auto const callback = std::exchange(timer->Callback, nullptr);
   // What the callback holds goes without the lock.
   lock.unlock();
-  return !node.empty();
+  return true;
 }
 
 std::size_t TimerService::Count() const {
@@ -67,14 +86,24 @@ void TimerService::Run() noexcept {
       if (changed_.wait_for(lock, IdleTime, [this] { return isStopped_ || !timers_.empty(); })) continue;
       break;
     }
-    auto const next = timers_.begin()->first.When;
+    auto const next = (*timers_.begin())->When;
     if (std::chrono::steady_clock::now() < next) {
       changed_.wait_until(lock, next);
       continue;
     }
     auto node = timers_.extract(timers_.begin());
+    auto& timer = *node.value();
     lock.unlock();
-    node.mapped()();
+    auto const again = timer.Callback();
+    lock.lock();
+    if (again != TimePoint::max() && !timer.IsCancelled) {
+      timer.When = again;
+      timers_.insert(std::move(node));
+      continue;
+    }
+    auto callback = std::exchange(timer.Callback, nullptr);
+    lock.unlock();
+    callback = nullptr;
     node = {};
     lock.lock();
   }

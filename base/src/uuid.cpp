@@ -2,19 +2,15 @@
 
 #include <array>
 #include <cstdint>
-#include <random>
 #include <string_view>
+
+#include "mtlspop/base/random_numbers.hpp"
 
 namespace mtlspop {
 
 std::string NewUuid() {
   std::array<std::uint8_t, 16> bytes{};
-  // Straight from the system: a generator with a state would be the same in each child of fork().
-  std::random_device device;
-  for (std::size_t i = 0; i < bytes.size(); i += 4) {
-    auto const number = device();
-    for (std::size_t part = 0; part < 4; ++part) bytes[i + part] = static_cast<std::uint8_t>(number >> (8 * part));
-  }
+  MakeRandom(bytes);
   bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0F) | 0x40);
   bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3F) | 0x80);
   constexpr std::string_view digits = "0123456789abcdef";

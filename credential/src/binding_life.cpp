@@ -44,6 +44,7 @@ BindingLife::State::State(State* parents) {
   Known = parents->Known;
   RefusedByResource = parents->RefusedByResource;
   RefusedOn = parents->RefusedOn;
+  BelievesFrom = parents->BelievesFrom;
 }
 
 BindingState BindingLife::StateOf(State const& state, std::string_view x5tS256) noexcept {
@@ -171,7 +172,8 @@ void BindingLife::Keep(TokenRequest const& request, TokenRoute route, AccessToke
 /// With the lock held: what a resource's refusal of the current binding is good for.
 BindingLife::Verdict BindingLife::Judge(State& state, std::string const& x5tS256) {
   auto const now = options_.Time.SteadyNow();
-  if (!state.RefusedOn || now - *state.RefusedOn >= Interval) {
+  if (!state.RefusedOn || now >= state.BelievesFrom) {
+    state.BelievesFrom = now + WithJitter(Interval, options_.Random);
     state.RefusedByResource = x5tS256;
     state.RefusedOn = now;
     return Verdict::Believed;
@@ -247,7 +249,7 @@ bool BindingLife::ReplacementIsFutile(std::string const& tenantId) {
 }
 
 void BindingLife::NoteFutileReplacement(std::string const& tenantId) {
-  auto const until = options_.Time.SteadyNow() + Interval;
+  auto const until = options_.Time.SteadyNow() + WithJitter(Interval, options_.Random);
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
   state.FutileUntil[tenantId] = until;

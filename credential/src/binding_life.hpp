@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/random_numbers.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/observer.hpp"
@@ -81,7 +82,8 @@ BindingStep Follow(BindingState state, BindingEvent event, BindingSupply supply)
 ///
 /// Replacing a binding costs a key, a certificate of a service that throttles, and every token that was bound to it,
 /// whomever the token is for. A resource that refuses each binding it is shown would have all others pay, so one refusal
-/// of the current binding is believed and the next ones change nothing until `Interval` has passed.
+/// of the current binding is believed and the next ones change nothing until `Interval` has passed, and up to a quarter of
+/// it more, at random: a resource that refuses a whole fleet does so at one moment.
 ///
 /// Thread safety: all members may be called from any thread. Giving out a cached token does not come here.
 class BindingLife final {
@@ -95,6 +97,7 @@ class BindingLife final {
   struct Options {
     BindingSupply Supply = BindingSupply::Renewable;
     Clock& Time;
+    RandomNumbers Random;
     EventSink Observer;
     /// The transport's.
     std::function<void(std::string const& x5tS256)> DropConnections;
@@ -122,7 +125,7 @@ class BindingLife final {
   void HearTokenService(std::string const& x5tS256, std::optional<std::string_view> tenantId);
 
   /// Whether the token service of this tenant ("" for the identity's own) refuses one binding like the other: for
-  /// `Interval` what it refuses is not replaced for it. Others' bindings heal as ever, unless too many refuse.
+  /// `Interval`, and up to a quarter more, what it refuses is not replaced for it. Others' bindings heal as ever, unless too many refuse.
   bool ReplacementIsFutile(std::string const& tenantId);
   /// The token service of this tenant refused a replaced binding as well.
   void NoteFutileReplacement(std::string const& tenantId);
@@ -141,6 +144,7 @@ class BindingLife final {
     /// The last refusal by a resource that was believed.
     std::string RefusedByResource;
     std::optional<Clock::SteadyTime> RefusedOn;
+    Clock::SteadyTime BelievesFrom = Clock::SteadyTime::min();
     std::map<std::string, Clock::SteadyTime> FutileUntil;
   };
   enum class Verdict {

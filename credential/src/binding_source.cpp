@@ -13,9 +13,11 @@
 #include "crypto.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
-#include "mtlspop/transport/log.hpp"
 #include "renewal_schedule.hpp"
+#include "service_endpoint.hpp"
+#include "tenants.hpp"
 #include "token_times.hpp"
+#include "validity_text.hpp"
 
 namespace mtlspop {
 namespace {
@@ -52,8 +54,8 @@ void CheckCertificate(
   }
   if (now + ClockSkew < facts->NotBefore || now >= facts->NotAfter) {
     Refuse(
-        "The issued certificate is not valid now: it is valid from " + ToTimestamp(facts->NotBefore) + " until " +
-            ToTimestamp(facts->NotAfter) + ", and this machine's clock says " + ToTimestamp(now),
+        "The issued certificate is not valid now: it is valid " +
+            DescribeValidity(facts->NotBefore, facts->NotAfter, now),
         correlationId);
   }
 }
@@ -103,6 +105,17 @@ class KeyInTheMaking final {
   std::optional<Failure> failure_;
   std::thread thread_;
 };
+
+// A store may be anybody's, and so may what has rested in it.
+bool UseParsedNames(StoredBinding& binding) {
+  auto authority = ToHttpsOrigin(binding.MtlsEndpoint);
+  auto token =
+      binding.TokenEndpoint.empty() ? std::make_optional(std::string{}) : ToHttpsEndpoint(binding.TokenEndpoint);
+  if (!authority || !token || !IsOneTenant(binding.TenantId) || binding.ClientId.empty()) return false;
+  binding.MtlsEndpoint = std::move(*authority);
+  binding.TokenEndpoint = std::move(*token);
+  return true;
+}
 
 }  // namespace
 
@@ -211,6 +224,7 @@ std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
     // The one before was refused meanwhile, and this one may be for the same key.
     while (!Adopt(binding, moment, began)) {
       moment = life_.Moment();
+      imds_.RequireVersion2(correlationId, context);
       binding = Issue(correlationId, context);
       Save(*binding);
     }
@@ -225,16 +239,8 @@ std::shared_ptr<StoredBinding const> BindingSource::JoinOrMake(
 
 std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
     std::string const& correlationId, Context const& context) {
+  Report("Looking for the machine's keys", "");
   CheckKeys(context);
-  auto const lock = [&]() -> std::unique_ptr<BindingStore::Lock> {
-    try {
-      return options_.Store->Acquire(options_.StoreName, context);
-    } catch (...) {
-      options_.Observer.Tell(Severity::Warning, "store.lock_failed", {{"what", Failure::Current().Outermost().What}});
-      return nullptr;
-    }
-  }();
-  context.ThrowIfEnded("Waiting for the binding store");
   std::string unwanted;
   {
     auto& state = state_.Get();
@@ -243,16 +249,40 @@ std::shared_ptr<StoredBinding const> BindingSource::LoadOrIssue(
   }
   // Nobody else shall begin with what was refused here.
   if (!unwanted.empty() && !life_.IsCurrent(unwanted)) Remove(unwanted);
-  if (auto loaded = Load(unwanted)) return loaded;
+  if (auto loaded = Load(unwanted, context)) return loaded;
+  // Ahead of the lock: where nobody is there to issue one, processes that share the store do not learn it one after another.
+  imds_.RequireVersion2(correlationId, context);
+  auto const lock = AcquireStore(context);
+  // Whoever held it may have left one.
+  if (auto loaded = Load(unwanted, context)) return loaded;
   auto issued = Issue(correlationId, context);
   Save(*issued);
   return issued;
 }
 
-std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwanted) {
+std::unique_ptr<BindingStore::Lock> BindingSource::AcquireStore(Context const& context) const {
+  Report("Waiting for the binding store", "");
+  std::unique_ptr<BindingStore::Lock> lock;
   try {
-    auto loaded = options_.Store->Load(options_.StoreName);
+    lock = options_.Store->Acquire(options_.StoreName, context);
+  } catch (...) {
+    options_.Observer.Tell(Severity::Warning, "store.lock_failed", {{"what", Failure::Current().Outermost().What}});
+  }
+  context.ThrowIfEnded("Waiting for the binding store");
+  return lock;
+}
+
+std::shared_ptr<StoredBinding const> BindingSource::Load(std::string const& unwanted, Context const& context) {
+  try {
+    std::optional<StoredBinding> loaded;
+    crypto::SignWithin(context, [&] { loaded = options_.Store->Load(options_.StoreName); });
     if (!loaded || !loaded->Certificate) return nullptr;
+    if (!UseParsedNames(*loaded)) {
+      options_.Observer.Tell(
+          Severity::Warning, "store.load_failed",
+          {{"what", "what it holds names an endpoint or a tenant that could not be used"}});
+      return nullptr;
+    }
     auto const& certificate = *loaded->Certificate;
     auto const now = options_.Time->Now();
     bool const good = certificate.X5tS256() != unwanted && !life_.IsRefused(certificate.X5tS256()) &&
@@ -275,15 +305,8 @@ void BindingSource::Report(char const* what, std::string const& correlationId) c
 }
 
 std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& correlationId, Context const& context) {
-  imds_.RequireVersion2(correlationId, context);
-  if (auto key = ReusableKey()) {
-    try {
-      return IssueFor(std::move(key), imds_.GetPlatformMetadata(correlationId, context), correlationId, context);
-    } catch (Error const& error) {
-      // A key that was made for one boot of the machine, for example.
-      if (error.Code() != errors::PrivateKeyUnusable) throw;
-      options_.Observer.Tell(Severity::Warning, "key.replaced", {{"what", error.what()}});
-    }
+  if (auto const key = ReusableKey()) {
+    if (auto binding = IssueForUsedKey(key, correlationId, context)) return binding;
   }
   KeyInTheMaking making{*options_.Keys, NextKey(), *options_.Time, context};
   auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
@@ -296,6 +319,26 @@ std::shared_ptr<StoredBinding const> BindingSource::Issue(std::string const& cor
        {"correlation_id", correlationId}});
   if (key->Strength() < options_.MinimumStrength) throw StrengthNotAvailable(options_.MinimumStrength, key->Strength());
   return IssueFor(std::move(key), metadata, correlationId, context);
+}
+
+/// Null where the key signs no more: one that was made for one boot of the machine, for example. A device that fails once is
+/// asked again, since the key of one that is replaced may be destroyed.
+std::shared_ptr<StoredBinding const> BindingSource::IssueForUsedKey(
+    std::shared_ptr<BindingKey const> const& key, std::string const& correlationId, Context const& context) {
+  auto const metadata = imds_.GetPlatformMetadata(correlationId, context);
+  for (bool const isAgain : {false, true}) {
+    try {
+      return IssueFor(key, metadata, correlationId, context);
+    } catch (Error const& error) {
+      if (error.Code() != errors::PrivateKeyUnusable) throw;
+      if (isAgain) {
+        options_.Observer.Tell(Severity::Warning, "key.replaced", {{"what", error.what()}});
+      } else {
+        options_.Observer.Tell(Severity::Warning, "key.tried_again", {{"what", error.what()}});
+      }
+    }
+  }
+  return nullptr;
 }
 
 std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
@@ -312,8 +355,10 @@ std::shared_ptr<StoredBinding const> BindingSource::IssueFor(
     request.AttestationToken =
         options_.Attestation->Attest({metadata.AttestationEndpoint, metadata.ClientId, key}, context);
   }
-  request.Csr = Secret{
-      encoding::ToBase64(MakeCertificateRequest({metadata.ClientId, metadata.TenantId, metadata.CuIdJson}, *key))};
+  crypto::SignWithin(context, [&] {
+    request.Csr = Secret{
+        encoding::ToBase64(MakeCertificateRequest({metadata.ClientId, metadata.TenantId, metadata.CuIdJson}, *key))};
+  });
   options_.Observer.Tell(Severity::Info, "key.signed_certificate_request", {{"correlation_id", correlationId}});
   auto issued = imds_.IssueCredential(request, correlationId, context);
 

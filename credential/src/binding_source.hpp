@@ -74,11 +74,17 @@ class BindingSource final {
 
   Binding JoinOrMake(Purpose purpose, std::string const& correlationId, Context const& context);
   Binding LoadOrIssue(std::string const& correlationId, Context const& context);
-  Binding Load(std::string const& unwanted);
-  /// For those who wait: a step that is no request.
+  /// Null where it cannot be had: what is done under it is then done without.
+  /// @throw Error `cancelled`, `deadline_exceeded`
+  std::unique_ptr<BindingStore::Lock> AcquireStore(Context const& context) const;
+  Binding Load(std::string const& unwanted, Context const& context);
+  /// For those who wait: a step that is no request. `correlationId` is "" where nothing can have been sent under it.
   void Report(char const* what, std::string const& correlationId) const;
   void Remove(std::string const& x5tS256);
+  /// Where version 2 is known to be there.
   Binding Issue(std::string const& correlationId, Context const& context);
+  Binding IssueForUsedKey(
+      std::shared_ptr<BindingKey const> const& key, std::string const& correlationId, Context const& context);
   Binding IssueFor(
       std::shared_ptr<BindingKey const> key,
       PlatformMetadata const& metadata,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "token_times.hpp"
 
 namespace mtlspop {
@@ -56,7 +57,7 @@ void CachedTokens::GetAsync(
   AccessToken token;
   auto const found = Look(request, route, token);
   if (found == Found::Good) {
-    return DefaultExecutor()([token = std::move(token), done = std::move(done)] { done(token); });
+    return DefaultExecutor()([token = std::move(token), done = std::move(done)]() mutable { done(std::move(token)); });
   }
   context.ThrowIfEnded(GettingAToken);
   auto const flight = JoinFlight(request, route, false);
@@ -64,7 +65,8 @@ void CachedTokens::GetAsync(
   TokenFlight::WaitAsync(
       flight, context, GettingAToken,
       [this, request, route, context, done = std::move(done)](Outcome<AccessToken> outcome) {
-        done(OutcomeOf([&] { return NewOrStale(std::move(outcome), request, route, context); }));
+        done(OutcomeOf(
+            [&] { return OrOutOfMemory([&] { return NewOrStale(std::move(outcome), request, route, context); }); }));
       });
 }
 

@@ -9,42 +9,58 @@
 namespace mtlspop {
 namespace {
 
-struct Finding {
-  ManagedIdentitySource Source;
-  /// "" where binding is supported.
-  std::string WhyNot;
-};
-
-/// Asks what a credential would ask first, and turns what went wrong into an answer.
-Finding AskImds(ImdsClient const& imds, Context const& context) {
+/// Asks what a credential would ask first, and turns what went wrong into an answer. `WhyNot` is empty for version 2.
+ManagedIdentityCapabilities AskImds(ImdsClient const& imds, Context const& context) {
+  ManagedIdentityCapabilities found;
   try {
-    switch (imds.Discover(NewUuid(), context)) {
+    auto const finding = imds.Discover(NewUuid(), context);
+    if (finding.Refusal) throw Error{*finding.Refusal};
+    switch (finding.Version) {
       case ImdsVersion::V1:
-        return {ManagedIdentitySource::ImdsV1, "The instance metadata service is version 1 only"};
+        found.Source = ManagedIdentitySource::ImdsV1;
+        found.WhyNot = "The instance metadata service is version 1 only";
+        break;
       case ImdsVersion::V2:
-        return {ManagedIdentitySource::ImdsV2, ""};
+        found.Source = ManagedIdentitySource::ImdsV2;
+        break;
       case ImdsVersion::Unknown:
+        found.Source = ManagedIdentitySource::ImdsUnknown;
+        found.BindingSupported = BindingSupport::Unknown;
+        found.WhyNot =
+            "The instance metadata service is too busy just now to say whether it issues binding certificates";
         break;
     }
-    return {
-        ManagedIdentitySource::ImdsV1,
-        "The instance metadata service is too busy just now to say whether it issues binding certificates"};
   } catch (Error const& error) {
     if (error.Code() == errors::Cancelled || context.IsExpired()) throw;
-    bool const answered = error.Code() == errors::ImdsRefused;
-    return {answered ? ManagedIdentitySource::ImdsV1 : ManagedIdentitySource::None, error.Details().What};
+    bool const maySayLater = error.Code() == errors::ImdsUnavailable;
+    bool const isThere = maySayLater || error.Code() == errors::ImdsRefused;
+    found.Source = isThere ? ManagedIdentitySource::ImdsUnknown : ManagedIdentitySource::None;
+    found.BindingSupported = maySayLater ? BindingSupport::Unknown : BindingSupport::No;
+    found.WhyNot = error.Details().What;
   }
+  return found;
 }
 
-std::string WhyNoKey(KeyStrength best, KeyStrength minimum, KeyStrength refused) {
-  if (best == KeyStrength::None) return "No key can be made on this machine";
-  if (best >= minimum && best <= refused) {
-    return "The instance metadata service has refused a key of strength " + std::string{ToString(refused)} +
-           ", and no better one can be had on this machine";
+/// Of a service of version 2.
+void JudgeKey(ManagedIdentityCapabilities& found, KeyStrength minimum, KeyAcceptance const& accepted) {
+  auto const best = found.HighestStrength;
+  std::string const name{ToString(best)};
+  if (best == KeyStrength::None) {
+    found.WhyNot = "No key can be made on this machine";
+  } else if (best < minimum) {
+    found.WhyNot = "The best key on this machine is of strength " + name + ", and " + std::string{ToString(minimum)} +
+                   " is wanted";
+  } else if (auto const verdict = accepted.Judge(best); verdict == KeyAcceptance::Verdict::Refused) {
+    found.WhyNot = "The instance metadata service has refused a key of strength " + name +
+                   ", and no better one can be had on this machine";
+  } else if (verdict == KeyAcceptance::Verdict::NotTried) {
+    found.BindingSupported = BindingSupport::Unknown;
+    found.WhyNot = "No certificate has been asked for with a key of strength " + name +
+                   " yet, the best on this machine, and today's services issue them for KeyGuard keys only; asking "
+                   "for a token shows it";
+  } else {
+    found.BindingSupported = BindingSupport::Yes;
   }
-  if (best >= minimum) return "";
-  return "The best key on this machine is of strength " + std::string{ToString(best)} + ", and " +
-         std::string{ToString(minimum)} + " is wanted";
 }
 
 }  // namespace
@@ -53,12 +69,26 @@ std::string_view ToString(ManagedIdentitySource source) noexcept {
   switch (source) {
     case ManagedIdentitySource::None:
       return "none";
+    case ManagedIdentitySource::ImdsUnknown:
+      return "imds_unknown";
     case ManagedIdentitySource::ImdsV1:
       return "imds_v1";
     case ManagedIdentitySource::ImdsV2:
       break;
   }
   return "imds_v2";
+}
+
+std::string_view ToString(BindingSupport support) noexcept {
+  switch (support) {
+    case BindingSupport::No:
+      return "no";
+    case BindingSupport::Unknown:
+      return "unknown";
+    case BindingSupport::Yes:
+      break;
+  }
+  return "yes";
 }
 
 ManagedIdentityCapabilities GetManagedIdentityCapabilities(
@@ -72,21 +102,18 @@ ManagedIdentityCapabilities GetManagedIdentityCapabilities(
           transport, Required(options.Time, "ManagedIdentityCredentialOptions::Time"), RandomOr(options.Random),
           options.Observer}};
 
-  ManagedIdentityCapabilities capabilities;
-  capabilities.HighestStrength = keys->HighestStrength();
-  auto finding = AskImds(imds, context);
-  capabilities.Source = finding.Source;
-  capabilities.WhyNot = std::move(finding.WhyNot);
-  if (capabilities.WhyNot.empty()) {
-    capabilities.WhyNot =
-        settings.BindingDisabled
-            ? "Token binding is turned off by the environment variable MSAL_MI_DISABLE_IMDS_V2"
-            : WhyNoKey(capabilities.HighestStrength, options.MinimumStrength, imds.Knowledge().RefusedStrength());
+  auto const best = keys->HighestStrength();
+  auto capabilities = AskImds(imds, context);
+  capabilities.HighestStrength = best;
+  if (settings.BindingDisabled) {
+    if (capabilities.Source == ManagedIdentitySource::ImdsV2) capabilities.Source = ManagedIdentitySource::ImdsV1;
+    capabilities.BindingSupported = BindingSupport::No;
+    if (capabilities.WhyNot.empty()) {
+      capabilities.WhyNot = "Token binding is turned off by the environment variable MSAL_MI_DISABLE_IMDS_V2";
+    }
+  } else if (capabilities.WhyNot.empty()) {
+    JudgeKey(capabilities, options.MinimumStrength, imds.AcceptedKeys());
   }
-  if (settings.BindingDisabled && capabilities.Source == ManagedIdentitySource::ImdsV2) {
-    capabilities.Source = ManagedIdentitySource::ImdsV1;
-  }
-  capabilities.BindingSupported = capabilities.WhyNot.empty();
   return capabilities;
 }
 

@@ -76,7 +76,7 @@ ClientAssertionCredential::Impl::Impl(ClientAssertionCredentialOptions options)
               RandomOr(options_.Random),
               options_.Observer)),
       life_(
-          {BindingSupply::Renewable, *options_.Time, options_.Observer,
+          {BindingSupply::Renewable, *options_.Time, RandomOr(options_.Random), options_.Observer,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
           cache_),
       tokens_(

@@ -17,11 +17,11 @@
 #include "mtlspop/base/uuid.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
-#include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "secret_file.hpp"
 #include "tell_failure.hpp"
 #include "token_times.hpp"
+#include "validity_text.hpp"
 #include "watch.hpp"
 
 namespace mtlspop {
@@ -30,10 +30,16 @@ namespace {
 /// A certificate that somebody renews in time is noticed in time, and a disk is not kept busy.
 constexpr std::chrono::seconds ShortestLook{1};
 constexpr std::chrono::seconds LongestLook{60};
+/// Longer than a device takes, and not for ever: others wait for their turn to look.
+constexpr std::chrono::seconds LongestReload{30};
 
-/// Whose events these are, and with an interval that is one.
-ClientCertificateCredentialOptions NamedOptions(ClientCertificateCredentialOptions options) {
+ClientCertificateCredentialOptions WithBoundedReloadInterval(ClientCertificateCredentialOptions options) {
   options.ReloadInterval = std::clamp(options.ReloadInterval, ShortestLook, LongestLook);
+  return options;
+}
+
+/// Whose events these are.
+ClientCertificateCredentialOptions WithNamedEvents(ClientCertificateCredentialOptions options) {
   options.Observer = options.Observer.With(
       {{"credential", "ClientCertificateCredential"},
        {"identity", "client_id=" + options.ClientId},
@@ -61,8 +67,9 @@ void CheckSources(ClientCertificateCredentialOptions const& options) {
        "Set exactly one of CertificatePath, CertificateContent, CertificateUri, Certificate and CertificateSource"}};
 }
 
-Certificate FromSource(ClientCertificateCredentialOptions const& options) {
-  auto certificate = options.CertificateSource();
+Certificate FromSource(ClientCertificateCredentialOptions const& options, Context const& context) {
+  Certificate certificate;
+  crypto::SignWithin(context, [&] { certificate = options.CertificateSource(); });
   if (certificate) return certificate;
   throw Error{
       {errors::ClientCertificateUnusable, "CertificateSource gave no certificate",
@@ -71,9 +78,9 @@ Certificate FromSource(ClientCertificateCredentialOptions const& options) {
 
 /// Reads the certificate. None where it is known to be the one in `known`.
 std::optional<LoadedCertificate> Load(
-    ClientCertificateCredentialOptions const& options, LoadedCertificate const* known) {
+    ClientCertificateCredentialOptions const& options, LoadedCertificate const* known, Context const& context) {
   if (options.Certificate) return LoadedCertificate{options.Certificate, std::nullopt};
-  if (options.CertificateSource) return LoadedCertificate{FromSource(options), std::nullopt};
+  if (options.CertificateSource) return LoadedCertificate{FromSource(options, context), std::nullopt};
   auto const now = options.Time->Now();
   if (!options.CertificateContent.Empty()) {
     return LoadedCertificate{
@@ -113,9 +120,10 @@ class ClientCertificateCredential::Impl {
 
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, Context const& context);
   Certificate Current();
-  Certificate UsableNow();
+  Certificate UsableNow(Context const& context);
   bool CanChange() const noexcept;
-  bool Reload() noexcept;
+  std::chrono::milliseconds UntilNextLook() const noexcept;
+  bool Reload(Context const& context) noexcept;
   void ReloadIfDue();
 
   ClientCertificateCredentialOptions options_;
@@ -137,7 +145,7 @@ class ClientCertificateCredential::Impl {
 };
 
 ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions options)
-    : options_(NamedOptions(std::move(options))),
+    : options_(WithNamedEvents(WithBoundedReloadInterval(std::move(options)))),
       client_(
           options_,
           options_.ClientId,
@@ -148,7 +156,7 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
               RandomOr(options_.Random),
               options_.Observer)),
       life_(
-          {BindingSupply::Fixed, *clock_, options_.Observer,
+          {BindingSupply::Fixed, *clock_, RandomOr(options_.Random), options_.Observer,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
           cache_),
       tokens_(
@@ -161,11 +169,20 @@ ClientCertificateCredential::Impl::Impl(ClientCertificateCredentialOptions optio
           }) {
   CheckSources(options_);
   auto& loaded = state_.Get().Loaded;
-  loaded = *Load(options_, nullptr);
+  loaded = *Load(options_, nullptr, {});
   first_ = loaded.Current;
-  nextLook_ = (options_.Time->Now() + options_.ReloadInterval).time_since_epoch().count();
+  nextLook_ = (options_.Time->Now() + UntilNextLook()).time_since_epoch().count();
   if (!CanChange()) return;
-  watch_.emplace(options_.ReloadInterval, [this] { Reload(); });
+  watch_.emplace([this] { return UntilNextLook(); }, [this](Context const& context) { Reload(context); });
+}
+
+/// A fleet that is given a new certificate at one moment asks for its new tokens when it notices.
+std::chrono::milliseconds ClientCertificateCredential::Impl::UntilNextLook() const noexcept {
+  try {
+    return WithinAtRandom(options_.ReloadInterval, RandomOr(options_.Random));
+  } catch (std::exception const&) {
+    return options_.ReloadInterval;
+  }
 }
 
 bool ClientCertificateCredential::Impl::CanChange() const noexcept {
@@ -190,15 +207,15 @@ void ClientCertificateCredential::Impl::ReportRefusal(AccessToken const& refused
 
 AccessToken ClientCertificateCredential::Impl::Fetch(
     TokenRequest const& request, TokenRoute route, Context const& context) {
-  if (looksFirst_.exchange(false)) Reload();
-  auto const certificate = UsableNow();
+  if (looksFirst_.exchange(false)) Reload(context);
+  auto const certificate = UsableNow(context);
   ConfidentialRequest message{certificate, {}, NewUuid()};
   try {
     return client_.RequestToken(message, request, route, context);
   } catch (Error const& error) {
     // Once, where the file holds a newer one.
-    if (error.Code() != errors::BindingRejected || !Reload()) throw;
-    message.Certificate = UsableNow();
+    if (error.Code() != errors::BindingRejected || !Reload(context)) throw;
+    message.Certificate = UsableNow(context);
     if (message.Certificate->X5tS256() == certificate->X5tS256()) throw;
   }
   return client_.RequestToken(message, request, route, context);
@@ -212,22 +229,20 @@ Certificate ClientCertificateCredential::Impl::Current() {
   return current;
 }
 
-Certificate ClientCertificateCredential::Impl::UsableNow() {
+Certificate ClientCertificateCredential::Impl::UsableNow(Context const& context) {
   auto const now = options_.Time->Now();
   auto certificate = Current();
-  if (!certificate->IsValidAt(now) && Reload()) certificate = Current();
+  if (!certificate->IsValidAt(now) && Reload(context)) certificate = Current();
   if (certificate->IsValidAt(now)) return certificate;
   throw Error{
       {errors::ClientCertificateUnusable,
        "The client certificate " + certificate->Sha1Thumbprint() +
-           (now < certificate->NotBefore() ? " is not valid yet: it is valid from "
-                                           : " has expired: it was valid from ") +
-           ToTimestamp(certificate->NotBefore()) + " until " + ToTimestamp(certificate->NotAfter()) +
-           ", and this machine's clock says " + ToTimestamp(now),
+           (now < certificate->NotBefore() ? " is not valid yet: it is valid " : " has expired: it was valid ") +
+           DescribeValidity(certificate->NotBefore(), certificate->NotAfter(), now),
        "Renew it in place, as this process looks for a new one by itself; check the machine's clock"}};
 }
 
-bool ClientCertificateCredential::Impl::Reload() noexcept {
+bool ClientCertificateCredential::Impl::Reload(Context const& context) noexcept {
   try {
     auto& state = state_.Get();
     std::lock_guard<std::mutex> const one{state.Reloading};
@@ -237,7 +252,7 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
       known = state.Loaded;
     }
     if (!known.Current) known.Current = first_;
-    auto loaded = Load(options_, &known);
+    auto loaded = Load(options_, &known, context.WithTimeout(LongestReload));
     if (!loaded) return false;
     bool const isNew = loaded->Current->X5tS256() != known.Current->X5tS256();
     auto const x5tS256 = loaded->Current->X5tS256();
@@ -252,9 +267,10 @@ bool ClientCertificateCredential::Impl::Reload() noexcept {
         Severity::Info, "certificate.renewed",
         {{"x5t_s256", x5tS256}, {"previous_x5t_s256", known.Current->X5tS256()}, {"days_left", daysLeft}});
     return true;
-  } catch (std::exception const& exception) {
-    // Perhaps somebody is writing it just now.
-    options_.Observer.Tell(Severity::Warning, "certificate.not_reloaded", {{"what", exception.what()}});
+  } catch (...) {
+    // Perhaps somebody is writing it just now; a source of the application's own may throw anything.
+    options_.Observer.Tell(
+        Severity::Warning, "certificate.not_reloaded", {{"what", Failure::Current().Outermost().What}});
     return false;
   }
 }
@@ -265,10 +281,10 @@ void ClientCertificateCredential::Impl::ReloadIfDue() {
   auto const now = clock_->Now();
   auto due = nextLook_.load(std::memory_order_relaxed);
   if (now.time_since_epoch().count() < due) return;
-  auto const next = (now + options_.ReloadInterval).time_since_epoch().count();
+  auto const next = (now + UntilNextLook()).time_since_epoch().count();
   if (!nextLook_.compare_exchange_strong(due, next, std::memory_order_relaxed)) return;
   try {
-    tokens_.RunInBackground([this](Context const&) { Reload(); });
+    tokens_.RunInBackground([this](Context const& context) { Reload(context); });
   } catch (std::exception const& exception) {
     options_.Observer.Tell(Severity::Warning, "certificate.not_reloaded", {{"what", exception.what()}});
   }

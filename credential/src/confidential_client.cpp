@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client_assertion.hpp"
+#include "crypto.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "tell_failure.hpp"
@@ -55,8 +56,10 @@ AccessToken ConfidentialClient::RequestToken(
   message.IsBound = route == TokenRoute::Bound;
   // The certificate is enough for a bound token, and for no other.
   if (!message.IsBound && message.ClientAssertion.Empty()) {
-    message.ClientAssertion =
-        MakeClientAssertion(*authentication.Certificate, {clientId_, message.Endpoint}, client_.Time().Now());
+    crypto::SignWithin(context, [&] {
+      message.ClientAssertion =
+          MakeClientAssertion(*authentication.Certificate, {clientId_, message.Endpoint}, client_.Time().Now());
+    });
     message.AssertionKind = AssertionType::JwtBearer;
   }
   message.Certificate = authentication.Certificate;
@@ -135,7 +138,7 @@ void GetConfidentialAsync(
   source.Client.Check(request);
   auto const effective = EffectiveBinding(source.Binding, request.Binding);
   if (AccessToken token; TryGetFallback(source, request, effective, token)) {
-    return DefaultExecutor()([token = std::move(token), done = std::move(done)] { done(token); });
+    return DefaultExecutor()([token = std::move(token), done = std::move(done)]() mutable { done(std::move(token)); });
   }
   auto const route = FirstRoute(source, request, effective);
   bool const mayFallBack = effective == TokenBinding::Preferred && route == TokenRoute::Bound;

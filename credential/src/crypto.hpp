@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,9 +61,14 @@ enum class RsaPadding {
   Pkcs1,
 };
 
+/// Runs `action`; keys that it signs with give up when `context` ends, where they can: signers over OpenSSL.
+/// @throw what `action` throws
+void SignWithin(Context const& context, std::function<void()> const& action);
+
 /// The signature over SHA-256 of `data` with the certificate's private key; none where that key does not sign so, or is
 /// none for RSA.
-/// @throw Error `system_failure`
+/// @throw Error `system_failure`; `private_key_unusable` where the key signs so and its signer failed, which is the cause;
+/// `cancelled`, `deadline_exceeded` where the signer gave up for it
 std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView data, RsaPadding padding);
 
 /// A binding certificate as this platform's transport wants it.

@@ -11,10 +11,18 @@
 #include "failure.hpp"
 #include "mtlspop/base/single_flight.hpp"
 #include "mtlspop/transport/executor.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "mtlspop/transport/outcome.hpp"
 #include "progress.hpp"
 
 namespace mtlspop {
+
+/// Whether what a flight ended with is only that whoever did the work gave up, which says nothing of the work: then one of
+/// those who wait, whose `context` goes on, does it instead.
+inline bool IsOthersEnd(Error const& error, Context const& context) noexcept {
+  bool const hasEnded = error.Code() == errors::Cancelled || error.Code() == errors::DeadlineExceeded;
+  return hasEnded && !context.IsCancelled() && !context.IsExpired();
+}
 
 /// Thread safety: all members may be called from any thread.
 template <typename T>
@@ -47,13 +55,14 @@ class Flight final {
 
   /// As `Wait`, without a thread: `done` gets what `Wait` returns or throws, on `DefaultExecutor()`, and keeps `flight` alive
   /// meanwhile.
-  /// @throw std::system_error, std::bad_alloc where there is no thread for a timer; `done` is not called then
+  /// @throw std::system_error, std::bad_alloc where there is no thread for a timer or for `done`, which is not called then
   static void WaitAsync(
       std::shared_ptr<Flight> const& flight, Context const& context, char const* what, Completion<T> done) {
     flight->work_.WaitAsync(
         context, what, DefaultExecutor(), [flight, context, done = std::move(done)](Outcome<T> outcome) {
           if (outcome.HasValue()) return done(std::move(outcome));
-          done(OutcomeOf([&] { return flight->TakeOrExplain(std::move(outcome), context); }));
+          done(OutcomeOf(
+              [&] { return OrOutOfMemory([&] { return flight->TakeOrExplain(std::move(outcome), context); }); }));
         });
   }
 

@@ -8,7 +8,9 @@
 #include "json.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/errors.hpp"
+#include "no_answer.hpp"
 #include "service_endpoint.hpp"
+#include "tenants.hpp"
 #include "token_service.hpp"
 #include "token_times.hpp"
 
@@ -28,6 +30,11 @@ constexpr std::chrono::seconds ProbeTimeout{1};
 std::string WithoutTrailingSlash(std::string text) {
   while (!text.empty() && text.back() == '/') text.pop_back();
   return text;
+}
+
+/// The same for each spelling of an address.
+std::string Normalized(Url const& endpoint) {
+  return WithoutTrailingSlash(endpoint.GetOrigin().ToString() + std::string{endpoint.Path()});
 }
 
 [[noreturn]] void ThrowMalformed(
@@ -86,66 +93,105 @@ void RequireImds(ServiceRequest const& request, ServiceResponse const& response)
       request, response)};
 }
 
+/// That will be another answer soon.
+bool IsPassing(int status) noexcept { return status == 408 || status == 410 || status == 429 || status >= 500; }
+
+constexpr char const* CheckWhatAnswers =
+    "A proxy or another service stands at that address: check AZURE_POD_IDENTITY_AUTHORITY_HOST, and that "
+    "169.254.169.254 is reached directly";
+
 /// 4xx that are not retried are refusals; what was retried to the end is an outage.
-[[noreturn]] void ThrowStatus(ServiceRequest const& request, ServiceResponse const& response) {
-  int const status = response.StatusCode;
-  bool const outage = status == 404 || status == 408 || status == 410 || status == 429 || status >= 500;
+ErrorDetails StatusDetails(ServiceRequest const& request, ServiceResponse const& response) {
   bool const isImds = NamesImds(response.Fields) || json::ParseObject(response.Body);
   std::string const what =
       (isImds ? "The instance metadata service" : "Something else than the instance metadata service") +
       std::string{" answered "} + request.Name + " with " + DescribeAnswer(response);
-  if (outage) {
-    throw Error{WithRequest(
+  if (response.StatusCode == 404 || IsPassing(response.StatusCode)) {
+    return WithRequest(
         {errors::ImdsUnavailable, what,
          "Try again later; with 429, make fewer credentials and share them, since each asks the service for itself"},
-        request, response)};
+        request, response);
   }
-  if (!isImds) {
-    throw Error{WithRequest(
-        {errors::NotImds, what,
-         "A proxy or another service stands at that address: check AZURE_POD_IDENTITY_AUTHORITY_HOST, and that "
-         "169.254.169.254 is reached directly"},
-        request, response)};
-  }
-  throw Error{WithRequest(
+  if (!isImds) return WithRequest({errors::NotImds, what, CheckWhatAnswers}, request, response);
+  return WithRequest(
       {errors::ImdsRefused, what,
        "Check that the identity is assigned to this machine and that its client, object or resource id is right"},
-      request, response)};
+      request, response);
 }
 
-/// Time-outs count only where nothing is known of the service yet, that is in a probe: a connection that is refused, a name
-/// that nobody knows, or silence.
-bool IsNobodyThere(Error const& error) noexcept {
-  auto const code = error.Code();
-  return code != errors::ConnectionLost && code != errors::ConnectionLostDuringBinding &&
-         code != errors::MalformedResponse;
+[[noreturn]] void ThrowStatus(ServiceRequest const& request, ServiceResponse const& response) {
+  throw Error{StatusDetails(request, response)};
 }
 
-ErrorDetails NobodyThere(std::string const& place, ServiceRequest const& request) {
+/// What becomes of a failure of the transport's.
+struct Unanswered {
+  Error const& Failure;
+  ServiceRequest const& Request;
+  /// As `ImdsClient::Place`.
+  std::string const& Place;
+  /// For how long an answer was waited for.
+  std::chrono::milliseconds Waited;
+};
+
+ErrorDetails NobodyThere(Unanswered const& request) {
+  bool const isSilent = request.Failure.Code() == errors::DeadlineExceeded;
   return {
       errors::ImdsNotReachable,
-      "Nobody answers at " + place + " as the instance metadata service: " + request.Name +
-          " got no connection or, for " + DescribeDuration(request.Timeout) + ", no answer",
+      "Nobody answers at " + request.Place + " as the instance metadata service: " + request.Request.Name +
+          " got no connection" + (isSilent ? " within " + DescribeDuration(request.Waited) : std::string{}),
       "Managed identities work on Azure virtual machines only. If this is one, check that a firewall or a container "
       "network does not block that address, and that AZURE_POD_IDENTITY_AUTHORITY_HOST is right where it is set"};
 }
 
-ErrorDetails Lost(std::string const& place, ServiceRequest const& request) {
+ErrorDetails TooSlow(Unanswered const& request) {
   ErrorDetails details{
       errors::ImdsUnavailable,
-      "The instance metadata service at " + place + " took the connection for " + request.Name +
+      "The instance metadata service at " + request.Place + " took the connection for " + request.Request.Name +
+          " and had not answered after " + DescribeDuration(request.Waited),
+      "Somebody is there, and too slow: the service is starting or overloaded, or what stands between takes "
+      "connections and hands nothing on. Try again later"};
+  details.Transient = true;
+  return details;
+}
+
+ErrorDetails Lost(Unanswered const& request) {
+  ErrorDetails details{
+      errors::ImdsUnavailable,
+      "The instance metadata service at " + request.Place + " took the connection for " + request.Request.Name +
           " and ended it before it had answered, each time",
       "Somebody is there: the service is starting, overloaded, or cut off by what stands between. Try again later"};
   details.Transient = true;
   return details;
 }
 
-/// What version 1 answers to a path of version 2, which it was not asked for again.
-ServiceResponse NotFound(std::string const& correlationId) {
+ErrorDetails NoHttp(Unanswered const& request) {
+  return {
+      errors::NotImds,
+      "What answers at " + request.Place + " is no instance metadata service: its answer to " + request.Request.Name +
+          " cannot be read as HTTP (" + request.Failure.Details().What + ")",
+      CheckWhatAnswers};
+}
+
+ErrorDetails DetailsOf(Unanswered const& request) {
+  switch (WhyNoAnswer(request.Failure)) {
+    case NoAnswer::TooSlow:
+      return TooSlow(request);
+    case NoAnswer::Lost:
+      return Lost(request);
+    case NoAnswer::NoHttp:
+      return NoHttp(request);
+    case NoAnswer::NobodyThere:
+      break;
+  }
+  return NobodyThere(request);
+}
+
+/// The answer to a probe that found version 1.
+ServiceResponse NotFound(ImdsFinding const& finding) {
   ServiceResponse response;
   response.StatusCode = 404;
-  response.Attempts = 1;
-  response.CorrelationId = correlationId;
+  response.Attempts = finding.Attempts;
+  response.CorrelationId = finding.CorrelationId;
   return response;
 }
 
@@ -228,7 +274,8 @@ ImdsClient::ImdsClient(ImdsOptions options, ServiceClient client)
     : options_(std::move(options)),
       base_(Url::Parse(WithoutTrailingSlash(options_.Endpoint))),
       client_(std::move(client)),
-      knowledge_(ImdsKnowledge::Of(client_.SharedTransport(), WithoutTrailingSlash(options_.Endpoint))) {}
+      knowledge_(ImdsKnowledge::Of(client_.SharedTransport(), Normalized(base_))),
+      acceptedKeys_(KeyAcceptance::Of(Normalized(base_))) {}
 
 std::string ImdsClient::Place() const { return base_.GetOrigin().ToString() + " (" + options_.EndpointSource + ")"; }
 
@@ -265,15 +312,20 @@ ServiceResponse ImdsClient::SendVersion2(ServiceRequest const& request, Context 
   auto second = Send(Select(request, other), ImdsRetry(), context);
   second.Attempts += response.Attempts;
   // Only what the other name gets is believed of it: a 400 may be about anything.
-  if (second.StatusCode != 200) return response;
+  if (second.StatusCode != 200) {
+    response.Attempts = second.Attempts;
+    return response;
+  }
   knowledge_->ConfirmResourceIdName(other);
   return second;
 }
 
 ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
   int attempts = 0;
+  int sent = 0;
   auto const counted = [&](int attempt, AttemptResult const& result) {
     attempts = attempt;
+    sent += WasSent(result) ? 1 : 0;
     return rule(attempt, result);
   };
   try {
@@ -282,57 +334,81 @@ ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const&
     // What this machine lacks (memory, descriptors) says nothing of the service.
     if (error.Code() == errors::Cancelled || error.Code() == errors::SystemFailure || context.IsExpired()) throw;
     knowledge_->ForgetVersion();
-    auto details = IsNobodyThere(error) ? NobodyThere(Place(), request) : Lost(Place(), request);
-    details.CorrelationId = request.CorrelationId;
-    details.Attempts = attempts;
+    auto details = DetailsOf({error, request, Place(), request.TimeoutOf(attempts)});
+    if (sent > 0) details.CorrelationId = request.CorrelationId;
+    details.Attempts = sent;
     std::throw_with_nested(Error{std::move(details)});
   }
 }
 
-ImdsVersion ImdsClient::Discover(std::string const& correlationId, Context const& context) const {
+ImdsFinding ImdsClient::Discover(std::string const& correlationId, Context const& context) const {
   auto const budget = context.WithTimeout(options_.DiscoveryTimeout);
+  bool isSomebodyThere = false;
   try {
-    return knowledge_->GetVersion({client_.Time(), client_.Random()}, budget, [&](Context const& probing) {
-      return Probe(correlationId, probing);
+    return knowledge_->Find({client_.Time(), client_.Random()}, budget, [&](Context const& probing) {
+      return Probe(correlationId, isSomebodyThere, probing);
     });
   } catch (Error const& error) {
     if (error.Code() != errors::DeadlineExceeded || context.IsExpired() || context.IsCancelled()) throw;
-    ErrorDetails details{
-        errors::ImdsNotReachable,
-        "It could not be found out within " + DescribeDuration(options_.DiscoveryTimeout) +
-            " whether an instance metadata service is at " + Place(),
-        "Check that a firewall or a container network does not block that address; allow more time with "
-        "ManagedIdentityCredentialOptions::CapabilityDiscoveryTimeout"};
+    auto details = isSomebodyThere
+                       ? TooSlow({error, ProbeRequest(correlationId), Place(), options_.DiscoveryTimeout})
+                       : ErrorDetails{
+                             errors::ImdsNotReachable,
+                             "It could not be found out within " + DescribeDuration(options_.DiscoveryTimeout) +
+                                 " whether an instance metadata service is at " + Place(),
+                             "Check that a firewall or a container network does not block that address; allow more "
+                             "time with ManagedIdentityCredentialOptions::CapabilityDiscoveryTimeout"};
     details.CorrelationId = error.Details().CorrelationId;
     details.Attempts = error.Details().Attempts;
     std::throw_with_nested(Error{std::move(details)});
   }
 }
 
-ImdsVersion ImdsClient::Probe(std::string const& correlationId, Context const& context) const {
+ServiceRequest ImdsClient::ProbeRequest(std::string const& correlationId) const {
   auto request = MakeRequest("probe", "GET", PlatformMetadataPath, Version::V2, correlationId);
   request.Fields.Remove("Metadata");
   request.Timeout = ProbeTimeout;
-  return ReadProbe(request, Send(request, ImdsProbeRetry(), context));
+  // Whoever has taken a connection is somebody, and may take as long as all of it may.
+  request.LaterTimeout = options_.DiscoveryTimeout;
+  return request;
 }
 
-ImdsVersion ImdsClient::ReadProbe(ServiceRequest const& request, ServiceResponse const& response) const {
+ImdsFinding ImdsClient::Probe(std::string const& correlationId, bool& isSomebodyThere, Context const& context) const {
+  auto const request = ProbeRequest(correlationId);
+  auto const rule = [&isSomebodyThere, retry = ImdsProbeRetry()](int attempt, AttemptResult const& result) {
+    isSomebodyThere = result.Failure == nullptr || WhyNoAnswer(*result.Failure) != NoAnswer::NobodyThere;
+    return retry(attempt, result);
+  };
+  return ReadProbe(request, Send(request, rule, context));
+}
+
+ImdsFinding ImdsClient::ReadProbe(ServiceRequest const& request, ServiceResponse const& response) const {
   int const status = response.StatusCode;
   bool const isImds = NamesImds(response.Fields);
   bool const isJson = json::ParseObject(response.Body).has_value();
-  // What answers without insisting on the header, as some sidecars of identity do, is taken at its word.
-  if ((status == 400 && (isImds || isJson)) || (status == 200 && isImds)) return ImdsVersion::V2;
   bool const isPage = !isImds && LooksLikeHtml(response.Body);
-  if (status == 404 && !isPage) return ImdsVersion::V1;
-  if (!isPage && (status == 408 || status == 410 || status == 429 || status >= 500)) return ImdsVersion::Unknown;
-  if (isImds) ThrowStatus(request, response);
-  throw Error{WithRequest(
-      {errors::NotImds,
-       "What answers at " + Place() + " is no instance metadata service: " + DescribeAnswer(response) +
-           (isPage ? ", which is a page for people" : ""),
-       "A proxy or another service stands at that address: check AZURE_POD_IDENTITY_AUTHORITY_HOST, and that "
-       "169.254.169.254 is reached directly"},
-      request, response)};
+  auto const notImds = [&] {
+    return WithRequest(
+        {errors::NotImds,
+         "What answers at " + Place() + " is no instance metadata service: " + DescribeAnswer(response) +
+             (isPage ? ", which is a page for people" : ""),
+         CheckWhatAnswers},
+        request, response);
+  };
+  ImdsFinding finding;
+  finding.CorrelationId = response.CorrelationId;
+  finding.Attempts = response.Attempts;
+  // What answers without insisting on the header, as some sidecars of identity do, is taken at its word.
+  if ((status == 400 && (isImds || isJson)) || (status == 200 && isImds)) {
+    finding.Version = ImdsVersion::V2;
+  } else if (isPage) {
+    throw Error{notImds()};
+  } else if (status == 404) {
+    finding.Version = ImdsVersion::V1;
+  } else if (!IsPassing(status)) {
+    finding.Refusal = isImds ? StatusDetails(request, response) : notImds();
+  }
+  return finding;
 }
 
 void ImdsClient::ThrowVersion1(ServiceRequest const& request, ServiceResponse const& response) const {
@@ -345,9 +421,9 @@ void ImdsClient::ThrowVersion1(ServiceRequest const& request, ServiceResponse co
 }
 
 void ImdsClient::RequireVersion2(std::string const& correlationId, Context const& context) const {
-  if (Discover(correlationId, context) != ImdsVersion::V1) return;
-  auto const request = MakeRequest("probe", "GET", PlatformMetadataPath, Version::V2, correlationId);
-  ThrowVersion1(request, NotFound(correlationId));
+  auto const finding = Discover(correlationId, context);
+  if (finding.Refusal) throw Error{*finding.Refusal};
+  if (finding.Version == ImdsVersion::V1) ThrowVersion1(ProbeRequest(correlationId), NotFound(finding));
 }
 
 PlatformMetadata ImdsClient::GetPlatformMetadata(std::string const& correlationId, Context const& context) const {
@@ -363,11 +439,16 @@ PlatformMetadata ImdsClient::GetPlatformMetadata(std::string const& correlationI
   PlatformMetadata metadata;
   metadata.ClientId = RequireString(object, "clientId", request, response);
   metadata.TenantId = RequireString(object, "tenantId", request, response);
+  if (!IsOneTenant(metadata.TenantId)) ThrowMalformed(request, response, "the field tenantId names no tenant");
   metadata.CuIdJson = ReadCuId(object, request, response);
-  metadata.AttestationEndpoint = RequireString(object, "attestationEndpoint", request, response);
-  if (!ToHttpsEndpoint(metadata.AttestationEndpoint)) {
+  auto const& named = RequireString(object, "attestationEndpoint", request, response);
+  auto attestation = ToHttpsEndpoint(named);
+  if (!attestation) {
     ThrowMalformed(request, response, "the field attestationEndpoint is no https URL that could be used");
   }
+  // The attestation library puts its own path behind it: no slash that the service did not write.
+  if (named.back() != '/' && attestation->back() == '/') attestation->pop_back();
+  metadata.AttestationEndpoint = std::move(*attestation);
   return metadata;
 }
 
@@ -384,7 +465,7 @@ IssuedCredential ImdsClient::IssueCredential(
   auto const response = SendVersion2(request, context);
   int const status = response.StatusCode;
   if ((status == 400 || status == 403) && credential.Strength < KeyStrength::KeyGuard && NamesImds(response.Fields)) {
-    knowledge_->NoteStrength(credential.Strength, false);
+    acceptedKeys_->Note(credential.Strength, false);
     ThrowKeyRefused(request, response, credential.Strength);
   }
   if (status != 200) ThrowStatus(request, response);
@@ -393,14 +474,14 @@ IssuedCredential ImdsClient::IssueCredential(
   RequireSame({credential.ClientId, issued.ClientId, "client_id"}, request, response);
   RequireSame({credential.TenantId, issued.TenantId, "tenant_id"}, request, response);
   RequireIdentityType(options_.Identity, request, response);
-  knowledge_->NoteStrength(credential.Strength, true);
+  acceptedKeys_->Note(credential.Strength, true);
   return issued;
 }
 
 AccessToken ImdsClient::GetBearerToken(
     std::string_view scope, std::string const& correlationId, Context const& context) const {
   // Which version it is does not matter, but whether anybody is there does.
-  Discover(correlationId, context);
+  if (!knowledge_->HasHeardOfSomebody(client_.Time())) Discover(correlationId, context);
   // Refuses what could be read in two ways.
   ToScope(std::string{scope});
   constexpr std::string_view suffix = "/.default";

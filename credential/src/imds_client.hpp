@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "imds_knowledge.hpp"
+#include "key_acceptance.hpp"
 #include "mtlspop/credential/access_token.hpp"
 #include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/credential/managed_identity_id.hpp"
@@ -66,7 +67,8 @@ struct ImdsOptions {
 /// Asks IMDS. Never through a proxy, and follows no redirect: one would replay the certificate request elsewhere.
 ///
 /// Before its first request the service is probed, so that it takes a second at the most to know that nobody is there or
-/// that it is version 1. The answer is the process's (imds_knowledge.hpp).
+/// that it is version 1. Whoever takes a connection and is slow gets the rest of the time that the options allow. The answer
+/// is the process's (imds_knowledge.hpp).
 ///
 /// Thread safety: all members may be called from any thread.
 class ImdsClient final {
@@ -75,13 +77,13 @@ class ImdsClient final {
   ImdsClient(ImdsOptions options, ServiceClient client);
 
   /// Which version answers: from memory, or by a request without the header `Metadata`, which version 2 answers with 400
-  /// and version 1 with 404. `Unknown` where IMDS answers something that says neither (429, 5xx).
-  /// @throw Error `imds_not_reachable` where nobody answers within a second; `imds_unavailable` where the connection is
-  /// lost again and again; `not_imds`, `imds_refused` for what else answers
-  ImdsVersion Discover(std::string const& correlationId, Context const& context) const;
+  /// and version 1 with 404. `Unknown` where IMDS answers something that says neither (429, 5xx, or what `Refusal` says).
+  /// @throw Error `imds_not_reachable` where there is no connection within a second; `imds_unavailable` where connections
+  /// are lost again and again, or somebody is too slow; `not_imds` where a page for people or no HTTP comes
+  ImdsFinding Discover(std::string const& correlationId, Context const& context) const;
 
   /// What has to be known before anything is done for a certificate, least of all a key made.
-  /// @throw Error `mtls_pop_not_supported_in_imds_v1`, and as `Discover`
+  /// @throw Error `mtls_pop_not_supported_in_imds_v1`, `imds_refused`, `not_imds`, and as `Discover`
   void RequireVersion2(std::string const& correlationId, Context const& context) const;
 
   /// Of version 2; see `RequireVersion2`.
@@ -97,6 +99,8 @@ class ImdsClient final {
 
   /// What this process has learned of the service.
   ImdsKnowledge const& Knowledge() const noexcept { return *knowledge_; }
+  /// And of the keys that it takes.
+  KeyAcceptance const& AcceptedKeys() const noexcept { return *acceptedKeys_; }
 
  private:
   enum class Version { V1, V2 };
@@ -112,8 +116,9 @@ class ImdsClient final {
   /// A request of version 2. Where the service does not know the name of the resource id, the other name is tried once.
   ServiceResponse SendVersion2(ServiceRequest const& request, Context const& context) const;
   ServiceResponse Send(ServiceRequest const& request, RetryRule const& rule, Context const& context) const;
-  ImdsVersion Probe(std::string const& correlationId, Context const& context) const;
-  ImdsVersion ReadProbe(ServiceRequest const& request, ServiceResponse const& response) const;
+  ServiceRequest ProbeRequest(std::string const& correlationId) const;
+  ImdsFinding Probe(std::string const& correlationId, bool& isSomebodyThere, Context const& context) const;
+  ImdsFinding ReadProbe(ServiceRequest const& request, ServiceResponse const& response) const;
   [[noreturn]] void ThrowVersion1(ServiceRequest const& request, ServiceResponse const& response) const;
   /// "http://169.254.169.254:80 (the default address)".
   std::string Place() const;
@@ -122,6 +127,7 @@ class ImdsClient final {
   Url base_;
   ServiceClient client_;
   std::shared_ptr<ImdsKnowledge> knowledge_;
+  std::shared_ptr<KeyAcceptance> acceptedKeys_;
 };
 
 }  // namespace mtlspop

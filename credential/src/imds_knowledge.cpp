@@ -1,6 +1,5 @@
 #include "imds_knowledge.hpp"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -29,11 +28,6 @@ Registry& TheRegistry() {
   return registry->Get();
 }
 
-bool IsOwnEnd(Error const& error, Context const& context) noexcept {
-  return context.IsCancelled() || context.IsExpired() ||
-         (error.Code() != errors::Cancelled && error.Code() != errors::DeadlineExceeded);
-}
-
 }  // namespace
 
 std::shared_ptr<ImdsKnowledge> ImdsKnowledge::Of(
@@ -57,80 +51,89 @@ ImdsKnowledge::State::State(State* parents) {
   if (parents == nullptr) return;
   std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
   if (!lock) return;
-  Version = parents->Version;
+  Known = parents->Known;
   BelievedUntil = parents->BelievedUntil;
-  Refused = parents->Refused;
+  SomebodyUntil = parents->SomebodyUntil;
+  HasFailed = parents->HasFailed;
   ResourceIdName = parents->ResourceIdName;
   IsResourceIdNameConfirmed = parents->IsResourceIdNameConfirmed;
 }
 
-ImdsVersion ImdsKnowledge::GetVersion(Sources const& sources, Context const& context, Probe const& probe) {
+ImdsFinding ImdsKnowledge::Find(Sources const& sources, Context const& context, Probe const& probe) {
   for (;;) {
-    std::optional<ImdsVersion> version;
-    auto const flight = Join(sources.Time, version);
-    if (version) return *version;
-    if (!flight) return Ask(sources, context, probe);
+    std::optional<ImdsFinding> known;
+    auto const flight = Join(sources.Time, known);
+    if (!known && !flight) return Ask(sources, context, probe);
     try {
-      return flight->Wait(context, Waiting);
+      auto finding = known ? std::move(*known) : flight->Wait(context, Waiting);
+      finding.Attempts = 0;
+      return finding;
     } catch (Error const& error) {
-      // Whoever probed gave up, which says nothing of the service.
-      if (IsOwnEnd(error, context)) throw;
+      if (!IsOthersEnd(error, context)) throw;
     }
   }
 }
 
-std::shared_ptr<Flight<ImdsVersion>> ImdsKnowledge::Join(Clock const& clock, std::optional<ImdsVersion>& version) {
+std::shared_ptr<Flight<ImdsFinding>> ImdsKnowledge::Join(Clock const& clock, std::optional<ImdsFinding>& known) {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto const version = state.Known.Version;
   bool const believes =
-      state.Version == ImdsVersion::V2 || (state.Version == ImdsVersion::V1 && clock.SteadyNow() < state.BelievedUntil);
-  if (believes) version = state.Version;
+      version == ImdsVersion::V2 || (version == ImdsVersion::V1 && clock.SteadyNow() < state.BelievedUntil);
+  if (believes) known = state.Known;
   if (believes || state.UnderWay) return state.UnderWay;
-  state.UnderWay = std::make_shared<Flight<ImdsVersion>>();
+  state.UnderWay = std::make_shared<Flight<ImdsFinding>>();
   return nullptr;
 }
 
-ImdsVersion ImdsKnowledge::Ask(Sources const& sources, Context const& context, Probe const& probe) {
+ImdsFinding ImdsKnowledge::Ask(Sources const& sources, Context const& context, Probe const& probe) {
   auto& state = state_.Get();
-  auto const land = [&state](std::optional<ImdsVersion> version, Clock::SteadyTime believedUntil) {
-    std::lock_guard<std::mutex> const lock{state.Mutex};
-    if (version) state.Version = *version;
-    state.BelievedUntil = believedUntil;
-    return std::exchange(state.UnderWay, nullptr);
-  };
+  // What is told is copied before anything is changed: without memory for it, the probe has failed.
+  auto const land =
+      [&state](ImdsFinding known, std::optional<Clock::SteadyTime> somebodyUntil, Clock::SteadyTime believedUntil) {
+        std::lock_guard<std::mutex> const lock{state.Mutex};
+        state.Known = std::move(known);
+        state.BelievedUntil = believedUntil;
+        state.SomebodyUntil = somebodyUntil;
+        state.HasFailed = !somebodyUntil;
+        return std::exchange(state.UnderWay, nullptr);
+      };
+  std::shared_ptr<Flight<ImdsFinding>> flight;
   try {
-    auto const version = probe(context);
-    auto until = sources.Time.SteadyNow();
-    if (version == ImdsVersion::V1) until += WithJitter(BelievesV1, sources.Random);
-    land(version, until)->Complete(version);
-    return version;
+    auto finding = probe(context);
+    auto told = finding;
+    auto known = finding.Version == ImdsVersion::Unknown ? ImdsFinding{} : finding;
+    auto const now = sources.Time.SteadyNow();
+    auto believedUntil = now;
+    if (finding.Version == ImdsVersion::V1) believedUntil += WithJitter(BelievesV1, sources.Random);
+    flight = land(std::move(known), now + BelievesSomebody, believedUntil);
+    flight->Complete(std::move(told));
+    return finding;
   } catch (...) {
     auto failure = Failure::Current();
-    land(std::nullopt, sources.Time.SteadyNow())->Fail(failure);
+    if (!flight) flight = land({}, std::nullopt, sources.Time.SteadyNow());
+    flight->Fail(failure);
     failure.Throw();
   }
+}
+
+bool ImdsKnowledge::HasHeardOfSomebody(Clock const& clock) const {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return state.SomebodyUntil && clock.SteadyNow() < *state.SomebodyUntil;
+}
+
+bool ImdsKnowledge::HasFailed() const {
+  auto& state = state_.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return state.HasFailed;
 }
 
 void ImdsKnowledge::ForgetVersion() {
   auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  state.Version = ImdsVersion::Unknown;
-}
-
-void ImdsKnowledge::NoteStrength(KeyStrength strength, bool isAccepted) {
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  if (!isAccepted) {
-    state.Refused = std::max(state.Refused, strength);
-  } else if (strength <= state.Refused) {
-    state.Refused = KeyStrength::None;
-  }
-}
-
-KeyStrength ImdsKnowledge::RefusedStrength() const {
-  auto& state = state_.Get();
-  std::lock_guard<std::mutex> const lock{state.Mutex};
-  return state.Refused;
+  state.Known = {};
+  state.SomebodyUntil = std::nullopt;
 }
 
 std::string ImdsKnowledge::ResourceIdName() const {

@@ -12,8 +12,8 @@
 #include "flight.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/base/random_numbers.hpp"
-#include "mtlspop/credential/key_provider.hpp"
 #include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
 namespace mtlspop {
@@ -27,6 +27,18 @@ enum class ImdsVersion {
   V2,
 };
 
+/// What a probe was answered.
+struct ImdsFinding {
+  ImdsVersion Version = ImdsVersion::Unknown;
+  /// What a request of version 2 fails with, where the answer is neither version's nor one that passes. Version 1 may be
+  /// there all the same: it knows nothing of what was asked.
+  std::optional<ErrorDetails> Refusal{};
+  /// Of the probe.
+  std::string CorrelationId{};
+  /// How often it was sent on behalf of whoever is told; 0 where it was for an earlier or another caller.
+  int Attempts = 0;
+};
+
 /// What is known of the service at one address, for all credentials that reach it through the same transport. One probe is
 /// under way at a time, and others wait for its answer. What failed is not kept: the next caller probes again.
 ///
@@ -36,11 +48,13 @@ class ImdsKnowledge final {
   /// That version 1 is all there is, is believed for so long and up to a quarter more at random: hosts are upgraded under
   /// running machines.
   static constexpr std::chrono::hours BelievesV1{1};
+  /// That somebody is there, whatever was answered, is believed for so long.
+  static constexpr std::chrono::minutes BelievesSomebody{1};
   struct Sources {
     Clock const& Time;
     RandomNumbers const& Random;
   };
-  using Probe = std::function<ImdsVersion(Context const& context)>;
+  using Probe = std::function<ImdsFinding(Context const& context)>;
 
   ImdsKnowledge() = default;
   ImdsKnowledge(ImdsKnowledge const&) = delete;
@@ -50,16 +64,15 @@ class ImdsKnowledge final {
   static std::shared_ptr<ImdsKnowledge> Of(
       std::shared_ptr<HttpTransport> const& transport, std::string const& endpoint);
 
-  /// The version, from memory, from a probe that is under way, or from `probe`.
+  /// What is there, from memory, from a probe that is under way, or from `probe`, which throws where nobody answers.
   /// @throw Error what `probe` throws; `cancelled`, `deadline_exceeded` when `context` ends
-  ImdsVersion GetVersion(Sources const& sources, Context const& context, Probe const& probe);
+  ImdsFinding Find(Sources const& sources, Context const& context, Probe const& probe);
+  /// Whether a probe was answered within the last minute, whatever the answer was.
+  bool HasHeardOfSomebody(Clock const& clock) const;
+  /// Whether the last probe ended without an answer.
+  bool HasFailed() const;
   /// A request failed in a way that what was learned does not explain: the next one begins with a probe.
   void ForgetVersion();
-
-  /// The service issued no certificate for a key of this strength, or did.
-  void NoteStrength(KeyStrength strength, bool isAccepted);
-  /// The best strength that was refused, `None` where none was.
-  KeyStrength RefusedStrength() const;
 
   /// How version 2 calls the resource id of an identity: `mi_res_id` as long as nothing else is known.
   std::string ResourceIdName() const;
@@ -73,18 +86,20 @@ class ImdsKnowledge final {
     explicit State(State* parents);
 
     std::mutex Mutex;
-    ImdsVersion Version = ImdsVersion::Unknown;
+    /// With a version; the others are not kept.
+    ImdsFinding Known;
     /// Of version 1.
     Clock::SteadyTime BelievedUntil;
-    std::shared_ptr<Flight<ImdsVersion>> UnderWay;
-    KeyStrength Refused = KeyStrength::None;
+    std::optional<Clock::SteadyTime> SomebodyUntil;
+    bool HasFailed = false;
+    std::shared_ptr<Flight<ImdsFinding>> UnderWay;
     std::string ResourceIdName = "mi_res_id";
     bool IsResourceIdNameConfirmed = false;
   };
 
-  /// The flight to wait for, null where the caller has to probe, after it has set `version` where nothing is to be done.
-  std::shared_ptr<Flight<ImdsVersion>> Join(Clock const& clock, std::optional<ImdsVersion>& version);
-  ImdsVersion Ask(Sources const& sources, Context const& context, Probe const& probe);
+  /// The flight to wait for, null where the caller has to probe, after it has set `known` where nothing is to be done.
+  std::shared_ptr<Flight<ImdsFinding>> Join(Clock const& clock, std::optional<ImdsFinding>& known);
+  ImdsFinding Ask(Sources const& sources, Context const& context, Probe const& probe);
 
   PerProcess<State> state_;
 };

@@ -56,8 +56,7 @@ ManagedIdentitySettings CheckedSettings(ManagedIdentityCredentialOptions const& 
 /// How soon binding is tried again after a failure that may go by itself.
 constexpr std::chrono::minutes FallbackRetry{5};
 
-/// Whether a bearer token is taken instead of a bound one that is merely preferred. What the caller insisted on is not
-/// given up.
+/// Whether the failure leaves a bearer token to be had. What the caller insisted on is not given up.
 bool MayFallBack(Error const& error, Context const& context) noexcept {
   auto const code = error.Code();
   // Where nobody answers, version 1 does not either. What this machine lacks for the moment says nothing of binding.
@@ -97,6 +96,8 @@ class ManagedIdentityCredential::Impl {
   AccessToken GetPreferred(TokenRequest const& request, Context const& context);
   void GetPreferredAsync(TokenRequest const& request, Context const& context, Completion<AccessToken> done);
   bool TryGetFallback(TokenRequest const& request, AccessToken& token);
+  /// Whether a bearer token is taken instead of a bound one that is merely preferred and could not be had.
+  bool FallsBackAfter(Error const& error, Context const& context) const;
   /// Within a handler: a bearer token is taken instead, or the failure stands.
   void FallBackOrRethrow(Error const& error, TokenRequest const& request, Context const& context);
   AccessToken Fetch(TokenRequest const& request, TokenRoute route, bool isRefresh, Context const& context);
@@ -139,7 +140,7 @@ ManagedIdentityCredential::Impl::Impl(ManagedIdentityCredentialOptions options)
           client_),
       attestation_(MakeAttestation(options_, settings_)),
       life_(
-          {BindingSupply::Renewable, *clock_, options_.Observer,
+          {BindingSupply::Renewable, *clock_, RandomOr(options_.Random), options_.Observer,
            [this](std::string const& x5tS256) { client_.Transport().DropConnections(x5tS256); }},
           cache_),
       bindings_(MakeBindingOptions(), imds_, life_),
@@ -246,7 +247,7 @@ void ManagedIdentityCredential::Impl::GetPreferredAsync(
     TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
   AccessToken token;
   if (TryGetFallback(request, token)) {
-    return DefaultExecutor()([token = std::move(token), done = std::move(done)] { done(token); });
+    return DefaultExecutor()([token = std::move(token), done = std::move(done)]() mutable { done(std::move(token)); });
   }
   if (ineligible_.Contain(TenantOf(request), clock_->SteadyNow())) {
     return tokens_.GetAsync(request, TokenRoute::Fallback, context, std::move(done));
@@ -266,9 +267,15 @@ void ManagedIdentityCredential::Impl::GetPreferredAsync(
       });
 }
 
+bool ManagedIdentityCredential::Impl::FallsBackAfter(Error const& error, Context const& context) const {
+  // Where a probe got no answer, version 1 is behind the same address, and gives none either: the time is not spent twice.
+  bool const isOfAddress = error.Code() == errors::ImdsUnavailable || error.Code() == errors::NotImds;
+  return MayFallBack(error, context) && !(isOfAddress && imds_.Knowledge().HasFailed());
+}
+
 void ManagedIdentityCredential::Impl::FallBackOrRethrow(
     Error const& error, TokenRequest const& request, Context const& context) {
-  if (!MayFallBack(error, context)) throw;
+  if (!FallsBackAfter(error, context)) throw;
   if (error.Code() == errors::TenantNotEligibleForBoundTokens) {
     ineligible_.Add(TenantOf(request), clock_->SteadyNow());
   }
@@ -283,14 +290,17 @@ void ManagedIdentityCredential::Impl::FallBackOrRethrow(
 void ManagedIdentityCredential::Impl::RotateIfDue() {
   if (!bindings_.RotationIsDue(clock_->Now())) return;
   auto rotate = [this](Context const& context) {
-    std::string const correlationId = NewUuid();
+    std::string correlationId;
     try {
+      correlationId = NewUuid();
       bindings_.Rotate(correlationId, context);
-    } catch (Error const& error) {
-      if (error.Code() == errors::Cancelled) return;
+    } catch (...) {
+      auto const failure = Failure::Current();
+      auto const& details = failure.Outermost();
+      if (details.Code == errors::Cancelled) return;
       options_.Observer.Tell(
           Severity::Warning, "binding.rotation_failed",
-          {{"error", error.Code().Name()}, {"what", error.Details().What}, {"correlation_id", correlationId}});
+          {{"error", details.Code.Name()}, {"what", details.What}, {"correlation_id", correlationId}});
     }
   };
   try {
@@ -328,7 +338,7 @@ AccessToken ManagedIdentityCredential::Impl::FetchFallback(
     try {
       return tokens_.Get(request, TokenRoute::Bound, context);
     } catch (Error const& error) {
-      if (!MayFallBack(error, context)) throw;
+      if (!FallsBackAfter(error, context)) throw;
     }
   }
   auto token = FetchBearer(request, context);

@@ -7,8 +7,10 @@
 namespace mtlspop {
 namespace {
 
-std::shared_ptr<Progress>& Current() noexcept {
-  thread_local std::shared_ptr<Progress> current;
+// A scope's, null outside of all. Nothing that is destroyed with its thread: mingw-w64's run-time library gives back the
+// memory of a thread's variables before it destroys them.
+std::shared_ptr<Progress> const*& Current() noexcept {
+  thread_local std::shared_ptr<Progress> const* current = nullptr;
   return current;
 }
 
@@ -54,15 +56,19 @@ Error Progress::Explain(Error const& error) const {
   return Error{std::move(details)};
 }
 
-std::shared_ptr<Progress> const& Progress::OfThisThread() noexcept { return Current(); }
+std::shared_ptr<Progress> const& Progress::OfThisThread() noexcept {
+  static std::shared_ptr<Progress> const nobody;
+  auto const* const current = Current();
+  return current != nullptr ? *current : nobody;
+}
 
 void Progress::Report(Step step) {
-  if (auto const& current = Current()) current->Set(std::move(step));
+  if (auto const& current = OfThisThread()) current->Set(std::move(step));
 }
 
 Progress::Scope::Scope(std::shared_ptr<Progress> progress) noexcept
-    : outer_(std::exchange(Current(), std::move(progress))) {}
+    : progress_(std::move(progress)), outer_(std::exchange(Current(), &progress_)) {}
 
-Progress::Scope::~Scope() { Current() = std::move(outer_); }
+Progress::Scope::~Scope() { Current() = outer_; }
 
 }  // namespace mtlspop

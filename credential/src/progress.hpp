@@ -56,7 +56,8 @@ class Progress final {
     Scope& operator=(Scope const&) = delete;
 
    private:
-    std::shared_ptr<Progress> outer_;
+    std::shared_ptr<Progress> const progress_;
+    std::shared_ptr<Progress> const* const outer_;
   };
 
  private:

@@ -1,6 +1,7 @@
 #include "region.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "json.hpp"
 #include "mtlspop/base/uuid.hpp"
@@ -12,6 +13,7 @@ namespace {
 constexpr char const* DefaultImds = "http://169.254.169.254";
 constexpr char const* ComputePath = "/metadata/instance/compute?api-version=2021-02-01";
 constexpr std::chrono::hours AskAgainAfter{1};
+constexpr char const* Waiting = "Waiting for the region";
 
 }  // namespace
 
@@ -23,17 +25,51 @@ bool IsRegionName(std::string_view text) noexcept {
 
 std::string RegionFinder::Find(Context const& context) const {
   if (auto named = FromEnvironment(); !named.empty()) return named;
-  auto& state = state_.Get();
-  {
-    std::lock_guard<std::mutex> const lock{state.Mutex};
-    bool const isKnown = state.Region && (!state.Region->empty() || client_.Time().SteadyNow() < state.AskAgain);
-    if (isKnown) return *state.Region;
+  for (;;) {
+    std::optional<std::string> region;
+    auto const flight = Join(region);
+    if (region) return *region;
+    if (!flight) return Ask(context);
+    try {
+      return flight->Wait(context, Waiting);
+    } catch (Error const& error) {
+      if (!IsOthersEnd(error, context)) throw;
+    }
   }
-  auto region = AskImds(context);
+}
+
+std::shared_ptr<Flight<std::string>> RegionFinder::Join(std::optional<std::string>& region) const {
+  auto& state = state_.Get();
   std::lock_guard<std::mutex> const lock{state.Mutex};
-  state.Region = region;
-  state.AskAgain = client_.Time().SteadyNow() + WithJitter(AskAgainAfter, client_.Random());
-  return region;
+  bool const isKnown = state.Region && (!state.Region->empty() || client_.Time().SteadyNow() < state.AskAgain);
+  if (isKnown) region = state.Region;
+  if (isKnown || state.UnderWay) return state.UnderWay;
+  state.UnderWay = std::make_shared<Flight<std::string>>();
+  return nullptr;
+}
+
+std::string RegionFinder::Ask(Context const& context) const {
+  auto& state = state_.Get();
+  auto const land = [&](std::optional<std::string> region, Clock::SteadyTime askAgain) {
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    if (region) state.Region = std::move(region);
+    state.AskAgain = askAgain;
+    return std::exchange(state.UnderWay, nullptr);
+  };
+  std::shared_ptr<Flight<std::string>> flight;
+  try {
+    auto region = AskImds(context);
+    auto told = region;
+    auto const askAgain = client_.Time().SteadyNow() + WithJitter(AskAgainAfter, client_.Random());
+    flight = land(region, askAgain);
+    flight->Complete(std::move(told));
+    return region;
+  } catch (...) {
+    auto failure = Failure::Current();
+    if (!flight) flight = land(std::nullopt, client_.Time().SteadyNow());
+    flight->Fail(failure);
+    failure.Throw();
+  }
 }
 
 std::string RegionFinder::FromEnvironment() const {

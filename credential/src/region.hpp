@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "flight.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "service_client.hpp"
@@ -19,6 +20,7 @@ bool IsRegionName(std::string_view text) noexcept;
 
 /// Finds the region: `REGION_NAME`, `MSAL_FORCE_REGION`, else what the instance metadata service says, which is given a
 /// second and asked again after an hour (and up to a quarter of one more, at random) where it said nothing that can be used.
+/// One question is under way at a time, and others wait for its answer.
 ///
 /// Thread safety: all members may be called from any thread.
 class RegionFinder final {
@@ -37,7 +39,12 @@ class RegionFinder final {
     std::mutex Mutex;
     std::optional<std::string> Region;
     Clock::SteadyTime AskAgain;
+    std::shared_ptr<Flight<std::string>> UnderWay;
   };
+
+  /// The flight to wait for, null where the caller has to ask, after it has set `region` where nothing is to be done.
+  std::shared_ptr<Flight<std::string>> Join(std::optional<std::string>& region) const;
+  std::string Ask(Context const& context) const;
 
   std::string FromEnvironment() const;
   std::string AskImds(Context const& context) const;

@@ -22,8 +22,8 @@ namespace mtlspop {
 
 /// What is renewed.
 enum class Renewal {
-  /// Nothing of its kind was there: the machine has just been started, or what it had was refused. Others may be in the
-  /// same place at the same time.
+  /// Nothing of its kind was there: the machine has just been started, or what it had was refused, or it ended while the
+  /// service was away. Others may be in the same place at the same time.
   First,
   /// It took the place of another one, which was due.
   Next,

@@ -6,6 +6,7 @@
 #include "answer_text.hpp"
 #include "mtlspop/base/http_date.hpp"
 #include "mtlspop/transport/redact.hpp"
+#include "no_answer.hpp"
 #include "progress.hpp"
 #include "token_times.hpp"
 
@@ -27,13 +28,8 @@ bool IsTimeout(Error const& error) noexcept {
   return error.Code() == errors::DeadlineExceeded || error.Details().Transient;
 }
 
-/// The other side took the connection and was gone before it had answered.
-bool IsLost(Error const& error) noexcept {
-  return error.Code() == errors::ConnectionLost || error.Code() == errors::MalformedResponse;
-}
-
 /// Whether waiting so long would use up the time: then the last answer says more than that time ran out.
-bool EndsBefore(Context const& context, seconds delay) noexcept {
+bool EndsBefore(Context const& context, std::chrono::milliseconds delay) noexcept {
   return context.Deadline() != Context::TimePoint::max() && context.Deadline() - Context::Clock::now() <= delay;
 }
 
@@ -55,6 +51,8 @@ constexpr seconds LongestWait{10};
 struct Unfinished {
   ServiceRequest const& Request;
   int Attempt;
+  /// How many of the attempts went out.
+  int Sent;
   Clock::SteadyTime::duration Took;
   /// What ended the attempt before, "" where there was none.
   std::string const& Before;
@@ -65,12 +63,15 @@ struct Unfinished {
   auto const took = std::chrono::duration_cast<std::chrono::milliseconds>(work.Took);
   ErrorDetails details{
       errors::DeadlineExceeded,
-      "Time ran out " + DescribeDuration(took) + " after " + work.Request.Name + " was first sent to " +
-          work.Request.Target.GetOrigin().ToString() + ", in attempt " + std::to_string(work.Attempt) +
+      (work.Sent > 0 ? "Time ran out " + DescribeDuration(took) + " after " + work.Request.Name +
+                           " was first sent to " + work.Request.Target.GetOrigin().ToString()
+                     : "Time ran out after " + DescribeDuration(took) + " without a connection to " +
+                           work.Request.Target.GetOrigin().ToString() + " for " + work.Request.Name) +
+          ", in attempt " + std::to_string(work.Attempt) +
           (work.Before.empty() ? "" : "; the one before ended with " + work.Before),
       "Check whether that service is slow or out of reach, or allow more time"};
-  details.CorrelationId = work.Request.CorrelationId;
-  details.Attempts = work.Attempt;
+  if (work.Sent > 0) details.CorrelationId = work.Request.CorrelationId;
+  details.Attempts = work.Sent;
   details.Transient = true;
   std::throw_with_nested(Error{std::move(details)});
 }
@@ -79,22 +80,30 @@ std::string WithoutQuery(Url const& url) { return url.GetOrigin().ToString() + s
 
 }  // namespace
 
+bool WasSent(AttemptResult const& result) noexcept {
+  return result.Failure == nullptr || !result.Failure->Details().NothingSent;
+}
+
 RetryRule ImdsRetry() {
   return [gone = 0, others = 0](int, AttemptResult const& result) mutable -> std::optional<seconds> {
     int const status = result.Response != nullptr ? result.Response->StatusCode : 0;
     if (status == 410) return gone++ < 7 ? std::make_optional(seconds{10}) : std::nullopt;
-    bool const again = result.Response != nullptr
-                           ? status == 404 || status == 408 || status == 429 || IsServerError(status)
-                           : IsLost(*result.Failure) || result.Failure->Code() == errors::DeadlineExceeded;
+    bool const again =
+        result.Response != nullptr
+            ? status == 404 || status == 408 || status == 429 || IsServerError(status)
+            : WhyNoAnswer(*result.Failure) == NoAnswer::Lost || result.Failure->Code() == errors::DeadlineExceeded;
     if (!again || others == 3) return std::nullopt;
     return seconds{1 << others++};
   };
 }
 
 RetryRule ImdsProbeRetry() {
-  return [lost = 0](int, AttemptResult const& result) mutable -> std::optional<seconds> {
-    if (result.Failure == nullptr || !IsLost(*result.Failure) || lost == 3) return std::nullopt;
-    return seconds{1 << lost++};
+  return [lost = 0, slow = 0](int, AttemptResult const& result) mutable -> std::optional<seconds> {
+    if (result.Failure == nullptr) return std::nullopt;
+    auto const why = WhyNoAnswer(*result.Failure);
+    if (why == NoAnswer::TooSlow && slow++ == 0) return seconds{0};
+    if (why == NoAnswer::Lost && lost < 3) return seconds{1 << lost++};
+    return std::nullopt;
   };
 }
 
@@ -142,30 +151,31 @@ std::optional<ServiceResponse> ServiceClient::FindRefusal(ServiceRequest const& 
 }
 
 void ServiceClient::RememberRefusal(ServiceRequest const& request, ServiceResponse const& response) const {
-  auto const wait = ReadRetryAfter(response, clock_->Now());
-  if (!wait) return;
+  if (!response.NotBefore) return;
   auto const now = clock_->SteadyNow();
+  auto const until = now + std::chrono::duration_cast<Clock::SteadyTime::duration>(*response.NotBefore - clock_->Now());
   auto& memory = memory_->Get();
   std::lock_guard<std::mutex> const lock{memory.Mutex};
   for (auto known = memory.Refusals.begin(); known != memory.Refusals.end();) {
     known = now >= known->second.Until ? memory.Refusals.erase(known) : std::next(known);
   }
   memory.Refusals[WithoutQuery(request.Target)] = {
-      now + *wait, response.StatusCode, response.Fields, response.Body, response.CorrelationId};
+      until, response.StatusCode, response.Fields, response.Body, response.CorrelationId};
 }
 
 ServiceResponse ServiceClient::SendUntil(
     ServiceRequest const& request, RetryRule const& rule, Context const& context) const {
   auto const begun = clock_->SteadyNow();
   std::string before;
+  int sent = 0;
   for (int attempt = 1;; ++attempt) {
-    std::optional<seconds> delay;
+    std::optional<std::chrono::milliseconds> wait;
     auto const started = clock_->SteadyNow();
     Progress::Report(
         {request.Name, request.Target.GetOrigin().ToString(), request.CorrelationId, attempt, before, begun, clock_});
     try {
-      auto response = SendOnce(request, context);
-      response.Attempts = attempt;
+      auto response = SendOnce(request, request.TimeoutOf(attempt), context);
+      response.Attempts = ++sent;
       observer_.Tell(
           Severity::Info, "service.answered",
           {{"step", request.Name},
@@ -175,13 +185,16 @@ ServiceResponse ServiceClient::SendUntil(
            {"duration_ms", Milliseconds(started, clock_->SteadyNow())},
            {"request_id", response.Fields.Get("x-ms-request-id")},
            {"correlation_id", request.CorrelationId}});
-      delay = rule(attempt, {&response, nullptr});
+      auto delay = rule(attempt, {&response, nullptr});
       if (auto const asked = ReadRetryAfter(response, clock_->Now())) {
-        response.NotBefore = clock_->Now() + *asked;
+        // One time is named to the whole fleet that is put off.
+        response.NotBefore = clock_->Now() + WithJitter(*asked, random_);
         if (delay) delay = std::max(*delay, *asked);
         if (delay > LongestWait) return response;
       }
-      if (!delay || EndsBefore(context, *delay)) return response;
+      // Drawn before it is looked at: the wait that would be too long is the one that would be slept.
+      if (delay) wait = WithJitter(*delay, random_);
+      if (!wait || EndsBefore(context, *wait)) return response;
       before = "status " + std::to_string(response.StatusCode);
     } catch (Error const& error) {
       observer_.Tell(
@@ -192,11 +205,12 @@ ServiceResponse ServiceClient::SendUntil(
            {"attempt", attempt},
            {"duration_ms", Milliseconds(started, clock_->SteadyNow())},
            {"correlation_id", request.CorrelationId}});
-      if (context.IsExpired()) ThrowOutOfTime({request, attempt, clock_->SteadyNow() - begun, before});
+      if (WasSent({nullptr, &error})) ++sent;
+      if (context.IsExpired()) ThrowOutOfTime({request, attempt, sent, clock_->SteadyNow() - begun, before});
       context.ThrowIfEnded(request.Name);
       if (error.Code() == errors::Cancelled) throw;
-      delay = rule(attempt, {nullptr, &error});
-      if (!delay || EndsBefore(context, *delay)) throw;
+      if (auto const delay = rule(attempt, {nullptr, &error})) wait = WithJitter(*delay, random_);
+      if (!wait || EndsBefore(context, *wait)) throw;
       before = error.what();
     }
     Progress::Report(
@@ -206,18 +220,19 @@ ServiceResponse ServiceClient::SendUntil(
         {{"step", request.Name},
          {"host", request.Target.Host()},
          {"attempt", attempt},
-         {"wait_ms", std::chrono::milliseconds{*delay}.count()},
+         {"wait_ms", std::int64_t{wait->count()}},
          {"correlation_id", request.CorrelationId}});
-    clock_->Sleep(WithJitter(*delay, random_), context);
+    clock_->Sleep(*wait, context);
   }
 }
 
-ServiceResponse ServiceClient::SendOnce(ServiceRequest const& request, Context const& context) const {
+ServiceResponse ServiceClient::SendOnce(
+    ServiceRequest const& request, std::chrono::milliseconds timeout, Context const& context) const {
   Request message{request.Method, request.Target};
   message.Fields = request.Fields;
   message.NeverProxied = request.NeverProxied;
   if (!request.Body.Empty()) message.SetBody(std::string{request.Body.Reveal()});
-  auto const attempt = context.WithTimeout(request.Timeout);
+  auto const attempt = context.WithTimeout(timeout);
   observer_.Tell(
       Severity::Debug, "service.sent",
       {{"step", request.Name},
@@ -244,7 +259,8 @@ ErrorDetails WithRequest(ErrorDetails details, ServiceRequest const& request, Se
   details.ServiceRequestId = Redact(response.Fields.Get("x-ms-request-id"));
   details.NotBefore = response.NotBefore;
   if (response.Attempts == 0) {
-    details.What += "; so it answered an earlier request, and it is not asked again before the time that it named";
+    details.What += "; so it answered an earlier request";
+    if (response.NotBefore) details.What += ", and it is not asked again before the time that it named";
   }
   return details;
 }

@@ -36,6 +36,13 @@ struct ServiceRequest {
   std::string CorrelationId;
   /// For one attempt, answer included.
   std::chrono::milliseconds Timeout = std::chrono::seconds{30};
+  /// The same for those after the first, where another one is meant.
+  std::optional<std::chrono::milliseconds> LaterTimeout{};
+
+  /// Of an attempt, which is counted from 1.
+  std::chrono::milliseconds TimeoutOf(int attempt) const {
+    return attempt > 1 ? LaterTimeout.value_or(Timeout) : Timeout;
+  }
 };
 
 /// An answer, whole.
@@ -52,11 +59,11 @@ struct ServiceResponse {
   std::string Body;
   /// As `TakeToken` says.
   Secret Token;
-  /// How many times the request was sent; 0 for an answer to an earlier one that holds still.
+  /// How many times the request went out; 0 for an answer to an earlier one that holds still.
   int Attempts = 0;
   /// Under which the request was sent that this is the answer to.
   std::string CorrelationId;
-  /// The service said that it is not to be asked again before.
+  /// The service said that it is not to be asked again before; with up to a quarter of that time on top.
   std::optional<Clock::SystemTime> NotBefore;
 };
 
@@ -66,16 +73,19 @@ struct AttemptResult {
   Error const* Failure = nullptr;
 };
 
+/// Whether it was an attempt that anybody could have seen.
+bool WasSent(AttemptResult const& result) noexcept;
+
 /// How long to wait before the next attempt, none for no further one. `attempt` counts from 1 and is the one that
 /// ended.
 using RetryRule = std::function<std::optional<std::chrono::seconds>(int attempt, AttemptResult const& result)>;
 
 /// 404, 408, 429, 5xx, time-outs, and connections that were made and lost: three retries after 1, 2 and 4 seconds. 410:
-/// seven, every ten seconds. Nothing else, least of all where no connection could be made. Each of the two is counted for
-/// itself, so this rule is for one request.
+/// seven, every ten seconds. Nothing else, least of all where no connection could be made or what came is no HTTP. Each of
+/// the two is counted for itself, so this rule is for one request.
 RetryRule ImdsRetry();
-/// "Is IMDS there?": connections that were made and lost, on the same schedule. Whatever is answered says that it is, and
-/// silence that it is not.
+/// "Is IMDS there?": connections that were made and lost, on the same schedule; one on which there was no answer in time,
+/// once and without a wait. Whatever is answered says that it is there, and no connection that it is not.
 RetryRule ImdsProbeRetry();
 /// 5xx and timeouts: one retry after a second, unless the service says itself when to come back (Retry-After).
 std::optional<std::chrono::seconds> TokenServiceRetry(int attempt, AttemptResult const& result);
@@ -85,7 +95,8 @@ std::optional<std::chrono::seconds> TokenServiceRetry(int attempt, AttemptResult
 /// Where the last answer was 429 or 503 and said when to come back (`Retry-After`, RFC 9110 section 10.2.3; five minutes
 /// count at most), that URL is not asked again before, whatever is in its query. A retry waits for that time where it is
 /// ten seconds or less. Otherwise, and for each later request until then, the same answer is given, with no attempts.
-/// Copies of a client share that memory. Every wait has up to a quarter of itself on top, at random.
+/// Copies of a client share that memory. Every wait, and every time that is not asked before, has up to a quarter of itself
+/// on top, at random: a service that puts a fleet off names one time to all of it.
 ///
 /// An error that time ran out says what was asked of whom, for how long, and what had failed before.
 ///
@@ -132,7 +143,8 @@ class ServiceClient final {
   std::optional<ServiceResponse> FindRefusal(ServiceRequest const& request) const;
   void RememberRefusal(ServiceRequest const& request, ServiceResponse const& response) const;
   ServiceResponse SendUntil(ServiceRequest const& request, RetryRule const& rule, Context const& context) const;
-  ServiceResponse SendOnce(ServiceRequest const& request, Context const& context) const;
+  ServiceResponse SendOnce(
+      ServiceRequest const& request, std::chrono::milliseconds timeout, Context const& context) const;
 
   gsl::not_null<std::shared_ptr<HttpTransport>> transport_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;

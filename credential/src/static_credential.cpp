@@ -22,8 +22,9 @@ AccessToken StaticCredential::GetToken(TokenRequest const& request, Context cons
 
 void StaticCredential::GetTokenAsync(
     TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
-  DefaultExecutor()(
-      [done = std::move(done), outcome = OutcomeOf([&] { return GetToken(request, context); })] { done(outcome); });
+  DefaultExecutor()([done = std::move(done), outcome = OutcomeOf([&] {
+                                               return GetToken(request, context);
+                                             })]() mutable { done(std::move(outcome)); });
 }
 
 std::optional<AccessToken> StaticCredential::TryGetToken(TokenRequest const& request) {

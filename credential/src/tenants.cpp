@@ -27,21 +27,29 @@ bool IsName(std::string_view text) noexcept {
   return !afterDot;
 }
 
+bool NamesSeveral(std::string_view tenant) noexcept {
+  return EqualsIgnoreCase(tenant, "common") || EqualsIgnoreCase(tenant, "organizations") ||
+         EqualsIgnoreCase(tenant, "consumers");
+}
+
 [[noreturn]] void Refuse(ErrorCode code, std::string what, std::string action) {
   throw Error{{code, std::move(what), std::move(action)}};
 }
 
 }  // namespace
 
+bool IsOneTenant(std::string_view tenant) noexcept {
+  return tenant.size() <= LongestTenant && IsName(tenant) && !NamesSeveral(tenant);
+}
+
 void CheckTenant(std::string_view tenant, std::string_view whose) {
   constexpr char const* oneDirectory =
       "Give the id or domain of the directory in which the identity, or the app's certificate, is registered";
   if (tenant.empty()) Refuse(errors::TenantRequired, std::string{whose} + " is empty", oneDirectory);
-  for (std::string_view const several : {"common", "organizations", "consumers"}) {
-    if (!EqualsIgnoreCase(tenant, several)) continue;
+  if (NamesSeveral(tenant)) {
     Refuse(
         errors::TenantRequired,
-        std::string{whose} + " is \"" + std::string{several} + "\", which names no single directory", oneDirectory);
+        std::string{whose} + " is \"" + std::string{tenant} + "\", which names no single directory", oneDirectory);
   }
   if (tenant.size() > LongestTenant) {
     Refuse(

@@ -22,6 +22,9 @@ struct AllowedTenants {
 /// @throw Error `tenant_required` for "", `common`, `organizations` and `consumers`, in any case; `invalid_argument`
 void CheckTenant(std::string_view tenant, std::string_view whose);
 
+/// The same as an answer, for names that somebody else has said.
+bool IsOneTenant(std::string_view tenant) noexcept;
+
 /// Checks the names in `AdditionallyAllowedTenants`.
 /// @throw Error `tenant_required`, `invalid_argument`
 void CheckAdditionalTenants(std::vector<std::string> const& tenants);

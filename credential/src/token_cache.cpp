@@ -136,7 +136,9 @@ Freshness TokenCache::Find(TokenRequest const& request, TokenRoute route, TimePo
 void TokenCache::Put(TokenRequest const& request, TokenRoute route, AccessToken const& token, TimePoint now) {
   auto added = std::make_shared<Entry>(request, route, token, now);
   std::lock_guard<std::mutex> const lock{writing_.Get().Mutex};
-  bool const isNext = FindEntry(entries_.Value(), request, route, added->Hash) != nullptr;
+  // One that has ended meanwhile is none: after an outage a whole fleet may be in that place.
+  auto const* const before = FindEntry(entries_.Value(), request, route, added->Hash);
+  bool const isNext = before != nullptr && now < before->UsableUntil;
   added->RefreshOn =
       ScheduleRefresh(now, added->RefreshOn, added->FreshUntil, isNext ? Renewal::Next : Renewal::First, random_);
   Entries entries;

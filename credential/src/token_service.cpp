@@ -191,9 +191,9 @@ bool IsAboutHandshake(Error const& error) noexcept {
 }
 
 ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message, Context const& context) {
-  int attempts = 0;
-  auto const rule = [&attempts](int attempt, AttemptResult const& result) {
-    attempts = attempt;
+  int sent = 0;
+  auto const rule = [&sent](int attempt, AttemptResult const& result) {
+    sent += WasSent(result) ? 1 : 0;
     if (result.Failure != nullptr && IsAboutHandshake(*result.Failure)) return std::optional<std::chrono::seconds>{};
     return TokenServiceRetry(attempt, result);
   };
@@ -213,8 +213,8 @@ ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message,
                                  " could not be asked: " + error.Details().What,
                              "Check DNS, firewall and proxy for that host, and that nothing on the way ends TLS, "
                              "since the binding certificate must reach the service"};
-    details.CorrelationId = message.CorrelationId;
-    details.Attempts = attempts;
+    if (sent > 0) details.CorrelationId = message.CorrelationId;
+    details.Attempts = sent;
     details.Transient = error.Details().Transient;
     std::throw_with_nested(Error{std::move(details)});
   }

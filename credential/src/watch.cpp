@@ -1,36 +1,37 @@
 #include "watch.hpp"
 
-#include <system_error>
+#include <exception>
 #include <utility>
 
 namespace mtlspop {
 
-Watch::Watch(std::chrono::milliseconds interval, Look look) : state_(interval, std::move(look)) {}
+Watch::Watch(Interval interval, Look look) : state_(std::move(interval), std::move(look)) {}
 
 void Watch::Keep() const { state_.Get(); }
 
-Watch::State::State(State*, std::chrono::milliseconds interval, Look const& look) {
+Watch::State::State(State*, Interval const& interval, Look const& look)
+    : Threads({std::chrono::milliseconds{1}, nullptr, [this] { Stop(); }}) {
   try {
-    Thread = std::thread{[this, interval, look] { Run(interval, look); }};
-  } catch (std::system_error const&) {
+    Threads.RunNow([this, interval, look] { Run(interval, look); });
+  } catch (std::exception const&) {
     // As many as the system allows. Whoever has this looks for itself when it is asked.
   }
 }
 
-Watch::State::~State() {
+void Watch::State::Stop() noexcept {
   {
     std::lock_guard<std::mutex> const lock{Mutex};
     Stopping = true;
   }
   Changed.notify_all();
-  if (Thread.joinable()) Thread.join();
+  Life.Cancel();
 }
 
-void Watch::State::Run(std::chrono::milliseconds interval, Look const& look) {
+void Watch::State::Run(Interval const& interval, Look const& look) {
   std::unique_lock<std::mutex> lock{Mutex};
-  while (!Changed.wait_for(lock, interval, [this] { return Stopping; })) {
+  while (!Changed.wait_for(lock, interval(), [this] { return Stopping; })) {
     lock.unlock();
-    look();
+    look(Life);
     lock.lock();
   }
 }

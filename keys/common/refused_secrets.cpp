@@ -1,21 +1,36 @@
 #include "refused_secrets.hpp"
 
+#include <condition_variable>
 #include <mutex>
 #include <set>
 
 #include <openssl/evp.h>
 
+#include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/wait.hpp"
+
 namespace mtlspop::keys {
 namespace {
 
-std::mutex& Mutex() {
-  static std::mutex mutex;
-  return mutex;
-}
+struct State {
+  /// A child of fork() inherits what was refused; nobody has a turn there yet.
+  explicit State(State* parents) {
+    if (parents == nullptr) return;
+    // Held for moments. Whoever forks in one of them has a child that may show a wrong secret once more.
+    std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+    if (lock) Refused = parents->Refused;
+  }
 
-std::set<std::string>& Refused() {
-  static std::set<std::string> refused;
-  return refused;
+  std::mutex Mutex;
+  std::condition_variable Changed;
+  std::set<std::string> Taken;
+  std::set<std::string> Refused;
+};
+
+/// Never destroyed: threads may still use devices while the process ends.
+State& Current() {
+  static auto* const state = new PerProcess<State>;
+  return state->Get();
 }
 
 std::string Digest(std::string const& device, Secret const& secret) {
@@ -34,16 +49,34 @@ std::string Digest(std::string const& device, Secret const& secret) {
 
 }  // namespace
 
-bool WasRefused(std::string const& device, Secret const& secret) {
-  auto const digest = Digest(device, secret);
-  std::lock_guard<std::mutex> const lock{Mutex()};
-  return Refused().count(digest) != 0;
+DeviceTurn::DeviceTurn(std::string name, Context const& context) : name_(std::move(name)) {
+  auto& state = Current();
+  std::unique_lock<std::mutex> lock{state.Mutex};
+  WaitOrThrow(lock, state.Changed, context, "Waiting until the device has answered another thread", [&] {
+    return state.Taken.count(name_) == 0;
+  });
+  state.Taken.insert(name_);
 }
 
-void NoteRefused(std::string const& device, Secret const& secret) {
-  auto digest = Digest(device, secret);
-  std::lock_guard<std::mutex> const lock{Mutex()};
-  Refused().insert(std::move(digest));
+DeviceTurn::~DeviceTurn() {
+  auto& state = Current();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  state.Taken.erase(name_);
+  state.Changed.notify_all();
+}
+
+bool SecretShowing::WasRefused(Secret const& secret) const {
+  auto const digest = Digest(device_, secret);
+  auto& state = Current();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  return state.Refused.count(digest) != 0;
+}
+
+void SecretShowing::NoteRefused(Secret const& secret) const {
+  auto digest = Digest(device_, secret);
+  auto& state = Current();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  state.Refused.insert(std::move(digest));
 }
 
 }  // namespace mtlspop::keys

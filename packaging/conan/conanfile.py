@@ -29,13 +29,15 @@ class Mtlspop(ConanFile):
             self.options.with_cpprest = False
 
     def requirements(self):
+        # First, since it names one version of Boost; and it links Boost's libraries, of which mtlspop has headers alone.
+        if self.options.with_cpprest:
+            self.requires("cpprestsdk/2.10.19", transitive_headers=True)
         self.requires("ms-gsl/4.0.0", transitive_headers=True)
         self.requires("nlohmann_json/3.11.3")
         if self.settings.os != "Windows":
             self.requires("openssl/[>=3.0 <4]", transitive_headers=True)
-            self.requires("boost/[>=1.74 <2]", options={"header_only": True})
-        if self.options.with_cpprest:
-            self.requires("cpprestsdk/2.10.19", transitive_headers=True)
+            boost = {} if self.options.with_cpprest else {"options": {"header_only": True}}
+            self.requires("boost/[>=1.74 <2]", **boost)
 
     def layout(self):
         cmake_layout(self)

@@ -1,10 +1,12 @@
 #include "asynchronous_bound_call.hpp"
 
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "bound_call_authorization.hpp"
 #include "mtlspop/transport/executor.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "response_body.hpp"
 
 namespace mtlspop {
@@ -48,15 +50,18 @@ class AsynchronousDriver final : public std::enable_shared_from_this<Asynchronou
 
   /// Follows what `first` says for as long as that needs no waiting.
   template <typename First>
-  void Go(Stack stack, First first) {
+  void Go(Stack stack, First const& first) {
     std::optional<Outcome<Answer>> end;
     try {
-      auto next = first();
-      while (next && !std::holds_alternative<BoundCall::Deliver>(*next)) next = Follow(*next);
-      if (!next) return;
+      bool const isOver = OrOutOfMemory([&] {
+        auto next = first();
+        while (next && !std::holds_alternative<BoundCall::Deliver>(*next)) next = Follow(*next);
+        return next.has_value();
+      });
+      if (!isOver) return;
       end.emplace(std::move(response_));
     } catch (...) {
-      end.emplace(std::current_exception());
+      end.emplace(CurrentOrOutOfMemory());
     }
     End(stack, std::move(*end));
   }
@@ -121,13 +126,13 @@ class AsynchronousDriver final : public std::enable_shared_from_this<Asynchronou
       return call_->SendFailed(error, Now());
     }
     if (!call_->WantsBody(response_->StatusCode)) return Answered({});
-    PeekBodyAsync(*response_, context_, [self = shared_from_this()](std::string body) {
+    PeekBodyAsync(*response_, context_, [self = shared_from_this()](std::string_view body) {
       self->Go(Stack::Own, [&] { return self->Answered(body); });
     });
     return std::nullopt;
   }
 
-  Next Answered(std::string const& body) {
+  Next Answered(std::string_view body) {
     return call_->Answered({response_->StatusCode, response_->Fields, body, &response_->Connection}, Now());
   }
 

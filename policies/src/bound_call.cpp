@@ -73,6 +73,13 @@ bool IsSafe(CallTarget const& target) noexcept {
   return !target.HasBody && (target.Method == "GET" || target.Method == "HEAD" || target.Method == "OPTIONS");
 }
 
+// Of the hosts that are known, the one that has another host beside it for bound tokens.
+bool NeverAsksForCertificate(Url const& target) noexcept {
+  std::string_view host = target.Host();
+  if (!host.empty() && host.back() == '.') host.remove_suffix(1);
+  return host == "graph.microsoft.com";
+}
+
 // What a token was asked for: decides what a token that is no better than the one before means.
 enum class Purpose {
   Attempt,
@@ -122,6 +129,10 @@ class BoundCall::State final {
     failure_.reset();
     if (!target_.Target.IsHttps()) return failures::NotHttps(target_.Target);
     configured_ = wanted ? std::move(wanted) : settings_->Wanted;
+    boundGoElsewhere_ = NeverAsksForCertificate(target_.Target);
+    if (boundGoElsewhere_ && configured_->Binding == TokenBinding::Required) {
+      return failures::BoundTokensGoElsewhere(target_.Target);
+    }
     learns_ = configured_->Scopes.empty();
     wanted_ = learns_ ? nullptr : configured_;
     known_ = settings_->Memory->Find(target_.Target.GetOrigin());
@@ -133,9 +144,7 @@ class BoundCall::State final {
     auto const isBearer = token.Type == TokenType::Bearer;
     if (!isBearer && !token.Binding) return failures::WithoutBinding(target_.Target);
     if (isBearer && asked_->Binding == TokenBinding::Required) return failures::NotBound(target_.Target);
-    if (!isBearer) {
-      if (auto elsewhere = failures::BoundTokensGoElsewhere(target_.Target)) return std::move(*elsewhere);
-    }
+    if (!isBearer && boundGoElsewhere_) return failures::BoundTokensGoElsewhere(target_.Target);
     if (isBearer && purpose_ == Purpose::BindAgain) return failures::BearerNotTaken(target_.Target);
     if (!isBearer && purpose_ == Purpose::FallBackToBearer) return failures::BoundNotTaken(target_.Target);
     if (IsNoBetter(token)) return InPlaceOf(token, now);
@@ -143,7 +152,8 @@ class BoundCall::State final {
         Known().TakeExtraToken(ExtraToken::InsteadOfRejected, now.Steady)) {
       return Ask(asked_, Purpose::ReplaceToken, Refusal{asked_, token, RefusalReason::TokenRejected});
     }
-    if (purpose_ == Purpose::FallBackToBearer) LogFallback();
+    auto const isPreferred = wanted_->Binding == TokenBinding::Preferred;
+    if (purpose_ == Purpose::FallBackToBearer || (isBearer && boundGoElsewhere_ && isPreferred)) LogFallback();
     token_ = std::move(token);
     tokenRequest_ = asked_;
     return SendToken();
@@ -151,11 +161,13 @@ class BoundCall::State final {
 
   Step TokenFailed(Error const& error, CallTime now) {
     needsRewind_ = false;
+    Fail failure{error, CauseOf(error)};
     if (auto const wait = budget_.AfterTokenFailure(error, now)) {
       afterWait_ = AfterWait::SameToken;
+      before_ = error.what();
       return WaitFor(*wait, error.Code().Name());
     }
-    return Fail{error, CauseOf(error)};
+    return AfterOthers(std::move(failure));
   }
 
   Step Answered(CallAnswer const& answer, CallTime now) {
@@ -169,9 +181,7 @@ class BoundCall::State final {
       return Fail{error, CauseOf(error)};
     }
     if (ShowsThatTokenWasTaken(answer.StatusCode)) NoteThatTokenWasTaken(now);
-    if (auto const wait = budget_.AfterAnswer(answer, isIdempotent_, now)) {
-      return WaitFor(*wait, std::to_string(answer.StatusCode));
-    }
+    if (auto const wait = budget_.AfterAnswer(answer, isIdempotent_, now)) return WaitAfter(answer, *wait);
     return Deliver{};
   }
 
@@ -186,6 +196,7 @@ class BoundCall::State final {
       return ReplaceBinding(isRefused ? RefusalReason::BindingNoLongerGood : RefusalReason::PrivateKeyUnusable, now);
     }
     if (auto const wait = budget_.AfterFailure(error, isIdempotent_ || wasQuestion_, now)) {
+      before_ = error.what();
       return WaitFor(*wait, error.Code().Name());
     }
     return Result();
@@ -223,11 +234,19 @@ class BoundCall::State final {
   Step Result() const {
     if (isAnswerHeld_) return Deliver{};
     if (!failure_) return failures::Refused(target_.Target);
-    if (sends_ < 2) return *failure_;
+    if (sends_ < 2) return AfterOthers(*failure_);
     auto details = failure_->What.Details();
     details.What += " (" + std::to_string(sends_) + " attempts)";
     details.Attempts = sends_;
-    return Fail{Error{std::move(details)}, failure_->Cause};
+    return AfterOthers({Error{std::move(details)}, failure_->Cause});
+  }
+
+  // Where time ran out, what it was spent on matters more than the step that had begun.
+  Fail AfterOthers(Fail failure) const {
+    if (failure.What.Code() != errors::DeadlineExceeded || before_.empty()) return failure;
+    auto details = failure.What.Details();
+    details.What += "; the attempt before ended with " + before_;
+    return {Error{std::move(details)}, failure.Cause};
   }
 
   // --- Asking for tokens
@@ -244,10 +263,14 @@ class BoundCall::State final {
     auto binding = wanted_->Binding;
     if (binding_) {
       binding = *binding_;
-    } else if (binding != TokenBinding::Required && known_ && known_->TakesOnlyBearer(now.Steady)) {
+    } else if (binding != TokenBinding::Required && TakesOnlyBearer(now)) {
       binding = TokenBinding::None;
     }
     return With(wanted_, binding);
+  }
+
+  bool TakesOnlyBearer(CallTime now) const noexcept {
+    return boundGoElsewhere_ || (known_ && known_->TakesOnlyBearer(now.Steady));
   }
 
   static std::shared_ptr<TokenRequest const> With(
@@ -305,6 +328,12 @@ class BoundCall::State final {
     return Wait{wait};
   }
 
+  Step WaitAfter(CallAnswer const& answer, std::chrono::milliseconds wait) {
+    auto const status = std::to_string(answer.StatusCode);
+    before_ = "status " + status;
+    return WaitFor(wait, status);
+  }
+
   // --- Where nobody gave the scopes
 
   // Nothing where the resource has said already what it wants.
@@ -342,7 +371,7 @@ class BoundCall::State final {
       Known().SetWanted(wanted_);
       return Ask(RequestOfThisCall(now), Purpose::Attempt);
     }
-    if (auto const wait = budget_.AfterAnswer(answer, true, now)) return WaitFor(*wait, std::to_string(status));
+    if (auto const wait = budget_.AfterAnswer(answer, true, now)) return WaitAfter(answer, *wait);
     auto const mayDoBetterLater = status == 429 || status >= 500;
     if (!IsSafe(target_) && !mayDoBetterLater) return failures::ScopesUnknown(target_.Target, status);
     if (status < 400) Known().SetOpen();
@@ -525,6 +554,9 @@ class BoundCall::State final {
   std::shared_ptr<KnownResource> known_;
   KnownResource::Turn turn_ = KnownResource::NoTurn();
 
+  // Whether the host takes bearer tokens only, whatever it answers.
+  bool boundGoElsewhere_ = false;
+
   // What is asked for: as configured; with scope and tenant of the resource's own, null until they are known.
   bool learns_ = false;
   std::shared_ptr<TokenRequest const> configured_;
@@ -562,6 +594,8 @@ class BoundCall::State final {
   bool isAnswerHeld_ = false;
   std::optional<Fail> failure_;
   int sends_ = 0;
+  // What ended the attempt before this one, "" where there was none.
+  std::string before_;
 };
 
 BoundCall::BoundCall(std::shared_ptr<BoundCallSettings const> settings, CallTarget target, Context::TimePoint deadline)

@@ -32,6 +32,8 @@ std::shared_ptr<PipelineRequest> Prepare(std::shared_ptr<PipelineRequest> const&
   question->Message.Fields = request->Message.Fields;
   question->Message.Fields.Remove("Content-Type");
   Authorize(*question, std::nullopt);
+  // It has the same id.
+  ++request->Sent;
   return question;
 }
 

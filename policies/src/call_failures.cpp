@@ -1,6 +1,5 @@
 #include "call_failures.hpp"
 
-#include <string_view>
 #include <utility>
 
 #include "mtlspop/credential/errors.hpp"
@@ -35,13 +34,10 @@ BoundCall::Fail NotBound(Url const& target) {
        "This is a fault of the credential: it must not answer TokenBinding::Required with another kind of token"});
 }
 
-std::optional<BoundCall::Fail> BoundTokensGoElsewhere(Url const& target) {
-  std::string_view host = target.Host();
-  if (!host.empty() && host.back() == '.') host.remove_suffix(1);
-  if (host != "graph.microsoft.com") return std::nullopt;
+BoundCall::Fail BoundTokensGoElsewhere(Url const& target) {
   return Of(
       {errors::ResourceDoesNotSupportBoundTokens,
-       "A bound token was to be sent to graph.microsoft.com, which never asks for the certificate",
+       "A bound token was to be sent to " + target.Host() + ", which never asks for the certificate",
        "Send bound requests to https://mtlstb.graph.microsoft.com, with the same scope and path; or use a credential "
        "with TokenBinding::None for graph.microsoft.com"});
 }

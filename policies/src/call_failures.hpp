@@ -1,7 +1,5 @@
 #pragma once
 
-#include <optional>
-
 #include "mtlspop/policies/bound_call.hpp"
 #include "mtlspop/transport/url.hpp"
 
@@ -11,9 +9,8 @@ namespace mtlspop::failures {
 BoundCall::Fail NotHttps(Url const& target);
 BoundCall::Fail WithoutBinding(Url const& target);
 BoundCall::Fail NotBound(Url const& target);
-/// Null where the host may be sent bound tokens, as far as its name tells: there are services that take them on a host of
-/// their own, and whose other hosts never ask for the certificate.
-std::optional<BoundCall::Fail> BoundTokensGoElsewhere(Url const& target);
+/// For a service that takes bound tokens on a host of their own, and whose other hosts never ask for the certificate.
+BoundCall::Fail BoundTokensGoElsewhere(Url const& target);
 BoundCall::Fail BoundNotTaken(Url const& target);
 BoundCall::Fail BearerNotTaken(Url const& target);
 BoundCall::Fail Redirected(Url const& target, int status);

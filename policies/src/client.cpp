@@ -1,10 +1,28 @@
 #include "mtlspop/policies/client.hpp"
 
+#include <exception>
 #include <utility>
 
 #include "mtlspop/transport/environment.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 
 namespace mtlspop {
+namespace {
+
+/// @throw what cannot be begun; `done` is not called then
+void ReadAnswer(Response& response, std::size_t most, Context const& context, Completion<ClientAnswer> const& done) {
+  auto answer = std::make_shared<ClientAnswer>();
+  answer->Status = response.StatusCode;
+  answer->Fields = std::move(response.Fields);
+  ReadToEndAsync(std::move(response.Body), most, context, [answer, done](Outcome<std::string> text) {
+    done(OutcomeOf([&] {
+      answer->Text = std::move(text).Take();
+      return std::move(*answer);
+    }));
+  });
+}
+
+}  // namespace
 
 Client::Client(std::shared_ptr<TokenCredential> credential, ClientOptions options)
     : bufferedBodyBytes_(options.BufferedBodyBytes),
@@ -50,26 +68,24 @@ void Client::SendAsync(Request request, Context const& context, Completion<Clien
   pipeline_.SendAsync(
       std::move(message), context,
       [most = bufferedBodyBytes_, context, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
-        if (!outcome.HasValue()) return done(outcome.Failure());
-        auto const response = std::move(outcome).Take();
-        auto answer = std::make_shared<ClientAnswer>();
-        answer->Status = response->StatusCode;
-        answer->Fields = std::move(response->Fields);
-        ReadToEndAsync(std::move(response->Body), most, context, [answer, done](Outcome<std::string> text) {
-          done(OutcomeOf([&] {
-            answer->Text = std::move(text).Take();
-            return std::move(*answer);
-          }));
-        });
+        std::exception_ptr failure;
+        try {
+          return ReadAnswer(*std::move(outcome).Take(), most, context, done);
+        } catch (...) {
+          failure = CurrentOrOutOfMemory();
+        }
+        done(std::move(failure));
       });
 }
 
 ClientAnswer Client::Send(Request request, Context const& context) const {
-  PipelineRequest message{std::move(request), nullptr};
-  auto const response = pipeline_.Send(message, context);
-  ClientAnswer answer{response->StatusCode, std::move(response->Fields), {}};
-  answer.Text = ReadToEnd(*response->Body, bufferedBodyBytes_, context);
-  return answer;
+  return OrOutOfMemory([&] {
+    PipelineRequest message{std::move(request), nullptr};
+    auto const response = pipeline_.Send(message, context);
+    ClientAnswer answer{response->StatusCode, std::move(response->Fields), {}};
+    answer.Text = ReadToEnd(*response->Body, bufferedBodyBytes_, context);
+    return answer;
+  });
 }
 
 }  // namespace mtlspop

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "required.hpp"
 
 namespace mtlspop {
@@ -70,19 +71,27 @@ void EventPolicy::SendAsync(
     Completion<std::unique_ptr<Response>> done) const {
   if (!observer_.IsEnabled(Severity::Warning)) return next.SendAsync(std::move(request), context, std::move(done));
   auto const begin = time_->SteadyNow();
-  next.SendAsync(
-      request, context, [this, request, begin, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
-        done(OutcomeOf([&] {
-          try {
-            auto response = std::move(outcome).Take();
-            WriteAnswer(*request, *response, begin);
-            return response;
-          } catch (Error const& error) {
-            WriteFailure(*request, error, begin);
-            throw;
-          }
-        }));
+  auto const whenTold = [this, request, begin, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
+    done(OutcomeOf([&] {
+      return OrOutOfMemory([&] {
+        try {
+          auto response = std::move(outcome).Take();
+          WriteAnswer(*request, *response, begin);
+          return response;
+        } catch (Error const& error) {
+          WriteFailure(*request, error, begin);
+          throw;
+        }
       });
+    }));
+  };
+  try {
+    next.SendAsync(request, context, whenTold);
+  } catch (Error const& error) {
+    // Said at once, and by nobody else.
+    WriteFailure(*request, error, begin);
+    throw;
+  }
 }
 
 void EventPolicy::WriteAnswer(PipelineRequest const& request, Response const& response, Clock::SteadyTime begin) const {

@@ -26,7 +26,7 @@ class TransportPolicy final : public HttpPolicy {
       : transport_(Required(std::move(transport), "The pipeline has no transport")) {}
 
   std::unique_ptr<Response> Send(PipelineRequest& request, NextHttpPolicy, Context const& context) const override {
-    Check(request);
+    CheckAndCount(request);
     return transport_->Send(request.Message, request.Binding, context);
   }
 
@@ -35,7 +35,7 @@ class TransportPolicy final : public HttpPolicy {
       NextHttpPolicy,
       Context const& context,
       Completion<std::unique_ptr<Response>> done) const override {
-    Check(*request);
+    CheckAndCount(*request);
     auto binding = request->Binding;
     auto* const message = &request->Message;
     transport_->SendAsync({std::move(request), message}, std::move(binding), context, std::move(done));
@@ -44,7 +44,7 @@ class TransportPolicy final : public HttpPolicy {
   std::unique_ptr<HttpPolicy> Clone() const override { return std::make_unique<TransportPolicy>(transport_); }
 
  private:
-  static void Check(PipelineRequest const& request) {
+  static void CheckAndCount(PipelineRequest& request) {
     if (!request.Binding && CarriesBoundToken(request.Message)) {
       throw Error{
           {errors::BoundTokenWithoutBinding,
@@ -52,6 +52,7 @@ class TransportPolicy final : public HttpPolicy {
            "Let the authorization policy set token and certificate together, and check that no other policy takes "
            "PipelineRequest::Binding away"}};
     }
+    ++request.Sent;
   }
 
   std::shared_ptr<HttpTransport> transport_;

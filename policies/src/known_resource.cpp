@@ -16,11 +16,7 @@ constexpr char const* WaitingForTurn = "Waiting for what the resource asks for";
 
 }  // namespace
 
-bool RateLimit::Take(int most, std::chrono::milliseconds window, std::chrono::steady_clock::time_point now) noexcept {
-  if (taken_ == 0 || now - begin_ >= window) {
-    begin_ = now;
-    taken_ = 0;
-  }
+bool RateLimit::Take(int most) noexcept {
   if (taken_ >= most) return false;
   ++taken_;
   return true;
@@ -95,9 +91,7 @@ void KnownResource::EndTurn() noexcept {
 }
 
 KnownResource::TimePoint KnownResource::EndOfLife(TimePoint now) const {
-  // From four fifths of it on: it is the most that an application allows.
-  std::chrono::duration<double, std::milli> const most{options_->BearerOnlyLifetime};
-  return now + std::chrono::duration_cast<std::chrono::milliseconds>(most * (0.8 + 0.2 * RandomOr(options_->Random)()));
+  return now + WithinAtRandom(options_->BearerOnlyLifetime, RandomOr(options_->Random));
 }
 
 void KnownResource::SetTakesOnlyBearer(TimePoint now) {
@@ -137,9 +131,11 @@ bool KnownResource::HasRefused(AccessToken const& token) const noexcept {
   return refused_.Holds(token);
 }
 
-bool KnownResource::TakeExtraToken(ExtraToken reason, TimePoint now) noexcept {
+bool KnownResource::TakeExtraToken(ExtraToken reason, TimePoint now) {
   std::lock_guard<std::mutex> const lock{mutex_};
-  return extraTokens_[static_cast<std::size_t>(reason)].Take(options_->ExtraTokens, options_->ExtraTokensWindow, now);
+  auto& limit = extraTokens_[static_cast<std::size_t>(reason)];
+  if (limit.IsOver(now)) limit.Begin(now + WithJitter(options_->ExtraTokensWindow, RandomOr(options_->Random)));
+  return limit.Take(options_->ExtraTokens);
 }
 
 }  // namespace mtlspop

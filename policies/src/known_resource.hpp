@@ -17,11 +17,19 @@ namespace mtlspop {
 /// So many in so much time, counted from the first.
 class RateLimit final {
  public:
-  bool Take(int most, std::chrono::milliseconds window, std::chrono::steady_clock::time_point now) noexcept;
+  using TimePoint = std::chrono::steady_clock::time_point;
+  /// Whether the time of the last ones is over, so that the next one that is taken is a first.
+  bool IsOver(TimePoint now) const noexcept { return taken_ == 0 || now >= end_; }
+  /// The next ones are counted from here on, until `end`.
+  void Begin(TimePoint end) noexcept {
+    end_ = end;
+    taken_ = 0;
+  }
+  bool Take(int most) noexcept;
 
  private:
   int taken_ = 0;
-  std::chrono::steady_clock::time_point begin_{};
+  TimePoint end_{};
 };
 
 /// Why an answer would have another token requested.
@@ -73,7 +81,7 @@ class KnownResource final {
   bool HasRefused(AccessToken const& token) const noexcept;
 
   /// Whether one more token may be requested for this reason because this origin says so.
-  bool TakeExtraToken(ExtraToken reason, TimePoint now) noexcept;
+  bool TakeExtraToken(ExtraToken reason, TimePoint now);
 
  private:
   void EndTurn() noexcept;

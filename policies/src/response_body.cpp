@@ -10,6 +10,7 @@
 
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/executor.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 
 namespace mtlspop {
 namespace {
@@ -17,8 +18,14 @@ namespace {
 // What was read ahead, then the rest of the stream it was read from, then the error that the reading ahead met.
 class PeekedBody final : public BodyStream {
  public:
-  PeekedBody(std::string head, std::unique_ptr<BodyStream> rest, std::exception_ptr failure)
-      : head_(std::move(head)), length_(rest->Length()), rest_(std::move(rest)), failure_(std::move(failure)) {}
+  /// Allocates nothing. Returns what was read ahead, which is here for as long as this is.
+  std::string_view Set(std::string head, std::unique_ptr<BodyStream> rest, std::exception_ptr failure) noexcept {
+    head_ = std::move(head);
+    length_ = rest->Length();
+    rest_ = std::move(rest);
+    failure_ = std::move(failure);
+    return head_;
+  }
 
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override {
     if (position_ < head_.size()) {
@@ -76,7 +83,7 @@ class ReadingAhead final : public std::enable_shared_from_this<ReadingAhead> {
       head_.append(piece_.begin(), piece_.begin() + static_cast<std::ptrdiff_t>(count));
       if (count != 0 && head_.size() < most_) return ReadOn();
     } catch (...) {
-      failure = std::current_exception();
+      failure = CurrentOrOutOfMemory();
     }
     std::exchange(done_, nullptr)(std::move(head_), std::move(failure));
   }
@@ -91,13 +98,16 @@ class ReadingAhead final : public std::enable_shared_from_this<ReadingAhead> {
 
 }  // namespace
 
-void PeekBodyAsync(Response& response, Context const& context, std::function<void(std::string)> done) {
+void PeekBodyAsync(Response& response, Context const& context, std::function<void(std::string_view)> done) {
   auto& stream = *response.Body;
+  // Made now: later nobody could be told that there was no memory for it.
+  auto peeked = std::make_shared<std::unique_ptr<PeekedBody>>(std::make_unique<PeekedBody>());
   std::make_shared<ReadingAhead>(
       stream, PeekedBodyBytes, context,
-      [&response, done = std::move(done)](std::string head, std::exception_ptr failure) {
-        response.Body = std::make_unique<PeekedBody>(head, std::move(response.Body), std::move(failure));
-        done(std::move(head));
+      [&response, peeked = std::move(peeked), done = std::move(done)](std::string head, std::exception_ptr failure) {
+        auto const begin = (*peeked)->Set(std::move(head), std::move(response.Body), std::move(failure));
+        response.Body = std::move(*peeked);
+        done(begin);
       })
       ->ReadOn();
 }
@@ -133,7 +143,9 @@ std::string PeekBody(Response& response, Context const& context) {
   } catch (...) {
     failure = std::current_exception();
   }
-  response.Body = std::make_unique<PeekedBody>(head, std::move(response.Body), std::move(failure));
+  auto peeked = std::make_unique<PeekedBody>();
+  peeked->Set(head, std::move(response.Body), std::move(failure));
+  response.Body = std::move(peeked);
   return head;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "mtlspop/transport/context.hpp"
 #include "mtlspop/transport/response.hpp"
@@ -19,7 +20,7 @@ std::string PeekBody(Response& response, Context const& context);
 
 /// The same without a thread that waits: `done` gets the beginning. `response` lives until then.
 /// @throw std::bad_alloc; `done` is not called then
-void PeekBodyAsync(Response& response, Context const& context, std::function<void(std::string)> done);
+void PeekBodyAsync(Response& response, Context const& context, std::function<void(std::string_view)> done);
 
 /// Reads what is left of a small body so that its connection can be used again; leaves a large or unknown one alone.
 void DrainBody(Response& response, Context const& context) noexcept;

@@ -18,11 +18,11 @@ RetryBudget::MaybeWait RetryBudget::AskedBy(Error const& error, CallTime now) co
   return std::chrono::ceil<milliseconds>(*notBefore - now.System);
 }
 
-RetryBudget::MaybeWait RetryBudget::Spend(MaybeWait asked, CallTime now, bool onTop) {
+RetryBudget::MaybeWait RetryBudget::Spend(MaybeWait asked, CallTime now) {
   auto const& retry = options_->Retry;
   if (retries_ >= retry.MaximumRetries || (asked && *asked > retry.MaximumRetryAfter)) return std::nullopt;
-  auto wait = asked ? *asked : BackOff(retry, retries_ + 1);
-  if (asked && onTop) wait = WithJitter(*asked, RandomOr(retry.Random));
+  // Machines that were put off together do not come back together, and none of them too early.
+  auto const wait = asked ? WithJitter(*asked, RandomOr(retry.Random)) : BackOff(retry, retries_ + 1);
   if (deadline_ != Context::TimePoint::max() && now.Steady + wait >= deadline_) return std::nullopt;
   ++retries_;
   return wait;
@@ -36,8 +36,7 @@ RetryBudget::MaybeWait RetryBudget::AfterFailure(Error const& error, bool isIdem
 
 RetryBudget::MaybeWait RetryBudget::AfterTokenFailure(Error const& error, CallTime now) {
   if (!error.Details().Transient || !error.Details().NotBefore) return std::nullopt;
-  // Machines that the token service has put off together do not come back together.
-  return Spend(AskedBy(error, now), now, true);
+  return Spend(AskedBy(error, now), now);
 }
 
 RetryBudget::MaybeWait RetryBudget::AfterAnswer(CallAnswer const& answer, bool isIdempotent, CallTime now) {

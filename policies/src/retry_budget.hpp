@@ -26,8 +26,8 @@ class RetryBudget final {
   MaybeWait AfterFailedCheck(CallAnswer const& answer, CallTime now);
 
  private:
-  /// With `onTop` up to a quarter more than was asked for, never less.
-  MaybeWait Spend(MaybeWait asked, CallTime now, bool onTop = false);
+  /// Up to a quarter more than was asked for, never less.
+  MaybeWait Spend(MaybeWait asked, CallTime now);
   MaybeWait AskedBy(Error const& error, CallTime now) const noexcept;
 
   BoundCallOptions const* options_;

@@ -37,9 +37,11 @@ std::optional<milliseconds> ReadRetryAfter(Headers const& fields, std::chrono::s
 
 milliseconds BackOff(RetryOptions const& options, int attempt) {
   auto const doubled = std::ldexp(static_cast<double>(options.InitialDelay.count()), attempt - 1);
-  auto const jittered = doubled * (0.8 + 0.4 * RandomOr(options.Random)());
-  auto const longest = AtMostTenYears(options.MaximumDelay);
-  return milliseconds{static_cast<std::int64_t>(std::min(jittered, static_cast<double>(longest.count())))};
+  auto const random = RandomOr(options.Random)();
+  // Where it is capped it differs, too: there everybody is who waits for long.
+  auto const longest = WithinAtRandom(AtMostTenYears(options.MaximumDelay), [random] { return random; });
+  return milliseconds{
+      static_cast<std::int64_t>(std::min(doubled * (0.8 + 0.4 * random), static_cast<double>(longest.count())))};
 }
 
 }  // namespace mtlspop

@@ -12,8 +12,8 @@ int main() {
         mtlspop::GetManagedIdentityCapabilities(options, mtlspop::Context{}.WithTimeout(std::chrono::seconds{10}));
     std::cout << "source: " << mtlspop::ToString(found.Source) << '\n'
               << "highest_strength: " << mtlspop::ToString(found.HighestStrength) << '\n'
-              << "binding_supported: " << (found.BindingSupported ? "yes" : "no") << '\n';
-    if (!found.BindingSupported) std::cout << "why_not: " << found.WhyNot << '\n';
+              << "binding_supported: " << mtlspop::ToString(found.BindingSupported) << '\n';
+    if (!found.WhyNot.empty()) std::cout << "why_not: " << found.WhyNot << '\n';
     return 0;
   } catch (std::exception const& error) {
     std::cerr << "capabilities: " << error.what() << '\n';

@@ -59,6 +59,17 @@ void WaitFor(int socket, short events, mtlspop::Context const& context) {
   }
 }
 
+/// A daemon whose queue is full lets wait: a tenth of a second at a time, with a look at the context.
+void Connect(int socket, std::string const& path, mtlspop::Context const& context) {
+  timeval const tenth{0, 100'000};
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &tenth, sizeof tenth);
+  auto const address = AddressOf(path);
+  while (::connect(socket, reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
+    if (errno != EAGAIN && errno != EINTR) ThrowUnreachable(path, "does not answer");
+    context.ThrowIfEnded("Connecting to the daemon");
+  }
+}
+
 void Send(int socket, Bytes const& bytes, std::string const& path) {
   auto const sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (sent != static_cast<ssize_t>(bytes.size())) ThrowUnreachable(path, "takes no question");
@@ -138,10 +149,7 @@ Bytes DaemonSigner::Sign(mtlspop::openssl::SignatureRequest const& request, mtls
 
 Bytes DaemonSigner::Ask(Bytes const& question, mtlspop::Context const& context) const {
   Socket const socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  auto const address = AddressOf(socketPath_);
-  if (::connect(socket.Number(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
-    ThrowUnreachable(socketPath_, "does not answer");
-  }
+  Connect(socket.Number(), socketPath_, context);
   Send(socket.Number(), question, socketPath_);
   auto const head = ReceiveExactly(socket.Number(), 2, socketPath_, context);
   auto const length = static_cast<std::size_t>(head[0] << 8U | head[1]);

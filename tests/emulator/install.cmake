@@ -19,6 +19,11 @@ install(
   DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
   COMPONENT emulator)
 install(
+  FILES completion/mtlspop-emulator.bash
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+  RENAME mtlspop-emulator
+  COMPONENT emulator)
+install(
   EXPORT mtlspop-emulator
   FILE mtlspop-emulator-targets.cmake
   NAMESPACE mtlspop::

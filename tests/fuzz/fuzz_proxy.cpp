@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/proxy_selection.hpp"
 #include "mtlspop/transport/url.hpp"
-#include "proxy_selection.hpp"
 
 namespace {
 

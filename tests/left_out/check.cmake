@@ -1,7 +1,8 @@
 # cmake -D source_dir=SOURCE -D build_dir=BUILD -D compiler=g++ -P check.cmake
 #
 # Where pkg-config finds neither libtss2 nor p11-kit, the library is configured without their components and says so in one
-# line for each, and find_package says of a component that is named why there is none.
+# line for each, and find_package says of a component that is named why there is none. As a part of another project it leaves out
+# its tests, and all that it would install.
 set(work ${build_dir}/left_out)
 file(REMOVE_RECURSE ${work})
 file(MAKE_DIRECTORY ${work}/nothing)
@@ -54,3 +55,17 @@ foreach(built FALSE TRUE)
   endforeach()
   configure(${work}/consumer ${work}/consumer-${built} FALSE said -D component=transport -D mtlspop_DIR=${package})
 endforeach()
+
+file(WRITE ${work}/whole/app.cpp "int main() {}\n")
+file(WRITE ${work}/whole/CMakeLists.txt
+     "cmake_minimum_required(VERSION 3.22)\nproject(whole LANGUAGES CXX)\n"
+     "add_subdirectory(${source_dir} mtlspop)\n"
+     "add_executable(app app.cpp)\ntarget_link_libraries(app PRIVATE mtlspop::policies)\n"
+     "install(FILES app.cpp DESTINATION .)\n")
+configure(${work}/whole ${work}/whole-build FALSE said -D MTLSPOP_BUILD_CPPREST=OFF -D MTLSPOP_BUILD_AZURE=OFF)
+# What is not built could not be installed either.
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${work}/whole-build --prefix ${work}/prefix OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB_RECURSE installed RELATIVE ${work}/prefix ${work}/prefix/*)
+if(NOT installed STREQUAL "app.cpp" OR EXISTS ${work}/whole-build/mtlspop/tests/unit)
+  message(FATAL_ERROR "As a part of another project mtlspop installs, or tests: ${installed}")
+endif()

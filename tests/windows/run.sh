@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Cross-builds the library and its Windows tests with mingw-w64 and runs them under Wine, against the emulator, which is
-# built for this machine and runs beside Wine. `./dev windows` calls this; arguments go to the test programs, for example
+# Cross-builds the library, its Windows tests and the emulator with mingw-w64 and runs the tests under Wine, against the
+# emulator under the same Wine. `./dev windows` calls this; arguments go to the test programs, for example
 # --gtest_filter='WinHttp*'. Exit 0: everything passed.
+#
+# With "dll" before them the library is built as a DLL too, and a program over it is run.
 #
 # MTLSPOP_WINDOWS_BUILD names another build folder than build/windows.
 set -euo pipefail
@@ -9,9 +11,14 @@ set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${MTLSPOP_WINDOWS_BUILD:-$root/build/windows}
 prefix=$build/prefix
+with_dll=0
+if [ "${1:-}" = dll ]; then
+  with_dll=1
+  shift
+fi
 wine=/usr/lib/wine/wine64
 tests=(windows_common_test windows_credential_test windows_unit_test windows_winhttp_test windows_road_test
-  windows_cng_test windows_e2e_test)
+  windows_cng_test windows_cpprest_test windows_e2e_test)
 emulator_pid=
 renegotiating_pid=
 
@@ -27,7 +34,7 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -- "$@"; fi; }
 install_packages() {
   local package missing=()
   for package in cmake ninja-build g++ openssl libssl-dev libboost-dev libmsgsl-dev nlohmann-json3-dev googletest make perl \
-    g++-mingw-w64-x86-64-posix wine64 wine; do
+    g++-mingw-w64-x86-64-posix libz-mingw-w64-dev wine64 wine; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return
@@ -41,10 +48,14 @@ if command -v ccache >/dev/null; then
   launcher=(-D CMAKE_CXX_COMPILER_LAUNCHER=ccache)
 fi
 
+# The archive, not the DLL.
+zlib=(-D ZLIB_INCLUDE_DIR=/usr/x86_64-w64-mingw32/include -D ZLIB_LIBRARY=/usr/x86_64-w64-mingw32/lib/libz.a)
+
 build_emulator() {
   # By itself and without GoogleTest, as somebody builds it who wants nothing else of the project.
-  say "building the emulator for this machine"
-  cmake -S "$root/tests/emulator" -B "$build/emulator" -G Ninja -D CMAKE_CXX_FLAGS=-O1 \
+  say "building the emulator for Windows"
+  cmake -S "$root/tests/emulator" -B "$build/emulator" -G Ninja --toolchain "$root/cmake/mingw-w64.cmake" \
+    -D CMAKE_CXX_FLAGS=-O1 -D MTLSPOP_WINDOWS_PREFIX="$prefix" -D OPENSSL_USE_STATIC_LIBS=ON \
     -D CMAKE_DISABLE_FIND_PACKAGE_GTest=ON "${launcher[@]}" >"$build/log"
   cmake --build "$build/emulator" --target mtlspop-emulator -j "$(nproc)" >"$build/log"
 }
@@ -57,11 +68,11 @@ build_googletest() {
   cmake --build "$build/googletest" --target install -j "$(nproc)" >"$build/log"
 }
 
-# OpenSSL is in no package for Windows: from the sources that Debian has, the newest version whose archive can be had whole.
-# The lists of sources are this function's own, in the build folder, made from the machine's lists, which are left as they
-# are.
-fetch_openssl() {
-  local folder=$build/openssl lists list version
+# What is in no package for Windows: from the sources that Debian has, the newest version whose archive can be had whole,
+# unpacked into build/windows/NAME/source. The lists of sources are this function's own, in the build folder, made from the
+# machine's lists, which are left as they are.
+fetch_source() {
+  local package=$1 folder=$2 lists list version
   rm -rf "$folder/parts"
   mkdir -p "$folder/lists/partial" "$folder/parts"
   : >"$folder/sources.list"
@@ -74,31 +85,122 @@ fetch_openssl() {
   lists=(-o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/parts"
     -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache::srcpkgcache=$folder/srcpkgcache.bin"
     -o "Dir::Cache::pkgcache=$folder/pkgcache.bin" -o Debug::NoLocking=1)
-  # A list of somebody else may have no sources; what counts is whether one of them has OpenSSL's.
+  # A list of somebody else may have no sources; what counts is whether one of them has this package's.
   apt-get "${lists[@]}" update -qq || true
-  for version in $(apt-cache "${lists[@]}" showsrc openssl | sed -n 's/^Version: //p' | sort -rVu); do
-    if (cd "$folder" && apt-get "${lists[@]}" source --only-source --download-only --tar-only -qq "openssl=$version"); then
+  for version in $(apt-cache "${lists[@]}" showsrc "$package" | sed -n 's/^Version: //p' | sort -rVu); do
+    if (cd "$folder" && apt-get "${lists[@]}" source --only-source --download-only --tar-only -qq "$package=$version"); then
       break
     fi
+    # Half of an archive, which would be taken for the newest.
+    rm -f "$folder/${package}_"*.orig.tar.gz
   done
   rm -rf "$folder/sources.list" "$folder/parts" "$folder/lists"
   rm -rf "$folder/source" && mkdir "$folder/source"
-  tar -xzf "$(ls -v "$folder"/openssl_*.orig.tar.gz | tail -n 1)" -C "$folder/source" --strip-components=1
+  tar -xzf "$(ls -v "$folder/${package}_"*.orig.tar.gz | tail -n 1)" -C "$folder/source" --strip-components=1
 }
 
 build_openssl() {
   [ -e "$prefix/lib/libssl.a" ] && return
+  # What neither TLS 1.2 and 1.3 nor certificates want, so that it takes half the time.
+  local left_out=(no-engine no-module no-legacy no-dtls no-cmp no-cms no-ct no-ts no-srp no-sctp no-comp no-rfc3779
+    no-aria no-bf no-camellia no-cast no-des no-idea no-md4 no-mdc2 no-rc2 no-rc4 no-rmd160 no-seed no-siv no-sm2 no-sm3 no-sm4
+    no-whirlpool no-gost no-ocb no-psk no-srtp no-ssl3 no-tls1 no-tls1_1)
   say "building OpenSSL for Windows (some minutes, once)"
-  fetch_openssl >"$build/log" 2>&1 || return 1
+  fetch_source openssl "$build/openssl" >"$build/log" 2>&1 || return 1
   (cd "$build/openssl/source" &&
-    ./Configure mingw64 --cross-compile-prefix=x86_64-w64-mingw32- no-shared no-tests --prefix="$prefix" --libdir=lib &&
+    ./Configure mingw64 --cross-compile-prefix=x86_64-w64-mingw32- no-shared no-tests "${left_out[@]}" -O1 \
+      --prefix="$prefix" --libdir=lib &&
     make -j "$(nproc)" build_libs && make install_dev) >"$build/log" 2>&1
+}
+
+# As a client over WinHTTP whose tasks are its own: no listener, no websockets. What the headers and sources want of
+# Microsoft's compiler is mended here; cpprest/mingw.hpp has the rest.
+mend_cpprest() {
+  local header
+  cp "$root/tests/windows/cpprest/mingw.hpp" include/cpprest/details/mingw.hpp
+  for header in SDKDDKVer VersionHelpers Wincrypt; do
+    echo "#include <${header,,}.h>" >"src/pch/$header.h"
+  done
+  sed -i -e 's/^#if _MSC_VER >= 1900/#if 1/' -e '0,/^#pragma once/s//#pragma once\n#include "cpprest\/details\/mingw.hpp"/' \
+    include/cpprest/details/cpprest_compat.h
+  sed -i '/^#/!s/C_ASSERT(\(.*\));/static_assert(\1, "");/' include/cpprest/details/SafeInt3.hpp
+  sed -i -e 's/^    __try$/    if (true)/' -e 's/^    __except (.*)$/    else/' src/pplx/pplxwin.cpp
+  sed -i 's/\[fInfo->m_bufsize \* char_size\]/[static_cast<size_t>(fInfo->m_bufsize * char_size)]/' \
+    src/streams/fileio_win32.cpp
+  sed -i 's/-std=c++11/-std=c++17/' CMakeLists.txt
+  sed -i -e '/http\/listener\//d' -e 's/Winhttp\.lib/winhttp/' -e 's/\(bcrypt\|crypt32\)\.lib/\1/' \
+    -e 's/\(pplxwin.cpp pplx\/pplx.cpp\) pplx\/threadpool.cpp.*)/\1)/' src/CMakeLists.txt
+}
+
+build_cpprest() {
+  [ -e "$prefix/lib/cmake/cpprestsdk/cpprestsdk-config.cmake" ] && return
+  say "building cpprestsdk for Windows"
+  local folder=$build/cpprest
+  fetch_source cpprest "$folder" >"$build/log" 2>&1 || return 1
+  (cd "$folder/source/Release" && mend_cpprest) >"$build/log" 2>&1 || return 1
+  # Leaving websockets out would leave out decompression too, but for the definition.
+  cmake -S "$folder/source/Release" -B "$folder/build" -G Ninja --toolchain "$root/cmake/mingw-w64.cmake" \
+    -D CMAKE_CXX_FLAGS="-O1 -w -DCPPREST_HTTP_COMPRESSION" -D CMAKE_INSTALL_PREFIX="$prefix" -D CMAKE_INSTALL_LIBDIR=lib \
+    "${zlib[@]}" -D BUILD_SHARED_LIBS=OFF -D BUILD_TESTS=OFF \
+    -D BUILD_SAMPLES=OFF -D WERROR=OFF -D CPPREST_EXCLUDE_WEBSOCKETS=ON -D CPPREST_PPLX_IMPL=winpplx \
+    -D CPPREST_HTTP_LISTENER_IMPL=none "${launcher[@]}" >"$build/log" 2>&1 &&
+    cmake --build "$folder/build" --target install -j "$(nproc)" >"$build/log" 2>&1
 }
 
 build_library() {
   say "building the library and its tests for Windows"
-  (cd "$root" && cmake --preset windows -B "$build" -D MTLSPOP_WINDOWS_PREFIX="$prefix" "${launcher[@]}") >"$build/log"
+  (cd "$root" && cmake --preset windows -B "$build" -D MTLSPOP_WINDOWS_PREFIX="$prefix" -D MTLSPOP_BUILD_CPPREST=ON \
+    "${zlib[@]}" "${launcher[@]}") >"$build/log"
   cmake --build "$build" -j "$(nproc)" >"$build/log"
+}
+
+# The core as a DLL, and a program that finds it as an installed package.
+build_dll() {
+  say "building the library as a DLL, and a program over it"
+  # Without optimisation: it costs less, and nothing that is looked for in the DLL is optimised away.
+  local common=(-G Ninja --toolchain "$root/cmake/mingw-w64.cmake" -D BUILD_SHARED_LIBS=ON "${launcher[@]}")
+  cmake -S "$root" -B "$build/dll/library" "${common[@]}" -D CMAKE_INSTALL_PREFIX="$build/dll/prefix" \
+    -D MTLSPOP_BUILD_TESTS=OFF -D MTLSPOP_BUILD_SAMPLES=OFF -D MTLSPOP_BUILD_CPPREST=OFF -D MTLSPOP_BUILD_AZURE=OFF \
+    -D CMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON \
+    -D CMAKE_PROJECT_mtlspop_INCLUDE="$root/tests/windows/dll/precompiled.cmake" >"$build/log" &&
+    cmake --build "$build/dll/library" --target shared-libraries -j "$(nproc)" >"$build/log" &&
+    cmake --install "$build/dll/library" >"$build/log" &&
+    cmake -S "$root/tests/windows/dll" -B "$build/dll/program" "${common[@]}" \
+      -D MTLSPOP_WINDOWS_PREFIX="$prefix;$build/dll/prefix" >"$build/log" &&
+    cmake --build "$build/dll/program" -j "$(nproc)" >"$build/log"
+}
+
+# Without parameters, since std::size_t and others have other names on Windows.
+plain_names() { c++filt | sed -E 's/\(.*//' | sort -u; }
+
+# What a program may look for in the DLL: every function that the library exports on Linux, but for OpenSSL's side and what only
+# the library itself sees of its classes.
+wanted_functions() {
+  awk '/^[^ *#]/ { core = $1 == "libmtlspop.so.0" } core && /^ _ZN(K|R|O|KR)?7/ { sub(/@.*/, ""); print $1 }' \
+    "$root/cmake/packages/libmtlspop0.symbols" | plain_names |
+    grep -vE '^mtlspop::openssl::|[Ss]ign(er|ing|ature)|::(Impl|State|Held|Entry|Channel|Attempt)::'
+}
+
+# And the static members that headers define; see policies/src/windows/static_members.cpp.
+wanted_members() {
+  grep -rhoE '^  static constexpr [^(=]+ [A-Z][A-Za-z0-9]*( =|\{)' "$root"/{transport,credential,policies}/include |
+    sed -E 's/.* ([A-Za-z0-9]+)( =|\{)$/\1/'
+}
+
+# The DLL exports names of mtlspop alone, exports.map says which, and all that a program may look for.
+check_exports() {
+  local dll=$build/dll/prefix/bin/libmtlspop-0.dll exported names mine others missing
+  exported=$(x86_64-w64-mingw32-objdump -p "$dll" |
+    awk '/^\[Ordinal\/Name Pointer\] Table/ { inside = 1 } inside && /^$/ { exit } inside && /\[ *[0-9]+\]/ { print $NF }')
+  mine=$(sed -nE 's/^ +(_Z[^;]*);$/^\1/p' "$root/cmake/exports.map" | sed -e 's/\*$//' -e 's/\*/.*/g' | paste -sd '|')
+  others=$(grep -vE "$mine" <<<"$exported" || true)
+  [ -z "$others" ] || fail "$dll exports what is not mtlspop's: $(c++filt <<<"$others")"
+  names=$(plain_names <<<"$exported")
+  missing=$(comm -23 <(wanted_functions) - <<<"$names")
+  [ -z "$missing" ] || fail "$dll lacks $missing"
+  for missing in $(wanted_members); do
+    grep -q "::$missing$" <<<"$names" || fail "$dll lacks the static member $missing"
+  done
 }
 
 # The log of the last step that failed says why.
@@ -120,56 +222,71 @@ start_wine() {
   fi
 }
 
+stop_emulators() {
+  local pid
+  for pid in $renegotiating_pid $emulator_pid; do
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+  renegotiating_pid=
+  emulator_pid=
+}
+
 stop() {
-  if [ -n "$renegotiating_pid" ]; then
-    kill "$renegotiating_pid" 2>/dev/null || true
-    wait "$renegotiating_pid" 2>/dev/null || true
-  fi
-  if [ -n "$emulator_pid" ]; then
-    kill "$emulator_pid" 2>/dev/null || true
-    wait "$emulator_pid" 2>/dev/null || true
-  fi
+  stop_emulators
   if [ -n "${WINEPREFIX:-}" ]; then
     /usr/lib/wine/wineserver64 -k 2>/dev/null || true
+    # Of emulators that were killed.
+    rm -rf "$WINEPREFIX"/drive_c/users/*/Temp/mtlspop-emulator-*
   fi
 }
 trap stop EXIT
 
-# Wine can answer neither a renegotiation nor post-handshake authentication, and matches no IP addresses in certificates.
-start_emulator() {
-  "$build/emulator/mtlspop-emulator" --client-certificate handshake \
-    --sts-endpoint-name westeurope.mtlsauth.microsoft.com >"$build/emulator.json" </dev/null &
-  emulator_pid=$!
-  local tries
-  for tries in $(seq 100); do
-    [ -s "$build/emulator.json" ] && break
-    kill -0 "$emulator_pid" 2>/dev/null || fail "the emulator did not start"
+# Starts the emulator; its startup line comes into a file.
+launch_emulator() {
+  local line=$1 tries
+  shift
+  rm -f "$line"
+  "$wine" "$build/emulator/mtlspop-emulator.exe" "$@" >"$line" </dev/null &
+  for tries in $(seq 600); do
+    [ -s "$line" ] && return
+    kill -0 $! 2>/dev/null || fail "the emulator did not start"
     sleep 0.1
   done
-  MTLSPOP_EMULATOR=$(head -n 1 "$build/emulator.json")
-  [ -n "$MTLSPOP_EMULATOR" ] || fail "the emulator printed no startup line after $tries tries"
-  export MTLSPOP_EMULATOR
+  fail "the emulator printed no startup line after $tries tries"
 }
 
-# OpenSSL answers renegotiations under Wine too: the emulator as it is by itself.
-start_renegotiating_emulator() {
-  "$build/emulator/mtlspop-emulator" >"$build/renegotiating.json" </dev/null &
+start_emulators() {
+  # Wine's SChannel can answer neither a renegotiation nor post-handshake authentication, and matches no IP addresses in
+  # certificates.
+  launch_emulator "$build/emulator.json" --client-certificate handshake \
+    --sts-endpoint-name westeurope.mtlsauth.microsoft.com
+  emulator_pid=$!
+  # OpenSSL answers renegotiations under Wine too: the emulator as it is by itself.
+  launch_emulator "$build/renegotiating.json"
   renegotiating_pid=$!
-  local tries
-  for tries in $(seq 100); do
-    [ -s "$build/renegotiating.json" ] && break
-    kill -0 "$renegotiating_pid" 2>/dev/null || fail "the renegotiating emulator did not start"
-    sleep 0.1
-  done
+  MTLSPOP_EMULATOR=$(head -n 1 "$build/emulator.json")
   MTLSPOP_RENEGOTIATING_EMULATOR=$(head -n 1 "$build/renegotiating.json")
-  [ -n "$MTLSPOP_RENEGOTIATING_EMULATOR" ] || fail "the renegotiating emulator printed no line after $tries tries"
-  export MTLSPOP_RENEGOTIATING_EMULATOR
+  export MTLSPOP_EMULATOR MTLSPOP_RENEGOTIATING_EMULATOR
+}
+
+# The emulator's own side of being a program of Windows: the environment it gives, and the status it ends with.
+check_emulator_runs_programs() {
+  local text status=0
+  text=$(timeout 120 "$wine" "$build/emulator/mtlspop-emulator.exe" run --quiet -- \
+    cmd /c 'echo %AZURE_POD_IDENTITY_AUTHORITY_HOST% %MTLSPOP_CA_FILE%& exit 7' | tr -d '\r') || status=$?
+  [ "$status" = 7 ] || fail "mtlspop-emulator run -- cmd /c 'exit 7' ended with $status"
+  [[ $text =~ ^http://127\.0\.0\.1:[0-9]+\ [A-Z]:.*ca\.pem$ ]] || fail "mtlspop-emulator run gave the program: $text"
+  status=0
+  timeout 120 "$wine" "$build/emulator/mtlspop-emulator.exe" run --quiet -- no-such-program 2>"$build/log" || status=$?
+  [ "$status" = 127 ] || fail "mtlspop-emulator run -- no-such-program ended with $status"
 }
 
 # Wine is more forgiving than Windows, whose ncrypt.dll has no functions of bcrypt.dll. And no DLL of OpenSSL is wanted: where it is used, it is linked in.
 check_imports() {
   local program imports
-  for program in "$build"/tests/windows/*.exe; do
+  for program in "$build"/tests/windows/*.exe "$build"/emulator/*.exe "$build"/dll/prefix/bin/*.dll; do
+    [ -e "$program" ] || continue
     imports=$(x86_64-w64-mingw32-objdump -p "$program")
     if grep -qiE 'DLL Name: lib(ssl|crypto)' <<<"$imports"; then
       fail "$program needs OpenSSL"
@@ -196,7 +313,16 @@ make_pkcs12() {
 
 run_demo() {
   say "the demo's road"
-  timeout 120 "$wine" "$build/tests/windows/windows_demo.exe" | tr -d '\r' | tee "$build/demo.txt"
+  local tries
+  for tries in 1 2 3; do
+    if timeout 120 "$wine" "$build/tests/windows/windows_demo.exe" >"$build/demo.raw" 2>"$build/demo.err"; then break; fi
+    cat "$build/demo.raw" "$build/demo.err" >&2
+    # Wine takes the signature of a good certificate for a wrong one, seldom: then not with others.
+    grep -q 'a signature in its chain is wrong' "$build/demo.raw" "$build/demo.err" && [ "$tries" -lt 3 ] || fail "the demo failed"
+    stop_emulators
+    start_emulators
+  done
+  tr -d '\r' <"$build/demo.raw" | tee "$build/demo.txt"
   local expected='token_type: mtls_pop
 binding: x5t#S256 matches cnf
 secret: [^[:space:]]+
@@ -215,21 +341,28 @@ check_that_skipping_fails() {
 
 mkdir -p "$build"
 install_packages
-step build_emulator
 step build_googletest
 step build_openssl
+step build_emulator
+step build_cpprest
 step build_library
+if [ "$with_dll" -eq 1 ]; then
+  step build_dll
+  check_exports
+fi
 check_imports
 step make_pkcs12
 start_wine
-start_emulator
-start_renegotiating_emulator
+check_emulator_runs_programs
+start_emulators
 run_demo
 check_that_skipping_fails
+programs=("${tests[@]/#/tests/windows/}")
+if [ "$with_dll" -eq 1 ]; then programs+=(dll/program/windows_dll_test); fi
 failed=()
-for test in "${tests[@]}"; do
-  say "$test"
-  timeout 600 "$wine" "$build/tests/windows/$test.exe" --gtest_brief=1 "$@" || failed+=("$test")
+for test in "${programs[@]}"; do
+  say "${test##*/}"
+  timeout 600 "$wine" "$build/$test.exe" --gtest_brief=1 "$@" || failed+=("${test##*/}")
 done
 [ ${#failed[@]} -eq 0 ] || fail "failed: ${failed[*]}"
 say "everything passed"

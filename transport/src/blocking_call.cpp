@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mtlspop/base/bounded_pool.hpp"
+#include "mtlspop/base/handover.hpp"
 #include "mtlspop/base/pending_wait.hpp"
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/executor.hpp"
@@ -118,13 +119,13 @@ void RunBlocking(
   if (!canEnd) return;
   try {
     turn->WaitInLine();
-  } catch (std::system_error const&) {
-    // No thread for the timer. Its turn comes in any case, and the job finds its context at its end.
+  } catch (std::exception const&) {
+    // No thread for the timer, or no memory. Its turn comes in any case, and the job finds its context at its end.
   }
 }
 
 Executor DefaultExecutor() {
-  return [](std::function<void()> task) { OfThisProcess().Callbacks.RunWhenPossible({std::move(task), nullptr}); };
+  return PoolExecutor{[]() -> BoundedPool& { return OfThisProcess().Callbacks; }};
 }
 
 }  // namespace mtlspop

@@ -6,6 +6,7 @@
 #include "mtlspop/transport/blocking_call.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/executor.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "mtlspop/transport/secret.hpp"
 
 namespace mtlspop {
@@ -125,9 +126,13 @@ class ReadingToEnd final : public std::enable_shared_from_this<ReadingToEnd> {
   }
 
   void Take(Outcome<std::size_t> outcome) {
-    auto const goes = OutcomeOf([&] { return collected_.Take(std::move(outcome).Take()); });
-    if (!goes.HasValue()) return End(goes.Failure());
-    Go(Outcome{goes}.Take());
+    bool goes = false;
+    try {
+      goes = collected_.Take(std::move(outcome).Take());
+    } catch (...) {
+      return End(CurrentOrOutOfMemory());
+    }
+    Go(goes);
   }
 
   /// Reads what is there, and waits for the rest.
@@ -139,7 +144,7 @@ class ReadingToEnd final : public std::enable_shared_from_this<ReadingToEnd> {
       }
       if (goes) return ReadOn();
     } catch (...) {
-      failure = std::current_exception();
+      failure = CurrentOrOutOfMemory();
     }
     End(std::move(failure));
   }

@@ -10,13 +10,24 @@
 #include <utility>
 #include <vector>
 
-#include "cancelled.hpp"
+#include "context_ended.hpp"
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop {
 namespace {
 
 constexpr std::chrono::milliseconds ProbeInterval{20};
+
+constexpr char const* TookTooLong = " took longer than the caller's deadline allows";
+
+Error TooLate(std::string what) {
+  ErrorDetails details{
+      errors::DeadlineExceeded, std::move(what),
+      "Check whether the other side is slow or out of reach, or allow more time"};
+  details.Transient = true;
+  return Error{std::move(details)};
+}
 
 }  // namespace
 
@@ -45,13 +56,22 @@ struct CancellationRegistration::Entry {
   std::function<void()> Callback;
 };
 
+struct Context::Registrations {
+  /// None of those who wait in the parent are in a child of fork().
+  explicit Registrations(Registrations* /*parents*/) noexcept {}
+
+  std::mutex Mutex;
+  std::vector<std::weak_ptr<CancellationRegistration::Entry>> Entries;
+  /// How many were left when those of finished waits last went.
+  std::size_t Kept = 0;
+};
+
 struct Context::State {
   std::shared_ptr<State> Parent;
   bool HasCancel = false;
   std::atomic<bool> Cancelled{false};
   std::function<bool()> Probe;
-  std::mutex Mutex;
-  std::vector<std::weak_ptr<CancellationRegistration::Entry>> Entries;
+  PerProcess<Registrations> Registered;
 };
 
 CancellationRegistration::CancellationRegistration() noexcept = default;
@@ -107,9 +127,11 @@ void Context::Cancel() const {
   }
   std::vector<std::weak_ptr<CancellationRegistration::Entry>> entries;
   {
-    std::lock_guard<std::mutex> const lock{state_->Mutex};
+    auto& registered = state_->Registered.Get();
+    std::lock_guard<std::mutex> const lock{registered.Mutex};
     state_->Cancelled.store(true, std::memory_order_release);
-    entries.swap(state_->Entries);
+    entries.swap(registered.Entries);
+    registered.Kept = 0;
   }
   for (auto const& weak : entries) {
     if (auto const entry = weak.lock()) {
@@ -146,11 +168,19 @@ void Context::ThrowIfEnded(char const* what) const {
     throw Cancelled(what);
   }
   if (IsExpired()) {
-    ErrorDetails details{
-        errors::DeadlineExceeded, std::string{what} + " took longer than the caller's deadline allows",
-        "Check whether the other side is slow or out of reach, or allow more time"};
-    details.Transient = true;
-    throw Error{std::move(details)};
+    throw TooLate(std::string{what} + TookTooLong);
+  }
+}
+
+void ThrowIfEnded(Context const& context, char const* what, std::string_view host, Context::TimePoint since) {
+  if (context.IsCancelled()) {
+    throw Cancelled(what);
+  }
+  if (context.IsExpired()) {
+    auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(Context::Clock::now() - since);
+    throw TooLate(
+        std::string{host} + ": " + what + TookTooLong + ", and was given up after " + std::to_string(waited.count()) +
+        " ms");
   }
 }
 
@@ -164,14 +194,17 @@ CancellationRegistration Context::OnCancelled(std::function<void()> callback) co
     if (!state->HasCancel) {
       continue;
     }
-    std::lock_guard<std::mutex> const lock{state->Mutex};
+    auto& registered = state->Registered.Get();
+    std::lock_guard<std::mutex> const lock{registered.Mutex};
     cancelled = cancelled || state->Cancelled.load(std::memory_order_relaxed);
-    auto& entries = state->Entries;
-    if (entries.size() == entries.capacity()) {
-      // Entries of finished waits go when the list would have to grow, which keeps it as long as the waits under way.
+    auto& entries = registered.Entries;
+    if (entries.size() >= 2 * registered.Kept + 8) {
+      // Entries of finished waits go when the list has doubled, which keeps it as long as the waits under way. Not whenever it is
+      // full: with as many under way as it has room for, each registration would go through all of it.
       entries.erase(
           std::remove_if(entries.begin(), entries.end(), [](auto const& weak) { return weak.expired(); }),
           entries.end());
+      registered.Kept = entries.size();
     }
     entries.push_back(entry);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mtlspop/base/environment_variable.hpp"
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop {
@@ -49,6 +50,18 @@ std::vector<ConnectOverride> ParseOverrides(std::string_view list) {
   return overrides;
 }
 
+struct SharedTransport {
+  /// A child of fork() shares its parent's, which has connections of its own there.
+  explicit SharedTransport(SharedTransport* parents) {
+    if (parents == nullptr) return;
+    std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+    if (lock) Current = parents->Current;
+  }
+
+  std::mutex Mutex;
+  std::weak_ptr<HttpTransport> Current;
+};
+
 bool SaysNothing(TrustOptions const& trust) noexcept {
   return !trust.UseSystemStore.has_value() && trust.CaFile.empty() && trust.CaPem.empty();
 }
@@ -66,13 +79,14 @@ TransportOptions TransportOptionsFromEnvironment(TransportOptions options) {
 }
 
 gsl::not_null<std::shared_ptr<HttpTransport>> DefaultHttpTransport() {
-  static std::mutex mutex;
-  static std::weak_ptr<HttpTransport> current;
-  std::lock_guard<std::mutex> const lock{mutex};
-  auto transport = current.lock();
+  // Never destroyed: clients of static duration may be made at the very end.
+  static auto& shared = *new PerProcess<SharedTransport>;
+  auto& state = shared.Get();
+  std::lock_guard<std::mutex> const lock{state.Mutex};
+  auto transport = state.Current.lock();
   if (!transport) {
     transport = MakeHttpTransport(TransportOptionsFromEnvironment());
-    current = transport;
+    state.Current = transport;
   }
   return gsl::not_null<std::shared_ptr<HttpTransport>>{std::move(transport)};
 }

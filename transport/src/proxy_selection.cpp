@@ -1,18 +1,18 @@
-#include "proxy_selection.hpp"
+#include "mtlspop/transport/proxy_selection.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cstdint>
+#include <string_view>
 #include <utility>
 
-#include "ip_address.hpp"
 #include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/environment_variable.hpp"
+#include "no_proxy.hpp"
 
 namespace mtlspop {
 namespace {
 
-std::string PercentDecode(std::string_view text) {
+/// Leaves no copy behind: it may be a password.
+Secret PercentDecode(std::string_view text) {
   auto const digit = [](char character) -> int {
     if (character >= '0' && character <= '9') {
       return character - '0';
@@ -21,6 +21,7 @@ std::string PercentDecode(std::string_view text) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
   };
   std::string decoded;
+  decoded.reserve(text.size());
   for (std::size_t index = 0; index < text.size(); ++index) {
     if (text[index] == '%' && index + 2 < text.size() && digit(text[index + 1]) >= 0 && digit(text[index + 2]) >= 0) {
       decoded += static_cast<char>(digit(text[index + 1]) * 16 + digit(text[index + 2]));
@@ -29,17 +30,25 @@ std::string PercentDecode(std::string_view text) {
       decoded += text[index];
     }
   }
-  return decoded;
+  return Secret{std::move(decoded)};
 }
 
 Secret BasicAuthorization(std::string_view user, std::string_view password) {
   if (user.empty()) {
     return {};
   }
-  std::string plain = std::string{user} + ":" + std::string{password};
-  Secret header{"Basic " + encoding::ToBase64(encoding::AsBytes(plain))};
+  // With the room they need, so that none grows and leaves pieces behind.
+  std::string plain;
+  plain.reserve(user.size() + 1 + password.size());
+  plain.append(user).append(1, ':').append(password);
+  auto encoded = encoding::ToBase64(encoding::AsBytes(plain));
   Cleanse(plain);
-  return header;
+  constexpr std::string_view scheme = "Basic ";
+  std::string header;
+  header.reserve(scheme.size() + encoded.size());
+  header.append(scheme).append(encoded);
+  Cleanse(encoded);
+  return Secret{std::move(header)};
 }
 
 /// "[scheme://][user[:password]@]host[:port][/]". Without a scheme it is http, without a port 1080, as with curl.
@@ -64,7 +73,8 @@ Proxy ParseProxy(std::string_view text, char const* source) {
     auto const user = rest.substr(0, at);
     auto const colon = std::min(user.find(':'), user.size());
     proxy.Authorization = BasicAuthorization(
-        PercentDecode(user.substr(0, colon)), PercentDecode(user.substr(std::min(colon + 1, user.size()))));
+        PercentDecode(user.substr(0, colon)).Reveal(),
+        PercentDecode(user.substr(std::min(colon + 1, user.size()))).Reveal());
     rest = rest.substr(at + 1);
   }
   rest = rest.substr(0, rest.find('/'));
@@ -79,75 +89,7 @@ Proxy ParseProxy(std::string_view text, char const* source) {
   return proxy;
 }
 
-bool HasPrefix(gsl::span<unsigned char const> address, gsl::span<unsigned char const> network, std::size_t bits) {
-  if (address.size() != network.size() || bits > address.size() * 8) {
-    return false;
-  }
-  for (std::size_t bit = 0; bit < bits; ++bit) {
-    unsigned const mask = 0x80U >> bit % 8;
-    if ((address[bit / 8] & mask) != (network[bit / 8] & mask)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool IsInNetwork(gsl::span<std::uint8_t const> address, std::string_view entry) {
-  auto const slash = entry.find('/');
-  auto const network = ParseIpAddress(entry.substr(0, slash));
-  if (!network) {
-    return false;
-  }
-  std::size_t bits = address.size() * 8;
-  if (slash != std::string_view::npos) {
-    auto const digits = entry.substr(slash + 1);
-    bool const number =
-        !digits.empty() && digits.size() <= 3 &&
-        std::all_of(digits.begin(), digits.end(), [](char digit) { return digit >= '0' && digit <= '9'; });
-    if (!number) {
-      return false;
-    }
-    std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-  }
-  return HasPrefix(address, *network, bits);
-}
-
-bool IsNameBelow(std::string_view host, std::string_view entry) {
-  while (!entry.empty() && entry.front() == '.') {
-    entry.remove_prefix(1);
-  }
-  while (!entry.empty() && entry.back() == '.') {
-    entry.remove_suffix(1);
-  }
-  while (!host.empty() && host.back() == '.') {
-    host.remove_suffix(1);
-  }
-  if (entry.empty() || host.size() < entry.size() ||
-      !EqualsIgnoreCase(host.substr(host.size() - entry.size()), entry)) {
-    return false;
-  }
-  return host.size() == entry.size() || host[host.size() - entry.size() - 1] == '.';
-}
-
 }  // namespace
-
-std::vector<std::string> SplitNoProxy(std::string_view text) {
-  static constexpr std::string_view separators = ", \t";
-  std::vector<std::string> list;
-  for (std::size_t begin = text.find_first_not_of(separators); begin != std::string_view::npos;) {
-    auto const end = std::min(text.find_first_of(separators, begin), text.size());
-    list.emplace_back(text.substr(begin, end - begin));
-    begin = text.find_first_not_of(separators, end);
-  }
-  return list;
-}
-
-bool IsDirect(std::vector<std::string> const& list, std::string_view host) {
-  auto const address = ParseIpAddress(host);
-  return std::any_of(list.begin(), list.end(), [&](std::string const& entry) {
-    return entry == "*" || (address ? IsInNetwork(*address, entry) : IsNameBelow(host, entry));
-  });
-}
 
 /// The first of `names` that is set, also where it is set to nothing.
 ProxySelection::Setting ProxySelection::FromEnvironment(
@@ -167,6 +109,8 @@ ProxySelection::Setting ProxySelection::FromEnvironment(
   }
   return setting;
 }
+
+ProxySelection::ProxySelection(ProxyOptions const& options) : ProxySelection(options, &ReadEnvironmentVariable) {}
 
 ProxySelection::ProxySelection(ProxyOptions const& options, Environment const& environment)
     : direct_(SplitNoProxy(options.NoProxy)) {

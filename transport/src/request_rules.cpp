@@ -6,11 +6,14 @@
 #include <string_view>
 #include <utility>
 
+#include "mtlspop/base/field_text.hpp"
 #include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/transport/required.hpp"
 
 namespace mtlspop {
 namespace {
+
+constexpr std::size_t LargestLimit = std::size_t{1} << 30;
 
 [[noreturn]] void Refuse(ErrorCode code, std::string what, std::string action) {
   ErrorDetails details{code, std::move(what), std::move(action)};
@@ -22,22 +25,20 @@ namespace {
   Refuse(errors::InvalidArgument, std::move(what), std::move(action));
 }
 
-/// RFC 9110 section 5.6.2.
-bool IsTokenCharacter(char character) noexcept {
-  return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
-         (character >= '0' && character <= '9') ||
-         std::string_view{"!#$%&'*+-.^_`|~"}.find(character) != std::string_view::npos;
-}
+/// RFC 9110 section 5.6.2. A table, since each field of each request is looked at.
+constexpr std::array<bool, 256> TokenCharacters = [] {
+  std::array<bool, 256> isOne{};
+  for (auto const part :
+       {std::string_view{"abcdefghijklmnopqrstuvwxyz"}, std::string_view{"ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+        std::string_view{"0123456789!#$%&'*+-.^_`|~"}}) {
+    for (char const character : part) isOne[static_cast<unsigned char>(character)] = true;
+  }
+  return isOne;
+}();
 
 bool IsToken(std::string_view text) noexcept {
-  return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenCharacter);
-}
-
-/// RFC 9110 section 5.5: no control characters but the tab.
-bool IsFieldValue(std::string_view text) noexcept {
-  return std::none_of(text.begin(), text.end(), [](char character) {
-    auto const byte = static_cast<unsigned char>(character);
-    return (byte < 0x20 && character != '\t') || byte == 0x7f;
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char character) {
+    return TokenCharacters[static_cast<unsigned char>(character)];
   });
 }
 
@@ -104,7 +105,7 @@ void CheckField(std::string const& name, std::string const& value) {
   if (!IsToken(name)) {
     Refuse("A header field has a name that is not a token (RFC 9110 section 5.1)", "Correct the name");
   }
-  if (!IsFieldValue(value)) {
+  if (!IsFieldText(value)) {
     Refuse(
         "The value of the header field " + name + " holds a line break or another control character",
         "Remove it; if the value came from outside, somebody may be trying to smuggle in a header");
@@ -193,9 +194,13 @@ TransportOptions CheckedOptions(TransportOptions options) {
   if (options.ConnectTimeout.count() <= 0) {
     Refuse("TransportOptions::ConnectTimeout is not a time", "Set it to more than 0 ms");
   }
-  auto const& limits = options.Limits;
+  auto& limits = options.Limits;
   if (limits.HeaderBytes == 0 || limits.HeaderCount == 0 || limits.LineBytes == 0) {
     Refuse("TransportLimits allows no answer", "Set HeaderBytes, HeaderCount and LineBytes to 1 or more");
+  }
+  // "No limit" as the largest number there is must not overflow where something is added to it.
+  for (auto* const limit : {&limits.HeaderBytes, &limits.HeaderCount, &limits.LineBytes, &limits.ChunkExtensionBytes}) {
+    *limit = std::min(*limit, LargestLimit);
   }
   for (auto* const time : {&options.ConnectTimeout, &options.ContinueTimeout, &options.Pool.IdleTimeout}) {
     *time = AtMostTenYears(*time);

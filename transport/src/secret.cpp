@@ -5,16 +5,22 @@
 #include <utility>
 
 #include "mtlspop/base/undumped_memory.hpp"
+#include "mtlspop/base/vector_registers.hpp"
 
 namespace mtlspop {
 
 void Cleanse(void* memory, std::size_t size) noexcept {
   // What a volatile pointer points to has to be called.
   static void* (*const volatile overwrite)(void*, int, std::size_t) = std::memset;
-  if (size != 0) overwrite(memory, 0, size);
+  if (size == 0) return;
+  overwrite(memory, 0, size);
+  // What it was copied through, before a library that binds its functions at their first call (libstdc++) writes the
+  // registers to the stack.
+  ClearVectorRegisters();
 }
 
 void Cleanse(std::string& text) noexcept {
+  if (text.capacity() > std::string{}.capacity()) ClearVectorRegisters();
   // A short string lives inside its object and a long one in its own storage: growing to the capacity reaches both
   // without a reallocation.
   text.resize(text.capacity());
@@ -29,6 +35,7 @@ class alignas(64) Secret::Held final {
   explicit Held(std::string_view text) : size_(text.size()), bytes_(static_cast<char*>(AllocateUndumped(size_ + 1))) {
     std::memcpy(bytes_, text.data(), size_);
     bytes_[size_] = '\0';
+    ClearVectorRegisters();
   }
   ~Held() {
     Cleanse(bytes_, size_);

@@ -16,6 +16,7 @@ namespace {
 using Azure::Core::Credentials::TokenRequestContext;
 
 BoundTokenCredentialOptions Completed(BoundTokenCredentialOptions options) {
+  if (!options.Memory.Random) options.Memory.Random = options.ManagedIdentity.Random;
   if (options.Credential) return options;
   auto& identity = options.ManagedIdentity;
   // What closes connections when a binding is retired has to be what opens them.

@@ -11,6 +11,7 @@
 #include "azure_observer.hpp"
 #include "body_streams.hpp"
 #include "bound_travel.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 
@@ -142,6 +143,7 @@ Azure::Core::Context::Key const& BoundTravelKey() {
 HttpTransport::HttpTransport(std::shared_ptr<mtlspop::HttpTransport> transport, NetworkLimits const& limits)
     : transport_(transport ? std::move(transport) : DefaultHttpTransport().get()), limits_(limits) {
   FeedAzure();
+  limits_.NetworkTimeout = AtMostTenYears(limits_.NetworkTimeout);
   if (limits.NetworkTimeout.count() >= 0) return;
   throw Error{
       {errors::InvalidArgument, "NetworkLimits::NetworkTimeout is negative", "Set it to a time, or to 0 for no limit"}};

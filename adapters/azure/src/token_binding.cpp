@@ -110,14 +110,16 @@ BoundSources SourcesOf(Policies const& policies) {
 }
 
 // Lost connections and error statuses are left to Azure's retry policy.
-BoundCallOptions CallOptions(Azure::Core::Http::Policies::RetryOptions const& retry, EventSink const& observer) {
+BoundCallOptions CallOptions(
+    Azure::Core::Http::Policies::RetryOptions const& retry, BoundTokenCredentialOptions const& from) {
   constexpr int MostRetries = 100;
   BoundCallOptions options;
   options.RetriesFailures = false;
   options.Retry.MaximumRetries = std::clamp(static_cast<int>(retry.MaxRetries), 0, MostRetries);
   options.Retry.InitialDelay = retry.RetryDelay;
   options.Retry.MaximumDelay = retry.MaxRetryDelay;
-  options.Observer = observer;
+  options.Retry.Random = from.ManagedIdentity.Random;
+  options.Observer = from.Observer;
   return options;
 }
 
@@ -132,8 +134,7 @@ void UseTokenBinding(
   AzureTransportOptions transport;
   transport.Transport = TransportFor(options.Transport, from.Transport, from.Limits);
 
-  auto const settings =
-      std::make_shared<BoundCallSettings const>(CallOptions(options.Retry, from.Observer), state.Memory);
+  auto const settings = std::make_shared<BoundCallSettings const>(CallOptions(options.Retry, from), state.Memory);
   BoundSources all{{from.Credential, state.Handles, settings, from.ManagedIdentity.Time, from.RefusesOtherTokens}};
   AddSources(all, SourcesOf(options.PerRetryPolicies));
   auto const sources = std::make_shared<BoundSources const>(std::move(all));

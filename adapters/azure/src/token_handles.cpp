@@ -1,10 +1,15 @@
 #include "token_handles.hpp"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
-#include <random>
+#include <shared_mutex>
 #include <string_view>
 #include <utility>
+
+#include "mtlspop/base/encoding.hpp"
+#include "mtlspop/base/random_bytes.hpp"
+#include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::azure {
 namespace {
@@ -17,52 +22,63 @@ std::string KeyOf(TokenRequest const& request) {
   return key;
 }
 
-// 256 bits from the system's generator, in hexadecimal.
+// 256 bits from the system, in hexadecimal: what nobody can guess, nothing else will do.
 std::string NewHandle() {
-  constexpr char const* Digits = "0123456789abcdef";
-  std::random_device random;
-  std::string handle{Prefix};
-  for (int word = 0; word < 8; ++word) {
-    std::uint32_t bits = random();
-    for (int digit = 0; digit < 8; ++digit, bits >>= 4U) handle.push_back(Digits[bits & 15U]);
+  std::array<std::uint8_t, 32> bytes{};
+  if (!FillRandom(bytes)) {
+    throw Error{
+        {errors::SystemFailure, "The system has no random numbers to give",
+         "See why getrandom fails: a container's seccomp profile, most often"}};
   }
-  return handle;
+  return std::string{Prefix} + encoding::ToHex(bytes);
 }
 
 }  // namespace
 
+TokenHandles::State::State(State* parents) {
+  if (parents == nullptr) return;
+  // With those who read in the parent, who are for ever in the middle of it.
+  std::shared_lock const lock{parents->Mutex, std::try_to_lock};
+  if (!lock) return;
+  ByHandle = parents->ByHandle;
+  ByKey = parents->ByKey;
+  Made = parents->Made;
+}
+
 std::string TokenHandles::For(TokenRequest const& request) {
   auto key = KeyOf(request);
+  auto& state = state_.Get();
   {
-    std::shared_lock const lock{mutex_};
-    if (auto const known = byKey_.find(key); known != byKey_.end()) return known->second;
+    std::shared_lock const lock{state.Mutex};
+    if (auto const known = state.ByKey.find(key); known != state.ByKey.end()) return known->second;
   }
   auto handle = NewHandle();
-  std::unique_lock const lock{mutex_};
-  if (auto const known = byKey_.find(key); known != byKey_.end()) return known->second;
-  if (byHandle_.size() >= MaximumHandles) ForgetOldest();
+  std::unique_lock const lock{state.Mutex};
+  if (auto const known = state.ByKey.find(key); known != state.ByKey.end()) return known->second;
+  if (state.ByHandle.size() >= MaximumHandles) state.ForgetOldest();
   auto stood = std::make_shared<TokenRequest>();
   stood->Scopes = request.Scopes;
   stood->TenantId = request.TenantId;
-  byKey_.emplace(key, handle);
-  byHandle_.emplace(handle, Entry{std::move(key), std::move(stood), ++made_});
+  state.ByKey.emplace(key, handle);
+  state.ByHandle.emplace(handle, Entry{std::move(key), std::move(stood), ++state.Made});
   return handle;
 }
 
 std::shared_ptr<TokenRequest const> TokenHandles::Find(std::string const& handle) const {
-  std::shared_lock const lock{mutex_};
-  auto const found = byHandle_.find(handle);
-  return found == byHandle_.end() ? nullptr : found->second.Request;
+  auto& state = state_.Get();
+  std::shared_lock const lock{state.Mutex};
+  auto const found = state.ByHandle.find(handle);
+  return found == state.ByHandle.end() ? nullptr : found->second.Request;
 }
 
 bool TokenHandles::IsHandle(std::string const& text) noexcept { return text.compare(0, Prefix.size(), Prefix) == 0; }
 
-void TokenHandles::ForgetOldest() {
-  auto const oldest = std::min_element(byHandle_.begin(), byHandle_.end(), [](auto const& left, auto const& right) {
+void TokenHandles::State::ForgetOldest() {
+  auto const oldest = std::min_element(ByHandle.begin(), ByHandle.end(), [](auto const& left, auto const& right) {
     return left.second.Number < right.second.Number;
   });
-  byKey_.erase(oldest->second.Key);
-  byHandle_.erase(oldest);
+  ByKey.erase(oldest->second.Key);
+  ByHandle.erase(oldest);
 }
 
 }  // namespace mtlspop::azure

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 
 namespace mtlspop::azure {
@@ -22,6 +23,7 @@ class TokenHandles final {
   static constexpr std::size_t MaximumHandles = 4096;
 
   /// The text for `request`: scopes and tenant, the rest is of no account. The same one each time.
+  /// @throw Error `system_failure` where the system has no random numbers to give
   std::string For(TokenRequest const& request);
   /// What `handle` stands for, null for a text that is none of these.
   std::shared_ptr<TokenRequest const> Find(std::string const& handle) const;
@@ -35,12 +37,19 @@ class TokenHandles final {
     std::shared_ptr<TokenRequest const> Request;
     std::uint64_t Number;
   };
-  void ForgetOldest();
+  struct State {
+    /// A child of fork() has its parent's, which the parent's pipelines hold there; none where a thread of the parent made
+    /// one just then.
+    explicit State(State* parents);
+    void ForgetOldest();
 
-  mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, Entry> byHandle_;
-  std::unordered_map<std::string, std::string> byKey_;
-  std::uint64_t made_ = 0;
+    std::shared_mutex Mutex;
+    std::unordered_map<std::string, Entry> ByHandle;
+    std::unordered_map<std::string, std::string> ByKey;
+    std::uint64_t Made = 0;
+  };
+
+  PerProcess<State> state_;
 };
 
 }  // namespace mtlspop::azure

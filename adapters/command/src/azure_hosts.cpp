@@ -17,6 +17,12 @@ constexpr AzureHosts Known[] = {
     {".queue.core.windows.net", Storage},
     {".table.core.windows.net", Storage},
     {".file.core.windows.net", Storage},
+    // Accounts with a zone of their own in the domain name system: account.z12.blob.storage.azure.net.
+    {".blob.storage.azure.net", Storage},
+    {".dfs.storage.azure.net", Storage},
+    {".queue.storage.azure.net", Storage},
+    {".table.storage.azure.net", Storage},
+    {".file.storage.azure.net", Storage},
     {".blob.core.usgovcloudapi.net", Storage},
     {".dfs.core.usgovcloudapi.net", Storage},
     {".queue.core.usgovcloudapi.net", Storage},
@@ -30,7 +36,7 @@ constexpr AzureHosts Known[] = {
     {"management.azure.com", "https://management.azure.com/.default"},
     {"management.usgovcloudapi.net", "https://management.usgovcloudapi.net/.default"},
     {"management.chinacloudapi.cn", "https://management.chinacloudapi.cn/.default"},
-    {"mtlstb.graph.microsoft.com", "https://graph.microsoft.com/.default"},
+    {"mtlstb.graph.microsoft.com", "https://graph.microsoft.com/.default", false},
 };
 
 }  // namespace

@@ -16,6 +16,9 @@ struct AzureHosts {
   std::string_view Host;
   /// "https://vault.azure.net/.default".
   std::string_view Scope;
+  /// Whether the service's own SDKs call these hosts. Those of Microsoft Graph call graph.microsoft.com, which takes no bound
+  /// tokens.
+  bool IsUsual = true;
 };
 
 /// Key Vault, Managed HSM, Storage and management in each of Azure's clouds, and Microsoft Graph's host for bound requests.

@@ -1,6 +1,7 @@
 #include "claims.hpp"
 
 #include "mtlspop/base/encoding.hpp"
+#include "outside_json.hpp"
 
 namespace mtlspop::command {
 namespace {
@@ -15,7 +16,7 @@ std::optional<nlohmann::ordered_json> ReadClaims(std::string_view token) {
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
   auto const payload = encoding::FromBase64Url(token.substr(first + 1, second - first - 1));
   if (!payload) return std::nullopt;
-  auto claims = nlohmann::ordered_json::parse(payload->begin(), payload->end(), nullptr, false);
+  auto claims = ParseOutsideJson(*payload);
   if (!claims.is_object()) return std::nullopt;
   return claims;
 }

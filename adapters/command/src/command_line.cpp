@@ -55,6 +55,7 @@ class CommandLine final {
   }
 
   int Run(std::vector<std::string> arguments, Terminal& terminal) {
+    TakeProgram(arguments);
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     try {
       app_.parse(std::move(arguments));
@@ -79,6 +80,33 @@ class CommandLine final {
   }
 
  private:
+  using Argument = std::vector<std::string>::const_iterator;
+
+  /// What stands behind the dashes of `run` is another program's: none of it is to be read here, where "[a,b]" would become
+  /// two arguments, and "[]" none.
+  void TakeProgram(std::vector<std::string>& arguments) {
+    auto const dashes = std::find(arguments.begin(), arguments.end(), "--");
+    if (dashes == arguments.end() || dashes + 1 == arguments.end() || CommandIn(arguments.begin(), dashes) != "run")
+      return;
+    shared_.Program.assign(dashes + 1, arguments.end());
+    arguments.erase(dashes + 1, arguments.end());
+    arguments.emplace_back("PROGRAM");
+  }
+
+  /// The command that these arguments choose: the first word that is one's name, and not the value of an option.
+  std::string CommandIn(Argument first, Argument last) const {
+    for (; first != last; ++first) {
+      bool const isCommand = std::any_of(subcommands_.begin(), subcommands_.end(), [&](Subcommand const& command) {
+        return command.App->get_name() == *first;
+      });
+      if (isCommand) return *first;
+      auto const* const option = app_.get_option_no_throw(*first);
+      bool const hasValue = option != nullptr && option->get_expected_min() > 0;
+      if (hasValue && first + 1 != last) ++first;
+    }
+    return {};
+  }
+
   void Add(Subcommand command) {
     command.App->fallthrough();
     subcommands_.push_back(std::move(command));

@@ -1,5 +1,6 @@
 #include "examination.hpp"
 #include "mtlspop/transport/redact.hpp"
+#include "outside_json.hpp"
 #include "text.hpp"
 
 namespace mtlspop::command {
@@ -21,7 +22,7 @@ ordered_json AskAboutMachine(Examination const& examination, Origin const& imds,
     auto const response = examination.Surroundings.Transport->Send(request, nullptr, context);
     auto const body = ReadToEnd(*response->Body, MostComputeBytes, context);
     if (response->StatusCode != 200) return {};
-    auto machine = ordered_json::parse(body, nullptr, false);
+    auto machine = ParseOutsideJson(body);
     return machine.is_object() ? machine : ordered_json{};
   } catch (Error const&) {
     return {};  // a service that has tokens and nothing else
@@ -51,13 +52,19 @@ std::string DescribeMachine(Examination const& examination, Origin const& imds, 
 }
 
 void Judge(Examination const& examination, ManagedIdentityCapabilities const& found, Finding& finding) {
-  if (found.BindingSupported) return;
+  if (found.BindingSupported == BindingSupport::Yes) return;
   if (found.Source == ManagedIdentitySource::None) {
     finding.Is = Verdict::Failed;
     finding.Exit = ExitCode::NoMetadataService;
     finding.Action =
         "Managed identities work on Azure virtual machines only. Elsewhere use an application's certificate "
         "(--cert); on one, let 169.254.169.254 through and no proxy in between";
+    return;
+  }
+  if (found.BindingSupported == BindingSupport::Unknown) {
+    bool const isThere = found.Source == ManagedIdentitySource::ImdsV2;
+    finding.Is = isThere ? Verdict::Note : Verdict::Warning;
+    finding.Action = isThere ? found.WhyNot : "Somebody is there: try again later";
     return;
   }
   auto const isRequired = examination.Identity.Binding == "required" || examination.Identity.IsFederated;
@@ -82,15 +89,20 @@ Finding ExamineMetadataService(Examination const& examination) {
     auto const found = GetManagedIdentityCapabilities(options, examination.Until);
     auto const took = std::chrono::steady_clock::now() - begin;
     finding.Facts["source"] = ToString(found.Source);
-    finding.Facts["binding_supported"] = found.BindingSupported;
+    finding.Facts["binding_supported"] = ToString(found.BindingSupported);
     auto const seen = examination.Saw->All();
-    if (found.Source == ManagedIdentitySource::None || seen.empty()) {
-      finding.Figure = "Nobody answers as the metadata service (" + FormatDuration(took) + ")";
+    bool const saysVersion =
+        found.Source == ManagedIdentitySource::ImdsV1 || found.Source == ManagedIdentitySource::ImdsV2;
+    if (!saysVersion) {
+      finding.Figure = found.WhyNot + " (" + FormatDuration(took) + ")";
     } else {
+      finding.Figure =
+          std::string{found.Source == ManagedIdentitySource::ImdsV2 ? "Version 2" : "Version 1 only"} + " answers";
+    }
+    if (saysVersion && !seen.empty()) {
       auto const& answer = seen.back();
-      finding.Figure = std::string{found.Source == ManagedIdentitySource::ImdsV2 ? "Version 2" : "Version 1 only"} +
-                       " answers at " + answer.From.ToString() + " as \"" + Redact(answer.Server) + "\" in " +
-                       FormatDuration(answer.Took);
+      finding.Figure +=
+          " at " + answer.From.ToString() + " as \"" + Redact(answer.Server) + "\" in " + FormatDuration(answer.Took);
       finding.Facts["origin"] = answer.From.ToString();
       finding.Facts["server"] = Redact(answer.Server);
       finding.Facts["milliseconds"] = std::chrono::duration_cast<std::chrono::milliseconds>(answer.Took).count();

@@ -4,6 +4,7 @@
 #include "examination.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "mtlspop/transport/redact.hpp"
+#include "outside_json.hpp"
 #include "text.hpp"
 
 namespace mtlspop::command {
@@ -47,6 +48,51 @@ char const* DescribeAsked(CertificateAsked asked) noexcept {
   return "when the certificate was asked for is not known";
 }
 
+std::string LeaveOut(std::string const& host) {
+  return "something on the way ends TLS (a proxy that inspects, a private gateway, an emulator), and a certificate "
+         "does not "
+         "get past it. Have " +
+         host + " left out of the inspection";
+}
+
+/// Who issued the server's certificate that this error is about, as its text has it; "" where it is about something else.
+std::string IssuerRefused(std::exception const& error, std::string const& host) {
+  if (auto const* const own = dynamic_cast<Error const*>(&error); own != nullptr) {
+    auto const& what = own->Details().What;
+    auto const begin = what.find(", issued by ");
+    auto const end = what.rfind(", was refused: ");
+    bool const isAboutHost = what.find("certificate of " + host) != std::string::npos;
+    if (own->Code() == errors::ServerCertificateRejected && isAboutHost && begin < end && end != std::string::npos) {
+      auto const first = begin + std::string_view{", issued by "}.size();
+      return what.substr(first, end - first);
+    }
+  }
+  try {
+    std::rethrow_if_nested(error);
+  } catch (std::exception const& cause) {
+    return IssuerRefused(cause, host);
+  } catch (...) {
+    // Not of this library.
+  }
+  return {};
+}
+
+/// What can be said of a connection of which nothing is left but an error. Whoever inspects TLS is seen here most often: nobody
+/// trusts his authority, and to trust it would not help.
+Finding ExamineFailedConnection(Url const& target, Error const& error) {
+  Finding finding{"connection", Verdict::Skipped, "There was no answer: see the next step"};
+  auto const issuer = IssuerRefused(error, target.Host());
+  if (issuer.empty()) return finding;
+  finding.Figure = "The server's certificate was issued by " + issuer + ", and refused";
+  finding.Facts["server_issuer"] = issuer;
+  bool const isInBetween = IsKnownHost(target.Host()) && !IsIssuerOfAzure(issuer);
+  finding.Facts["tls_ends_on_the_way"] = isInBetween;
+  finding.Is = Verdict::Failed;
+  finding.Exit = ExitCodeOf(error);
+  finding.Action = isInBetween ? "This is no issuer of Azure's: " + LeaveOut(target.Host()) : error.Details().Action;
+  return finding;
+}
+
 Finding ExamineConnection(Url const& target, ConnectionInfo const& connection) {
   Finding finding{"connection"};
   auto const issuer = connection.Server ? Redact(connection.Server->Issuer) : std::string{};
@@ -62,10 +108,7 @@ Finding ExamineConnection(Url const& target, ConnectionInfo const& connection) {
   finding.Facts["tls_ends_on_the_way"] = isInBetween;
   if (isInBetween) {
     finding.Is = Verdict::Warning;
-    finding.Action =
-        "This is no issuer of Azure's: something on the way ends TLS (a proxy that inspects, a private "
-        "gateway, an emulator), and a certificate does not get past it. Have " +
-        target.Host() + " left out of the inspection";
+    finding.Action = "This is no issuer of Azure's: " + LeaveOut(target.Host());
   }
   return finding;
 }
@@ -73,7 +116,7 @@ Finding ExamineConnection(Url const& target, ConnectionInfo const& connection) {
 /// The service's own words of why, without what could be a secret.
 std::string WhyRefused(Response& response, Context const& context) {
   try {
-    auto const body = ordered_json::parse(ReadToEnd(*response.Body, MostRefusalBytes, context), nullptr, false);
+    auto const body = ParseOutsideJson(ReadToEnd(*response.Body, MostRefusalBytes, context));
     auto const* error = body.is_object() && body.contains("error") ? &body.at("error") : nullptr;
     if (error == nullptr || !error->is_object()) return {};
     std::string why;
@@ -150,7 +193,12 @@ std::vector<Finding> ExamineUrl(Examination const& examination, std::shared_ptr<
     JudgeEnforcement(request.Binding != nullptr && !connection.Resumed, connection.Asked, finding);
     return {ExamineConnection(target, connection), std::move(finding)};
   } catch (Error const& error) {
-    return {Failure("url", "GET " + target.GetOrigin().ToString() + std::string{target.Path()} + " failed", error)};
+    auto connection = ExamineFailedConnection(target, error);
+    auto failed =
+        Failure("url", "GET " + target.GetOrigin().ToString() + std::string{target.Path()} + " failed", error);
+    // The usual advice, to trust the authority, would let whoever inspects see everything, and bind nothing.
+    if (connection.Facts.value("tls_ends_on_the_way", false)) failed.Action = "See what the connection shows, above";
+    return {std::move(connection), std::move(failed)};
   }
 }
 

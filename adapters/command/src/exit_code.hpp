@@ -12,7 +12,7 @@ enum class ExitCode {
   /// An option, argument or configuration file that cannot be used.
   Usage = 2,
   UrlMalformed = 3,
-  ProxyNotResolved = 5,
+  /// The host's name, or the proxy's.
   HostNotResolved = 6,
   ConnectFailed = 7,
   /// An answer that is not HTTP/1.1.

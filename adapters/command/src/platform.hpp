@@ -21,6 +21,11 @@ bool IsTerminal(int descriptor);
 /// A reader of standard output that has gone is an error of the write from now on, and not the end of the process.
 void ReportBrokenPipes();
 
+/// From now on no other process of this user can read this one's memory or attach to it, and no core file is written of it:
+/// what root may do is left. A program that is executed from here has nothing of that.
+/// @throw Error `system_failure`
+void HideMemory();
+
 /// A time of the calendar, in UTC.
 std::tm ToUtc(std::time_t time);
 

@@ -16,10 +16,16 @@ struct ProgramStart {
   std::vector<std::string> Arguments;
   /// Variables in addition to this process's environment, or in the place of its own.
   std::vector<std::pair<std::string, std::string>> Environment;
+  /// Variables of this process's environment that the program does not get.
+  std::vector<std::string> Removed{};
 };
 
 /// Runs programs as `env` does, but stays beside them: signals that are sent to this process go to the program, and its exit
-/// status is ours. It ends with this process, however that ends, and nothing that it has started outlives it.
+/// status is ours. A signal that is sent to the whole process group the program has twice, from the sender and from here: who
+/// a signal was sent to is not to be told.
+///
+/// The program ends with this process, however that ends, and what it has left behind is ended when it ends by itself. What it has
+/// started outlives both where this process is killed (SIGKILL), and so does what takes another user's rights.
 ///
 /// To be made before other threads are, since they must not take the signals, and before descriptors are opened that are
 /// none of the program's business: it gets those that this process was given.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "connection_options.hpp"
 #include "credential_choice.hpp"
@@ -25,6 +26,8 @@ namespace mtlspop::command {
 struct SharedOptions {
   IdentityOptions Identity;
   ConnectionOptions Connection;
+  /// What stands behind "--" where the command is `run`, word for word.
+  std::vector<std::string> Program;
 };
 
 /// One command.

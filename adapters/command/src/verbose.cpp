@@ -37,7 +37,7 @@ void Verbose::operator()(Exchange const& exchange) {
 
 void Verbose::WriteRequest(Exchange const& exchange) {
   if (exchange.Answer != nullptr) out_ << "* " << DescribeConnection(exchange.Answer->Connection) << '\n';
-  out_ << "> " << exchange.Sent.Method << ' ' << exchange.Sent.Target.Target() << " HTTP/1.1\n"
+  out_ << "> " << exchange.Sent.Method << ' ' << Redact(exchange.Sent.Target.Target()) << " HTTP/1.1\n"
        << "> Host: " << exchange.Sent.Target.HostHeader() << '\n';
   WriteFields(out_, "> ", exchange.Sent.Fields);
   out_ << ">\n";

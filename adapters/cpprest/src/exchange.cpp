@@ -3,6 +3,7 @@
 #include <system_error>
 #include <utility>
 
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "observed_task.hpp"
 #include "pool_watch.hpp"
@@ -41,9 +42,12 @@ bool Exchange::HasLongBody() const {
 
 // The timeout of cpprestsdk is one without progress. For a request that is sent in one go it is a deadline.
 Context Exchange::MakeContext(bool hasLongBody) {
-  if (!hasLongBody) return cancellable_.WithTimeout(sending_->Timeout);
-  return cancellable_.WithCancellationProbe(
-      [observer = observer_, limit = sending_->Timeout] { return observer->IsStalled(limit); });
+  bool const isOver = sending_->Timeout <= sending_->Timeout.zero();
+  if (!hasLongBody || isOver) return cancellable_.WithTimeout(sending_->Timeout);
+  auto const context = cancellable_.WithCancellation();
+  watch_ = std::make_shared<ProgressWatch>(context, observer_, AtMostTenYears(sending_->Timeout));
+  watch_->Start();
+  return context;
 }
 
 void Exchange::Start(std::function<void()> ended) noexcept {
@@ -60,6 +64,7 @@ void Exchange::Send() {
   auto const context = MakeContext(HasLongBody());
   context.ThrowIfEnded("sending the request");
   auto translated = Translate(request_, sending_->AcceptCompressed, sending_->ChunkSize, observer_);
+  PutUserAgentFirst(sending_->UserAgent, translated.Message.Fields);
   body_ = translated.Body;
   sending_->Pipeline.SendAsync(
       std::make_shared<PipelineRequest>(PipelineRequest{std::move(translated.Message), nullptr}), context,
@@ -67,6 +72,7 @@ void Exchange::Send() {
 }
 
 void Exchange::Came(Outcome<std::unique_ptr<Response>> outcome) noexcept {
+  watch_ = nullptr;
   try {
     auto response = std::move(outcome).Take();
     observer_->Report(web::http::message_direction::upload, body_ ? body_->BytesRead() : 0);

@@ -4,10 +4,12 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include <cpprest/http_msg.h>
 
 #include "mtlspop/policies/http_pipeline.hpp"
+#include "progress_watch.hpp"
 #include "request_translation.hpp"
 #include "transfer_observer.hpp"
 
@@ -20,6 +22,8 @@ struct Sending {
   std::size_t ChunkSize;
   bool AcceptCompressed;
   std::size_t BufferedBodyBytes;
+  /// In front of cpprestsdk's own; may be "".
+  std::string UserAgent;
 };
 
 /// One request on its way and its answer: from the call of the client to the last byte of the body. Kept alive by whatever
@@ -59,6 +63,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   pplx::cancellation_token_registration registration_;
   Context cancellable_;
   std::shared_ptr<TransferObserver> observer_;
+  std::shared_ptr<ProgressWatch> watch_;
   std::shared_ptr<IstreamBody> body_;
   std::function<void()> ended_;
   pplx::task_completion_event<web::http::http_response> answered_;

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "client_config.hpp"
+#include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "pool_watch.hpp"
@@ -65,7 +67,7 @@ class BoundHandler final : public http_pipeline_stage {
   }
 
   void PutSendingLast() {
-    std::lock_guard const lock{mutex_};
+    std::lock_guard const lock{order_.Get().Mutex};
     http_pipeline_stage* last = this;
     while (NextOf(*last) && NextOf(*NextOf(*last))) {
       last = NextOf(*last).get();
@@ -76,9 +78,28 @@ class BoundHandler final : public http_pipeline_stage {
     SetNext(*last, sending_);
   }
 
+  struct Order {
+    // Held for ever in a child of fork(), where a thread of its parent held it.
+    explicit Order(Order* /*parents*/) {}
+    std::mutex Mutex;
+  };
+
   std::shared_ptr<SendingStage> sending_;
-  std::mutex mutex_;
+  PerProcess<Order> order_;
 };
+
+// A handler cannot see how its credential gets its tokens, which may well be through the same proxy.
+void TellOfProxy(HandlerOptions const& options) {
+  auto const& proxy = options.Config.proxy();
+  if (!proxy.is_specified()) return;
+  options.Observer.Tell(
+      Severity::Info, "client.proxy_not_for_tokens",
+      {{"host", utility::conversions::to_utf8string(proxy.address().host())},
+       {"what",
+        "The proxy of http_client_config is for this client's requests alone: tokens are requested through the "
+        "credential's own transport. Where they need the proxy too, set it in the TransportOptions of the transport "
+        "that the credential's options name, or in HTTPS_PROXY"}});
+}
 
 }  // namespace
 
@@ -90,6 +111,7 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
     throw Error{{errors::InvalidArgument, "the handler has no credential", "Pass a credential to MakeHandler"}};
   }
   auto transport = TransportFor(options);
+  TellOfProxy(options);
   BoundPipelineOptions pipeline;
   pipeline.Scopes = std::move(options.Scopes);
   pipeline.TenantId = std::move(options.TenantId);
@@ -101,8 +123,8 @@ std::shared_ptr<http_pipeline_stage> MakeHandler(std::shared_ptr<TokenCredential
   pipeline.Observer = std::move(options.Observer);
   auto sending = std::make_shared<Sending const>(Sending{
       MakeBoundPipeline(std::move(credential), std::move(transport), std::move(pipeline)),
-      options.Config.timeout<std::chrono::microseconds>(), options.Config.chunksize(),
-      options.Config.request_compressed_response(), options.BufferedBodyBytes});
+      AtMostTenYears(options.Config.timeout<std::chrono::microseconds>()), options.Config.chunksize(),
+      options.Config.request_compressed_response(), options.BufferedBodyBytes, std::move(options.UserAgent)});
   return std::make_shared<BoundHandler>(
       std::make_shared<SendingStage>(std::move(sending), options.Config.guarantee_order()));
 }

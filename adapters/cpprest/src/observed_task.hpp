@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -25,7 +26,12 @@ namespace mtlspop::cpprest {
 class CallbackScheduler final : public pplx::scheduler_interface {
  public:
   void schedule(pplx::TaskProc_t task, void* argument) override {
-    DefaultExecutor()([task, argument] { task(argument); });
+    try {
+      DefaultExecutor()([task, argument] { task(argument); });
+    } catch (std::bad_alloc const&) {
+      // Nobody could be told. It never waits, and pplx holds no lock here.
+      task(argument);
+    }
   }
 
   static pplx::task_options Options() {

@@ -28,6 +28,9 @@ struct SharedPool {
 /// probes. Where one is not answered in time and nothing moves, threads of its own run what is queued, twice as many
 /// whenever all of them have come to wait in their turn.
 ///
+/// On Windows tasks run in the system's pool, which grows to 500 threads by itself, and what is in its queue cannot be run by
+/// anybody else: there is no watch, and `handler.hpp` tells the limit.
+///
 /// Thread safety: all members may be called from any thread.
 class PoolWatch final {
  public:

@@ -99,6 +99,12 @@ TranslatedRequest Translate(
   return translated;
 }
 
+void PutUserAgentFirst(std::string const& userAgent, Headers& fields) {
+  // cpprestsdk gives a request its own before any handler sees it, unless the application has set one.
+  std::string const present{fields.Get("User-Agent")};
+  if (!userAgent.empty() && present.rfind("cpprestsdk/", 0) == 0) fields.Set("User-Agent", userAgent + ' ' + present);
+}
+
 web::http::http_response TranslateHead(Response const& response) {
   web::http::http_response answer{static_cast<web::http::status_code>(response.StatusCode)};
   answer._get_impl()->_set_http_version(web::http::http_version{1, 1});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include <cpprest/http_msg.h>
 
@@ -23,6 +24,10 @@ TranslatedRequest Translate(
     bool acceptCompressed,
     std::size_t chunkSize,
     std::shared_ptr<TransferObserver> const& observer);
+
+/// Puts `userAgent`, where there is one, in front of the `User-Agent` that cpprestsdk itself gives a request; one of the
+/// application's stays as it is.
+void PutUserAgentFirst(std::string const& userAgent, Headers& fields);
 
 /// Status, reason and header fields of `response`; no body yet.
 web::http::http_response TranslateHead(Response const& response);

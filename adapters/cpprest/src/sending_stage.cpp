@@ -2,9 +2,12 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <utility>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 
 namespace mtlspop::cpprest {
@@ -19,44 +22,60 @@ using web::http::http_response;
 class SendingStage::OrderedExchanges final : public std::enable_shared_from_this<OrderedExchanges> {
  public:
   void Add(std::shared_ptr<Exchange> exchange) {
+    auto& line = line_.Get();
+    auto const turn = std::make_shared<Turn>();
+    // All that it takes to begin and to end it: nobody could be told later that there was no memory.
+    Entry entry{std::move(exchange), turn, [self = shared_from_this(), &line, turn] {
+                  if (!turn->HasReturned.exchange(true)) return;
+                  self->StartNext(line);
+                }};
     {
-      std::lock_guard const lock{mutex_};
-      waiting_.push_back(std::move(exchange));
-      if (std::exchange(isRunning_, true)) return;
+      std::lock_guard const lock{line.Mutex};
+      line.Waiting.push_back(std::move(entry));
+      if (std::exchange(line.IsRunning, true)) return;
     }
-    StartNext();
+    StartNext(line);
   }
 
  private:
-  // Those that end at once are not nested in each other.
-  void StartNext() noexcept {
-    while (auto const next = TakeNext()) {
-      auto const turn = std::make_shared<Turn>();
-      next->Start([self = shared_from_this(), turn] {
-        if (!turn->HasReturned.exchange(true)) return;
-        self->StartNext();
-      });
-      if (!turn->HasReturned.exchange(true)) return;
-    }
-  }
-
   struct Turn {
     // Set by the first of the two: the call that starts the exchange, and the end of it.
     std::atomic<bool> HasReturned{false};
   };
 
-  std::shared_ptr<Exchange> TakeNext() {
-    std::lock_guard const lock{mutex_};
-    isRunning_ = !waiting_.empty();
-    if (!isRunning_) return nullptr;
-    auto next = std::move(waiting_.front());
-    waiting_.pop_front();
+  struct Entry {
+    std::shared_ptr<Exchange> Next;
+    std::shared_ptr<Turn> Its;
+    std::function<void()> Ended;
+  };
+
+  struct Line {
+    // What its parent sends, nobody would end in a child of fork().
+    explicit Line(Line* /*parents*/) {}
+
+    std::mutex Mutex;
+    std::deque<Entry> Waiting;
+    bool IsRunning = false;
+  };
+
+  // Those that end at once are not nested in each other.
+  void StartNext(Line& line) noexcept {
+    while (auto entry = TakeNext(line)) {
+      entry->Next->Start(std::move(entry->Ended));
+      if (!entry->Its->HasReturned.exchange(true)) return;
+    }
+  }
+
+  static std::optional<Entry> TakeNext(Line& line) {
+    std::lock_guard const lock{line.Mutex};
+    line.IsRunning = !line.Waiting.empty();
+    if (!line.IsRunning) return std::nullopt;
+    auto next = std::move(line.Waiting.front());
+    line.Waiting.pop_front();
     return next;
   }
 
-  std::mutex mutex_;
-  std::deque<std::shared_ptr<Exchange>> waiting_;
-  bool isRunning_ = false;
+  PerProcess<Line> line_;
 };
 
 SendingStage::SendingStage(std::shared_ptr<Sending const> sending, bool guaranteesOrder)

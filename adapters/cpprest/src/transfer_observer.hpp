@@ -16,7 +16,7 @@ namespace mtlspop::cpprest {
 /// Sees the bytes of one request go by: tells the application's progress handler, keeps an exception that the application's
 /// own code threw meanwhile, and knows when something last moved.
 ///
-/// Thread safety: `IsStalled` may be called from any thread, the rest from one at a time, which may be another one at each
+/// Thread safety: `LastMove` may be called from any thread, the rest from one at a time, which may be another one at each
 /// call.
 class TransferObserver final {
  public:
@@ -48,9 +48,8 @@ class TransferObserver final {
   std::exception_ptr Failure() const noexcept { return failure_; }
 
   void Touch() noexcept { lastMove_ = Context::Clock::now(); }
-  bool IsStalled(Context::Clock::duration limit) const noexcept {
-    return Context::Clock::now() - lastMove_.load() > limit;
-  }
+  /// When something last moved.
+  Context::TimePoint LastMove() const noexcept { return lastMove_; }
 
  private:
   std::shared_ptr<web::http::progress_handler> handler_;

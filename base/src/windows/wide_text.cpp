@@ -39,14 +39,6 @@ std::string NarrowAscii(std::wstring_view text) {
   return narrow;
 }
 
-std::wstring WidenBytes(std::string_view bytes) {
-  std::wstring wide(bytes.size(), L'\0');
-  std::transform(bytes.begin(), bytes.end(), wide.begin(), [](char byte) {
-    return static_cast<wchar_t>(static_cast<unsigned char>(byte));
-  });
-  return wide;
-}
-
 std::string NarrowBytes(std::wstring_view text) {
   if (std::any_of(text.begin(), text.end(), [](wchar_t character) { return character > 0xFF; })) {
     return Narrow(text);

@@ -103,6 +103,21 @@ bool VerifyPssSha256(ByteView subjectPublicKeyInfo, ByteView data, ByteView sign
   return isGood;
 }
 
+namespace {
+
+/// Whether a signer says of its key that it does not pad so. Of other keys only a signature tells.
+bool CannotPad(EVP_PKEY const* key, RsaPadding padding) {
+  auto const able = openssl::ClientSignatureAlgorithms(key);
+  return !able.empty() && able.find(padding == RsaPadding::Pss ? "rsa_pss_" : "rsa_pkcs1_") == std::string::npos;
+}
+
+}  // namespace
+
+void SignWithin(Context const& context, std::function<void()> const& action) {
+  openssl::SigningContext const signing{context};
+  action();
+}
+
 std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView data, RsaPadding padding) {
   ERR_clear_error();
   auto const clear = gsl::finally([] { ERR_clear_error(); });
@@ -111,7 +126,7 @@ std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView 
   EVP_PKEY_CTX* options = nullptr;
   std::size_t length = 0;
   bool const isPss = padding == RsaPadding::Pss;
-  if (EVP_PKEY_is_a(key, "RSA") != 1 || !digest ||
+  if (EVP_PKEY_is_a(key, "RSA") != 1 || CannotPad(key, padding) || !digest ||
       EVP_DigestSignInit(digest.get(), &options, EVP_sha256(), nullptr, key) != 1 ||
       EVP_PKEY_CTX_set_rsa_padding(options, isPss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) != 1 ||
       (isPss && EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32) != 1) ||
@@ -120,7 +135,12 @@ std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView 
     return std::nullopt;
   }
   Bytes signature(length);
+  openssl::TakeSigningFailure();  // of somebody who did not ask
   if (EVP_DigestSign(digest.get(), signature.data(), &length, data.data(), data.size()) != 1) {
+    openssl::ThrowSigningFailure(Error{
+        {errors::PrivateKeyUnusable,
+         "The private key of the client certificate " + certificate.Sha1Thumbprint() + " did not sign",
+         "What its signer failed with is nested in this error"}});
     openssl::RequireMemory();
     return std::nullopt;
   }

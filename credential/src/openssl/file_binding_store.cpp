@@ -163,12 +163,21 @@ class FileBindingStore final : public BindingStore {
     ReadAll(file.Get(), text);
     try {
       auto binding = ReadStoredBinding(text, name, options_.Keys.get(), options_.Time->Now());
-      if (!binding) SetAside(folder.Get(), path, "its content cannot be used, or is another identity's");
+      if (!binding) {
+        SetAside(
+            folder.Get(), path,
+            "its content cannot be used, or is another identity's, another machine's or an earlier boot's");
+      }
       if (binding && options_.Time->Now() >= binding->Certificate->NotAfter()) return std::nullopt;
       return binding;
     } catch (std::bad_alloc const&) {
       // Nothing is known of the file: it is good for the next start.
       throw;
+    } catch (Error const& error) {
+      // Nor where the caller did not wait for its key.
+      if (error.Code() == errors::Cancelled || error.Code() == errors::DeadlineExceeded) throw;
+      SetAside(folder.Get(), path, error.what());
+      return std::nullopt;
     } catch (std::exception const& exception) {
       SetAside(folder.Get(), path, exception.what());
       return std::nullopt;

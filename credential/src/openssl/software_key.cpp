@@ -24,17 +24,6 @@ std::vector<std::uint8_t> EncodePublicKey(EVP_PKEY* key) {
   return {der, der + length};
 }
 
-/// Throws `failure`, and what a signer behind the key said with it.
-[[noreturn]] void ThrowWithSigners(Error const& failure) {
-  auto const cause = openssl::TakeSigningFailure();
-  if (!cause) throw failure;
-  try {
-    std::rethrow_exception(cause);
-  } catch (...) {
-    std::throw_with_nested(failure);
-  }
-}
-
 bool IsLongRsa(EVP_PKEY const* key) noexcept {
   return EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) >= MinimumBits;
 }
@@ -79,9 +68,11 @@ class OpenSslBindingKey final : public BindingKey {
       throw ossl::Failure(errors::PrivateKeyUnusable, "The binding key cannot sign with RSASSA-PSS");
     }
     std::vector<std::uint8_t> signature(length);
+    openssl::TakeSigningFailure();  // of somebody who did not ask
     if (EVP_DigestSign(digest.get(), signature.data(), &length, data.data(), data.size()) != 1) {
       auto const failure = ossl::Failure(errors::PrivateKeyUnusable, "The binding key did not sign");
-      ThrowWithSigners(failure);
+      openssl::ThrowSigningFailure(failure);
+      throw failure;
     }
     signature.resize(length);
     return signature;

@@ -12,6 +12,7 @@
 #include "../form.hpp"
 #include "../json.hpp"
 #include "../service_endpoint.hpp"
+#include "boot_id.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/base/saturated_time.hpp"
@@ -100,6 +101,7 @@ Secret WriteStoredBinding(std::string_view name, StoredBinding const& binding, K
       "issued_on",
       std::int64_t{std::chrono::duration_cast<std::chrono::seconds>(binding.IssuedOn.time_since_epoch()).count()});
   object.Set("key_reference", reference);
+  object.Set("boot_id", BootId());
   auto& chain = object.Set("chain", json::Value::Array());
   for (auto const& certificate : binding.Certificate->Chain()) chain.Append(encoding::ToBase64(certificate));
   object.Set("sha256", DigestOf(object, key));
@@ -162,7 +164,7 @@ std::shared_ptr<BindingKey const> OpenStoredKey(json::Value const& object, Secre
   auto const reference = json::FindString(object, "key_reference").value_or("");
   if (!reference.empty()) {
     // Longer than a device takes, and not for ever.
-    auto const context = Context{}.WithTimeout(std::chrono::seconds{30});
+    auto const context = openssl::SigningContext::Current().WithTimeout(std::chrono::seconds{30});
     return keys == nullptr ? nullptr : keys->OpenKey(reference, context);
   }
   auto const key = ImportKey(pem.Reveal());
@@ -189,6 +191,8 @@ std::optional<StoredBinding> ReadStoredBinding(
   // A flipped bit can leave a certificate that reads well and that nobody issued.
   if (json::FindString(*object, "x5t_s256") != binding->Certificate->X5tS256()) return std::nullopt;
   if (!CanBeIssuedOn(binding->IssuedOn, now, binding->Certificate->NotAfter())) return std::nullopt;
+  // A key in a file goes with a copy of the file, to machines that were made of this one's disk too; one in a device does not.
+  if (!pem.Empty() && json::FindString(*object, "boot_id") != BootId()) return std::nullopt;
   return binding;
 }
 

@@ -56,6 +56,8 @@ std::optional<Bytes> Sign(NCRYPT_KEY_HANDLE key, std::array<std::uint8_t, 32> ha
 
 }  // namespace
 
+void SignWithin(Context const& /*context*/, std::function<void()> const& action) { action(); }
+
 std::optional<Bytes> SignSha256(BindingCertificate const& certificate, ByteView data, RsaPadding padding) {
   auto const* const key = dynamic_cast<schannel::CertificateKey const*>(&certificate.Key());
   auto const& leaf = certificate.Leaf();

@@ -1,5 +1,6 @@
 #include "objects.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <openssl/bn.h>
@@ -134,16 +135,11 @@ std::vector<CK_OBJECT_HANDLE> FindObjects(Session const& session, CK_OBJECT_CLAS
   return found;
 }
 
-std::optional<KeyFacts> FindPrivateKey(Session const& session, ObjectName const& name) {
-  auto const found = FindObjects(session, CKO_PRIVATE_KEY, name);
-  if (found.empty()) return std::nullopt;
-  if (found.size() > 1) {
-    throw Error{
-        {errors::KeyUnavailable, std::to_string(found.size()) + " private keys of the token fit the PKCS#11 URI",
-         "Name one, with `object` and `id` in the URI"}};
-  }
+namespace {
+
+KeyFacts DescribePrivateKey(Session const& session, CK_OBJECT_HANDLE object) {
   KeyFacts key;
-  key.Object = found.front();
+  key.Object = object;
   auto const type = Read(session, key.Object, CKA_KEY_TYPE);
   CK_KEY_TYPE kind = CKK_VENDOR_DEFINED;
   if (type.size() == sizeof kind) std::copy(type.begin(), type.end(), reinterpret_cast<std::uint8_t*>(&kind));
@@ -163,6 +159,28 @@ std::optional<KeyFacts> FindPrivateKey(Session const& session, ObjectName const&
   return key;
 }
 
+}  // namespace
+
+std::optional<KeyFacts> FindPrivateKey(Session const& session, ObjectName const& name) {
+  auto const found = FindObjects(session, CKO_PRIVATE_KEY, name);
+  if (found.empty()) return std::nullopt;
+  if (found.size() > 1) {
+    throw Error{
+        {errors::KeyUnavailable, std::to_string(found.size()) + " private keys of the token fit the PKCS#11 URI",
+         "Name one, with `object` and `id` in the URI"}};
+  }
+  return DescribePrivateKey(session, found.front());
+}
+
+std::vector<KeyFacts> FindPrivateKeys(Session const& session, ObjectName const& name) {
+  std::vector<KeyFacts> keys;
+  for (auto const object : FindObjects(session, CKO_PRIVATE_KEY, name)) {
+    keys.push_back(DescribePrivateKey(session, object));
+  }
+  std::sort(keys.begin(), keys.end(), [](auto const& left, auto const& right) { return left.Name.Id < right.Name.Id; });
+  return keys;
+}
+
 std::vector<Bytes> FindCertificates(Session const& session, ObjectName const& name) {
   std::vector<Bytes> found;
   for (auto const object : FindObjects(session, CKO_CERTIFICATE, name)) {
@@ -178,7 +196,7 @@ Bytes PublicKeyInCertificate(Bytes const& der) {
   return EncodePublic(certificate ? X509_get0_pubkey(certificate.get()) : nullptr);
 }
 
-void GenerateRsaKey(Session const& session, std::string const& label) {
+std::string GenerateRsaKey(Session const& session, std::string const& label) {
   std::string id(16, '\0');
   if (RAND_bytes(reinterpret_cast<unsigned char*>(id.data()), static_cast<int>(id.size())) != 1) {
     throw Error{{errors::SystemFailure, "The random generator gave nothing", "Check OpenSSL's installation"}};
@@ -210,6 +228,7 @@ void GenerateRsaKey(Session const& session, std::string const& label) {
           session.Handle, &mechanism, publicHalf.data(), publicHalf.size(), privateHalf.data(), privateHalf.size(),
           &publicObject, &privateObject),
       errors::KeyUnavailable, "The token does not make a key");
+  return id;
 }
 
 void DestroyKey(Session const& session, KeyFacts const& key) {

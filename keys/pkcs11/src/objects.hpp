@@ -38,15 +38,18 @@ std::vector<CK_OBJECT_HANDLE> FindObjects(Session const& session, CK_OBJECT_CLAS
 /// @throw Error `key_unavailable` where there are several, or its public half cannot be had
 std::optional<KeyFacts> FindPrivateKey(Session const& session, ObjectName const& name);
 
+/// All private keys of that name, by their ids.
+std::vector<KeyFacts> FindPrivateKeys(Session const& session, ObjectName const& name);
+
 /// Certificates of that name in DER.
 std::vector<Bytes> FindCertificates(Session const& session, ObjectName const& name);
 
 /// SubjectPublicKeyInfo of a certificate in DER; empty where it cannot be read.
 Bytes PublicKeyInCertificate(Bytes const& der);
 
-/// Makes an RSA key of 2048 bits that neither can be extracted nor read, with an id of its own.
+/// Makes an RSA key of 2048 bits that neither can be extracted nor read. Its id, which no other has.
 /// @throw Error `key_unavailable`
-void GenerateRsaKey(Session const& session, std::string const& label);
+std::string GenerateRsaKey(Session const& session, std::string const& label);
 
 /// Destroys a private key and its public half.
 void DestroyKey(Session const& session, KeyFacts const& key);

@@ -1,14 +1,17 @@
 #include "mtlspop/pkcs11/pkcs11_key.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 #include <openssl/x509.h>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "objects.hpp"
 #include "pkcs11_signer.hpp"
+#include "refused_secrets.hpp"
 #include "token.hpp"
 
 namespace mtlspop {
@@ -30,7 +33,7 @@ ObjectName NameOf(pkcs11::Uri const& uri) { return {uri.Label(), uri.Id()}; }
 
 KeyFacts FindKey(Token& token, ObjectName const& name, Context const& context) {
   std::optional<KeyFacts> key;
-  token.Run(context, Token::Access::Read, [&](Session const& session) { key = FindPrivateKey(session, name); });
+  token.Run(context, [&](Session const& session) { key = FindPrivateKey(session, name); });
   if (!key) ThrowNoKey(token.Name());
   return *key;
 }
@@ -44,7 +47,8 @@ gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeKey(
 class Pkcs11KeyProvider final : public KeyProvider {
  public:
   explicit Pkcs11KeyProvider(Pkcs11KeyProviderOptions const& options)
-      : token_(std::make_shared<Token>(options)), makesKeys_(options.MakeKeys) {}
+      : token_(std::make_shared<Token>(options, options.MakeKeys ? Token::Access::Write : Token::Access::Read)),
+        makesKeys_(options.MakeKeys) {}
 
   KeyStrength HighestStrength() const noexcept override { return KeyStrength::Hardware; }
 
@@ -59,7 +63,7 @@ class Pkcs11KeyProvider final : public KeyProvider {
     }
     if (!makesKeys_) return Wrap(FindKey(*token_, NameOf(token_->Name()), context), context);
     std::optional<KeyFacts> key;
-    token_->Run(context, Token::Access::Write, [&](Session const& session) { key = FindOrMake(session, request); });
+    token_->Run(context, [&](Session const& session) { key = FindOrMake(session, request, context); });
     if (!key) ThrowNoKey(token_->Name());
     return Wrap(*key, context);
   }
@@ -70,15 +74,26 @@ class Pkcs11KeyProvider final : public KeyProvider {
   }
 
  private:
-  std::optional<KeyFacts> FindOrMake(Session const& session, KeyRequest const& request) const {
+  /// Of several keys with the name, which makers in two processes can leave behind, the one with the smallest id is taken: in
+  /// every process the same.
+  std::optional<KeyFacts> FindOrMake(Session const& session, KeyRequest const& request, Context const& context) const {
     auto const name = NameOf(token_->Name());
-    auto const found = FindPrivateKey(session, name);
-    bool const isUnwanted =
-        found && request.ForceNew && (request.Refused.empty() || request.Refused == found->PublicKey);
-    if (found && !isUnwanted) return found;
-    if (found) DestroyKey(session, *found);
-    GenerateRsaKey(session, name.Label);
-    return FindPrivateKey(session, name);
+    keys::DeviceTurn const turn{session.Serial + '/' + name.Label, context};
+    auto found = FindPrivateKeys(session, name);
+    auto const unwanted = std::stable_partition(found.begin(), found.end(), [&](KeyFacts const& key) {
+      return !request.ForceNew || !(request.Refused.empty() || request.Refused == key.PublicKey);
+    });
+    if (!found.empty() && unwanted == found.end()) return found.front();
+    auto const made = unwanted == found.begin() ? pkcs11::GenerateRsaKey(session, name.Label) : std::string{};
+    // Not before: where the token makes no key, the one that it has is still good for a retry.
+    for (auto refused = unwanted; refused != found.end(); ++refused) DestroyKey(session, *refused);
+    auto const all = FindPrivateKeys(session, name);
+    if (all.empty()) return std::nullopt;
+    // Another process may have looked when we did.
+    for (auto const& key : all) {
+      if (key.Name.Id == made && key.Name.Id != all.front().Name.Id) DestroyKey(session, key);
+    }
+    return all.front();
   }
 
   gsl::not_null<std::shared_ptr<BindingKey const>> Wrap(KeyFacts const& facts, Context const& context) const {
@@ -97,21 +112,23 @@ class ClientCertificate final {
   explicit ClientCertificate(Pkcs11Options const& options) : token_(std::make_shared<Token>(options)) {}
 
   std::shared_ptr<BindingCertificate const> Get() {
-    std::lock_guard<std::mutex> const lock{mutex_};
-    auto const facts = FindKey(*token_, NameOf(token_->Name()), {});
-    auto chain = ReadChain(facts);
-    if (current_ && chain == current_->Chain()) return current_;
-    auto const key = MakeKey(token_, facts, {});
-    current_ = openssl::MakeBindingCertificate(
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    auto const& context = openssl::SigningContext::Current();
+    auto const facts = FindKey(*token_, NameOf(token_->Name()), context);
+    auto chain = ReadChain(facts, context);
+    if (state.Current && chain == state.Current->Chain()) return state.Current;
+    auto const key = MakeKey(token_, facts, context);
+    state.Current = openssl::MakeBindingCertificate(
         std::move(chain), openssl::WrapPrivateKey(gsl::make_not_null(key.get().get())), KeyStrength::Hardware);
-    return current_;
+    return state.Current;
   }
 
  private:
   /// The certificate of the key, by its id or by its label: tokens keep to one or the other.
-  std::vector<Bytes> ReadChain(KeyFacts const& facts) {
+  std::vector<Bytes> ReadChain(KeyFacts const& facts, Context const& context) {
     std::vector<Bytes> found;
-    token_->Run({}, Token::Access::Read, [&](Session const& session) {
+    token_->Run(context, [&](Session const& session) {
       found = facts.Name.Id.empty() ? std::vector<Bytes>{} : FindCertificates(session, {{}, facts.Name.Id});
       if (found.empty()) found = FindCertificates(session, {facts.Name.Label, {}});
     });
@@ -124,9 +141,20 @@ class ClientCertificate final {
          "Put the certificate beside the key, with the same id or label (pkcs11-tool --write-object --type cert)"}};
   }
 
+  struct State {
+    /// A child of fork() goes on with what its parent has; where a thread of that one looks just then, it looks itself.
+    explicit State(State* parents) {
+      if (parents == nullptr) return;
+      std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+      if (lock) Current = parents->Current;
+    }
+
+    std::mutex Mutex;
+    std::shared_ptr<BindingCertificate const> Current;
+  };
+
   std::shared_ptr<Token> token_;
-  std::mutex mutex_;
-  std::shared_ptr<BindingCertificate const> current_;
+  PerProcess<State> state_;
 };
 
 }  // namespace

@@ -63,7 +63,7 @@ Pkcs11Signer::Pkcs11Signer(std::shared_ptr<Token> token, KeyFacts key, Context c
         {errors::KeyUnavailable, "The private key of the token may not sign",
          "Use a key with CKA_SIGN (pkcs11-tool --usage-sign)"}};
   }
-  token_->Run(context, Token::Access::Read, [this](Session const& session) {
+  token_->Run(context, [this](Session const& session) {
     algorithms_.clear();
     for (auto const algorithm :
          {SignatureAlgorithm::RsaPss, SignatureAlgorithm::RsaPkcs1, SignatureAlgorithm::RsaRaw,
@@ -82,12 +82,12 @@ Pkcs11Signer::Pkcs11Signer(std::shared_ptr<Token> token, KeyFacts key, Context c
 
 Bytes Pkcs11Signer::Sign(openssl::SignatureRequest const& request, Context const& context) const {
   Bytes signature;
-  token_->Run(
-      context, Token::Access::Read, [&](Session const& session) { signature = SignInSession(session, request); });
+  token_->Run(context, [&](Session const& session) { signature = SignInSession(session, request, context); });
   return signature;
 }
 
-Bytes Pkcs11Signer::SignInSession(Session const& session, openssl::SignatureRequest const& request) const {
+Bytes Pkcs11Signer::SignInSession(
+    Session const& session, openssl::SignatureRequest const& request, Context const& context) const {
   auto const object = token_->Remember(number_, session, [this](Session const& found) {
     auto const key = FindPrivateKey(found, key_.Name);
     if (key && key->PublicKey == key_.PublicKey) return key->Object;
@@ -106,7 +106,7 @@ Bytes Pkcs11Signer::SignInSession(Session const& session, openssl::SignatureRequ
                    : Bytes{request.Input.begin(), request.Input.end()};
   constexpr char const* what = "The token does not sign";
   Token::Check(session.Module->C_SignInit(session.Handle, &mechanism, object), errors::PrivateKeyUnusable, what);
-  if (key_.AsksEachTime) token_->AuthenticateOperation(session);
+  if (key_.AsksEachTime) token_->AuthenticateOperation(session, context);
   Bytes signature(1024);
   CK_ULONG length = signature.size();
   Token::Check(

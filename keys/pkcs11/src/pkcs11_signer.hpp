@@ -24,7 +24,7 @@ class Pkcs11Signer final : public openssl::Signer {
   Bytes Sign(openssl::SignatureRequest const& request, Context const& context) const override;
 
  private:
-  Bytes SignInSession(Session const& session, openssl::SignatureRequest const& request) const;
+  Bytes SignInSession(Session const& session, openssl::SignatureRequest const& request, Context const& context) const;
 
   std::shared_ptr<Token> const token_;
   KeyFacts const key_;

@@ -1,12 +1,33 @@
 #include "uri.hpp"
 
-#include <cstdio>
-#include <fstream>
-#include <iterator>
+#include <array>
+#include <cstddef>
+#include <string_view>
 
+#include <gsl/util>
+
+#include "mtlspop/base/unbuffered_file.hpp"
 #include "mtlspop/credential/errors.hpp"
 
 namespace mtlspop::pkcs11 {
+namespace {
+
+constexpr std::size_t MostPinBytes = 4096;
+
+Secret ReadPin(std::string const& path) {
+  std::array<char, MostPinBytes + 1> content;
+  auto const cleanse = gsl::finally([&] { Cleanse(content.data(), content.size()); });
+  auto size = ReadUnbuffered(path, content);
+  if (size == 0 || size > MostPinBytes) {
+    throw Error{
+        {errors::KeyUnavailable, "The PIN of the PKCS#11 token cannot be read from " + path,
+         "Check that the file of pin-source exists, holds a PIN and nothing else, and that this process may read it"}};
+  }
+  while (size != 0 && (content[size - 1] == '\n' || content[size - 1] == '\r')) --size;
+  return Secret{std::string_view{content.data(), size}};
+}
+
+}  // namespace
 
 Uri::Uri(std::string const& text)
     : uri_(p11_kit_uri_new(), &p11_kit_uri_free), forMessages_(text.substr(0, text.find('?'))) {
@@ -18,8 +39,14 @@ Uri::Uri(std::string const& text)
   }
 }
 
-bool Uri::MatchesToken(CK_TOKEN_INFO const& token) const noexcept {
-  return p11_kit_uri_match_token_info(uri_.get(), const_cast<CK_TOKEN_INFO*>(&token)) == 1;
+bool Uri::Matches(CK_FUNCTION_LIST* module, CK_SLOT_ID slot, CK_TOKEN_INFO const& token) const noexcept {
+  CK_INFO library{};
+  CK_SLOT_INFO place{};
+  auto const wantedSlot = p11_kit_uri_get_slot_id(uri_.get());
+  return p11_kit_uri_match_token_info(uri_.get(), const_cast<CK_TOKEN_INFO*>(&token)) == 1 &&
+         (wantedSlot == static_cast<CK_SLOT_ID>(-1) || wantedSlot == slot) && module->C_GetInfo(&library) == CKR_OK &&
+         p11_kit_uri_match_module_info(uri_.get(), &library) == 1 && module->C_GetSlotInfo(slot, &place) == CKR_OK &&
+         p11_kit_uri_match_slot_info(uri_.get(), &place) == 1;
 }
 
 std::string Uri::ModulePath() const {
@@ -38,16 +65,7 @@ Secret Uri::Pin() const {
       break;
     }
   }
-  std::ifstream file{path, std::ios::binary};
-  std::string pin{std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
-  if (!file || pin.empty()) {
-    Cleanse(pin);
-    throw Error{
-        {errors::KeyUnavailable, "The PIN of the PKCS#11 token cannot be read from " + path,
-         "Check that the file of pin-source exists, is not empty, and that this process may read it"}};
-  }
-  while (!pin.empty() && (pin.back() == '\n' || pin.back() == '\r')) pin.pop_back();
-  return Secret{std::move(pin)};
+  return ReadPin(path);
 }
 
 std::string Uri::Attribute(CK_ATTRIBUTE_TYPE type) const {

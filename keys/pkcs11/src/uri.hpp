@@ -20,7 +20,8 @@ class Uri final {
   /// @throw Error `invalid_argument`
   explicit Uri(std::string const& text);
 
-  bool MatchesToken(CK_TOKEN_INFO const& token) const noexcept;
+  /// Whether module, slot and token are what it names: `library-...`, `slot-...`, and the token's own attributes.
+  bool Matches(CK_FUNCTION_LIST* module, CK_SLOT_ID slot, CK_TOKEN_INFO const& token) const noexcept;
   /// "" where the configured modules are to be asked.
   std::string ModulePath() const;
   /// The PIN that it names, by value or by source; empty where it names none.

@@ -26,10 +26,7 @@ TPM2B_PUBLIC Template() {
 }  // namespace
 
 ESYS_TR MakePrimaryKey(ESYS_CONTEXT* esys, Secret const& ownerAuthorization) {
-  TPM2B_AUTH auth{};
-  auth.size =
-      static_cast<UINT16>(ownerAuthorization.Reveal().copy(reinterpret_cast<char*>(auth.buffer), sizeof auth.buffer));
-  Esys_TR_SetAuth(esys, ESYS_TR_RH_OWNER, &auth);
+  Esys_TR_SetAuth(esys, ESYS_TR_RH_OWNER, Authorization{ownerAuthorization}.Get());
   auto const shape = Template();
   TPM2B_SENSITIVE_CREATE const sensitive{};
   TPM2B_DATA const outside{};

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include <tss2/tss2_rc.h>
@@ -53,7 +54,10 @@ Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
   if (reason == TPM2_RC_LOCKOUT) {
     action = "The TPM has locked itself after wrong authorizations. Wait, or have it reset with tpm2_dictionarylockout";
   } else if (base == TPM2_RC_AUTH_FAIL || base == TPM2_RC_BAD_AUTH) {
-    action = "Check TpmOptions::KeyAuthorization and OwnerAuthorization; it was shown once and will not be shown again";
+    action =
+        "Check TpmOptions::KeyAuthorization, which this process shows once, and OwnerAuthorization, which it shows "
+        "each time "
+        "that it makes a key or loads a sealed one";
   } else if (base == TPM2_RC_HANDLE || base == TPM2_RC_REFERENCE_H0) {
     action = "Check the handle against `tpm2_getcap handles-persistent`";
   }
@@ -64,6 +68,18 @@ void Device::Check(TSS2_RC reason, ErrorCode code, char const* what) {
   if (reason == TSS2_RC_SUCCESS) return;
   if (IsLayer(reason, TSS2_TCTI_RC_LAYER)) throw Lost{reason};
   throw TpmFailure(code, what, reason);
+}
+
+Authorization::Authorization(Secret const& secret) noexcept {
+  value_.size = static_cast<UINT16>(secret.Reveal().copy(reinterpret_cast<char*>(value_.buffer), sizeof value_.buffer));
+}
+
+Authorization::~Authorization() { OPENSSL_cleanse(&value_, sizeof value_); }
+
+void ForgetAuthorization(ESYS_CONTEXT* esys, ESYS_TR object) noexcept {
+  // All of it: of null it would keep the bytes.
+  TPM2B_AUTH const none{};
+  Esys_TR_SetAuth(esys, object, &none);
 }
 
 Connection::Connection(std::string const& tcti) {
@@ -79,6 +95,7 @@ Connection::Connection(std::string const& tcti) {
 }
 
 Connection::~Connection() {
+  ForgetAuthorization(esys_, ESYS_TR_RH_OWNER);
   Esys_Finalize(&esys_);
   Tss2_TctiLdr_Finalize(&tcti_);
 }
@@ -93,6 +110,7 @@ ESYS_TR Connection::LoadParent(TPM2_HANDLE parent, TpmOptions const& options) {
 }
 
 void Connection::Unload(ESYS_TR object, bool persistent) noexcept {
+  ForgetAuthorization(esys_, object);
   if (persistent) {
     Esys_TR_Close(esys_, &object);
   } else {
@@ -122,10 +140,7 @@ ESYS_TR Connection::Load(KeyMaterial const& key, TpmOptions const& options) {
     Unload(parent, key.Parent != TPM2_RH_OWNER);
     Device::Check(reason, errors::KeyUnavailable, "The TPM does not load the key, which may be another TPM's");
   }
-  auto const authorization = options.KeyAuthorization.Reveal();
-  TPM2B_AUTH auth{};
-  auth.size = static_cast<UINT16>(authorization.copy(reinterpret_cast<char*>(auth.buffer), sizeof auth.buffer));
-  Esys_TR_SetAuth(esys_, object, &auth);
+  Esys_TR_SetAuth(esys_, object, Authorization{options.KeyAuthorization}.Get());
   loaded_ = object;
   loadedId_ = key.Id;
   loadedIsPersistent_ = key.Persistent != 0;
@@ -160,7 +175,14 @@ class Device::Turn final {
 };
 
 Device::Device(TpmOptions options)
-    : options_(std::move(options)), tcti_(ResolveTcti(options_.Tcti)), isManaged_(HasResourceManager(tcti_)) {}
+    : options_(std::move(options)), tcti_(ResolveTcti(options_.Tcti)), isManaged_(HasResourceManager(tcti_)) {
+  for (auto const* const secret : {&options_.KeyAuthorization, &options_.OwnerAuthorization}) {
+    if (secret->Reveal().size() <= sizeof TPM2B_AUTH::buffer) continue;
+    throw Error{
+        {errors::InvalidArgument, "An authorization for the TPM has more than 64 bytes",
+         "Set TpmOptions::KeyAuthorization and OwnerAuthorization to what the TPM was given, which is shorter"}};
+  }
+}
 
 Device::~Device() {
   auto* const state = state_.Find();

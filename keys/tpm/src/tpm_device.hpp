@@ -21,6 +21,24 @@ namespace mtlspop::tpm {
 /// Says what the TPM said.
 Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason);
 
+/// An authorization as the TPM library wants it; overwritten when it ends.
+class Authorization final {
+ public:
+  /// @param secret of 64 bytes at the most, as `Device` sees to
+  explicit Authorization(Secret const& secret) noexcept;
+  ~Authorization();
+  Authorization(Authorization const&) = delete;
+  Authorization& operator=(Authorization const&) = delete;
+
+  TPM2B_AUTH const* Get() const noexcept { return &value_; }
+
+ private:
+  TPM2B_AUTH value_{};
+};
+
+/// Overwrites what the TPM library keeps for `object`, which it frees as it is.
+void ForgetAuthorization(ESYS_CONTEXT* esys, ESYS_TR object) noexcept;
+
 /// A key as it is outside of the TPM: where it is, or sealed.
 struct KeyMaterial {
   /// Tells keys that are in use apart; no two have the same.
@@ -71,6 +89,7 @@ class Connection final {
 /// Thread safety: all members may be called from any thread, also in a child of fork(), which has a connection of its own.
 class Device final {
  public:
+  /// @throw Error `invalid_argument` where an authorization is too long for any TPM
   explicit Device(TpmOptions options);
   ~Device();
   Device(Device const&) = delete;

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <mutex>
 
+#include "mtlspop/base/per_process.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/transport/openssl.hpp"
@@ -43,9 +44,8 @@ KeyMaterial CreateSealed(Connection& connection, TpmOptions const& options) {
   auto const parent = connection.LoadParent(TPM2_RH_OWNER, options);
   auto const unload = gsl::finally([&] { connection.Unload(parent, false); });
   TPM2B_SENSITIVE_CREATE sensitive{};
-  auto& auth = sensitive.sensitive.userAuth;
-  auth.size = static_cast<UINT16>(
-      options.KeyAuthorization.Reveal().copy(reinterpret_cast<char*>(auth.buffer), sizeof auth.buffer));
+  auto const cleanse = gsl::finally([&] { OPENSSL_cleanse(&sensitive, sizeof sensitive); });
+  sensitive.sensitive.userAuth = *tpm::Authorization{options.KeyAuthorization}.Get();
   auto const shape = NewKeyTemplate();
   TPM2B_DATA const outside{};
   TPML_PCR_SELECTION const registers{};
@@ -74,30 +74,23 @@ std::optional<TPM2B_PUBLIC> ReadPersistent(Connection& connection, TPM2_HANDLE h
   return *area;
 }
 
-/// Takes away what is under the handle.
+/// Puts `object` under the handle, or takes away what is there.
+TSS2_RC EvictControl(Connection& connection, ESYS_TR object, TPM2_HANDLE handle) {
+  ESYS_TR kept = ESYS_TR_NONE;
+  auto const reason = Esys_EvictControl(
+      connection.Get(), ESYS_TR_RH_OWNER, object, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, handle, &kept);
+  if (reason == TSS2_RC_SUCCESS && kept != ESYS_TR_NONE) connection.Unload(kept, true);
+  return reason;
+}
+
 void Evict(Connection& connection, TPM2_HANDLE handle) {
-  connection.UnloadAll();
   ESYS_TR object = ESYS_TR_NONE;
   Device::Check(
       Esys_TR_FromTPMPublic(connection.Get(), handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &object),
       errors::KeyUnavailable, "The TPM does not open the key under the persistent handle");
-  ESYS_TR none = ESYS_TR_NONE;
   Device::Check(
-      Esys_EvictControl(
-          connection.Get(), ESYS_TR_RH_OWNER, object, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, handle, &none),
-      errors::KeyUnavailable, "The TPM does not give the persistent handle up");
-}
-
-KeyMaterial CreatePersistent(Connection& connection, TpmOptions const& options, TPM2_HANDLE handle) {
-  auto const sealed = CreateSealed(connection, options);
-  auto const object = connection.Load(sealed, options);
-  ESYS_TR kept = ESYS_TR_NONE;
-  auto const reason = Esys_EvictControl(
-      connection.Get(), ESYS_TR_RH_OWNER, object, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, handle, &kept);
-  connection.UnloadAll();
-  Device::Check(reason, errors::KeyUnavailable, "The TPM does not keep the key under the persistent handle");
-  connection.Unload(kept, true);
-  return {0, handle, 0, sealed.Public, {}};
+      EvictControl(connection, object, handle), errors::KeyUnavailable,
+      "The TPM does not give the persistent handle up");
 }
 
 gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeKey(
@@ -173,15 +166,28 @@ class TpmKeyProvider final : public KeyProvider {
   }
 
  private:
-  KeyMaterial OpenOrCreate(Connection& connection, KeyRequest const& request) {
-    auto const area = ReadPersistent(connection, handle_);
-    if (area) {
-      bool const isUnwanted =
-          request.ForceNew && (request.Refused.empty() || request.Refused == tpm::EncodePublicKey(area->publicArea));
-      if (!isUnwanted) return {0, handle_, 0, *area, {}};
-      Evict(connection, handle_);
-    }
-    return CreatePersistent(connection, device_->Options(), handle_);
+  static bool IsWanted(std::optional<TPM2B_PUBLIC> const& area, KeyRequest const& request) {
+    if (!area || !request.ForceNew) return area.has_value();
+    return !request.Refused.empty() && request.Refused != tpm::EncodePublicKey(area->publicArea);
+  }
+  KeyMaterial Kept(TPM2B_PUBLIC const& area) const { return {0, handle_, 0, area, {}}; }
+
+  KeyMaterial OpenOrCreate(Connection& connection, KeyRequest const& request) const {
+    auto area = ReadPersistent(connection, handle_);
+    if (IsWanted(area, request)) return Kept(*area);
+    // Made before the other is taken away: where the TPM makes no key, the one that it has is still good for a retry.
+    auto const sealed = CreateSealed(connection, device_->Options());
+    auto const object = connection.Load(sealed, device_->Options());
+    auto const unload = gsl::finally([&] { connection.UnloadAll(); });
+    // Another process may have been quicker.
+    area = ReadPersistent(connection, handle_);
+    if (IsWanted(area, request)) return Kept(*area);
+    if (area) Evict(connection, handle_);
+    auto const reason = EvictControl(connection, object, handle_);
+    if (reason == TPM2_RC_NV_DEFINED) area = ReadPersistent(connection, handle_);
+    if (reason == TPM2_RC_NV_DEFINED && IsWanted(area, request)) return Kept(*area);
+    Device::Check(reason, errors::KeyUnavailable, "The TPM does not keep the key under the persistent handle");
+    return Kept(sealed.Public);
   }
 
   gsl::not_null<std::shared_ptr<BindingKey const>> Wrap(KeyMaterial const& material, Context const& context) const {
@@ -213,24 +219,39 @@ class ClientCertificate final {
   std::shared_ptr<BindingCertificate const> Get() {
     auto chain = ReadText(path_);
     auto key = ParseHandle(key_) != 0 ? key_ : ReadText(key_);
-    std::lock_guard<std::mutex> const lock{mutex_};
-    if (current_ && chain == chain_ && key == keyText_) return current_;
-    auto const opened = OpenTpmKey(options_, key);
-    current_ = openssl::MakeBindingCertificateFromPem(
+    auto& state = state_.Get();
+    std::lock_guard<std::mutex> const lock{state.Mutex};
+    if (state.Current && chain == state.Chain && key == state.KeyText) return state.Current;
+    auto const opened = OpenTpmKey(options_, key, openssl::SigningContext::Current());
+    state.Current = openssl::MakeBindingCertificateFromPem(
         chain, openssl::WrapPrivateKey(gsl::make_not_null(opened.get().get())), KeyStrength::Hardware);
-    chain_ = std::move(chain);
-    keyText_ = std::move(key);
-    return current_;
+    state.Chain = std::move(chain);
+    state.KeyText = std::move(key);
+    return state.Current;
   }
 
  private:
+  struct State {
+    /// A child of fork() goes on with what its parent has; where a thread of that one opens it just then, it opens its own.
+    explicit State(State* parents) {
+      if (parents == nullptr) return;
+      std::unique_lock<std::mutex> const lock{parents->Mutex, std::try_to_lock};
+      if (!lock) return;
+      Chain = parents->Chain;
+      KeyText = parents->KeyText;
+      Current = parents->Current;
+    }
+
+    std::mutex Mutex;
+    std::string Chain;
+    std::string KeyText;
+    std::shared_ptr<BindingCertificate const> Current;
+  };
+
   TpmOptions const options_;
   std::string const key_;
   std::string const path_;
-  std::mutex mutex_;
-  std::string chain_;
-  std::string keyText_;
-  std::shared_ptr<BindingCertificate const> current_;
+  PerProcess<State> state_;
 };
 
 }  // namespace

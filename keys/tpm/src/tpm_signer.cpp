@@ -119,13 +119,14 @@ TpmSigner::TpmSigner(std::shared_ptr<Device> device, KeyMaterial material)
 Bytes TpmSigner::Sign(openssl::SignatureRequest const& request, Context const& context) const {
   std::string const name{publicKey_.begin(), publicKey_.end()};
   auto const& authorization = device_->Options().KeyAuthorization;
-  if (keys::WasRefused(name, authorization)) {
-    throw Error{
-        {errors::PrivateKeyUnusable, "The TPM has refused the key's authorization before, and is not asked again",
-         "Correct TpmOptions::KeyAuthorization"}};
-  }
   Bytes signature;
   device_->Run(context, [&](Connection& connection) {
+    keys::SecretShowing const showing{name, context};
+    if (showing.WasRefused(authorization)) {
+      throw Error{
+          {errors::PrivateKeyUnusable, "The TPM has refused the key's authorization before, and is not asked again",
+           "Correct TpmOptions::KeyAuthorization"}};
+    }
     auto const key = connection.Load(material_, device_->Options());
     std::size_t const orderBytes =
         material_.Public.publicArea.parameters.eccDetail.curveID == TPM2_ECC_NIST_P256 ? 32 : 48;
@@ -133,7 +134,7 @@ Bytes TpmSigner::Sign(openssl::SignatureRequest const& request, Context const& c
     signature = request.Algorithm == SignatureAlgorithm::RsaRaw
                     ? SignRaw(connection.Get(), key, request, reason)
                     : SignDigest(connection.Get(), key, request, orderBytes, reason);
-    if (IsAboutAuthorization(reason)) keys::NoteRefused(name, authorization);
+    if (IsAboutAuthorization(reason)) showing.NoteRefused(authorization);
     Device::Check(reason, errors::PrivateKeyUnusable, SigningFailed);
   });
   return signature;

@@ -19,9 +19,13 @@ vcpkg_cmake_configure(
           -DMTLSPOP_WARNINGS_AS_ERRORS=OFF
           -DMTLSPOP_INSTALL=ON)
 vcpkg_cmake_install()
-vcpkg_cmake_config_fixup(PACKAGE_NAME mtlspop CONFIG_PATH lib/cmake/mtlspop)
+# The last of them removes lib/cmake.
 if(EXISTS "${CURRENT_PACKAGES_DIR}/lib/cmake/mtlspop-emulator")
-  vcpkg_cmake_config_fixup(PACKAGE_NAME mtlspop-emulator CONFIG_PATH lib/cmake/mtlspop-emulator)
+  vcpkg_cmake_config_fixup(PACKAGE_NAME mtlspop-emulator CONFIG_PATH lib/cmake/mtlspop-emulator
+                           DO_NOT_DELETE_PARENT_CONFIG_PATH)
+endif()
+vcpkg_cmake_config_fixup(PACKAGE_NAME mtlspop CONFIG_PATH lib/cmake/mtlspop)
+if(EXISTS "${CURRENT_PACKAGES_DIR}/bin/mtlspop-emulator")
   vcpkg_copy_tools(TOOL_NAMES mtlspop-emulator AUTO_CLEAN)
 endif()
 if(EXISTS "${CURRENT_PACKAGES_DIR}/bin/mtlspop")

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "binding_life.hpp"
+
 namespace mtlspop::bench {
 namespace {
 
@@ -14,7 +16,7 @@ class Machine final {
   Machine(Schedule const& schedule, RandomNumbers const& random, Traffic& traffic)
       : schedule_(schedule), traffic_(traffic), story_(traffic.Story) {
     // The application notices the refusal with its next request; it sends one each minute.
-    refusedOn_ = story_.AllRefusedFrom + std::chrono::duration_cast<WallDuration>(minutes{1} * random());
+    phase_ = refusedOn_ = story_.AllRefusedFrom + std::chrono::duration_cast<WallDuration>(minutes{1} * random());
   }
 
   void Run(WallTime start) {
@@ -24,7 +26,7 @@ class Machine final {
       auto const now = std::min({rotateOn_, tokenOn_, refusedOn_});
       if (now >= story_.End) return;
       if (now == refusedOn_) {
-        refusedOn_ = WallTime::max();
+        refusedOn_ = now < story_.AllRefusedTo ? AtRequest(now + schedule_.Believes()) : WallTime::max();
         Issue(now, Renewal::First);
         TryForToken(now);
       } else if (now == rotateOn_) {
@@ -38,12 +40,22 @@ class Machine final {
   }
 
  private:
+  /// The application's next request that is sent at this time or later.
+  WallTime AtRequest(WallTime time) const {
+    auto const since = (time - phase_) % minutes{1};
+    return since == WallDuration::zero() ? time : time + minutes{1} - since;
+  }
+
   void Issue(WallTime now, Renewal renewal) {
+    tokenRenewal_ = renewal;
+    if (story_.IsOwnCertificate) {
+      certificateEnd_ = rotateOn_ = WallTime::max();
+      return;
+    }
     traffic_.Add(traffic_.Certificates, now);
     ++traffic_.CertificateCount;
     certificateEnd_ = now + story_.CertificateLife;
     rotateOn_ = schedule_.Rotation(now, certificateEnd_, renewal);
-    tokenRenewal_ = renewal;
   }
 
   bool IsDown(WallTime now) const { return story_.DownFrom <= now && now < story_.UpFrom; }
@@ -55,16 +67,20 @@ class Machine final {
       ++traffic_.TokenCount;
       if (!IsDown(now)) return TakeToken(now);
     }
-    tokenOn_ = now + schedule_.Retry(++failures_, usableUntil_ - now);
+    // Without a token it is asked for with each request of the application; and whatever is due comes with one of them.
+    auto const wait = now < usableUntil_ ? schedule_.Retry(++failures_, usableUntil_ - now) : WallDuration::zero();
+    tokenOn_ = now + std::max<WallDuration>(wait, minutes{1});
   }
 
   void TakeToken(WallTime now) {
-    if (usableUntil_ != WallTime::min() && now > usableUntil_) ++traffic_.Noticed;
+    bool const hasEnded = usableUntil_ != WallTime::min() && now > usableUntil_;
+    if (hasEnded) ++traffic_.Noticed;
     failures_ = 0;
     auto const end = std::min(now + story_.TokenLife, certificateEnd_);
     auto const freshUntil = end - UsableMargin(end - now);
     usableUntil_ = end;
-    tokenOn_ = schedule_.Refresh(now, std::min(now + story_.RefreshIn, freshUntil), freshUntil, tokenRenewal_);
+    tokenOn_ = schedule_.Refresh(
+        now, std::min(now + story_.RefreshIn, freshUntil), freshUntil, hasEnded ? Renewal::First : tokenRenewal_);
     // A rotation brings a token of its own, long before this one's time where certificates live shorter.
     tokenRenewal_ = Renewal::Next;
   }
@@ -76,6 +92,7 @@ class Machine final {
   WallTime rotateOn_{};
   WallTime tokenOn_{};
   WallTime usableUntil_ = WallTime::min();
+  WallTime phase_{};
   WallTime refusedOn_{};
   Renewal tokenRenewal_ = Renewal::First;
   int failures_ = 0;
@@ -92,7 +109,8 @@ Schedule LibrarySchedule(RandomNumbers const& random) {
       [random](WallTime now, WallTime refreshOn, WallTime freshUntil, Renewal renewal) {
         return ScheduleRefresh(now, refreshOn, freshUntil, renewal, random);
       },
-      [random](int failures, WallDuration left) { return RenewalRetryDelay(failures, left, random); }};
+      [random](int failures, WallDuration left) { return RenewalRetryDelay(failures, left, random); },
+      [random] { return WithJitter(BindingLife::Interval, random); }};
 }
 
 Schedule ScheduleWithoutJitter() {

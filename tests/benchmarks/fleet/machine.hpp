@@ -20,6 +20,8 @@ struct Schedule {
   std::function<WallTime(WallTime issuedOn, WallTime notAfter, Renewal)> Rotation;
   std::function<WallTime(WallTime now, WallTime refreshOn, WallTime freshUntil, Renewal)> Refresh;
   std::function<WallDuration(int failures, WallDuration left)> Retry;
+  /// How long after a refusal the next one is believed.
+  std::function<WallDuration()> Believes;
 };
 
 /// The library's own decisions (renewal_schedule.hpp).
@@ -36,9 +38,13 @@ struct History {
   WallTime UpFrom;
   /// Every certificate that was issued before is refused by the resources from here on.
   WallTime AllRefusedFrom;
+  /// And so is each one that is issued after that and before this.
+  WallTime AllRefusedTo{};
+  /// The application's own, which nobody issues: it is good all the time, and what is refused is a token.
+  bool IsOwnCertificate = false;
   std::chrono::hours CertificateLife{8};
   std::chrono::hours TokenLife{24};
-  std::chrono::hours RefreshIn{12};
+  std::chrono::minutes RefreshIn{std::chrono::hours{12}};
 };
 
 /// Requests by the minute since the deployment.

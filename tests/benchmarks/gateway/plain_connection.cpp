@@ -52,8 +52,9 @@ bool AnswerReader::Take(char const* bytes, std::size_t count) {
     if (end == std::string::npos) return false;
     status_ = std::atoi(head_.c_str() + std::min(head_.size(), std::size_t{9}));
     auto const field = head_.find("\r\nContent-Length: ");
-    if (field == std::string::npos || field > end) Fail("an answer without a length: " + head_.substr(0, end));
-    length_ = std::strtoull(head_.c_str() + field + 18, nullptr, 10);
+    bool const hasLength = field != std::string::npos && field < end;
+    if (!hasLength && status_ != 204) Fail("an answer without a length: " + head_.substr(0, end));
+    length_ = hasLength ? std::strtoull(head_.c_str() + field + 18, nullptr, 10) : 0;
     left_ = length_;
     count = head_.size() - end - 4;
     head_.resize(end);

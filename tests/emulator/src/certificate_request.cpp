@@ -125,7 +125,7 @@ Flaw CheckMask(RSA_PSS_PARAMS const* parameters, Form form) {
   return std::nullopt;
 }
 
-Flaw CheckPssParameters(ASN1_TYPE const* encoded, Form form) {
+Flaw CheckPssParameters(ASN1_TYPE const* encoded, Form form, bool onlyNet) {
   PssParametersPtr const parameters(
       static_cast<RSA_PSS_PARAMS*>(ASN1_item_unpack(encoded->value.sequence, ASN1_ITEM_rptr(RSA_PSS_PARAMS))));
   if (!parameters) {
@@ -146,10 +146,14 @@ Flaw CheckPssParameters(ASN1_TYPE const* encoded, Form form) {
   if (parameters->trailerField != nullptr && ASN1_INTEGER_get(parameters->trailerField) != 1) {
     return "signature: the trailer field is not 1";
   }
+  // It is the default, which .NET leaves out as DER has it.
+  if (onlyNet && parameters->trailerField != nullptr) {
+    return "signature: the trailer field is written out (--strict net)";
+  }
   return std::nullopt;
 }
 
-Flaw CheckSignature(X509_REQ* request, Form form) {
+Flaw CheckSignature(X509_REQ* request, Form form, bool onlyNet) {
   X509_ALGOR const* algorithm = nullptr;
   X509_REQ_get0_signature(request, nullptr, &algorithm);
   if (!IsAlgorithm(algorithm, NID_rsassaPss)) {
@@ -158,7 +162,7 @@ Flaw CheckSignature(X509_REQ* request, Form form) {
   if (algorithm->parameter == nullptr || algorithm->parameter->type != V_ASN1_SEQUENCE) {
     return "signature: the RSASSA-PSS parameters are not written out";
   }
-  if (auto flaw = CheckPssParameters(algorithm->parameter, form)) {
+  if (auto flaw = CheckPssParameters(algorithm->parameter, form, onlyNet)) {
     return flaw;
   }
   if (X509_REQ_verify(request, X509_REQ_get0_pubkey(request)) != 1) {
@@ -204,7 +208,7 @@ Flaw FirstFlaw(X509_REQ* request, Identity const& identity, std::string_view cuI
   if (auto flaw = CheckPublicKey(request)) {
     return flaw;
   }
-  if (auto flaw = CheckSignature(request, form)) {
+  if (auto flaw = CheckSignature(request, form, onlyNet)) {
     return flaw;
   }
   return CheckAttribute(request, cuId);

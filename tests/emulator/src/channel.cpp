@@ -1,12 +1,11 @@
 #include "channel.hpp"
 
 #include <openssl/err.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
+
+#include "socket.hpp"
 
 namespace mtlspop_emulator {
 namespace {
@@ -47,7 +46,7 @@ bool Channel::Accept(std::string const& rejection) {
   if (rejection == "reset") {
     // With the hello read: else the client may see the reset while it still connects.
     char hello = 0;
-    static_cast<void>(recv(_socket, &hello, 1, 0));
+    Receive(_socket, &hello, 1);
     _failure = "reset";
     Reset();
     return false;
@@ -80,11 +79,7 @@ std::size_t Channel::Read(char* data, std::size_t size) {
     return 0;
   }
   if (!_ssl) {
-    ssize_t count = 0;
-    do {
-      count = recv(_socket, data, size, 0);
-    } while (count < 0 && errno == EINTR);
-    return count > 0 ? static_cast<std::size_t>(count) : 0;
+    return Receive(_socket, data, size);
   }
   ERR_clear_error();
   for (;;) {
@@ -101,23 +96,21 @@ std::size_t Channel::Read(char* data, std::size_t size) {
 
 bool Channel::Write(std::string_view data) {
   while (_usable && !data.empty()) {
-    ssize_t count = 0;
+    std::size_t count = 0;
     if (_ssl) {
       ERR_clear_error();
-      count = SSL_write(_ssl.get(), data.data(), Bounded(data.size()));
-      if (count <= 0 && SSL_get_error(_ssl.get(), static_cast<int>(count)) == SSL_ERROR_WANT_READ) {
+      int const written = SSL_write(_ssl.get(), data.data(), Bounded(data.size()));
+      if (written <= 0 && SSL_get_error(_ssl.get(), written) == SSL_ERROR_WANT_READ) {
         continue;
       }
+      count = written > 0 ? static_cast<std::size_t>(written) : 0;
     } else {
-      count = send(_socket, data.data(), data.size(), MSG_NOSIGNAL);
-      if (count < 0 && errno == EINTR) {
-        continue;
-      }
+      count = Send(_socket, data);
     }
-    if (count <= 0) {
+    if (count == 0) {
       return Fail();
     }
-    data.remove_prefix(static_cast<std::size_t>(count));
+    data.remove_prefix(count);
   }
   return _usable;
 }
@@ -152,9 +145,9 @@ bool Channel::FinishAsking(std::chrono::seconds patience) {
   if (!_asking) {
     return _usable;
   }
-  SetReceiveTimeout(patience);
+  SetReceiveTimeout(_socket, patience);
   bool const answered = AwaitAnswer();
-  SetReceiveTimeout(std::chrono::seconds(0));
+  SetReceiveTimeout(_socket, std::chrono::seconds(0));
   _asking = false;
   SSL_set_msg_callback(_ssl.get(), nullptr);
   if (answered) {
@@ -166,7 +159,7 @@ bool Channel::FinishAsking(std::chrono::seconds patience) {
 bool Channel::AwaitAnswer() {
   while (_usable && (_state.FinishedReceived == 0 || SSL_in_init(_ssl.get()) == 1)) {
     char byte = 0;
-    errno = 0;
+    ForgetReceiveTimeout();
     ERR_clear_error();
     int const result = SSL_peek(_ssl.get(), &byte, 1);
     if (result > 0) {
@@ -175,7 +168,7 @@ bool Channel::AwaitAnswer() {
       _usable = false;
       return false;
     }
-    bool const timedOut = errno == EAGAIN || errno == EWOULDBLOCK;
+    bool const timedOut = ReceiveTimedOut();
     if (SSL_get_error(_ssl.get(), result) != SSL_ERROR_WANT_READ || (timedOut && _state.FinishedReceived == 0)) {
       return Fail();
     }
@@ -191,12 +184,6 @@ void Channel::ReadCertificate() {
 
 char const* Channel::TlsVersion() const { return _ssl ? SSL_get_version(_ssl.get()) : nullptr; }
 
-void Channel::SetReceiveTimeout(std::chrono::seconds timeout) {
-  timeval value{};
-  value.tv_sec = timeout.count();
-  setsockopt(_socket, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof value);
-}
-
 void Channel::End() {
   if (_reset) {
     return;
@@ -208,12 +195,11 @@ void Channel::End() {
     SSL_set_shutdown(_ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   }
   ERR_clear_error();
-  shutdown(_socket, SHUT_RDWR);
+  EndConnection(_socket);
 }
 
 void Channel::Reset() {
-  linger const none{1, 0};
-  setsockopt(_socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  ResetWhenClosed(_socket);
   _usable = false;
   _reset = true;
 }

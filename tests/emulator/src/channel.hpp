@@ -48,7 +48,6 @@ class Channel {
  private:
   bool AwaitAnswer();
   void ReadCertificate();
-  void SetReceiveTimeout(std::chrono::seconds timeout);
   bool Fail();
 
   int const _socket;

@@ -2,6 +2,8 @@
 
 #include <openssl/x509v3.h>
 
+#include <memory>
+
 #include "digest.hpp"
 #include "encoding.hpp"
 
@@ -20,8 +22,11 @@ std::string NameField(X509* certificate, int nid) {
 }
 
 std::time_t TimeOf(ASN1_TIME const* time) {
-  std::tm parts{};
-  return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
+  static std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> const epoch(ASN1_TIME_set(nullptr, 0), ASN1_TIME_free);
+  int days = 0;
+  int seconds = 0;
+  constexpr std::time_t Day = 86400;
+  return ASN1_TIME_diff(&days, &seconds, epoch.get(), time) == 1 ? days * Day + seconds : 0;
 }
 
 // An absent extension allows everything (RFC 5280, 4.2.1.3 and 4.2.1.12).

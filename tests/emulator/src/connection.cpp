@@ -263,6 +263,8 @@ void Conversation::Log(Exchange const& exchange, unsigned status, std::string_vi
   // The token service's name of it, and everybody else's.
   auto const requestId = request.Find("client-request-id");
   entry.ClientRequestId = requestId.empty() ? request.Find("x-ms-client-request-id") : requestId;
+  entry.ClientSku = request.Find("x-client-SKU");
+  entry.ClientVersion = request.Find("x-client-Ver");
   _common.Log.Add(entry);
 }
 

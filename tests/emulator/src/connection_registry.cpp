@@ -1,7 +1,8 @@
 #include "connection_registry.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
+#include <chrono>
+
+#include "socket.hpp"
 
 namespace mtlspop_emulator {
 
@@ -20,7 +21,7 @@ std::uint32_t ConnectionRegistry::Enter(int socket, std::string const& listener)
 void ConnectionRegistry::Leave(std::uint32_t number) {
   std::lock_guard const lock(_mutex);
   auto const found = _open.find(number);
-  close(found->second.Socket);
+  CloseSocket(found->second.Socket);
   _open.erase(found);
   _changed.notify_all();
 }
@@ -30,7 +31,7 @@ std::size_t ConnectionRegistry::EndConnections(std::string const& listener) {
   std::size_t count = 0;
   for (auto const& [number, open] : _open) {
     if (listener.empty() || open.Listener == listener) {
-      shutdown(open.Socket, SHUT_RDWR);
+      EndConnection(open.Socket);
       ++count;
     }
   }
@@ -61,9 +62,13 @@ void ConnectionRegistry::Shutdown() {
     _closing = true;
     _changed.notify_all();
   }
-  EndConnections({});
-  std::unique_lock lock(_mutex);
-  _changed.wait(lock, [&] { return _open.empty(); });
+  // More than once: on Windows, who is just about to receive may not notice.
+  constexpr std::chrono::milliseconds Again(100);
+  for (bool empty = false; !empty;) {
+    EndConnections({});
+    std::unique_lock lock(_mutex);
+    empty = _changed.wait_for(lock, Again, [&] { return _open.empty(); });
+  }
 }
 
 }  // namespace mtlspop_emulator

@@ -1,5 +1,6 @@
 #include "directory.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -31,7 +32,7 @@ Identity MakeIdentity(std::string const& name, bool systemAssigned, bool vaultAc
 }
 
 json ReadJsonArray(std::string const& path) {
-  std::ifstream file(path);
+  std::ifstream file(std::filesystem::u8path(path));
   auto value = json::parse(file, nullptr, false);
   if (!file || !value.is_array()) {
     throw std::invalid_argument(path + " is not a readable file with a JSON array");

@@ -1,7 +1,5 @@
 #include "emulator.hpp"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +18,7 @@
 #include "key_vault_service.hpp"
 #include "listener.hpp"
 #include "storage_service.hpp"
+#include "system.hpp"
 #include "tls_context.hpp"
 #include "token_service.hpp"
 #include "wire_log.hpp"
@@ -32,13 +31,7 @@ using nlohmann::json;
 // A folder of our own for the CA file, removed at the end.
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "mtlspop-emulator-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) {
-      throw std::runtime_error("cannot make a temporary folder");
-    }
-    _path = pattern;
-  }
+  TemporaryFolder() = default;
   TemporaryFolder(TemporaryFolder const&) = delete;
   TemporaryFolder& operator=(TemporaryFolder const&) = delete;
   ~TemporaryFolder() {
@@ -47,13 +40,13 @@ class TemporaryFolder {
   }
 
   std::string Write(std::string const& name, std::string const& content) const {
-    auto const path = (_path / name).string();
-    std::ofstream(path) << content;
-    return path;
+    auto const path = _path / name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path.u8string();
   }
 
  private:
-  std::filesystem::path _path;
+  std::filesystem::path const _path = MakeTemporaryFolder();
 };
 
 // With the names that the documentation's examples ask for.
@@ -195,7 +188,7 @@ std::string Emulator::Parts::MakeStartupLine() const {
        {"connect", ConnectOverrides()},
        {"identities", identities},
        {"secrets", secrets},
-       {"pid", getpid()}});
+       {"pid", ProcessId()}});
 }
 
 Emulator::Emulator(Options options) : _parts(std::make_unique<Parts>(std::move(options))) {}

@@ -1,5 +1,7 @@
 #include "entra_error.hpp"
 
+#include <openssl/crypto.h>
+
 #include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -40,7 +42,7 @@ constexpr KnownError KnownErrors[] = {
 std::string UtcNow() {
   auto const now = std::time(nullptr);
   std::tm parts{};
-  gmtime_r(&now, &parts);
+  OPENSSL_gmtime(&now, &parts);
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &parts);
   return text;

@@ -79,6 +79,7 @@ std::map<std::string, Setter> const& EffectSetters() {
       {"no_cnf", Into(&Fault::NoCnf)},
       {"not_a_jwt", Into(&Fault::NotAJwt)},
       {"claims_challenge", Into(&Fault::ClaimsChallenge)},
+      {"refuse_binding", Into(&Fault::RefusesBinding)},
       {"renegotiate_again", Into(&Fault::RenegotiateAgain)},
       {"reject_handshake", [](Fault& f, json const& v) { f.RejectHandshake = RejectionFrom(v); }},
   };
@@ -188,7 +189,8 @@ std::shared_ptr<Fault const> Faults::TakeFirst(Matches matches) {
       --fault->Skip;
       continue;
     }
-    auto taken = std::make_shared<Fault const>(*fault);
+    auto const taken = std::make_shared<Fault>(*fault);
+    taken->Releases = _releases;
     if (fault->Count != Forever && --fault->Count == 0) {
       _armed.erase(fault);
       _any = !_armed.empty();
@@ -214,10 +216,9 @@ void Faults::Wait(Fault const& fault) {
     _changed.wait_for(lock, fault.Delay, [&] { return _stopped; });
   }
   if (fault.Hold) {
-    auto const before = _releases;
     ++_held;
     _changed.notify_all();
-    _changed.wait(lock, [&] { return _stopped || _releases != before; });
+    _changed.wait(lock, [&] { return _stopped || _releases != fault.Releases; });
     --_held;
   }
 }

@@ -36,6 +36,7 @@ struct Fault {
   std::vector<Header> Headers;
   std::chrono::milliseconds Delay{0};
   bool Hold = false;
+  std::uint64_t Releases = 0;  // How many there had been when a call took this one; a later one lets it go.
   Cut CutAt = Cut::None;
   bool Reset = false;  // A cut ends in a TCP reset instead of an orderly end.
   bool CloseAfter = false;
@@ -53,6 +54,7 @@ struct Fault {
   bool NoCnf = false;
   bool NotAJwt = false;
   bool ClaimsChallenge = false;
+  bool RefusesBinding = false;
   unsigned RenegotiateAgain = 0;
   std::string RejectHandshake;  // revoked, expired, unknown-ca, reset
 };

@@ -118,7 +118,8 @@ std::size_t PageSizeOf(Parameters const& parameters) {
 
 }  // namespace
 
-KeyVaultService::KeyVaultService(World& world) : _world(world), _guard(world) {
+KeyVaultService::KeyVaultService(World& world)
+    : _world(world), _guard(world, {true, "BearerAuthenticationDisabledForKeyVault"}) {
   for (auto const& [name, value] : world.Settings.Secrets) {
     _secrets.Store(name, value);
   }
@@ -151,12 +152,14 @@ Response KeyVaultService::Dispatch(Exchange& exchange) {
 }
 
 Response KeyVaultService::Refuse(Exchange& exchange, ResourceRefusal const& refusal) const {
-  exchange.Error = refusal.Code;
-  auto response = JsonResponse(
-      refusal.Status, {{"error",
-                        {{"code", refusal.Status == 401 ? "Unauthorized" : "Forbidden"},
-                         {"message", "[" + refusal.Code + "] " + refusal.Message},
-                         {"innererror", {{"code", refusal.Code}}}}}});
+  std::string const code = refusal.Status == 401 ? "Unauthorized" : "Forbidden";
+  exchange.Error = refusal.Code.empty() ? code : refusal.Code;
+  json error = {{"code", code}, {"message", refusal.Message}};
+  if (!refusal.Code.empty()) {
+    error["message"] = "[" + refusal.Code + "] " + refusal.Message;
+    error["innererror"] = {{"code", refusal.Code}};
+  }
+  auto response = JsonResponse(refusal.Status, {{"error", error}});
   if (refusal.Status == 401) {
     std::string challenge = "Bearer authorization=\"https://login.microsoftonline.com/" +
                             _world.People.DefaultTenant() + "\", resource=\"" + Audience + "\"";

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "connection.hpp"
+#include "socket.hpp"
 
 namespace mtlspop_emulator {
 
@@ -17,7 +18,7 @@ class Listener {
   Listener& operator=(Listener const&) = delete;
   ~Listener();
 
-  std::uint16_t Port() const { return _port; }
+  std::uint16_t Port() const { return _socket.Port(); }
   void Start();
   void Stop();
 
@@ -27,8 +28,7 @@ class Listener {
 
   Site const _site;
   Common const& _common;
-  int _socket = -1;
-  std::uint16_t _port = 0;
+  ListeningSocket _socket;
   std::thread _thread;
 };
 

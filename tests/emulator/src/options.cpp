@@ -1,6 +1,5 @@
 #include "options.hpp"
 
-#include <arpa/inet.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <tuple>
 
 #include "encoding.hpp"
+#include "socket.hpp"
 
 namespace mtlspop_emulator {
 namespace {
@@ -90,11 +90,7 @@ Throttle ParseThrottle(std::string const& text) {
 
 // Anything else would put a service that hands out credentials on a network.
 std::string ParseLoopback(std::string const& text) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, text.c_str(), &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127) {
-    return text;
-  }
-  if (text == "::1") {
+  if (IsLoopback(text)) {
     return text;
   }
   throw OptionError("only loopback addresses (127.0.0.0/8, ::1) are allowed: " + text);

@@ -51,13 +51,16 @@ Refusal CheckToken(json const& claims, std::string const& audience) {
 }
 
 // The heart of the emulator: the certificate on this connection is the one in the token.
-Refusal CheckBinding(Exchange& exchange, bool refuseExpired) {
+Refusal CheckBinding(Exchange& exchange, ResourceHabits const& habits, bool refuseExpired) {
   auto const* certificate = exchange.Certificate.get();
   if (certificate == nullptr) {
     return Refuse("MissingClientCertificate", "A bound token needs its client certificate on the connection.");
   }
-  if (!EqualsIgnoringCase(exchange.Incoming.Find("x-ms-tokenboundauth"), "true")) {
-    return Refuse("MissingTokenBoundAuthHeader", "A bound token needs the header x-ms-tokenboundauth: true.");
+  if (habits.NeedsBoundHeader && !EqualsIgnoringCase(exchange.Incoming.Find("x-ms-tokenboundauth"), "true")) {
+    return Refuse({}, "Client certificate required for using MTLS_POP token");
+  }
+  if (exchange.ArmedFault && exchange.ArmedFault->RefusesBinding) {
+    return Refuse("AggregatedAuthenticationFailure", "Error validating token: 'S2S17001'.");
   }
   if (exchange.TokenX5tS256.empty()) {
     return Refuse("MissingCnfClaim", "The token is not bound to a certificate.");
@@ -75,15 +78,15 @@ Refusal CheckBinding(Exchange& exchange, bool refuseExpired) {
   return std::nullopt;
 }
 
-Refusal CheckScheme(Exchange& exchange, Options const& settings) {
+Refusal CheckScheme(Exchange& exchange, ResourceHabits const& habits, Options const& settings) {
   if (exchange.Scheme == BoundScheme) {
-    return CheckBinding(exchange, settings.VaultRefusesExpiredCertificates);
+    return CheckBinding(exchange, habits, settings.VaultRefusesExpiredCertificates);
   }
   if (!exchange.TokenX5tS256.empty()) {
     return Refuse("MissingClientCertificate", "A bound token is not accepted as a bearer token.");
   }
   if (!settings.AllowBearer) {
-    return Refuse("BearerNotAllowed", "Only bound tokens are accepted.");
+    return Refuse(std::string(habits.BearerCode), "Only bound tokens are accepted.");
   }
   return std::nullopt;
 }
@@ -118,7 +121,7 @@ std::variant<Admitted, ResourceRefusal> ResourceGuard::Check(Exchange& exchange,
   }
   // Without a certificate the refusal is the same whatever the token.
   if (bound && !exchange.Certificate) {
-    return *CheckBinding(exchange, false);
+    return *CheckBinding(exchange, _habits, false);
   }
   if (!claims) {
     return *InvalidToken("the token's signature is not valid");
@@ -126,7 +129,7 @@ std::variant<Admitted, ResourceRefusal> ResourceGuard::Check(Exchange& exchange,
   if (auto refusal = CheckToken(*claims, audience)) {
     return *refusal;
   }
-  if (auto refusal = CheckScheme(exchange, _world.Settings)) {
+  if (auto refusal = CheckScheme(exchange, _habits, _world.Settings)) {
     return *refusal;
   }
   if (auto refusal = CheckChallenge(exchange, *claims, _world.Challenge)) {

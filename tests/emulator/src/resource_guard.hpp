@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "service.hpp"
@@ -11,7 +12,7 @@ namespace mtlspop_emulator {
 
 struct ResourceRefusal {
   unsigned Status = 401;
-  std::string Code;  // Short: MissingClientCertificate, ...
+  std::string Code;  // Short: MissingClientCertificate, ...; empty where the message says it all.
   std::string Message;
   std::string ChallengeParameters;  // Further parameters of WWW-Authenticate, such as error="invalid_token".
 };
@@ -20,9 +21,15 @@ struct Admitted {
   std::string ClientId;
 };
 
+// What resources do each in their own way.
+struct ResourceHabits {
+  bool NeedsBoundHeader;        // x-ms-tokenboundauth.
+  std::string_view BearerCode;  // The refusal of a bearer token where only bound ones are taken.
+};
+
 class ResourceGuard {
  public:
-  explicit ResourceGuard(World& world) : _world(world) {}
+  ResourceGuard(World& world, ResourceHabits habits) : _world(world), _habits(habits) {}
 
   // Whether the request carries a bound token, so that the certificate is to be asked for.
   static bool CarriesBoundToken(Request const& request);
@@ -32,6 +39,7 @@ class ResourceGuard {
 
  private:
   World& _world;
+  ResourceHabits const _habits;
 };
 
 }  // namespace mtlspop_emulator

@@ -1,8 +1,8 @@
 #include "statistics.hpp"
 
-#include <time.h>
-
 #include <nlohmann/json.hpp>
+
+#include "system.hpp"
 
 namespace mtlspop_emulator {
 namespace {
@@ -12,24 +12,18 @@ using nlohmann::json;
 // Paths beyond this many are counted together, so that a test with a path per request stays in memory.
 constexpr std::size_t DistinctPaths = 5000;
 
-std::chrono::nanoseconds ThreadCpu() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
 std::uint64_t Count(std::chrono::microseconds time) { return static_cast<std::uint64_t>(time.count()); }
 
 }  // namespace
 
-Stopwatch::Stopwatch() : _wall(std::chrono::steady_clock::now()), _cpu(ThreadCpu()) {}
+Stopwatch::Stopwatch() : _wall(std::chrono::steady_clock::now()), _cpu(ThreadCpuTime()) {}
 
 std::chrono::microseconds Stopwatch::Wall() const {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - _wall);
 }
 
 std::chrono::microseconds Stopwatch::Cpu() const {
-  return std::chrono::duration_cast<std::chrono::microseconds>(ThreadCpu() - _cpu);
+  return std::chrono::duration_cast<std::chrono::microseconds>(ThreadCpuTime() - _cpu);
 }
 
 void Statistics::CountConnection(std::string_view service) {

@@ -1,5 +1,7 @@
 #include "storage_service.hpp"
 
+#include <openssl/crypto.h>
+
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -20,7 +22,7 @@ bool StartsWith(std::string_view text, std::string_view start) { return text.sub
 
 std::string HttpDate(std::time_t time) {
   std::tm parts{};
-  gmtime_r(&time, &parts);
+  OPENSSL_gmtime(&time, &parts);
   char text[40];
   std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
   return text;

@@ -15,7 +15,7 @@ namespace mtlspop_emulator {
 // and dropped, and /generated/{n} reads as n bytes, so that sizes beyond memory can be tried.
 class StorageService : public Service {
  public:
-  explicit StorageService(World& world) : _world(world), _guard(world) {}
+  explicit StorageService(World& world) : _world(world), _guard(world, {false, "BearerNotAllowed"}) {}
 
   // Whether the request is for this service: by its host name.
   static bool IsFor(Request const& request);

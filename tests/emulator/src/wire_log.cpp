@@ -59,6 +59,8 @@ void WireLog::Add(LogEntry const& entry) {
   stored.Fault = entry.Fault;
   stored.ClientId = Intern(entry.ClientId);
   stored.IssuedX5tS256 = Intern(entry.IssuedX5tS256);
+  stored.ClientSku = Intern(entry.ClientSku);
+  stored.ClientVersion = Intern(entry.ClientVersion);
   _entries.push_back(std::move(stored));
 }
 
@@ -93,6 +95,8 @@ void WireLog::AppendJson(std::string& out, Stored const& entry) const {
   AppendText(out, "client_id", entry.ClientId);
   AppendText(out, "issued_x5t_s256", entry.IssuedX5tS256);
   AppendText(out, "error", entry.Error);
+  AppendText(out, "client_sku", entry.ClientSku);
+  AppendText(out, "client_version", entry.ClientVersion);
   out += ",\"client_request_id\":";
   out += entry.ClientRequestId.empty() ? "null" : JsonText(entry.ClientRequestId);
   out += "}";

@@ -31,6 +31,8 @@ struct LogEntry {
   std::string_view IssuedX5tS256;
   std::string_view Error;
   std::string_view ClientRequestId;
+  std::string_view ClientSku;  // What x-client-SKU and x-client-Ver say that the client is.
+  std::string_view ClientVersion;
 };
 
 // Thread safe. Texts that recur are stored once, so that a long run fits in memory.
@@ -53,7 +55,8 @@ class WireLog {
     std::uint64_t Number;
     std::int64_t TimeMs;
     std::string ClientRequestId;
-    TextId Service, Method, Path, Query, X5tS256, TokenX5tS256, Scheme, TlsVersion, Error, ClientId, IssuedX5tS256;
+    TextId Service, Method, Path, Query, X5tS256, TokenX5tS256, Scheme, TlsVersion, Error, ClientId, IssuedX5tS256,
+        ClientSku, ClientVersion;
     std::uint32_t Connection;
     std::uint16_t Status;
     bool Resumed;

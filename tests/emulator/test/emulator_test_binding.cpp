@@ -108,7 +108,17 @@ TEST_P(Binding, BoundTokenIsNoBearerToken) {
 TEST_P(Binding, HeaderIsRequired) {
   auto request = BoundCall("GET", SecretTarget, _app.Token());
   request.Headers.pop_back();
-  ExpectRefused(Call(&_binding, request), "MissingTokenBoundAuthHeader");
+  auto const answer = Call(&_binding, request);
+  EXPECT_EQ(answer.Status, 401U);
+  EXPECT_EQ(ErrorText(answer), "Client certificate required for using MTLS_POP token");
+}
+
+TEST_P(Binding, CanBeRefusedAsAggregatedFailure) {
+  _emulator.ArmFault({{"service", "vault"}, {"fault", {{"refuse_binding", true}}}});
+  auto const answer = Call(&_binding, BoundCall("GET", SecretTarget, _app.Token()));
+  ExpectRefused(answer, "AggregatedAuthenticationFailure");
+  EXPECT_NE(ErrorText(answer).find("'S2S17001'"), std::string::npos);
+  EXPECT_EQ(Call(&_binding, BoundCall("GET", SecretTarget, _app.Token())).Status, 200U);
 }
 
 TEST_P(Binding, ExpiredTokenIsRefused) {
@@ -203,6 +213,19 @@ TEST(BindingOverTls13, ClientThatCannotBeAskedIsRefused) {
     EXPECT_EQ(answer.Status, 401U) << mode;
     EXPECT_NE(ErrorText(answer).find("MissingClientCertificate"), std::string::npos) << mode;
   }
+}
+
+TEST(BearerTokens, AreRefusedWhereThePolicyTakesBoundOnesOnly) {
+  EmulatorProcess emulator({"--allow-bearer", "false"});
+  EmulatedApp app(emulator);
+  app.Bind();
+  auto const granted = app.RequestToken(app.TokenForm(VaultScope, "&token_type=bearer"));
+  auto const token = json::parse(granted.Body).at("access_token").get<std::string>();
+  TestConnection connection(emulator.Authority("vault"), app.Tls(nullptr));
+  auto const answer = connection.Call({"GET", SecretTarget, {{"Authorization", "Bearer " + token}}, {}});
+  EXPECT_EQ(answer.Status, 401U);
+  auto const error = json::parse(answer.Body).at("error");
+  EXPECT_EQ(error.at("innererror").at("code"), "BearerAuthenticationDisabledForKeyVault");
 }
 
 TEST(BindingOfExpiredCertificates, IsRefusedUnlessSwitchedOff) {

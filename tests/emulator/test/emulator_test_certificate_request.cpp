@@ -83,14 +83,26 @@ TEST_F(CertificateRequest, IsTakenInJavasFormToo) {
   EXPECT_EQ(answer.Status, 200U) << answer.Body;
 }
 
+TEST_F(CertificateRequest, MayWriteTheTrailerFieldOut) {
+  auto shape = _good;
+  shape.TrailerField = true;
+  auto const answer = _app.IssueCredential(MakeRequest(_key.get(), shape));
+  EXPECT_EQ(answer.Status, 200U) << answer.Body;
+}
+
 TEST(CertificateRequestOption, StrictTakesNetsFormAlone) {
   EmulatorProcess emulator({"--strict", "net"});
   EmulatedApp app(emulator);
   auto const key = MakeRsaKey();
   auto shape = app.GoodRequest();
   EXPECT_EQ(app.IssueCredential(MakeRequest(key.get(), shape)).Status, 200U);
+  shape.TrailerField = true;
+  auto answer = app.IssueCredential(MakeRequest(key.get(), shape));
+  EXPECT_EQ(answer.Status, 400U);
+  EXPECT_NE(ErrorText(answer).find("the trailer field is written out"), std::string::npos) << ErrorText(answer);
+  shape.TrailerField = false;
   WriteAsJava(shape);
-  auto const answer = app.IssueCredential(MakeRequest(key.get(), shape));
+  answer = app.IssueCredential(MakeRequest(key.get(), shape));
   EXPECT_EQ(answer.Status, 400U);
   EXPECT_NE(ErrorText(answer).find("DC does not come first"), std::string::npos) << ErrorText(answer);
 }

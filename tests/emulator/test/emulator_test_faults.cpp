@@ -169,6 +169,19 @@ TEST_F(Fault, HeldAnswersWaitForRelease) {
   EXPECT_EQ(status, 200U);
 }
 
+TEST_F(Fault, IsReleasedAlsoBeforeItHolds) {
+  Arm(MetadataPath, {{"hold", true}});
+  TestConnection connection(_emulator.Authority("imds"));
+  connection.Send(
+      std::string("GET ") + MetadataPath + " HTTP/1.1\r\nHost: imds\r\nMetadata: true\r\nContent-Length: 1\r\n\r\n");
+  // Until the call has taken the fault; its body is still to come.
+  while (!_emulator.Control("GET", "/emulator/faults").empty()) {
+  }
+  _emulator.Control("POST", "/emulator/release");
+  connection.Send("x");
+  EXPECT_NE(connection.Receive().Status, 0U);
+}
+
 TEST_F(Fault, DelayedAnswer) {
   Arm(MetadataPath, {{"delay_ms", 50}});
   auto const before = std::chrono::steady_clock::now();

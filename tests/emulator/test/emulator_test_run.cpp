@@ -1,6 +1,9 @@
 // mtlspop-emulator run -- PROGRAM, and --print-env.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -35,6 +38,16 @@ std::string OutputOf(std::string const& script, std::vector<std::string> options
   auto text = program.ReadToEnd();
   EXPECT_EQ(program.Wait(), 0) << script;
   return text;
+}
+
+// Until this process, of which this one is not the parent, has ended: its output ends earlier.
+void AwaitEnd(std::string const& process) {
+  auto const descriptor = static_cast<int>(syscall(SYS_pidfd_open, std::stoi(process), 0));
+  if (descriptor >= 0) {
+    pollfd one{descriptor, POLLIN, 0};
+    EXPECT_EQ(poll(&one, 1, -1), 1);
+    close(descriptor);
+  }
 }
 
 std::map<std::string, std::string> OverridesIn(std::string const& text) {
@@ -138,14 +151,24 @@ TEST(Run, StartsTheProgramAsItWasStartedItself) {
 }
 
 TEST(Run, CanGoOnServingWhenTheProgramHasEnded) {
-  ReadProgram program(RunShell("echo \"$MTLSPOP_EMULATOR_CONTROL\"; exit 3", {"--keep-serving"}));
+  ReadProgram program(RunShell("echo $$; echo \"$MTLSPOP_EMULATOR_CONTROL\"; exit 3", {"--keep-serving"}));
+  auto const shell = program.ReadLine();
   auto const control = program.ReadLine();
   ASSERT_EQ(program.ReadToEnd(), "") << "the emulator itself still has the output";
+  AwaitEnd(shell);
   {
     TestConnection connection(control.substr(7));
     EXPECT_EQ(connection.Call({"GET", "/emulator/startup", {}, {}}).Status, 200U);
   }
   program.Signal(SIGTERM);
+  EXPECT_EQ(program.Wait(), 3);
+}
+
+TEST(Run, IsAskedToEndBeforeItHasSeenTheProgramEnd) {
+  ReadProgram program(RunShell("echo $$; kill -STOP $PPID; exit 3", {"--keep-serving"}));
+  AwaitEnd(program.ReadLine());
+  program.Signal(SIGTERM);
+  program.Signal(SIGCONT);
   EXPECT_EQ(program.Wait(), 3);
 }
 

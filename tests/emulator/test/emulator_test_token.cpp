@@ -40,8 +40,13 @@ TEST_F(TokenService, LogsTheRequestsIdAndGivesItBack) {
   TestConnection connection(_emulator.Authority("sts"), _app.Tls(&_binding));
   auto call = FormCall(_app.TokenTarget(), _app.TokenForm());
   call.Headers.emplace_back("client-request-id", "an id");
+  call.Headers.emplace_back("x-client-SKU", "a library");
+  call.Headers.emplace_back("x-client-Ver", "1.2");
   EXPECT_EQ(connection.Call(call).Header("client-request-id"), "an id");
-  EXPECT_EQ(_emulator.Log("sts").at(0).at("client_request_id"), "an id");
+  auto const entry = _emulator.Log("sts").at(0);
+  EXPECT_EQ(entry.at("client_request_id"), "an id");
+  EXPECT_EQ(entry.at("client_sku"), "a library");
+  EXPECT_EQ(entry.at("client_version"), "1.2");
 }
 
 TEST_F(TokenService, BearerOverMutualTlsHasNoBinding) {

@@ -46,6 +46,26 @@ std::string WithoutNullParameters(std::string der) {
   return der;
 }
 
+// With [3] { 1 } at the end of the PSS parameters, five bytes that DER leaves out and BER may write.
+std::string WithTrailerField(std::string der) {
+  constexpr std::string_view salt("\xa2\x03\x02\x01\x20", 5);
+  constexpr std::string_view trailer("\xa3\x03\x02\x01\x01", 5);
+  constexpr std::string_view oid("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 11);
+  auto const start = der.rfind(oid);
+  auto const end = der.find(salt, start);
+  if (start == std::string::npos || end == std::string::npos) {
+    return der;
+  }
+  auto const grow = [&der](std::size_t lengthAt) { der[lengthAt] = static_cast<char>(der[lengthAt] + 5); };
+  grow(start - 1);
+  grow(start + oid.size() + 1);
+  der.insert(end + salt.size(), trailer);
+  auto const length = static_cast<unsigned char>(der[2]) * 256U + static_cast<unsigned char>(der[3]) + 5;
+  der[2] = static_cast<char>(length / 256);
+  der[3] = static_cast<char>(length % 256);
+  return der;
+}
+
 template <typename T, typename ToDer>
 std::string DerOf(T* object, ToDer toDer) {
   unsigned char* bytes = nullptr;
@@ -109,6 +129,9 @@ std::string MakeRequest(EVP_PKEY* key, RequestShape const& shape) {
   auto der = DerOf(request.get(), i2d_X509_REQ);
   if (!shape.NullParameters) {
     der = WithoutNullParameters(std::move(der));
+  }
+  if (shape.TrailerField) {
+    der = WithTrailerField(std::move(der));
   }
   if (shape.SpoilSignature) {
     der.back() = static_cast<char>(der.back() ^ 1);

@@ -40,6 +40,7 @@ struct RequestShape {
   int CommonNameType = V_ASN1_PRINTABLESTRING;
   int DomainComponentType = V_ASN1_IA5STRING;
   bool NullParameters = false;  // Behind the identifiers of SHA-256 in the PSS parameters.
+  bool TrailerField = false;    // In the PSS parameters, though it is the default.
   std::string ExtraName;        // An organisation in the subject.
   long Version = 0;
   bool Pss = true;

@@ -4,6 +4,7 @@
 #include "command_process.hpp"
 #include "credential/own_app.hpp"
 #include "keys/software_tpm.hpp"
+#include "support/server_process.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
@@ -53,6 +54,9 @@ TEST_F(DoctorTest, GoesThroughEachStep) {
                  "certificate", "token", "connection", "url", "clock"));
   auto const metadata = Step(report, "metadata_service").at("facts");
   EXPECT_EQ(metadata.at("source"), "imds_v2");
+  // A software key, of which only asking for a certificate shows whether the service takes it.
+  EXPECT_EQ(metadata.at("binding_supported"), "unknown");
+  EXPECT_EQ(Verdict(report, "metadata_service"), "note");
   EXPECT_EQ(metadata.at("security_type"), "TrustedLaunch");
   EXPECT_THAT(metadata.at("server").get<std::string>(), HasSubstr("IMDS"));
   EXPECT_EQ(Step(report, "key_software").at("facts").at("strength"), "software");
@@ -69,6 +73,47 @@ TEST_F(DoctorTest, SpeaksToPeopleToo) {
                       HasSubstr("MTLSPOP_CA_FILE="), HasSubstr("Version 2 answers at"), HasSubstr("TrustedLaunch"),
                       HasSubstr("cnf "), HasSubstr("by renegotiation"), HasSubstr("was answered 200")));
   EXPECT_THAT(SecretsIn(result.Out + result.Error), IsEmpty());
+}
+
+// The commonest fault of all: a proxy that inspects TLS, and whose authority nobody trusts here.
+TEST_F(DoctorTest, SaysWhoEndsTlsOnTheWayWhereItIsNotTrusted) {
+  TemporaryDirectory const folder;
+  auto const key = folder.PathOf("key.pem");
+  auto const certificate = folder.PathOf("certificate.pem");
+  auto const made = RunCommand(
+      {{"req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj",
+        "/CN=Inspector/O=Contoso Network"},
+       {},
+       {},
+       "/usr/bin/openssl"});
+  ASSERT_EQ(made.Status, 0) << made.Error;
+  auto const port = std::to_string(ReserveLoopbackPort());
+  ServerProcess const inspector{
+      {{"/usr/bin/openssl", "s_server", "-accept", "127.0.0.1:" + port, "-cert", certificate, "-key", key, "-quiet"},
+       {}}};
+  inspector.WaitUntilListening(static_cast<std::uint16_t>(std::stoi(port)));
+  auto const host = emulator_.Startup().at("vault_host").get<std::string>();
+
+  auto const result = Run({"doctor", "--json", "--connect-to", host + ":443:127.0.0.1:" + port, VaultUrl()});
+
+  EXPECT_EQ(result.Status, 60) << result.Error;
+  auto const report = nlohmann::json::parse(result.Out);
+  auto const connection = Step(report, "connection");
+  EXPECT_EQ(connection.at("verdict"), "failed");
+  EXPECT_EQ(connection.at("facts").at("tls_ends_on_the_way"), true);
+  EXPECT_THAT(connection.at("facts").at("server_issuer").get<std::string>(), HasSubstr("Contoso Network"));
+  EXPECT_THAT(connection.at("action").get<std::string>(), HasSubstr("left out of the inspection"));
+  EXPECT_THAT(Step(report, "url").at("action").get<std::string>(), Not(HasSubstr("--cacert")))
+      << "to trust the inspector would bind nothing";
+}
+
+TEST_F(DoctorTest, NamesTheConnectionsStepWhereThereIsNone) {
+  auto const host = emulator_.Startup().at("vault_host").get<std::string>();
+  auto const result = Run({"doctor", "--json", "--connect-to", host + ":443:127.0.0.1:1", VaultUrl()});
+  EXPECT_EQ(result.Status, 7) << result.Error;
+  auto const report = nlohmann::json::parse(result.Out);
+  EXPECT_EQ(Step(report, "connection").at("verdict"), "skipped");
+  EXPECT_EQ(Step(report, "url").at("verdict"), "failed");
 }
 
 TEST_F(DoctorTest, SaysHowTheCertificateWasAskedForAndByWhom) {
@@ -100,8 +145,20 @@ TEST_F(DoctorTest, AsksAResourceWhatItWantsWhereTheHostIsNotKnown) {
 TEST_F(DoctorTest, SaysThatNobodyAnswersAsTheMetadataService) {
   auto const report = Examine({"--metadata-endpoint", "http://127.0.0.1:1", VaultUrl()}, {}, 101);
   EXPECT_EQ(Verdict(report, "metadata_service"), "failed");
+  EXPECT_THAT(Step(report, "metadata_service").at("figure").get<std::string>(), HasSubstr("probe got no connection"));
   EXPECT_THAT(Step(report, "metadata_service").at("action").get<std::string>(), HasSubstr("--cert"));
   EXPECT_EQ(Verdict(report, "url"), "skipped");
+}
+
+TEST_F(DoctorTest, SaysWhatElseAnswersAsTheMetadataService) {
+  emulator_.ArmFault(
+      {{"path", "/metadata/identity/getplatformmetadata"},
+       {"count", -1},
+       {"fault", {{"status", 200}, {"server_header", "gate"}, {"body", "<html><title>Please log in</title></html>"}}}});
+  auto const report = Examine({VaultUrl()}, {}, 101);
+  auto const figure = Step(report, "metadata_service").at("figure").get<std::string>();
+  EXPECT_THAT(figure, AllOf(HasSubstr("a page for people"), HasSubstr("127.0.0.1")));
+  EXPECT_THAT(figure, testing::Not(HasSubstr("Nobody")));
 }
 
 TEST_F(DoctorTest, SaysThatTheMetadataServiceIsTooOld) {

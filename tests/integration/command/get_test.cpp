@@ -153,6 +153,15 @@ TEST_F(GetTest, ShowsWhatTravelsAndNoSecret) {
   EXPECT_THAT(SecretsIn(result.Error), IsEmpty());
 }
 
+// The signature in a storage account's link lets whoever reads it in.
+TEST_F(GetTest, ShowsNoSignatureOfALink) {
+  auto const result = Run(
+      {"get", "-v", "--resource", "https://storage.azure.com",
+       BlobUrl("/box/a?sv=2021-12-02&sp=r&sig=aGlkZGVuLXNpZw%3D%3D")});
+  EXPECT_THAT(
+      result.Error, AllOf(HasSubstr("> GET /box/a?sv=2021-12-02&sp=r&sig=[redacted]"), Not(HasSubstr("aGlkZGVu"))));
+}
+
 TEST_F(GetTest, TakesAConfigurationFile) {
   TemporaryDirectory const folder;
   auto const file = folder.WriteFile(

@@ -123,6 +123,15 @@ TEST_F(MachineMistakeTest, ServerThatNobodyVouchesFor) {
   EXPECT_THAT(result.Error, AllOf(HasSubstr("server_certificate_rejected"), HasSubstr("--cacert")));
 }
 
+TEST_F(MachineMistakeTest, ProxyThatNobodyKnows) {
+  // The token comes from the metadata service, and what leads to the emulator goes past every proxy.
+  auto const result = Run(
+      {"get", "--binding", "none", "--retry", "0", "--resource", "https://vault.azure.net", "-x",
+       "http://proxy.invalid:3128", "https://elsewhere.example/"});
+  EXPECT_EQ(result.Status, 6) << result.Error;
+  EXPECT_THAT(result.Error, AllOf(HasSubstr("name_resolution_failed"), HasSubstr("The proxy proxy.invalid:3128")));
+}
+
 TEST_F(MachineMistakeTest, OutputThatCannotBeWritten) {
   EXPECT_EQ(Run({"get", "-o", "/nowhere/x", VaultUrl()}).Status, 23);
   EXPECT_EQ(Run({"get", "-o", "/dev/full", BlobUrl("/generated/100000")}).Status, 23);

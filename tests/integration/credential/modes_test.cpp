@@ -11,6 +11,7 @@
 #include "own_app.hpp"
 #include "support/error_code_of.hpp"
 #include "support/manual_clock.hpp"
+#include "support/silent_listener.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -50,6 +51,34 @@ TEST(Version1AgainstEmulator, RequiredFailsAndPreferredFallsBack) {
   EXPECT_EQ(GetManagedIdentityCapabilities(options, {}).Source, ManagedIdentitySource::ImdsV1);
 }
 
+/// Section 2, over real sockets: a second tells that nobody is there, and whoever takes a connection is somebody.
+TEST(DiscoveryAgainstEmulator, WhoAnswersTheProbeLateGivesTokensAllTheSame) {
+  Emulator const emulator;
+  for (auto const binding : {TokenBinding::Required, TokenBinding::None}) {
+    emulator.ArmFault({{"path", "/metadata/identity/getplatformmetadata"}, {"fault", {{"delay_ms", 2000}}}});
+    auto options = emulator.CredentialOptions();
+    options.Transport = MakeHttpTransport(emulator.MakeTransportOptions()).get();
+    options.Binding = binding;
+    ManagedIdentityCredential credential{options};
+    EXPECT_EQ(emulator.ReadSecret(credential.GetToken(VaultRequest(), {})), 200);
+  }
+}
+
+TEST(DiscoveryAgainstEmulator, SilenceIsNobodyAndNothingWasSent) {
+  Emulator const emulator;
+  SilentListener const silent{"127.0.0.1"};
+  auto options = emulator.CredentialOptions();
+  options.ImdsEndpoint = "http://127.0.0.1:" + std::to_string(silent.Port());
+  options.Binding = TokenBinding::Preferred;
+  ManagedIdentityCredential credential{options};
+  auto const error = ErrorOf([&] { credential.GetToken(VaultRequest(), {}); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::ImdsNotReachable);
+  EXPECT_THAT(error->what(), testing::HasSubstr("got no connection within 1 s"));
+  EXPECT_EQ(error->Details().Attempts, 0);
+  EXPECT_EQ(error->Details().CorrelationId, "");
+}
+
 /// Section 5: "what the service says" -> "do", over real TLS.
 TEST(HealingAgainstEmulator, RefusedBindingIsMadeAnewOnce) {
   for (json const& fault :
@@ -60,6 +89,23 @@ TEST(HealingAgainstEmulator, RefusedBindingIsMadeAnewOnce) {
     ManagedIdentityCredential credential{emulator.CredentialOptions()};
     auto const token = credential.GetToken(VaultRequest(), {});
     EXPECT_EQ(emulator.Count("issuecredential"), 2) << fault;
+    EXPECT_EQ(emulator.ReadSecret(token), 200);
+  }
+}
+
+TEST(HealingAgainstEmulator, RefusedAttestationIsMadeAnewOnce) {
+  for (std::string const code : {"1000610", "1000611", "1000612", "1000613", "1000614"}) {
+    Emulator const emulator{{"--require-attestation"}};
+    emulator.ArmFault({{"service", "sts"}, {"fault", {{"aadsts", "AADSTS" + code}}}});
+    auto options = emulator.CredentialOptions();
+    auto const provider = std::make_shared<EmulatorAttestationProvider>(emulator.Transport());
+    options.Attest = true;
+    options.Attestation = provider;
+    ManagedIdentityCredential credential{options};
+    auto const token = credential.GetToken(VaultRequest(), {});
+    EXPECT_TRUE(token.Attested);
+    EXPECT_EQ(provider->Calls(), 2) << code;
+    EXPECT_EQ(emulator.Count("issuecredential"), 2) << code;
     EXPECT_EQ(emulator.ReadSecret(token), 200);
   }
 }

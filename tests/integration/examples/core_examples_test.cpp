@@ -10,6 +10,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
+#include "mtlspop/policies/client.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "pointed_at.hpp"
 #include "support/error_code_of.hpp"
@@ -23,6 +24,14 @@ TEST(HeaderExamples, ManagedIdentityGivesABoundToken) {
 #include "examples/managed_identity_credential.inc"
   EXPECT_EQ(token.Type, TokenType::MtlsPop);
   EXPECT_EQ(emulator.ReadSecret(token), 200);
+}
+
+TEST(HeaderExamples, ClientReadsAtOnce) {
+  Emulator const emulator;
+  ScopedEnvironment const environment{PointedAt(emulator)};
+#include "examples/client.inc"
+  EXPECT_EQ(emulator.Log("vault").back().at("path"), "/secrets/a");
+  EXPECT_EQ(answer.Status, 404) << "there is no such secret, and whoever asks may ask";
 }
 
 void ReadAClientCertificate(){

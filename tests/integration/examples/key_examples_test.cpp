@@ -19,7 +19,7 @@ std::shared_ptr<EVP_PKEY> const& RsaKey() {
   return key;
 }
 
-EVP_PKEY* OpenMyPkcs11Key() { return RsaKey().get(); }
+EVP_PKEY* OpenMyKey() { return RsaKey().get(); }
 
 TEST(HeaderExamples, KeyProviderGivesAKeyThatSigns) {
 #include "examples/key_provider.inc"

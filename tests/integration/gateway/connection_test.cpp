@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "gateway/answer_head.hpp"
+#include "gateway/passing_on.hpp"
 #include "gateway/raw_client.hpp"
 #include "gateway/runtime.hpp"
 #include "support/event.hpp"
@@ -82,7 +83,7 @@ void Echo(std::shared_ptr<Exchange> const& exchange, std::shared_ptr<std::string
 class GatewayConnection : public testing::Test {
  protected:
   RawClient Connected(ScriptedSite::Script script) {
-    auto const listener = Listener::OnLoopback(runtime_.Io(), 0);
+    auto const listener = Listener::OnLoopback(runtime_.Loops(), 0);
     auto settings = std::make_shared<ConnectionSettings>(settings_);
     runtime_.Serve(listener, std::make_shared<ScriptedSite>(std::move(script)), std::move(settings));
     return RawClient{listener->Port()};
@@ -95,7 +96,7 @@ class GatewayConnection : public testing::Test {
 
  private:
   ConnectionSettings settings_;
-  Runtime runtime_{gateway::MakeIo(), 8};
+  Runtime runtime_{std::make_shared<gateway::Loops>(), 8};
 };
 class AttackGatewayConnection : public GatewayConnection {};
 
@@ -138,6 +139,26 @@ TEST_F(GatewayConnection, KeepsTheBeginningOfABodyForAnotherTry) {
   client.Send(
       "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 70000\r\n\r\n" + std::string(70'000, 'l'));
   EXPECT_THAT(client.ReadAll(), AllOf(HasSubstr("the same"), EndsWith("not kept")));
+}
+
+// What cannot be sent again is not sent before the server has taken the token.
+TEST_F(GatewayConnection, HasTheServerAskForABodyThatIsTooLongToBeKept) {
+  auto client = Connected([](auto exchange) {
+    auto const request = gateway::RequestFor(*exchange, "https://a.example" + exchange->Head().Target);
+    exchange->Answer(Text(request->ExpectContinue ? "[asks]" : "[sends]"));
+  });
+  client.Send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n" + std::string(65'536, 's'));
+  EXPECT_THAT(client.ReadHead(), StartsWith("HTTP/1.1 200 "));
+  client.Send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n" + std::string(65'537, 'l'));
+  client.Send(Get);
+  // The connection ends with it: how much nobody has read of it is not known.
+  client.Send("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+  auto const answers = client.ReadAll();
+  std::string kinds;
+  for (auto at = answers.find('['); at != std::string::npos; at = answers.find('[', at + 1)) {
+    kinds += answers.substr(at, answers.find(']', at) - at + 1);
+  }
+  EXPECT_EQ(kinds, "[sends][asks][sends][asks]");
 }
 
 TEST_F(GatewayConnection, SaysContinueWhenTheBodyIsWantedAndNotBefore) {
@@ -212,8 +233,14 @@ TEST_F(GatewayConnection, ClosesWhereNobodyAnswers) {
 }
 
 TEST_F(AttackGatewayConnection, SlowClientsAreLeft) {
-  Settings().Limits.IdleTime = milliseconds{50};
+  Settings().Limits.FirstRequestTime = milliseconds{50};
   EXPECT_TRUE(Echoing().IsClosed()) << "one that says nothing";
+
+  Settings().Limits.FirstRequestTime = milliseconds{60'000};
+  Settings().Limits.IdleTime = milliseconds{50};
+  auto idle = Echoing();
+  idle.Send(Get);
+  EXPECT_THAT(idle.ReadAll(), EndsWith("no body")) << "one that says nothing more";
 
   Settings().Limits.IdleTime = milliseconds{60'000};
   Settings().Limits.HeaderTime = milliseconds{50};
@@ -225,7 +252,13 @@ TEST_F(AttackGatewayConnection, SlowClientsAreLeft) {
   Settings().Limits.BodyTime = milliseconds{50};
   auto body = Echoing();
   body.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
-  EXPECT_TRUE(body.IsClosed()) << "one that does not come to the end of its body";
+  EXPECT_THAT(body.ReadAll(), AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("x-mtlspop-error: body_too_slow")))
+      << "one that does not come to the end of its body";
+  Settings().Limits.BodyTime = milliseconds{0};
+  Settings().Limits.BodyBytesPerSecond = 1'000'000'000;
+  auto trickle = Echoing();
+  trickle.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+  EXPECT_THAT(trickle.ReadAll(), StartsWith("HTTP/1.1 408 ")) << "one whose body comes too slowly";
 
   Settings().Limits.WriteTime = milliseconds{50};
   auto const pieces = std::make_shared<std::atomic<int>>(0);
@@ -238,8 +271,97 @@ TEST_F(AttackGatewayConnection, SlowClientsAreLeft) {
   EXPECT_TRUE(gone.Wait()) << "one that does not read its answer";
 }
 
+// Of a body the end counts: a large one takes its time.
+TEST_F(GatewayConnection, GivesTheServerItsTimeFromTheEndOfTheBody) {
+  std::mutex mutex;
+  std::shared_ptr<Exchange> kept;
+  std::atomic<bool> hasDeadline{true};
+  Settings().Limits.ExchangeTime = milliseconds{50};
+  auto client = Connected([&](auto exchange) {
+    hasDeadline = exchange->Patience().Deadline() != Context::TimePoint::max();
+    auto buffer = std::make_shared<std::array<std::uint8_t, 16>>();
+    exchange->Body()->ReadAsync(*buffer, {}, [&, exchange, buffer](Outcome<std::size_t>) {
+      std::lock_guard<std::mutex> const lock{mutex};
+      kept = exchange;  // and nobody answers
+    });
+  });
+  client.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  EXPECT_THAT(client.ReadAll(), AllOf(StartsWith("HTTP/1.1 504 "), HasSubstr("x-mtlspop-error: deadline_exceeded")));
+  EXPECT_FALSE(hasDeadline) << "which would hold for the body too";
+  std::lock_guard<std::mutex> const lock{mutex};
+  EXPECT_TRUE(kept->Patience().IsCancelled()) << "whoever works for it is told";
+}
+
+TEST_F(GatewayConnection, TellsTheClientWhichIdTheLogHas) {
+  std::mutex mutex;
+  std::vector<std::string> logged;
+  Settings().Observe = [&](gateway::ExchangeRecord const& record) {
+    std::lock_guard<std::mutex> const lock{mutex};
+    logged.push_back(record.CorrelationId);
+  };
+  auto const refusing = [](auto exchange) {
+    exchange->Refuse({403, "refused_by_a_test", "It is a test", "Look at it"});
+  };
+  auto const idIn = [](std::string const& answer) {
+    auto const begin = answer.find("x-ms-client-request-id: ") + 24;
+    return answer.substr(begin, answer.find("\r\n", begin) - begin);
+  };
+  std::string const ofTheClient = "run_7.step:" + std::string(60, 'a');
+  for (auto const& given : {ofTheClient, std::string(200, 'b'), std::string{"two words"}, std::string{}}) {
+    auto client = Connected(refusing);
+    client.Send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-ms-client-request-id: " + given + "\r\n\r\n");
+    auto const answer = client.ReadAll();
+    std::lock_guard<std::mutex> const lock{mutex};
+    ASSERT_FALSE(logged.empty());
+    EXPECT_EQ(idIn(answer), logged.back());
+    EXPECT_THAT(answer, HasSubstr("\"correlation_id\":\"" + logged.back() + "\""));
+    EXPECT_EQ(logged.back() == given, given == ofTheClient) << given;
+  }
+  auto malformed = Connected(refusing);
+  malformed.Send("nonsense\r\n\r\n");
+  auto const answer = malformed.ReadAll();
+  std::lock_guard<std::mutex> const lock{mutex};
+  EXPECT_EQ(idIn(answer), logged.back());
+  EXPECT_NE(logged.back(), "");
+}
+
+// One that is taken in at the same moment is told as those before it were.
+TEST(GatewayConnections, EndAlsoThoseThatComeAfterwards) {
+  using gateway::Connections;
+  using gateway::Ending;
+  auto const connections = std::make_shared<Connections>(4);
+  auto const before = connections->Take();
+  connections->End(Ending::AfterRequest);
+  std::vector<Ending> told;
+  auto const after = connections->Take();
+  for (auto const& seat : {before, after}) seat->OnEnd([&](Ending how) { told.push_back(how); });
+  EXPECT_THAT(told, testing::ElementsAre(Ending::AfterRequest, Ending::AfterRequest));
+  connections->End(Ending::Now);
+  EXPECT_THAT(told, testing::ElementsAre(Ending::AfterRequest, Ending::AfterRequest, Ending::Now, Ending::Now));
+}
+
+// Whoever can connect to one listener takes no place of another's clients.
+TEST_F(AttackGatewayConnection, OfOneListenerTakeNoPlaceOfAnothers) {
+  auto const site = std::make_shared<ScriptedSite>([](auto exchange) { exchange->Answer(Text("served")); });
+  auto const strangers = Listener::OnLoopback(Running().Loops(), 0);
+  Running().Serve(strangers, site, std::make_shared<ConnectionSettings>(), 2);
+  auto const served = [](RawClient& client) {
+    client.Send(Get);
+    return client.ReadHead();
+  };
+  RawClient one{strangers->Port()};
+  RawClient two{strangers->Port()};
+  EXPECT_THAT(served(one), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(served(two), StartsWith("HTTP/1.1 200 "));
+  EXPECT_TRUE(RawClient{strangers->Port()}.IsClosed());
+  EXPECT_EQ(Running().Clients()->Count(), 0U);
+  EXPECT_EQ(Running().CountConnections(), 2U);
+  auto own = Echoing();
+  EXPECT_THAT(served(own), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(AttackGatewayConnection, ThereAreNoMoreThanThereMayBe) {
-  auto const listener = Listener::OnLoopback(Running().Io(), 0);
+  auto const listener = Listener::OnLoopback(Running().Loops(), 0);
   Running().Serve(
       listener, std::make_shared<ScriptedSite>([](auto exchange) { exchange->Answer(Text("served")); }),
       std::make_shared<ConnectionSettings>());

@@ -5,6 +5,7 @@
 
 #include "gateway/gateway_fixture.hpp"
 #include "gateway/handles.hpp"
+#include "support/event.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
@@ -70,6 +71,69 @@ TEST_F(GatewayForwardProxy, SaysWhatToDoWhereATunnelCannotBeMade) {
   auto const result = Curl({"-v", "https://127.0.0.1:1/", "--noproxy", "no.example"});
   EXPECT_EQ(result.Status, 56) << result.Errors;
   EXPECT_THAT(result.Errors, AllOf(HasSubstr("502"), HasSubstr("x-mtlspop-error: connect_failed")));
+}
+
+// Without it a client cannot tell an answer that ends with its connection from one that was cut (RFC 8446 section 6.1).
+TEST_F(GatewayForwardProxy, SaysTheEndOfTlsWhereItClosesTheConnection) {
+  auto const host = Services().Startup().at("vault_host").get<std::string>();
+  auto client = TunnelTo(host);
+  client.Send("GET /secrets/boundsecret?api-version=7.4 HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 401 "));
+  EXPECT_TRUE(client.WasEndSaid());
+}
+
+// Node's Azure SDK sends the fields of the request along with CONNECT, its length among them, and none of its content.
+TEST_F(GatewayForwardProxy, OpensATunnelWhereTheClientTellsTheLengthOfItsRequest) {
+  auto const host = Services().Startup().at("vault_host").get<std::string>();
+  auto client = TunnelTo(host, "Content-Type: application/octet-stream\r\nContent-Length: 15\r\n");
+  client.Send("GET /secrets/boundsecret?api-version=7.4 HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 401 "));
+}
+
+class GatewayStatus : public GatewayTest {
+ protected:
+  GatewayStatus() {
+    StartAnew([](command::GatewayOptions& options) { options.StatusPort = 0; });
+  }
+  std::string Ask(std::string const& path, std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.end(), {"-i", "http://127.0.0.1:" + std::to_string(Running().StatusPort()) + path});
+    return Curl(std::move(arguments)).Output;
+  }
+  std::string AskForToken() {
+    return Curl({"-H", "Metadata: true",
+                 Variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") +
+                     "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://storage.azure.com"})
+        .Output;
+  }
+};
+
+TEST_F(GatewayStatus, TellsInNumbersWhatTheProgramDid) {
+  auto const handle = HandleFor();
+  Curl({"-H", Bearer(handle), VaultUrl()});
+  Curl({"-H", "Authorization: SharedKey a:b", VaultUrl()});
+  auto const metrics = Ask("/metrics");
+  EXPECT_THAT(
+      metrics, AllOf(
+                   HasSubstr("mtlspop_requests_total{origin=\"" + VaultUrl("") + "\",status=\"200\"} 1"),
+                   HasSubstr(R"(mtlspop_failures_total{code="authorization_not_a_handle"} 1)"),
+                   HasSubstr(R"(mtlspop_binding_days_left{identity="system-assigned"})"),
+                   HasSubstr("mtlspop_tokens_total{source=\"service\"} 1"), HasSubstr("mtlspop_pool_opened_total")));
+  EXPECT_THAT(metrics, Not(HasSubstr(handle)));
+  EXPECT_THAT(Ask("/live"), HasSubstr("HTTP/1.1 200 OK"));
+  EXPECT_THAT(Ask("/ready"), HasSubstr("HTTP/1.1 200 OK"));
+  EXPECT_THAT(Ask("/live", {"-H", "Host: evil.example"}), HasSubstr("HTTP/1.1 403"));
+}
+
+TEST_F(GatewayStatus, IsNotReadyWhileThereAreNoTokensAndAsksForWhatTheProgramDid) {
+  Services().ArmFault({{"service", "sts"}, {"count", 3}, {"fault", {{"aadsts", "AADSTS500011"}}}});
+  for (int failed = 0; failed < 3; ++failed) {
+    EXPECT_THAT(Ask("/ready"), HasSubstr("HTTP/1.1 200 OK")) << failed;
+    EXPECT_THAT(AskForToken(), HasSubstr("AADSTS500011"));
+  }
+  EXPECT_THAT(Ask("/ready"), AllOf(HasSubstr("HTTP/1.1 503"), HasSubstr("no tokens: ")));
+  EXPECT_THAT(Ask("/live"), HasSubstr("HTTP/1.1 200 OK"));
+  // Asked whether it is ready, it has tried.
+  EXPECT_TRUE(Eventually([&] { return Ask("/ready").find("HTTP/1.1 200 OK") == 0; }));
 }
 
 class GatewayBodies : public GatewayTest {

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include <gmock/gmock.h>
+
+#include "mtlspop/base/encoding.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 
 namespace mtlspop::test {
@@ -28,6 +31,13 @@ command::GatewayOptions OptionsFor(Emulator const& emulator) {
 GatewayTest::GatewayTest(std::vector<std::string> emulatorArguments)
     : emulator_(std::move(emulatorArguments)), gateway_(command::Gateway::Start(OptionsFor(emulator_))) {}
 
+void GatewayTest::StartAnew(std::function<void(command::GatewayOptions&)> const& change) {
+  gateway_ = nullptr;
+  auto options = OptionsFor(emulator_);
+  change(options);
+  gateway_ = command::Gateway::Start(std::move(options));
+}
+
 std::map<std::string, std::string> GatewayTest::Environment() const {
   std::map<std::string, std::string> variables;
   for (auto& [name, value] : gateway_->EnvironmentForChild()) variables[name] = value;
@@ -52,6 +62,22 @@ std::string GatewayTest::HandleFor(std::string const& resource) const {
                    "/metadata/identity/oauth2/token/?api-version=2018-02-01&resource=" + PercentEncode(resource);
   auto const result = Curl({"-H", "Metadata: true", url});
   return nlohmann::json::parse(result.Output).at("access_token");
+}
+
+std::string GatewayTest::ProxyCredentials() const {
+  auto const proxy = Variable("HTTPS_PROXY");
+  auto const credentials = proxy.substr(7, proxy.find('@') - 7);
+  gsl::span<std::uint8_t const> const bytes{
+      reinterpret_cast<std::uint8_t const*>(credentials.data()), credentials.size()};
+  return "Proxy-Authorization: Basic " + encoding::ToBase64(bytes) + "\r\n";
+}
+
+RawClient GatewayTest::TunnelTo(std::string const& host, std::string const& fields) const {
+  RawClient client{PortOf(Variable("HTTPS_PROXY"))};
+  client.Send("CONNECT " + host + ":443 HTTP/1.1\r\nHost: " + host + ":443\r\n" + ProxyCredentials() + fields + "\r\n");
+  EXPECT_THAT(client.ReadHead(), testing::StartsWith("HTTP/1.1 200 "));
+  EXPECT_TRUE(client.StartTls(host, Variable("NODE_EXTRA_CA_CERTS")));
+  return client;
 }
 
 }  // namespace mtlspop::test

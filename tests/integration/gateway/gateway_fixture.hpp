@@ -13,6 +13,7 @@
 #include "credential/emulator.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/program.hpp"
+#include "gateway/raw_client.hpp"
 
 namespace mtlspop::test {
 
@@ -26,6 +27,8 @@ class GatewayTest : public testing::Test {
 
   command::Gateway& Running() { return *gateway_; }
   void Stop() { gateway_ = nullptr; }
+  /// Ends it and starts another one, with options that `change` has changed.
+  void StartAnew(std::function<void(command::GatewayOptions&)> const& change);
   Emulator& Services() { return emulator_; }
   std::map<std::string, std::string> Environment() const;
   std::string Variable(std::string const& name) const { return Environment().at(name); }
@@ -36,6 +39,11 @@ class GatewayTest : public testing::Test {
   std::string BlobUrl(std::string const& path) const;
   /// A handle, as a program's managed identity credential gets it.
   std::string HandleFor(std::string const& resource = "https://vault.azure.net") const;
+
+  /// The field, with its line's end, that opens the proxy of this run.
+  std::string ProxyCredentials() const;
+  /// A client that has TLS with `host`, as the gateway shows it, through a tunnel that it asked for with these fields too.
+  RawClient TunnelTo(std::string const& host, std::string const& fields = {}) const;
 
  private:
   Emulator emulator_;

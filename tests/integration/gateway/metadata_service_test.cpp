@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "gateway/gateway_fixture.hpp"
 
@@ -50,6 +51,9 @@ TEST_F(GatewayMetadataService, SaysWhyThereIsNoTokenWhereProgramsExpectIt) {
 TEST_F(GatewayMetadataService, HasNoHandleForAResourceWhoseHostsAreNotOnTheList) {
   auto const result = Ask("api-version=2018-02-01&resource=https://database.windows.net/");
   EXPECT_THAT(result.Output, AllOf(HasSubstr("HTTP/1.1 400"), HasSubstr("x-mtlspop-error: resource_not_on_the_list")));
+  // Its SDKs call graph.microsoft.com, where the gateway does not answer: they would hand the handle over there.
+  EXPECT_THAT(
+      Ask("api-version=2018-02-01&resource=https://graph.microsoft.com").Output, HasSubstr("resource_not_on_the_list"));
 }
 
 TEST_F(GatewayMetadataService, SaysThatItHasNoOtherVersion) {
@@ -62,6 +66,22 @@ TEST_F(AttackGatewayMetadataService, WantsTheHeaderThatNoPageCanSend) {
            {}, {"-H", "Metadata: false"}, {"-H", "Metadata: true", "-H", "Metadata: true"}}) {
     EXPECT_THAT(Ask(Query, arguments).Output, AllOf(HasSubstr("HTTP/1.1 400"), Not(HasSubstr("access_token"))));
   }
+}
+
+// It has no secret to ask for: what a bearer token or a handle is given to is a program of this user.
+TEST_F(AttackGatewayMetadataService, GivesNothingToAnotherUsersPrograms) {
+  if (::geteuid() != 0 || !IsProgram("/usr/sbin/runuser")) GTEST_SKIP() << "needs root, to be somebody else";
+  auto const url = Variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") + "/metadata/identity/oauth2/token?" + Query;
+  auto const stranger =
+      RunProgram({"/usr/sbin/runuser", "-u", "nobody", "--", "/usr/bin/curl", "-sS", "-H", "Metadata: true", url}, {});
+  EXPECT_NE(stranger.Status, 0);
+  EXPECT_EQ(stranger.Output, "");
+  EXPECT_EQ(Services().Log("imds").size(), 0U) << "nobody was asked for a token";
+  auto const proxy = RunProgram(
+      {"/usr/sbin/runuser", "-u", "nobody", "--", "/usr/bin/curl", "-sS", "-x", Variable("HTTPS_PROXY"), VaultUrl()},
+      {});
+  EXPECT_NE(proxy.Status, 0);
+  EXPECT_THAT(Ask(Query).Output, HasSubstr("HTTP/1.1 200 OK"));
 }
 
 TEST_F(AttackGatewayMetadataService, AnswersToItsOwnAddressAlone) {

@@ -29,6 +29,15 @@ class GatewayPrograms : public GatewayTest {
       EXPECT_THAT(entry.dump(), HasSubstr("mtls_pop"));
     }
     EXPECT_GT(letIn, 0);
+    ExpectThiefRefused();
+  }
+
+ private:
+  // What the program held is the handle that whoever asks is given again. The thief has it, and no gateway.
+  void ExpectThiefRefused() {
+    Request request{"GET", Url::Parse(VaultUrl())};
+    request.Fields.Set("Authorization", "Bearer " + HandleFor());
+    EXPECT_EQ(Services().Transport()->Send(request, nullptr, {})->StatusCode, 401);
   }
 };
 

@@ -90,6 +90,10 @@ bool RawClient::StartTls(std::string const& host, std::string const& caFile) {
   return SSL_connect(tls_.get()) == 1;
 }
 
+bool RawClient::WasEndSaid() const noexcept {
+  return tls_ && (SSL_get_shutdown(tls_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
 void RawClient::EndSending() { ::shutdown(socket_.Get(), SHUT_WR); }
 
 std::uint16_t PortOf(std::string const& url) {

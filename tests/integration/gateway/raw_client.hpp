@@ -30,6 +30,8 @@ class RawClient final {
   bool IsClosed();
   /// From now on in TLS, as a client of `host` that trusts the certificates in `caFile` alone. False where the handshake fails.
   bool StartTls(std::string const& host, std::string const& caFile);
+  /// Whether the other side has said in TLS that nothing more comes from it (close_notify), so that nobody has cut the answer.
+  bool WasEndSaid() const noexcept;
   /// Says that nothing more comes from here.
   void EndSending();
   int Get() const noexcept { return socket_.Get(); }

@@ -18,6 +18,7 @@ namespace mtlspop::test {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -36,7 +37,9 @@ class GatewayServeCommand : public testing::Test {
 
   /// @param through what starts the program in its place, which is handed to it as its last arguments
   std::unique_ptr<ServerProcess> Start(
-      std::vector<std::string> environment = {}, std::vector<std::string> through = {}) {
+      std::vector<std::string> environment = {},
+      std::vector<std::string> through = {},
+      std::vector<std::string> const& more = {}) {
     auto const options = emulator_.MakeTransportOptions();
     std::string overrides;
     for (auto const& each : options.ConnectOverrides)
@@ -45,6 +48,7 @@ class GatewayServeCommand : public testing::Test {
     environment.push_back("MTLSPOP_CA_FILE=" + options.Tls.Trust.CaFile);
     environment.push_back("AZURE_POD_IDENTITY_AUTHORITY_HOST=" + emulator_.ImdsEndpoint());
     through.insert(through.end(), {MTLSPOP_PROGRAM, "--config", folder_.PathOf("gateway.conf"), "serve"});
+    through.insert(through.end(), more.begin(), more.end());
     return std::make_unique<ServerProcess>(ServerCommand{std::move(through), std::move(environment), SIGTERM});
   }
   std::string Ask(std::string const& path) const {
@@ -76,6 +80,30 @@ TEST_F(GatewayServeCommand, ServesReloadsAndEnds) {
   EXPECT_THAT(Ask("/other/secrets/boundsecret?api-version=7.4"), HasSubstr("HTTP/1.1 200 OK"));
 }
 
+// What is written on the command line wins, then and afterwards.
+TEST_F(GatewayServeCommand, KeepsTheOriginsOfTheCommandLineWhereItReloads) {
+  auto const process = Start({}, {}, {"--origin", "/own=https://contoso.vault.azure.net"});
+  ASSERT_TRUE(process->WaitForOutput("mtlspop: ready")) << process->Output();
+  ::kill(process->Pid(), SIGHUP);
+  ASSERT_TRUE(process->WaitForOutput("given on the command line")) << process->Output();
+  EXPECT_THAT(Ask("/own/secrets/boundsecret?api-version=7.4"), HasSubstr("HTTP/1.1 200 OK"));
+  EXPECT_THAT(Ask("/vault/secrets/boundsecret?api-version=7.4"), HasSubstr("no_such_origin"));
+}
+
+TEST_F(GatewayServeCommand, HasNoMemoryThatItsUserCanRead) {
+  auto const process = Start();
+  ASSERT_TRUE(process->WaitForOutput("mtlspop: ready")) << process->Output();
+  auto const* const self = "/proc/self/environ";
+  auto const other = "/proc/" + std::to_string(process->Pid()) + "/environ";
+  struct stat status {};
+  ASSERT_EQ(::stat(other.c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, 0U) << "the kernel gives root the files of a process that may not be looked at";
+  if (::geteuid() == 0) GTEST_SKIP() << "root may look at everything";
+  ASSERT_EQ(::stat(self, &status), 0);
+  EXPECT_EQ(status.st_uid, ::geteuid());
+  EXPECT_NE(::access(other.c_str(), R_OK), 0);
+}
+
 TEST(GatewayUnit, IsHardened) {
   constexpr char const* Analyze = "/usr/bin/systemd-analyze";
   if (!IsProgram(Analyze)) GTEST_SKIP() << "there is no systemd-analyze";
@@ -84,6 +112,21 @@ TEST(GatewayUnit, IsHardened) {
       {Analyze, "security", "--offline=true", "--threshold=20", "--no-pager", MTLSPOP_UNITS "/mtlspop-gateway.service"},
       {});
   EXPECT_EQ(result.Status, 0) << result.Output << result.Errors;
+}
+
+/// A service manager that starts it again and again would show a token the wrong PIN until it locks.
+TEST(GatewayUnit, IsNotStartedAgainWithAKeyThatCannotBeUsed) {
+  TemporaryDirectory const folder;
+  auto const refused = RunProgram(
+      {MTLSPOP_PROGRAM, "serve", "--port", "0", "--cert", "pkcs11:token=x?module-path=/nonexistent.so", "--tenant",
+       "72f988bf-86f1-41af-91ab-2d7cd011db47", "--client-id", "11111111-2222-3333-4444-555555555555", "--secret-file",
+       folder.WriteFile("secret", "a-secret-that-is-long-enough-for-a-port"), "--origin",
+       "/=https://contoso.vault.azure.net"},
+      {});
+  EXPECT_THAT(refused.Status, AnyOf(2, 58)) << refused.Errors;
+  std::ifstream unit{MTLSPOP_UNITS "/mtlspop-gateway.service"};
+  std::string const text{std::istreambuf_iterator<char>{unit}, std::istreambuf_iterator<char>{}};
+  EXPECT_THAT(text, HasSubstr("\nRestartPreventExitStatus=2 58\n"));
 }
 
 TEST_F(GatewayServeCommand, TakesNoSecretThatOthersMayRead) {
@@ -212,6 +255,27 @@ TEST_F(GatewayServeCommand, ServesAPortThatTheServiceManagerHasOpenedWithItsSecr
       RunProgram({"/usr/bin/curl", "-sS", "-i", "-H", "x-mtlspop-secret: " + secret, url}, {}).Output,
       HasSubstr("HTTP/1.1 200 OK"));
   EXPECT_THAT(RunProgram({"/usr/bin/curl", "-sS", "-i", url}, {}).Output, HasSubstr("HTTP/1.1 401"));
+}
+
+TEST_F(GatewayServeCommand, ServesAPortOfIpv6ByItsOwnAddress) {
+  std::string const secret = "a-secret-that-is-long-enough-for-a-port";
+  auto const file = Folder().WriteFile("secret", secret);
+  ASSERT_EQ(::chmod(file.c_str(), 0600), 0);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  Descriptor const tried{::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (::bind(tried.Get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
+    GTEST_SKIP() << "this machine has no IPv6";
+  }
+  PassedSocket const socket{AF_INET6, reinterpret_cast<sockaddr const*>(&address), sizeof address};
+  Configure(Origin + ("secret-file = \"" + file + "\"\n"));
+  auto const process = Start({}, socket.Passing());
+  ASSERT_TRUE(process->WaitForOutput("mtlspop: ready")) << process->Output();
+  auto const url = "http://[::1]:" + socket.Port() + "/vault/secrets/boundsecret?api-version=7.4";
+  EXPECT_THAT(
+      RunProgram({"/usr/bin/curl", "-g", "-sS", "-i", "-H", "x-mtlspop-secret: " + secret, url}, {}).Output,
+      HasSubstr("HTTP/1.1 200 OK"));
 }
 
 TEST_F(GatewayServeCommand, TakesNoPassedSocketThatOthersCanReach) {

@@ -94,6 +94,27 @@ TEST_F(GatewayServer, ServesSeveralOriginsByPathAndHost) {
   EXPECT_THAT(put.Output, HasSubstr("HTTP/1.1 201"));
 }
 
+TEST_F(GatewayServer, ServesByHostOnAPortToo) {
+  auto options = Options();
+  options.Origins = {{"/", "vault.local", Vault}, {"/blob", "", Storage}};
+  options.Port = 0;
+  options.PortSecret = Secret{std::string{SecretText}};
+  auto const server = Server::Start(std::move(options));
+  auto const ask = [&](std::string const& host) {
+    return AskPort(
+               server->Port(), SecretPath,
+               {"-H", std::string{"x-mtlspop-secret: "} + SecretText, "-H", "Host: " + host})
+        .Output;
+  };
+  for (auto const& host : {std::string{"vault.local"}, "Vault.local:" + std::to_string(server->Port())}) {
+    EXPECT_THAT(ask(host), HasSubstr("HTTP/1.1 200 OK")) << host;
+  }
+  EXPECT_THAT(ask("localhost:" + std::to_string(server->Port())), HasSubstr("no_such_origin"));
+  for (auto const* const host : {"other.local", "localhost", "127.0.0.1", ""}) {
+    EXPECT_THAT(ask(host), Not(HasSubstr("HTTP/1.1 200"))) << host;
+  }
+}
+
 TEST_F(GatewayServer, ReloadsWithoutClosingAConnection) {
   auto options = Options();
   options.Port = 0;
@@ -136,6 +157,31 @@ TEST_F(GatewayServer, TellsOfEachRequestInALineAndInNumbers) {
   EXPECT_THAT(AskPort(server->StatusPort(), "/live").Output, HasSubstr("HTTP/1.1 200 OK"));
   EXPECT_THAT(AskPort(server->StatusPort(), "/ready").Output, HasSubstr("HTTP/1.1 200 OK"));
   EXPECT_THAT(AskPort(server->StatusPort(), "/live", {"-H", "Host: evil.example"}).Output, HasSubstr("HTTP/1.1 403"));
+}
+
+TEST_F(GatewayServer, IsNotReadyWhileThereAreNoTokens) {
+  auto options = Options();
+  options.StatusPort = 0;
+  auto const server = Server::Start(std::move(options));
+  auto const ready = [&] { return AskPort(server->StatusPort(), "/ready").Output; };
+  EXPECT_THAT(ready(), HasSubstr("HTTP/1.1 200 OK"));
+  Services().ArmFault(
+      {{"path", "/metadata/identity/getplatformmetadata"}, {"count", -1}, {"fault", {{"status", 404}}}});
+  for (int failed = 0; failed < 3; ++failed) {
+    EXPECT_THAT(ready(), HasSubstr("HTTP/1.1 200 OK")) << failed;
+    EXPECT_THAT(Ask(SecretPath).Output, HasSubstr("x-mtlspop-error: mtls_pop"));
+  }
+  EXPECT_THAT(ready(), AllOf(HasSubstr("HTTP/1.1 503"), HasSubstr("no tokens: mtls_pop_not_supported_in_imds_v1")));
+  EXPECT_THAT(AskPort(server->StatusPort(), "/live").Output, HasSubstr("HTTP/1.1 200 OK"));
+}
+
+TEST_F(GatewayServer, LogsNoPathOfAnyLength) {
+  auto const server = Server::Start(Options());
+  std::string path = "/secrets";
+  while (path.size() < 20'000) path += "/name";
+  Ask(path);
+  EXPECT_THAT(Log(), HasSubstr("/secrets/name/name"));
+  EXPECT_LT(Log().size(), 3'000U);
 }
 
 TEST_F(GatewayServer, RemovesItsSocketAndReplacesADeadOne) {

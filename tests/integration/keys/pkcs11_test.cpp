@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <mutex>
+#include <set>
+#include <thread>
+
 #include <openssl/err.h>
 #include <p11-kit/pkcs11.h>
 #include <gsl/util>
@@ -14,6 +18,7 @@
 #include "software_token.hpp"
 #include "software_tpm.hpp"
 #include "support/error_code_of.hpp"
+#include "support/event.hpp"
 #include "support/in_child.hpp"
 
 namespace mtlspop::test {
@@ -25,17 +30,6 @@ Pkcs11Options At(std::string uri) {
   Pkcs11Options options;
   options.Uri = std::move(uri);
   return options;
-}
-
-/// The text of the error and of its causes.
-template <class Call>
-std::string FailureOf(Call&& call) {
-  try {
-    call();
-  } catch (std::exception const& error) {
-    return DescribeWithCauses(error);
-  }
-  return "no error";
 }
 
 class Pkcs11Test : public testing::Test {
@@ -85,6 +79,66 @@ TEST_F(Pkcs11Test, MakesKeysAndFindsThem) {
   EXPECT_EQ(ErrorCodeOf([&] { provider->OpenKey(key->Reference(), {}); }), "key_unavailable");
 }
 
+/// The example at the top of pkcs11_key.hpp, included where it stands. Its token is nobody's; with a token that is there the
+/// same options make a key.
+TEST_F(Pkcs11Test, HeadersExampleGivesKeys) {
+#include "examples/pkcs11_key.inc"
+  EXPECT_EQ(options.Keys->HighestStrength(), KeyStrength::Hardware);
+  keys.Uri = token_.Uri("binding");
+  EXPECT_TRUE(Signs(*MakePkcs11KeyProvider(keys)->GetOrCreateKey({}, {})));
+}
+
+TEST_F(Pkcs11Test, MakesOneKeyForAllThreads) {
+  std::vector<std::shared_ptr<KeyProvider>> const providers{
+      MakePkcs11KeyProvider(MakingKeys(token_.RemovableUri("binding"))).get(),
+      MakePkcs11KeyProvider(MakingKeys(token_.RemovableUri("binding"))).get()};
+  std::mutex mutex;
+  std::set<std::vector<std::uint8_t>> keys;
+  std::vector<std::thread> threads;
+  for (std::size_t index = 0; index < 8; ++index) {
+    threads.emplace_back([&, index] {
+      auto const key = providers.at(index % 2)->GetOrCreateKey({}, {});
+      std::lock_guard<std::mutex> const lock{mutex};
+      keys.insert(key->SubjectPublicKeyInfo());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(keys.size(), 1U);
+  EXPECT_TRUE(Signs(OpenPkcs11Key(At(token_.RemovableUri("binding"))).get(), true)) << "the one that fits";
+}
+
+/// Of two keys that two processes make at once, both take the one with the smallest id.
+TEST_F(Pkcs11Test, AgreesWithAMakerInAnotherProcess) {
+  auto const options = MakingKeys(token_.RemovableUri("binding"));
+  RemovableModule::SetMaking(false, 0);
+  auto const key = MakePkcs11KeyProvider(options)->GetOrCreateKey({}, {});
+  EXPECT_EQ(key->Reference(), "pkcs11:id=%00");
+  EXPECT_TRUE(Signs(OpenPkcs11Key(options).get(), true)) << "its own is gone";
+
+  KeyRequest refused;
+  refused.ForceNew = true;
+  refused.Refused = key->SubjectPublicKeyInfo();
+  RemovableModule::SetMaking(false, 0xFF);
+  auto const next = MakePkcs11KeyProvider(options)->GetOrCreateKey(refused, {});
+  EXPECT_EQ(
+      MakePkcs11KeyProvider(options)->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), next->SubjectPublicKeyInfo());
+  EXPECT_EQ(
+      MakePkcs11KeyProvider(options)->GetOrCreateKey(refused, {})->SubjectPublicKeyInfo(),
+      next->SubjectPublicKeyInfo());
+}
+
+TEST_F(Pkcs11Test, KeepsARefusedKeyUntilThereIsAnother) {
+  auto const provider = MakePkcs11KeyProvider(MakingKeys(token_.RemovableUri("binding")));
+  auto const key = provider->GetOrCreateKey({}, {});
+  KeyRequest refused;
+  refused.ForceNew = true;
+  refused.Refused = key->SubjectPublicKeyInfo();
+  RemovableModule::SetMaking(true, -1);
+  auto const restore = gsl::finally([] { RemovableModule::SetMaking(false, -1); });
+  EXPECT_EQ(ErrorCodeOf([&] { provider->GetOrCreateKey(refused, {}); }), "key_unavailable");
+  EXPECT_TRUE(Signs(*key));
+}
+
 TEST_F(Pkcs11Test, SignsWithEveryKindOfKey) {
   Make("rsa:2048", "rsa", "01");
   Make("EC:prime256v1", "p256", "02");
@@ -128,16 +182,32 @@ TEST_F(Pkcs11Test, SaysWhatIsInTheWay) {
   Make("rsa:2048", "twice", "06");
   EXPECT_EQ(ErrorCodeOf([] { OpenPkcs11Key(At("pkcs11:token=%zz")); }), "invalid_argument");
   EXPECT_THAT(
-      FailureOf([] { OpenPkcs11Key(At("pkcs11:token=x?module-path=/nonexistent.so")); }), HasSubstr("/nonexistent.so"));
+      TextOfFailure([] { OpenPkcs11Key(At("pkcs11:token=x?module-path=/nonexistent.so")); }),
+      HasSubstr("/nonexistent.so"));
   EXPECT_THAT(
-      FailureOf([] { OpenPkcs11Key(At("pkcs11:token=nobody?module-path=/usr/lib/softhsm/libsofthsm2.so")); }),
+      TextOfFailure([] { OpenPkcs11Key(At("pkcs11:token=nobody?module-path=/usr/lib/softhsm/libsofthsm2.so")); }),
       HasSubstr("No token fits"));
-  EXPECT_THAT(FailureOf([&] { OpenPkcs11Key(At(token_.Uri("nothing"))); }), HasSubstr("no private key that fits"));
-  EXPECT_THAT(FailureOf([&] { OpenPkcs11Key(At(token_.Uri("twice"))); }), HasSubstr("2 private keys"));
-  EXPECT_THAT(FailureOf([&] { OpenPkcs11Key(At(token_.Uri("decrypts"))); }), HasSubstr("CKA_SIGN"));
+  EXPECT_THAT(TextOfFailure([&] { OpenPkcs11Key(At(token_.Uri("nothing"))); }), HasSubstr("no private key that fits"));
+  EXPECT_THAT(TextOfFailure([&] { OpenPkcs11Key(At(token_.Uri("twice"))); }), HasSubstr("2 private keys"));
+  EXPECT_THAT(TextOfFailure([&] { OpenPkcs11Key(At(token_.Uri("decrypts"))); }), HasSubstr("CKA_SIGN"));
   EXPECT_TRUE(Signs(OpenPkcs11Key(At(token_.Uri("twice;id=%05"))).get(), true));
   auto options = MakingKeys("pkcs11:token=x");
   EXPECT_EQ(ErrorCodeOf([&] { MakePkcs11KeyProvider(options); }), "invalid_argument");
+}
+
+/// Every part of a URI that names something else leaves nothing that fits.
+TEST_F(Pkcs11Test, HeedsAllOfTheUri) {
+  Make("rsa:2048", "key", "01");
+  auto const with = [&](std::string const& part) {
+    auto uri = token_.Uri("key");
+    return At(uri.insert(uri.find('?'), ";" + part));
+  };
+  EXPECT_TRUE(Signs(OpenPkcs11Key(with("library-manufacturer=SoftHSM")).get(), true));
+  for (auto const* other :
+       {"library-manufacturer=Other", "library-version=99", "slot-id=4711", "slot-manufacturer=Other",
+        "slot-description=Other"}) {
+    EXPECT_THAT(TextOfFailure([&] { OpenPkcs11Key(with(other)); }), HasSubstr("No token fits")) << other;
+  }
 }
 
 /// Tokens lock after a few wrong PINs, and a credential looks at its certificate every half minute.
@@ -147,7 +217,7 @@ TEST_F(Pkcs11Test, ShowsAWrongPinOnce) {
   options.Pin = Secret{std::string_view{"11111111"}};
   auto const before = RemovableModule::Logins();
   for (int round = 0; round < 3; ++round) {
-    auto const failure = FailureOf([&] { OpenPkcs11Key(options); });
+    auto const failure = TextOfFailure([&] { OpenPkcs11Key(options); });
     EXPECT_THAT(failure, HasSubstr("key_unavailable"));
     EXPECT_THAT(failure, HasSubstr("Correct the PIN"));
     EXPECT_THAT(failure, Not(HasSubstr("11111111")));
@@ -157,11 +227,58 @@ TEST_F(Pkcs11Test, ShowsAWrongPinOnce) {
   EXPECT_TRUE(Signs(OpenPkcs11Key(options).get(), true)) << "the right one opens it";
 }
 
+/// Of many who come with it at once the first one shows it, and the others hear what came of it.
+TEST_F(Pkcs11Test, ShowsAWrongPinOnceForAllThreads) {
+  auto options = At(token_.RemovableUri("key"));
+  options.Pin = Secret{std::string_view{"11111111"}};
+  auto const before = RemovableModule::Logins();
+  RemovableModule::HoldLogins(true);
+  std::vector<std::thread> threads;
+  for (int index = 0; index < 8; ++index) {
+    threads.emplace_back([&] { EXPECT_EQ(ErrorCodeOf([&] { OpenPkcs11Key(options); }), "key_unavailable"); });
+  }
+  while (RemovableModule::Logins() == before) std::this_thread::yield();
+  RemovableModule::HoldLogins(false);
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(RemovableModule::Logins() - before, 1);
+}
+
+/// Whoever starts a process again and again with a wrong PIN must not use the last attempt up.
+TEST_F(Pkcs11Test, ShowsNoPinToATokenThatItCouldLock) {
+  Make("rsa:2048", "key", "01");
+  auto const options = At(token_.RemovableUri("key"));
+  auto const restore = gsl::finally([] { RemovableModule::SetFlags(0); });
+  auto const before = RemovableModule::Logins();
+  RemovableModule::SetFlags(CKF_USER_PIN_FINAL_TRY);
+  EXPECT_THAT(TextOfFailure([&] { OpenPkcs11Key(options); }), HasSubstr("One more wrong PIN locks the token"));
+  RemovableModule::SetFlags(CKF_USER_PIN_LOCKED);
+  EXPECT_THAT(TextOfFailure([&] { OpenPkcs11Key(options); }), HasSubstr("security officer"));
+  EXPECT_EQ(RemovableModule::Logins(), before);
+  RemovableModule::SetFlags(0);
+  EXPECT_TRUE(Signs(OpenPkcs11Key(options).get(), true));
+}
+
+/// People mistype, and the next time they do not.
+TEST_F(Pkcs11Test, AsksAgainOnThePadOfAToken) {
+  Make("rsa:2048", "key", "01");
+  auto uri = token_.RemovableUri("key");
+  auto const options = At(uri.erase(uri.find("&pin-source")));
+  RemovableModule::SetFlags(CKF_PROTECTED_AUTHENTICATION_PATH);
+  auto const restore = gsl::finally([] {
+    RemovableModule::SetFlags(0);
+    RemovableModule::SetTyped(nullptr);
+  });
+  RemovableModule::SetTyped("1234");
+  EXPECT_THAT(TextOfFailure([&] { OpenPkcs11Key(options); }), HasSubstr("does not open"));
+  RemovableModule::SetTyped(SoftwareToken::Pin.data());
+  EXPECT_TRUE(Signs(OpenPkcs11Key(options).get(), true));
+}
+
 TEST_F(Pkcs11Test, GoesOnWhenTheTokenIsPutBack) {
   auto const key = MakePkcs11KeyProvider(MakingKeys(token_.RemovableUri("binding")))->GetOrCreateKey({}, {});
   EXPECT_TRUE(Signs(*key));
   RemovableModule::SetPresent(false);
-  auto const failure = FailureOf([&] { Signs(*key); });
+  auto const failure = TextOfFailure([&] { Signs(*key); });
   EXPECT_THAT(failure, HasSubstr("private_key_unusable"));
   EXPECT_THAT(failure, HasSubstr("No token fits"));
   RemovableModule::SetPresent(true);
@@ -176,6 +293,73 @@ TEST_F(Pkcs11Test, SignsFromManyThreads) {
   options.MaximumSessions = 4;
   auto const key = MakePkcs11KeyProvider(options)->GetOrCreateKey({}, {});
   EXPECT_EQ(SignFromThreads(*key, 16, 10), 160);
+}
+
+/// Smart cards give sixteen sessions or so, and some devices one.
+TEST_F(Pkcs11Test, LivesWithinTheSessionsThatATokenGives) {
+  auto const restore = gsl::finally([] { RemovableModule::SetSessions(0, false); });
+  auto options = MakingKeys(token_.RemovableUri("binding"));
+  for (bool const says : {true, false}) {
+    for (unsigned long const most : {1UL, 2UL}) {
+      RemovableModule::SetSessions(most, says);
+      auto const key = MakePkcs11KeyProvider(options)->GetOrCreateKey({}, {});
+      EXPECT_EQ(SignFromThreads(*key, 8, 3), 24) << most << says;
+    }
+  }
+}
+
+/// A key that wants the PIN for each signature. What is left of an operation that was begun in vain is in nobody's way.
+TEST_F(Pkcs11Test, SignsWithAKeyThatAsksEachTime) {
+  token_.Tool(
+      {"--keypairgen", "--key-type", "rsa:2048", "--label", "key", "--id", "01", "--usage-sign", "--always-auth"});
+  auto const before = RemovableModule::Logins();
+  auto options = At(token_.RemovableUri("key"));
+  EXPECT_TRUE(Signs(OpenPkcs11Key(options).get(), true));
+  EXPECT_GE(RemovableModule::Logins() - before, 3) << "to the token, for the trial, for the signature";
+
+  options.Uri.erase(options.Uri.find("&pin-source"));
+  options.MaximumSessions = 1;
+  RemovableModule::SetFlags(CKF_PROTECTED_AUTHENTICATION_PATH);
+  auto const restore = gsl::finally([] {
+    RemovableModule::SetFlags(0);
+    RemovableModule::SetTyped(nullptr);
+  });
+  RemovableModule::SetTyped(SoftwareToken::Pin.data());
+  auto const key = OpenPkcs11Key(options);
+  EXPECT_TRUE(Signs(key.get(), true));
+  for (int round = 0; round < 2; ++round) {
+    RemovableModule::SetTyped("1234");
+    EXPECT_FALSE(Signs(key.get(), true));
+    ERR_clear_error();
+    RemovableModule::SetTyped(SoftwareToken::Pin.data());
+    EXPECT_TRUE(Signs(key.get(), true)) << round;
+  }
+}
+
+/// Whoever waits for a token that somebody else opens gives up when his context ends.
+TEST_F(Pkcs11Test, IsWaitedForNoLongerThanTheContextLasts) {
+  Make("rsa:2048", "key", "01");
+  Pkcs11KeyProviderOptions options;
+  options.Uri = token_.RemovableUri("key");
+  auto const provider = MakePkcs11KeyProvider(options);
+  auto const another = MakePkcs11KeyProvider(options);
+  auto const before = RemovableModule::Logins();
+  RemovableModule::HoldLogins(true);
+  std::thread opening{[&] { EXPECT_TRUE(Signs(*provider->GetOrCreateKey({}, {}))); }};
+  while (RemovableModule::Logins() == before) std::this_thread::yield();
+  Event gaveUp;
+  Event otherGaveUp;
+  auto const give = [](KeyProvider& keys, Event& done) {
+    auto const soon = Context{}.WithTimeout(std::chrono::milliseconds{50});
+    if (ErrorCodeOf([&] { keys.GetOrCreateKey({}, soon); }) == "deadline_exceeded") done.Set();
+  };
+  std::thread waiting{[&] { give(*provider, gaveUp); }};
+  std::thread other{[&] { give(*another, otherGaveUp); }};
+  EXPECT_TRUE(gaveUp.Wait());
+  EXPECT_TRUE(otherGaveUp.Wait());
+  RemovableModule::HoldLogins(false);
+  for (auto* thread : {&opening, &waiting, &other}) thread->join();
+  EXPECT_TRUE(Signs(*provider->GetOrCreateKey({}, {})));
 }
 
 TEST_F(Pkcs11Test, SignsInAChildOfFork) {

@@ -74,6 +74,20 @@ void RemovableModule::SetPresent(bool present) { Find<void(int)>("RemovableModul
 
 int RemovableModule::Logins() { return Find<int()>("RemovableModuleLogins")(); }
 
+void RemovableModule::SetFlags(unsigned long flags) { Find<void(unsigned long)>("RemovableModuleSetFlags")(flags); }
+
+void RemovableModule::SetMaking(bool none, int twin) {
+  Find<void(int, int)>("RemovableModuleSetMaking")(none ? 1 : 0, twin);
+}
+
+void RemovableModule::SetSessions(unsigned long most, bool says) {
+  Find<void(unsigned long, int)>("RemovableModuleSetSessions")(most, says ? 1 : 0);
+}
+
+void RemovableModule::SetTyped(char const* pin) { Find<void(char const*)>("RemovableModuleSetTyped")(pin); }
+
+void RemovableModule::HoldLogins(bool hold) { Find<void(int)>("RemovableModuleHoldLogins")(hold ? 1 : 0); }
+
 void RemovableModule::SetLacking(bool pss, bool raw) {
   Find<void(int, int)>("RemovableModuleSetLacking")(pss ? 1 : 0, raw ? 1 : 0);
 }

@@ -42,6 +42,16 @@ struct RemovableModule {
   static void SetPresent(bool present);
   /// How often PINs were shown to it.
   static int Logins();
+  /// Has its tokens have these flags beside their own (CKF_...).
+  static void SetFlags(unsigned long flags);
+  /// Whether it makes no keys, and the id of one that another process makes just before the next one; negative for none.
+  static void SetMaking(bool none, int twin);
+  /// How many sessions it gives, 0 for any number, and whether its tokens say so.
+  static void SetSessions(unsigned long most, bool says);
+  /// What whoever stands at the pad types, where no PIN is shown. Borrowed; null for nobody.
+  static void SetTyped(char const* pin);
+  /// Has whoever logs in wait until it is called with false.
+  static void HoldLogins(bool hold);
   /// Has it do without CKM_RSA_PKCS_PSS, without CKM_RSA_X_509.
   static void SetLacking(bool pss, bool raw);
   /// The mechanism that a signature was last begun with.

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "credential/emulator.hpp"
+#include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/tpm/tpm_key.hpp"
@@ -16,6 +17,7 @@
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 #include "support/in_child.hpp"
+#include "support/scoped_environment.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -48,6 +50,14 @@ TEST_F(TpmTest, MakesAKeyThatSigns) {
   EXPECT_TRUE(Signs(*key));
   EXPECT_THAT(key->Reference(), HasSubstr("-----BEGIN TSS2 PRIVATE KEY-----"));
   EXPECT_FALSE(key->SubjectPublicKeyInfo() == provider->GetOrCreateKey({}, {})->SubjectPublicKeyInfo());
+}
+
+/// The example at the top of tpm_key.hpp, included where it stands; the environment says which TPM.
+TEST_F(TpmTest, HeadersExampleGivesAKeyThatSigns) {
+  ScopedEnvironment const environment{{{"TPM2TOOLS_TCTI", tpm_.Tcti()}}};
+#include "examples/tpm_key.inc"
+  EXPECT_TRUE(Signs(*options.Keys->GetOrCreateKey({}, {})));
+  EXPECT_TRUE(options.Store);
 }
 
 TEST_F(TpmTest, OpensItsKeysAgainInAnotherProcessesPlace) {
@@ -193,6 +203,30 @@ TEST_F(TpmTest, SharesItThroughAResourceManager) {
   ASSERT_TRUE(again);
   EXPECT_TRUE(Signs(*again));
   EXPECT_TRUE(Signs(*key));
+}
+
+/// Two processes begin together: the later one takes the key of the earlier one.
+TEST_F(TpmTest, MakesOnePersistentKeyForAllWhoWantIt) {
+  ResourceManager const manager{tpm_};
+  TpmKeyProviderOptions options;
+  options.Tcti = manager.Tcti();
+  options.PersistentHandle = 0x81010042;
+  std::vector<std::vector<std::uint8_t>> keys(2);
+  std::vector<std::thread> threads;
+  for (auto& key : keys) {
+    threads.emplace_back([&] { key = MakeTpmKeyProvider(options)->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(); });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(keys[0], keys[1]);
+}
+
+TEST(TpmAccessTest, CutsNoAuthorizationShort) {
+  TpmKeyProviderOptions options;
+  options.KeyAuthorization = Secret{std::string(65, 'a')};
+  EXPECT_EQ(ErrorCodeOf([&] { MakeTpmKeyProvider(options); }), "invalid_argument");
+  options.KeyAuthorization = {};
+  options.OwnerAuthorization = Secret{std::string(65, 'a')};
+  EXPECT_EQ(ErrorCodeOf([&] { MakeTpmKeyProvider(options); }), "invalid_argument");
 }
 
 TEST(TpmAccessTest, SaysWhatIsInTheWay) {

@@ -4,8 +4,11 @@
 #include <fstream>
 
 #include <openssl/pem.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "credential/emulator.hpp"
+#include "mtlspop/base/posix/descriptor.hpp"
 #include "mtlspop/credential/openssl.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "remote_signer/daemon_signer.hpp"
@@ -53,6 +56,23 @@ class SignerInAnotherProcess : public testing::Test {
   std::string const keyPath_ = directory_.Path() + "/key.pem";
   Emulator emulator_;
 };
+
+/// One that hangs takes no more connections when its queue is full.
+TEST_F(SignerInAnotherProcess, IsWaitedForNoLongerThanTheContextLasts) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket_.copy(address.sun_path, sizeof address.sun_path - 1);
+  auto const* const named = reinterpret_cast<sockaddr const*>(&address);
+  Descriptor const listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  ASSERT_EQ(::bind(listener.Get(), named, sizeof address), 0);
+  ASSERT_EQ(::listen(listener.Get(), 0), 0);
+  std::vector<std::unique_ptr<Descriptor>> waiting;
+  do {
+    waiting.push_back(std::make_unique<Descriptor>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+  } while (::connect(waiting.back()->Get(), named, sizeof address) == 0);
+  auto const soon = Context{}.WithTimeout(std::chrono::milliseconds{50});
+  EXPECT_EQ(ErrorCodeOf([&] { remote_signer::DaemonSigner(socket_, soon); }), "deadline_exceeded");
+}
 
 TEST_F(SignerInAnotherProcess, GoesTheWholeRoad) {
   auto const daemon = StartDaemon();

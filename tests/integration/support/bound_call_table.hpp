@@ -452,7 +452,7 @@ inline std::vector<BoundCallRow> RowsOfRetries() {
        WithScopes(),
        {Post(
            {{Asks(429, "Retry-After", "7"), Asks(503, "retry-after-ms", "150"), Ok()},
-            "ask; send b1.1; wait 7000; ask; send b1.1; wait 150; ask; send b1.1; deliver 200",
+            "ask; send b1.1; wait 7875; ask; send b1.1; wait 168; ask; send b1.1; deliver 200",
             200,
             "",
             {},

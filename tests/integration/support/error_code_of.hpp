@@ -25,6 +25,17 @@ std::string ErrorCodeOf(Call&& call) {
   return "no error";
 }
 
+/// The text of what `call` throws and of its causes; "no error" where it returns.
+template <typename Call>
+std::string TextOfFailure(Call&& call) {
+  try {
+    call();
+  } catch (std::exception const& error) {
+    return DescribeWithCauses(error);
+  }
+  return "no error";
+}
+
 /// The `Error` that `call` throws, none where it returns.
 template <typename Call>
 std::optional<Error> ErrorOf(Call&& call) {

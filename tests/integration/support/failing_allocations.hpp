@@ -25,10 +25,11 @@ inline int const failingIsInstalled = CRYPTO_set_mem_functions(
 
 }  // namespace mtlspop::test
 
-void* operator new(std::size_t size) {
+// Not inlined: a compiler that sees only one of a pair complains of the other.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   void* const memory = mtlspop::test::Fails() ? nullptr : std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc{};
   return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

@@ -3,8 +3,10 @@
 /// @file
 /// A completion for a test that waits for it.
 
+#include <chrono>
 #include <future>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -25,6 +27,13 @@ class Told final {
 
   /// Returns or throws what it was told, once.
   Value Wait() const { return state_->Promise.get_future().get().Take(); }
+
+  /// The same, for a test that fails where it is not told in time.
+  Value WaitFor(std::chrono::milliseconds patience) const {
+    auto future = state_->Promise.get_future();
+    if (future.wait_for(patience) != std::future_status::ready) throw std::runtime_error{"nothing was told"};
+    return future.get().Take();
+  }
 
   /// Of the completion.
   std::thread::id Thread() const { return state_->Thread; }

@@ -1,12 +1,15 @@
 // What holds for asynchronous requests beyond what holds for all: threads, many at once, and the ends of transports and
 // processes. All else is tested over both ways of waiting from one source (MTLSPOP_TEST_ASYNCHRONOUS).
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,12 +19,19 @@
 #include <set>
 #include <thread>
 
+#include <openssl/provider.h>
+#include <openssl/ssl.h>
+
+#include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/openssl.hpp"
+#include "mtlspop/transport/pushed_body.hpp"
 #include "mtlspop/transport/signer.hpp"
+#include "signer_binding.hpp"
 #include "support/awaiting_transport.hpp"
 #include "support/in_child.hpp"
 #include "support/software_signer.hpp"
+#include "support/told.hpp"
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -205,6 +215,10 @@ struct Whereabouts {
     std::lock_guard<std::mutex> const lock{Mutex};
     Threads[what].insert(NameOfThisThread());
   }
+  std::size_t Count(char const* what) {
+    std::lock_guard<std::mutex> const lock{Mutex};
+    return Threads.count(what);
+  }
   std::mutex Mutex;
   std::map<std::string, std::set<std::string>> Threads;
 };
@@ -235,43 +249,68 @@ class NotingBody final : public BodyStream {
   GeneratedBody inner_;
 };
 
+/// Notes where it goes.
+std::shared_ptr<void> NotingToken(std::shared_ptr<Whereabouts> const& noted, char const* what) {
+  return {noted.get(), [noted, what](void*) { noted->Note(what); }};
+}
+
+class NotingClock final : public Clock {
+ public:
+  explicit NotingClock(std::shared_ptr<Whereabouts> const& noted) : token_(NotingToken(noted, "clock destroyed")) {}
+  SystemTime Now() const override { return SystemClock()->Now(); }
+  SteadyTime SteadyNow() const override { return SystemClock()->SteadyNow(); }
+  void Sleep(std::chrono::nanoseconds duration, Context const& context) override {
+    SystemClock()->Sleep(duration, context);
+  }
+
+ private:
+  std::shared_ptr<void> token_;
+};
+
 class NotingSigner final : public openssl::Signer {
  public:
-  NotingSigner(Whereabouts& noted, std::shared_ptr<EVP_PKEY> key)
-      : noted_(noted),
+  /// @param going called as it goes; may be null
+  NotingSigner(std::shared_ptr<Whereabouts> noted, std::shared_ptr<EVP_PKEY> key, std::function<void()> going)
+      : noted_(std::move(noted)),
+        going_(std::move(going)),
         inner_(std::move(key), {openssl::SignatureAlgorithm::RsaPss, openssl::SignatureAlgorithm::RsaPkcs1}) {}
+  ~NotingSigner() override {
+    if (going_) going_();
+    noted_->Note("key destroyed");
+  }
   std::vector<std::uint8_t> const& SubjectPublicKeyInfo() const noexcept override {
     return inner_.SubjectPublicKeyInfo();
   }
   std::vector<openssl::SignatureAlgorithm> Algorithms() const override { return inner_.Algorithms(); }
   std::vector<std::uint8_t> Sign(openssl::SignatureRequest const& request, Context const& context) const override {
-    noted_.Note("signed");
+    noted_->Note("signed");
     return inner_.Sign(request, context);
   }
 
  private:
-  Whereabouts& noted_;
+  std::shared_ptr<Whereabouts> const noted_;
+  std::function<void()> going_;
   SoftwareSigner inner_;
 };
 
+/// Who hears of it when a key that is not in memory is given to TLS, which asks the key's provider about it.
+std::atomic<Whereabouts*> givenKeys{nullptr};
+
 class AsynchronousPlacesTest : public testing::TestWithParam<int> {
  protected:
+  AsynchronousPlacesTest() { givenKeys = &noted_; }
+  ~AsynchronousPlacesTest() override { givenKeys = nullptr; }
+
   /// A binding whose key `noted_` hears of.
-  Binding NotingBinding() {
+  Binding NotingBinding(std::function<void()> going = nullptr) {
     std::shared_ptr<EVP_PKEY> const key{EVP_RSA_gen(2048), &EVP_PKEY_free};
-    auto const wrapped = openssl::MakeSignerKey(std::make_shared<NotingSigner>(noted_, key));
-    CertificateRequest request;
-    request.CommonName = "signer";
-    request.ExistingKey = key;
-    auto const issued = Authority().Issue(request);
-    BindingCertificate::Der der(static_cast<std::size_t>(i2d_X509(issued.Certificate.get(), nullptr)));
-    auto* out = der.data();
-    i2d_X509(issued.Certificate.get(), &out);
-    auto const handle = openssl::WrapPrivateKey(gsl::make_not_null(wrapped.get().get()));
-    return openssl::MakeBindingCertificate({der}, handle, KeyStrength::Hardware).get();
+    auto const wrapped = openssl::MakeSignerKey(std::make_shared<NotingSigner>(shared_, key, std::move(going)));
+    return SignerBinding(key, wrapped.get());
   }
 
-  Whereabouts noted_;
+  /// Held by what may go after the test.
+  std::shared_ptr<Whereabouts> const shared_ = std::make_shared<Whereabouts>();
+  Whereabouts& noted_ = *shared_;
 };
 
 /// In the first handshake, by renegotiation, after a TLS 1.3 handshake: the key signs elsewhere; so is the body read.
@@ -280,7 +319,9 @@ TEST_P(AsynchronousPlacesTest, NothingOfTheApplicationsIsOnAReactor) {
     auto const version = GetParam();
     ScriptedServer server{atOnce ? AskingTlsServer(version, version) : TlsServer(version, version), ServeX5tS256};
     auto options = AllowTls13(TrustingOptions(), server.Url());
-    options.Observer = MakeLog([this](Severity, std::string_view) { noted_.Note("logged"); }, Severity::Debug);
+    // That a connection was closed with its transport may be told when the test is over.
+    options.Observer =
+        MakeLog([noted = shared_](Severity, std::string_view) { noted->Note("logged"); }, Severity::Debug);
     auto const transport = AsynchronousTransport(options);
     auto const binding = NotingBinding();
     auto request = std::make_shared<Request>("PUT", Url::Parse(server.Url()));
@@ -298,10 +339,62 @@ TEST_P(AsynchronousPlacesTest, NothingOfTheApplicationsIsOnAReactor) {
     EXPECT_EQ(promise.get_future().get(), binding->X5tS256());
     EXPECT_TRUE(Eventually([&] { return weak.expired(); }));
   }
+  std::lock_guard<std::mutex> const lock{noted_.Mutex};
   for (auto const& [what, threads] : noted_.Threads) EXPECT_EQ(threads.count(ReactorThread), 0U) << what;
-  for (auto const* what : {"told", "signed", "logged", "body read", "body read asynchronously", "body destroyed"}) {
+  for (auto const* what :
+       {"told", "key given to TLS", "signed", "logged", "body read", "body read asynchronously", "body destroyed"}) {
     EXPECT_EQ(noted_.Threads.count(what), 1U) << what;
   }
+}
+
+/// The answer that is read last is the last to hold all that its transport had, and it ends on a reactor.
+TEST_P(AsynchronousPlacesTest, NothingOfTheApplicationsIsDestroyedOnAReactor) {
+  Event gone;
+  ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), [&](ScriptedConnection& connection) {
+                          connection.ReadRequest();
+                          connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+                          if (gone.Wait()) connection.Write("lo");
+                          connection.WaitUntilClosed();
+                        }};
+  auto options = AllowTls13(TrustingOptions(), server.Url());
+  options.Observer =
+      MakeLog([token = NotingToken(shared_, "observer destroyed")](Severity, std::string_view) {}, Severity::Debug);
+  options.Time = std::make_shared<NotingClock>(shared_);
+  options.Callbacks = [token = NotingToken(shared_, "executor destroyed"),
+                       inner = DefaultExecutor()](std::function<void()> task) { inner(std::move(task)); };
+  auto transport = AsynchronousTransport(std::exchange(options, {}));
+  Told<std::unique_ptr<Response>> const told;
+  transport->SendAsync(std::make_shared<Request>(Get(server.Url())), NotingBinding(), Patiently(), told.Done());
+  auto response = told.Wait();
+  transport.reset();
+  gone.Set();
+  std::array<std::uint8_t, 8> buffer{};
+  for (std::size_t const expected : {std::size_t{3}, std::size_t{2}}) {
+    Told<std::size_t> const read;
+    response->Body->ReadAsync(buffer, Patiently(), read.Done());
+    ASSERT_EQ(read.Wait(), expected);
+  }
+  response.reset();
+  for (auto const* what : {"key destroyed", "observer destroyed", "clock destroyed", "executor destroyed"}) {
+    EXPECT_TRUE(Eventually([&] { return noted_.Count(what) == 1; })) << what;
+    EXPECT_EQ(noted_.Threads[what].count(ReactorThread), 0U) << what;
+  }
+}
+
+/// A key may do as it goes whatever it can do otherwise.
+TEST_P(AsynchronousPlacesTest, AKeyThatGoesMayAskTheTransport) {
+  ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), [&](ScriptedConnection& connection) {
+                          connection.ReadRequest();
+                          connection.Answer(200, "hello", "Connection: close\r\n");
+                        }};
+  auto const transport = AsynchronousTransport(AllowTls13(TrustingOptions(), server.Url()));
+  std::size_t bindings = 99;
+  auto binding = NotingBinding([&] { bindings = transport->PoolStatistics().Bindings; });
+  EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Body, "hello");
+  auto const x5tS256 = binding->X5tS256();
+  binding.reset();
+  transport->DropConnections(x5tS256);
+  EXPECT_EQ(bindings, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -387,6 +480,86 @@ TEST(AsynchronousTest, ASlowReaderStopsTheSender) {
   over.Set();
 }
 
+/// A request whose body's next piece is long in coming.
+class SlowBodyTest : public AsynchronousPlacesTest {
+ protected:
+  /// Sends the first piece.
+  void Begin(std::string const& url, Binding binding = nullptr) {
+    auto request = std::make_shared<Request>("POST", Url::Parse(url));
+    request->Body = std::move(pushed_.Body);
+    Write("first");
+    transport_ = AsynchronousTransport(AllowTls13(TrustingOptions(), url));
+    transport_->SendAsync(std::move(request), std::move(binding), {}, told_.Done());
+  }
+  void Write(std::string_view text) {
+    pushed_.Writer->Write({reinterpret_cast<std::uint8_t const*>(text.data()), text.size()}, {});
+  }
+  std::unique_ptr<Response> Wait() const { return told_.WaitFor(Event::Patience); }
+
+  static void ReadFirstPiece(ScriptedConnection& connection) {
+    connection.ReadHead();
+    connection.ReadExactly(std::string_view{"5\r\nfirst\r\n"}.size());
+  }
+
+  PushedBody pushed_ = MakePushedBody();
+  Transport transport_;
+  Told<std::unique_ptr<Response>> told_;
+};
+
+TEST_P(SlowBodyTest, IsNotWaitedForOnceTheServerHasAnswered) {
+  Event over;
+  ScriptedServer server{TlsServer(GetParam(), GetParam()), [&](ScriptedConnection& connection) {
+                          ReadFirstPiece(connection);
+                          connection.Answer(413, "too large", "Connection: close\r\n");
+                          connection.CloseForWriting();
+                          (void)over.Wait();
+                        }};
+  Begin(server.Url());
+  auto const response = Wait();
+  EXPECT_EQ(response->StatusCode, 413);
+  Told<std::string> const text;
+  ReadToEndAsync(std::move(response->Body), 100, {}, text.Done());
+  EXPECT_EQ(text.WaitFor(Event::Patience), "too large");
+  over.Set();
+}
+
+TEST_P(SlowBodyTest, IsNotWaitedForOnceTheConnectionIsLost) {
+  ScriptedServer server{TlsServer(GetParam(), GetParam()), [&](ScriptedConnection& connection) {
+                          ReadFirstPiece(connection);
+                          connection.Reset();
+                        }};
+  Begin(server.Url());
+  EXPECT_EQ(ErrorCodeOf([&] { Wait(); }), "connection_lost");
+}
+
+/// A question for the certificate, whose answer has to be signed, and a ticket end no wait.
+TEST_P(SlowBodyTest, GoesOnWhateverElseTheServerSays) {
+  Event said;
+  ScriptedServer server{TlsServer(GetParam(), GetParam()), [&](ScriptedConnection& connection) {
+                          ReadFirstPiece(connection);
+                          if (GetParam() == TLS1_3_VERSION) connection.SendTicket();
+                          connection.StartAskingForCertificate();
+                          said.Set();
+                          connection.AwaitCertificate();
+                          auto const rest = connection.ReadExactly(std::string_view{"6\r\nsecond\r\n0\r\n\r\n"}.size());
+                          connection.Answer(200, connection.Facts().X5tS256 + rest);
+                        }};
+  auto const binding = NotingBinding();
+  Begin(server.Url(), binding);
+  ASSERT_TRUE(said.Wait());
+  Write("second");
+  pushed_.Writer->Close();
+  auto const response = Wait();
+  Told<std::string> const text;
+  ReadToEndAsync(std::move(response->Body), 1'000, {}, text.Done());
+  EXPECT_EQ(text.WaitFor(Event::Patience), binding->X5tS256() + "6\r\nsecond\r\n0\r\n\r\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Versions, SlowBodyTest, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), [](auto const& version) {
+      return version.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
+    });
+
 TEST(AsynchronousTest, ThreadsGoWithTheTransport) {
   ASSERT_TRUE(Eventually([] { return ReactorThreads() == 0; })) << "those of other tests";
   ScriptedServer server{Serve("hello")};
@@ -465,6 +638,68 @@ TEST_F(AsynchronousExitDeathTest, AProcessEndsWithRequestsInFlight) {
   EXPECT_EXIT(ExitWithRequestsInFlight(leaked), testing::ExitedWithCode(7), "");
 }
 
+/// Never destroyed: an exit finds its threads waiting, for nothing that is taken down.
+ScriptedServer& LeakedServer() {
+  static auto& server = *new ScriptedServer{[](ScriptedConnection& connection) {
+    connection.ReadHead();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+    connection.WaitUntilClosed();
+  }};
+  return server;
+}
+
+[[noreturn]] void ExitWithAnAnswersReadInFlight(Transport& transport) {
+  transport = AsynchronousTransport();
+  static Told<std::unique_ptr<Response>> const told;
+  transport->SendAsync(std::make_shared<Request>(Get(LeakedServer().Url())), nullptr, {}, told.Done());
+  // It must outlive what is being read of it: not destroyed with the other statics, while reactors still run.
+  static auto const& response = *new std::unique_ptr<Response>{told.Wait()};
+  static std::array<std::uint8_t, 8> buffer{};
+  static Told<std::size_t> const read;
+  static Told<std::size_t> const unread;
+  response->Body->ReadAsync(buffer, {}, read.Done());
+  if (read.Wait() != 3) ::_exit(1);
+  response->Body->ReadAsync(buffer, {}, unread.Done());
+  std::exit(7);
+}
+
+/// A body that never comes.
+class MissingBody final : public BodyStream {
+ public:
+  std::size_t Read(gsl::span<std::uint8_t> /*buffer*/, Context const& /*context*/) override { return 0; }
+  void ReadAsync(
+      gsl::span<std::uint8_t> /*buffer*/, Context const& /*context*/, Completion<std::size_t> done) override {
+    done_ = std::move(done);
+    Asked.Set();
+  }
+  Event Asked;
+
+ private:
+  Completion<std::size_t> done_;
+};
+
+[[noreturn]] void ExitWithABodysReadInFlight(Transport& transport) {
+  auto url = UrlOfSilentPort();
+  url.erase(url.find('s'), 1);
+  transport = AsynchronousTransport();
+  static auto const body = std::make_shared<MissingBody>();
+  auto request = std::make_shared<Request>("PUT", Url::Parse(url));
+  request->Body = body;
+  static Tally tally;
+  transport->SendAsync(std::move(request), nullptr, {}, tally.Counted());
+  if (!body->Asked.Wait()) ::_exit(1);
+  std::exit(7);
+}
+
+TEST_F(AsynchronousExitDeathTest, AProcessEndsWithReadsInFlight) {
+  static Transport kept;
+  static auto& leaked = *new Transport;
+  EXPECT_EXIT(ExitWithAnAnswersReadInFlight(kept), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(ExitWithAnAnswersReadInFlight(leaked), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(ExitWithABodysReadInFlight(kept), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(ExitWithABodysReadInFlight(leaked), testing::ExitedWithCode(7), "");
+}
+
 TEST_F(AsynchronousExitDeathTest, WhatACompletionThrowsEndsTheProcess) {
   EXPECT_EXIT(
       {
@@ -480,3 +715,16 @@ TEST_F(AsynchronousExitDeathTest, WhatACompletionThrowsEndsTheProcess) {
 
 }  // namespace
 }  // namespace mtlspop::test
+
+/// In front of OpenSSL's, for the whole program.
+extern "C" int SSL_CTX_use_PrivateKey(SSL_CTX* context, EVP_PKEY* key) {
+  using namespace mtlspop::test;
+  static auto const original =
+      reinterpret_cast<int (*)(SSL_CTX*, EVP_PKEY*)>(::dlsym(RTLD_NEXT, "SSL_CTX_use_PrivateKey"));
+  auto* const noted = givenKeys.load();
+  auto const* const provider = EVP_PKEY_get0_provider(key);
+  if (noted != nullptr && provider != nullptr && OSSL_PROVIDER_get0_name(provider) != std::string_view{"default"}) {
+    noted->Note("key given to TLS");
+  }
+  return original(context, key);
+}

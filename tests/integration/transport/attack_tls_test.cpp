@@ -226,6 +226,22 @@ TEST(AttackPinnedCertificateTest, AnIssuingAuthorityIsTrustedWithoutItsRoot) {
       << "its root was not given";
 }
 
+/// A list for the anchor would be its issuer's, whom nobody named; those for what it has issued are asked for.
+TEST(AttackPinnedCertificateTest, AnIssuingAuthorityIsTrustedWithItsRevocationListToo) {
+  TestCertificateAuthority issuing{"issuing authority", Authority()};
+  auto const good = issuing.IssueForLoopback();
+  auto const revoked = issuing.IssueForLoopback();
+  auto options = Trusting(issuing.CertificatePem());
+  options.Tls.Trust.CrlFile = issuing.WriteRevocationList({revoked});
+  EXPECT_EQ(CodeOf(good, options), "no error");
+  EXPECT_EQ(CodeOf(revoked, options), "server_certificate_rejected");
+  options.Tls.Trust.CrlFile = Authority().WriteRevocationList({});
+  EXPECT_EQ(CodeOf(good, options), "server_certificate_rejected") << "a list of somebody else's";
+  options = Trusting(good.CertificatePem);
+  options.Tls.Trust.CrlFile = issuing.WriteRevocationList({});
+  EXPECT_EQ(CodeOf(good, options), "server_certificate_rejected") << "nobody vouches for the list";
+}
+
 /// RFC 5280 section 4.2.1.9: it is there to sign certificates.
 TEST(AttackPinnedCertificateTest, AnAuthoritysCertificateIsNoServers) {
   CertificateRequest request;

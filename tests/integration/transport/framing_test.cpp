@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -283,6 +285,22 @@ TEST(LimitTest, OptionsAreHeeded) {
     connection.WaitUntilClosed();
   }};
   EXPECT_EQ(ErrorCodeOf([&] { Fetch(MakeTransport(options), Get(server.Url())); }), "header_count_limit_exceeded");
+}
+
+/// "No limit" as the largest number there is.
+TEST(AttackLimitTest, OptionsMayBeTheLargestNumber) {
+  constexpr auto Most = std::numeric_limits<std::size_t>::max();
+  auto options = TrustingOptions();
+  options.Limits.HeaderBytes = options.Limits.HeaderCount = options.Limits.LineBytes = Most;
+  options.Limits.ChunkExtensionBytes = Most;
+  ScriptedServer server{[](ScriptedConnection& connection) {
+    while (connection.TryReadRequest()) {
+      connection.Write("HTTP/1.1 200 OK\r\nA: b\r\nTransfer-");
+      connection.Write("Encoding: chunked\r\n\r\n5;a=b");
+      connection.Write("\r\nhello\r\n0\r\n\r\n");
+    }
+  }};
+  EXPECT_EQ(Fetch(MakeTransport(options), Get(server.Url())).Body, "hello");
 }
 
 /// Bytes that nobody asked for could be taken for the answer to the next request, of another caller.

@@ -3,11 +3,18 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rsa.h>
 
+#include "mtlspop/transport/signer.hpp"
 #include "support/failing_allocations.hpp"
+#include "support/software_signer.hpp"
 #include "transport_test.hpp"
 
 namespace mtlspop::test {
@@ -72,6 +79,41 @@ TEST(AttackMemoryTest, AFailedAllocationCostsItsRequestAndNothingElse) {
   }
   EXPECT_GT(failed, 100);
   EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Status, 200);
+}
+
+/// What certificate requests name a PSS signature by is right or not there: what it leaves out stands for SHA-1.
+TEST(SignerMemoryTest, ASignatureIsNamedRightlyOrNotAtAll) {
+  std::shared_ptr<EVP_PKEY> const original{EVP_RSA_gen(2048), &EVP_PKEY_free};
+  auto const key =
+      openssl::MakeSignerKey(gsl::make_not_null(std::shared_ptr<openssl::Signer const>{std::make_shared<SoftwareSigner>(
+          original, std::vector<openssl::SignatureAlgorithm>{openssl::SignatureAlgorithm::RsaPss})}));
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> const signing{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+  EVP_PKEY_CTX* options = nullptr;
+  ASSERT_EQ(EVP_DigestSignInit(signing.get(), &options, EVP_sha256(), nullptr, key.get().get()), 1);
+  ASSERT_EQ(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING), 1);
+  ASSERT_EQ(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST), 1);
+  auto const read = [&](std::uint64_t every) {
+    std::array<unsigned char, 256> der{};
+    std::array<OSSL_PARAM, 2> parameters{
+        OSSL_PARAM_construct_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, der.data(), der.size()),
+        OSSL_PARAM_construct_end()};
+    allocations = 0;
+    failEvery = every;
+    int const got = EVP_PKEY_CTX_get_params(options, parameters.data());
+    failEvery = 0;
+    return got == 1 ? std::string(der.begin(), der.begin() + static_cast<std::ptrdiff_t>(parameters[0].return_size))
+                    : std::string{};
+  };
+  auto const whole = read(0);
+  ASSERT_FALSE(whole.empty());
+  int failed = 0;
+  for (std::uint64_t every = 1; every <= 200; ++every) {
+    auto const der = read(every);
+    failed += der.empty() ? 1 : 0;
+    EXPECT_THAT(der, testing::AnyOf("", whole)) << every;
+  }
+  EXPECT_GT(failed, 10);
+  EXPECT_LT(failed, 200);
 }
 
 }  // namespace

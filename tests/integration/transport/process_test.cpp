@@ -10,7 +10,9 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
+#include "mtlspop/transport/environment.hpp"
 #include "support/in_child.hpp"
 #include "transport_test.hpp"
 
@@ -175,6 +177,47 @@ TEST(ForkTest, AChildNeedsNoneOfItsParentsLocks) {
   }
   stop = true;
   for (auto& thread : busy) thread.join();
+}
+
+/// Whether `work` ends in each of many children, while threads of the parent do it without a pause.
+template <class Work>
+bool EndsInChildren(Work const& work) {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> busy;
+  for (int index = 0; index < 2; ++index) {
+    busy.emplace_back([&] {
+      while (!stop) work();
+    });
+  }
+  bool good = true;
+  for (int round = 0; good && round < 200; ++round) {
+    good = InChild([&] {
+      ::alarm(20);
+      work();
+      return true;
+    });
+  }
+  stop = true;
+  for (auto& thread : busy) thread.join();
+  return good;
+}
+
+TEST(AttackForkTest, AChildHasADefaultTransportThoughItsParentAskedForItJustThen) {
+  auto const transport = DefaultHttpTransport();
+  EXPECT_TRUE(EndsInChildren([] { (void)DefaultHttpTransport(); }));
+  EXPECT_TRUE(InChild([&] { return DefaultHttpTransport() == transport; }));
+}
+
+/// A context that an application cancels all its requests with, when it ends, lives as long as the process.
+TEST(AttackForkTest, AChildWaitsWithAContextThoughItsParentBeganToJustThen) {
+  auto const context = Context{}.WithCancellation();
+  EXPECT_TRUE(EndsInChildren([&] { auto const registration = context.OnCancelled([] {}); }));
+  EXPECT_TRUE(InChild([&] {
+    bool isTold = false;
+    auto const registration = context.OnCancelled([&] { isTold = true; });
+    context.Cancel();
+    return isTold;
+  }));
 }
 
 TEST(ThreadTest, OneTransportServesManyThreads) {

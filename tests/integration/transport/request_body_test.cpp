@@ -211,6 +211,36 @@ TEST(RequestTest, AFailingBodyIsAnErrorWithItsCause) {
   EXPECT_TRUE(closed.Wait()) << "without the final chunk, so that the server knows that there is more";
 }
 
+/// Bytes from memory, one at a time. The context of its request ends with the first.
+class BytewiseBody final : public BodyStream {
+ public:
+  explicit BytewiseBody(Context context) : context_(std::move(context)) {}
+  std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& /*context*/) override {
+    context_.Cancel();
+    buffer[0] = 'x';
+    return ++Given <= Most ? 1 : 0;
+  }
+  bool NeverWaits() const noexcept override { return true; }
+
+  /// So few that the connection has room for all of them.
+  static constexpr std::size_t Most = 4'000;
+  std::size_t Given = 0;
+
+ private:
+  Context context_;
+};
+
+/// What never waits keeps others waiting, and its own context, unless it is stopped now and then.
+TEST(RequestTest, ABodyFromMemoryIsNotSentOnWhenItsContextHasEnded) {
+  ScriptedServer server{[](ScriptedConnection& connection) { connection.WaitUntilClosed(); }};
+  auto const context = Patiently().WithCancellation();
+  auto const body = std::make_shared<BytewiseBody>(context);
+  Request request{"PUT", Url::Parse(server.Url())};
+  request.Body = body;
+  EXPECT_EQ(ErrorCodeOf([&] { Fetch(MakeTransport(), std::move(request), nullptr, context); }), "cancelled");
+  EXPECT_LE(body->Given, 100U);
+}
+
 /// A server that knows enough may answer and stop reading; a client that only writes would wait for ever.
 TEST(RequestTest, AnEarlyAnswerEndsTheSending) {
   for (bool const tls : {false, true}) {
@@ -289,6 +319,45 @@ TEST(RequestTest, AnEarlyAnswerOfAServerThatReadsOn) {
     auto const fetched = Fetch(transport, std::move(request));
     EXPECT_EQ(fetched.Status, 401);
     EXPECT_EQ(fetched.Body, "who are you?");
+  }
+}
+
+/// Answers with what it reads as it reads it, up to so many bytes.
+ScriptedServer::Script EchoAtOnce(std::size_t most) {
+  return [most](ScriptedConnection& connection) {
+    connection.ReadHead();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(most) + "\r\n\r\n");
+    for (std::size_t left = most; left != 0;) {
+      auto const piece = connection.ReadSome();
+      auto const count = std::min(left, piece.size());
+      connection.Write(std::string_view{piece}.substr(0, count));
+      left -= count;
+    }
+    connection.WaitUntilClosed();
+  };
+}
+
+/// It reads no more when nobody takes its answer.
+TEST(RequestTest, AServerThatAnswersAsItReadsIsHeardMeanwhile) {
+  constexpr std::size_t request = 32 * 1024 * 1024;
+  constexpr std::size_t answer = 512 * 1024;
+  for (bool const tls : {false, true}) {
+    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, EchoAtOnce(answer)};
+    Request sent{"PUT", Url::Parse(server.Url())};
+    sent.Body = std::make_shared<GeneratedBody>(request, request);
+    EXPECT_TRUE(Fetch(MakeTransport(), std::move(sent)).Body == Pattern(answer));
+  }
+}
+
+/// Neither side would ever go on without the other, and there may be no deadline that ends it.
+TEST(RequestTest, AnEarlyAnswerWithoutEndIsAnError) {
+  for (bool const tls : {false, true}) {
+    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, EchoAtOnce(std::size_t{1} << 40U)};
+    Request request{"PUT", Url::Parse(server.Url())};
+    request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 40U, std::uint64_t{1} << 40U);
+    auto const transport = MakeTransport();
+    EXPECT_EQ(ErrorCodeOf([&] { Fetch(transport, std::move(request)); }), "buffered_body_limit_exceeded");
+    EXPECT_EQ(transport->PoolStatistics().InUse, 0U);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/transport/signer.hpp"
+#include "signer_binding.hpp"
 #include "support/in_child.hpp"
 #include "support/software_signer.hpp"
 #include "transport_test.hpp"
@@ -25,6 +26,7 @@ using openssl::SignatureAlgorithm;
 using openssl::SignatureRequest;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using Bytes = std::vector<std::uint8_t>;
 using Key = std::shared_ptr<EVP_PKEY>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
@@ -45,19 +47,6 @@ std::shared_ptr<SoftwareSigner> RsaSigner(std::vector<SignatureAlgorithm> algori
 
 Key Wrap(std::shared_ptr<SoftwareSigner> const& signer) {
   return MakeSignerKey(gsl::make_not_null(std::shared_ptr<openssl::Signer const>{signer})).get();
-}
-
-/// A binding whose certificate is for `original`, and whose key is `wrapped`.
-Binding BindingOf(Key const& original, Key const& wrapped) {
-  CertificateRequest request;
-  request.CommonName = "signer";
-  request.ExistingKey = original;
-  auto const issued = Authority().Issue(request);
-  BindingCertificate::Der der(static_cast<std::size_t>(i2d_X509(issued.Certificate.get(), nullptr)));
-  auto* out = der.data();
-  i2d_X509(issued.Certificate.get(), &out);
-  auto const handle = openssl::WrapPrivateKey(gsl::make_not_null(wrapped.get()));
-  return openssl::MakeBindingCertificate({der}, handle, KeyStrength::Hardware).get();
 }
 
 struct Padding {
@@ -206,7 +195,9 @@ TEST(SignerTest, ThatCannotPssSignsWhatItCan) {
     if (request.Algorithm == SignatureAlgorithm::RsaPss) throw std::runtime_error{"mechanism invalid"};
   };
   auto const key = Wrap(signer);
-  EXPECT_THAT(signer->Asked(), ElementsAre(SignatureAlgorithm::RsaPss, SignatureAlgorithm::RsaPkcs1));
+  EXPECT_THAT(
+      signer->Asked(),
+      ElementsAre(SignatureAlgorithm::RsaPss, SignatureAlgorithm::RsaPkcs1, SignatureAlgorithm::RsaPss));
   EXPECT_FALSE(SignData(key, EVP_sha256(), {RSA_PKCS1_PADDING}, "RS256").empty());
   EXPECT_TRUE(SignData(key, EVP_sha256(), {RSA_PKCS1_PSS_PADDING}, "PS256").empty());
   ERR_clear_error();
@@ -217,7 +208,7 @@ TEST(SignerTest, ThatCannotPssSignsWhatItCan) {
   ASSERT_TRUE(error);
   EXPECT_THAT(error->what(), HasSubstr("RSASSA-PKCS1-v1_5 only"));
 
-  auto const binding = BindingOf(RsaKey(), key);
+  auto const binding = SignerBinding(RsaKey(), key);
   ScriptedServer twelve{AskingTlsServer(TLS1_2_VERSION, TLS1_2_VERSION), ServeX5tS256};
   EXPECT_EQ(Fetch(MakeTransport(), Get(twelve.Url()), binding).Body, binding->X5tS256());
   ScriptedServer thirteen{AskingTlsServer(TLS1_3_VERSION, TLS1_3_VERSION), ServeX5tS256};
@@ -226,6 +217,59 @@ TEST(SignerTest, ThatCannotPssSignsWhatItCan) {
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->Code(), errors::PrivateKeyUnusable);
   EXPECT_THAT(refused->what(), HasSubstr("rsa_pkcs1_sha256"));
+}
+
+/// What a device fails at once, while it is busy, it is not taken to be unable to do for the key's whole life.
+TEST(SignerTest, ThatFailsOnceInItsTrialCanDoItAll) {
+  auto const signer = RsaSigner({SignatureAlgorithm::RsaPss, SignatureAlgorithm::RsaPkcs1});
+  int asked = 0;
+  signer->BeforeEach = [&](auto const&, auto const&) {
+    if (++asked == 1) throw std::runtime_error{"the device is busy"};
+  };
+  auto const key = Wrap(signer);
+  EXPECT_THAT(openssl::ClientSignatureAlgorithms(key.get()), HasSubstr("rsa_pss_rsae_sha256"));
+  EXPECT_FALSE(SignData(key, EVP_sha256(), {RSA_PKCS1_PSS_PADDING}, "PS256").empty());
+}
+
+/// Whoever reads it wants to know why PSS failed, and not only what PKCS#1, the last resort, failed with.
+TEST(SignerTest, TellsTheFirstFailureOfItsTrial) {
+  auto const signer = RsaSigner({SignatureAlgorithm::RsaPss, SignatureAlgorithm::RsaPkcs1});
+  signer->BeforeEach = [](SignatureRequest const& request, auto const&) {
+    if (request.Algorithm == SignatureAlgorithm::RsaPss) throw std::runtime_error{"the card is out"};
+    throw std::runtime_error{"mechanism invalid"};
+  };
+  try {
+    Wrap(signer);
+    FAIL();
+  } catch (Error const& caught) {
+    EXPECT_THAT(DescribeWithCauses(caught), HasSubstr("the card is out"));
+  }
+}
+
+TEST(SignerTest, MayThrowAnything) {
+  auto const signer = RsaSigner({SignatureAlgorithm::RsaPss});
+  signer->BeforeEach = [](auto const&, auto const&) { throw 7; };
+  EXPECT_EQ(ErrorCodeOf([&] { Wrap(signer); }), "private_key_unusable");
+}
+
+/// Somebody's signature failed before, and nobody asked why.
+TEST(SignerTest, StaleFailureIsNobodysCause) {
+  auto const broken = RsaSigner({SignatureAlgorithm::RsaRaw});
+  auto const brokenKey = Wrap(broken);
+  broken->BeforeEach = [](auto const&, auto const&) { throw std::runtime_error{"the card is out"}; };
+  EXPECT_TRUE(SignData(brokenKey, EVP_sha256(), {RSA_PKCS1_PSS_PADDING}, "data").empty());
+  ERR_clear_error();
+  // It has no signature that TLS 1.3 takes, and is not asked for one.
+  auto const binding = SignerBinding(RsaKey(), Wrap(RsaSigner({SignatureAlgorithm::RsaPkcs1})));
+  ScriptedServer server{AskingTlsServer(TLS1_3_VERSION, TLS1_3_VERSION), ServeX5tS256};
+  auto const transport = MakeTransport(AllowTls13(TrustingOptions(), server.Url()));
+  try {
+    Fetch(transport, Get(server.Url()), binding);
+    FAIL();
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::PrivateKeyUnusable);
+    EXPECT_THAT(DescribeWithCauses(error), Not(HasSubstr("the card is out")));
+  }
 }
 
 class SignerInTlsTest : public testing::TestWithParam<int> {
@@ -253,7 +297,7 @@ TEST_P(SignerInTlsTest, AuthenticatesInTheHandshakeAndAfterIt) {
   ScriptedServer asking{AskingTlsServer(GetParam(), GetParam()), ServeX5tS256};
   ScriptedServer later{TlsServer(GetParam(), GetParam()), ServeX5tS256};
   for (auto const& [original, wrapped] : keys) {
-    auto const binding = BindingOf(original, wrapped);
+    auto const binding = SignerBinding(original, wrapped);
     EXPECT_EQ(Fetch(TransportTo(asking), Get(asking.Url()), binding).Body, binding->X5tS256());
     EXPECT_EQ(Fetch(TransportTo(later), Get(later.Url()), binding).Body, binding->X5tS256());
   }
@@ -261,7 +305,7 @@ TEST_P(SignerInTlsTest, AuthenticatesInTheHandshakeAndAfterIt) {
 
 TEST_P(SignerInTlsTest, OwnFailureIsTheCause) {
   auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});
-  auto const binding = BindingOf(RsaKey(), Wrap(signer));
+  auto const binding = SignerBinding(RsaKey(), Wrap(signer));
   signer->BeforeEach = [](auto const&, auto const&) {
     throw Error{{ErrorCode{"daemon_gone"}, "The daemon is gone", "Start it"}};
   };
@@ -280,7 +324,7 @@ TEST_P(SignerInTlsTest, OwnFailureIsTheCause) {
 /// A deadline is the caller's: it is no fault of the key, which is not to be replaced for it.
 TEST_P(SignerInTlsTest, IsGivenTheRequestsContext) {
   auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});
-  auto const binding = BindingOf(RsaKey(), Wrap(signer));
+  auto const binding = SignerBinding(RsaKey(), Wrap(signer));
   auto const context = Patiently().WithCancellation();
   signer->BeforeEach = [&](auto const&, Context const& given) {
     EXPECT_EQ(given.Deadline() <= context.Deadline(), true);
@@ -297,7 +341,7 @@ TEST_P(SignerInTlsTest, IsGivenTheRequestsContext) {
 /// It cannot be interrupted; what comes of it is too late for the request, which is not sent.
 TEST_P(SignerInTlsTest, ThatGoesOnPastTheDeadlineSendsNothing) {
   auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});
-  auto const binding = BindingOf(RsaKey(), Wrap(signer));
+  auto const binding = SignerBinding(RsaKey(), Wrap(signer));
   bool hasSigned = false;
   signer->BeforeEach = [&](auto const&, Context const& given) {
     while (!given.IsExpired()) std::this_thread::yield();
@@ -315,7 +359,7 @@ TEST_P(SignerInTlsTest, ThatGoesOnPastTheDeadlineSendsNothing) {
 }
 
 TEST_P(SignerInTlsTest, SignsFromManyThreads) {
-  auto const binding = BindingOf(RsaKey(), Wrap(RsaSigner({SignatureAlgorithm::RsaRaw})));
+  auto const binding = SignerBinding(RsaKey(), Wrap(RsaSigner({SignatureAlgorithm::RsaRaw})));
   ScriptedServer server{AskingTlsServer(GetParam(), GetParam()), [](ScriptedConnection& connection) {
                           connection.ReadRequest();
                           connection.Answer(200, connection.Facts().X5tS256, "Connection: close\r\n");
@@ -337,7 +381,7 @@ TEST_P(SignerInTlsTest, SignsFromManyThreads) {
 /// Somebody who signs takes his time; nobody else waits for him.
 TEST_P(SignerInTlsTest, ThatIsSlowDelaysNoOther) {
   auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});
-  auto const slow = BindingOf(RsaKey(), Wrap(signer));
+  auto const slow = SignerBinding(RsaKey(), Wrap(signer));
   Event started;
   Event finish;
   signer->BeforeEach = [&](auto const&, auto const&) {

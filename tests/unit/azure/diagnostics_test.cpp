@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "mtlspop/transport/observer.hpp"
-#include "recorded_spans.hpp"
+#include "support/recorded_spans.hpp"
 #include "token_binding_fixture.hpp"
 
 namespace mtlspop::azure {

@@ -218,6 +218,18 @@ TEST_F(AttackStandstillTest, IsTheCallersCancellationWhereItsContextEndsFirst) {
   EXPECT_THROW(Send("a body", true, context), OperationCancelledException);
 }
 
+using StandstillTest = AttackStandstillTest;
+
+/// The largest number means "never", and not a time in the past, as it does where it overflows.
+TEST_F(StandstillTest, HasNoLimitWhereThatIsTheLongestTime) {
+  limits_.NetworkTimeout = std::chrono::milliseconds::max();
+  for (auto const* const text : {"", "a body"}) {
+    transport_->Pieces = 2;
+    transport_->Body = std::make_unique<MemoryBody>("ok");
+    EXPECT_EQ(Send(text)->GetStatusCode(), HttpStatusCode::Ok) << text;
+  }
+}
+
 TEST_F(AttackStandstillTest, HasNoNegativeLimit) {
   limits_.NetworkTimeout = -1ms;
   EXPECT_EQ(ErrorCodeOf([&] { azure::HttpTransport(transport_, limits_); }), errors::InvalidArgument.Name());

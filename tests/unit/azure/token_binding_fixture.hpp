@@ -61,6 +61,7 @@ class TokenBindingTest : public testing::Test {
     options.Transport = transport_;
     options.Observer = {};
     options.ManagedIdentity.Time = clock_;
+    options.ManagedIdentity.Random = [this] { return random_; };
     credential_ = std::make_shared<BoundTokenCredential>(options);
     clientOptions_.Retry.RetryDelay = std::chrono::milliseconds{0};
     inner_->Answer = [this](TokenRequest const& asked) { return Named(NameFor(asked)); };
@@ -149,6 +150,7 @@ class TokenBindingTest : public testing::Test {
     return "no AuthenticationException";
   }
 
+  double random_ = 0;
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
   std::shared_ptr<ScriptedTransport> transport_ = std::make_shared<ScriptedTransport>();
   std::shared_ptr<FakeCredential> inner_ = std::make_shared<FakeCredential>();

@@ -14,6 +14,9 @@ TEST(RandomNumbersTest, AFixedWaitGetsUpToAQuarterOnTopAndIsNeverShorter) {
   EXPECT_EQ(WithJitter(seconds{4}, [] { return 0.0; }), seconds{4});
   EXPECT_EQ(WithJitter(seconds{4}, [] { return 0.5; }), std::chrono::milliseconds{4500});
   EXPECT_LT(WithJitter(seconds{4}, [] { return 0.999999; }), seconds{5});
+  EXPECT_EQ(WithinAtRandom(seconds{4}, [] { return 0.0; }), std::chrono::milliseconds{3200});
+  EXPECT_EQ(WithinAtRandom(seconds{4}, [] { return 0.5; }), std::chrono::milliseconds{3600});
+  EXPECT_LE(WithinAtRandom(seconds{4}, [] { return 0.999999; }), seconds{4});
 }
 
 TEST(RandomNumbersTest, TheApplicationsComeFirst) {

@@ -67,6 +67,22 @@ TEST(ThreadPool, LetsJobsWaitWhereThereIsNoThreadOrNoMemoryForOne) {
   }
 }
 
+/// What is kept does the next job, though there is no other thread to be had; let go of, it ends.
+TEST(ThreadPool, KeepsOneThreadForWhoeverHoldsIt) {
+  ThreadPool pool{{std::chrono::milliseconds{1}, OneThread(std::bad_alloc{}), nullptr}};
+  {
+    auto const hold = pool.KeepThread();
+    auto const another = pool.KeepThread();
+    Event pause;
+    EXPECT_FALSE(pause.Wait(std::chrono::milliseconds{20}));
+    Event done;
+    pool.Run([&] { done.Set(); });
+    EXPECT_TRUE(done.Wait());
+  }
+  EXPECT_TRUE(Eventually([&] { return pool.ThreadCount() == 0; }));
+  EXPECT_THROW(pool.KeepThread(), std::bad_alloc);
+}
+
 TEST(ThreadPool, TellsItsJobsToEndAndJoinsThem) {
   Event stop;
   std::atomic<int> ended{0};

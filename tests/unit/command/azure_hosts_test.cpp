@@ -8,6 +8,7 @@ namespace {
 TEST(AzureHosts, GiveTheScopeOfAHost) {
   EXPECT_EQ(ScopeOfHost("myvault.vault.azure.net"), "https://vault.azure.net/.default");
   EXPECT_EQ(ScopeOfHost("account.blob.core.windows.net"), "https://storage.azure.com/.default");
+  EXPECT_EQ(ScopeOfHost("account.z12.dfs.storage.azure.net"), "https://storage.azure.com/.default");
   EXPECT_EQ(ScopeOfHost("management.azure.com"), "https://management.azure.com/.default");
   EXPECT_EQ(ScopeOfHost("mtlstb.graph.microsoft.com"), "https://graph.microsoft.com/.default");
   EXPECT_EQ(ScopeOfHost("myvault.vault.usgovcloudapi.net"), "https://vault.usgovcloudapi.net/.default");

@@ -37,5 +37,13 @@ TEST(Claims, MayBeMissingOrOfAnotherKind) {
   EXPECT_FALSE(ExpiryOf(*ReadClaims(Token("{}"))));
 }
 
+/// Whoever prints them walks through them by recursion.
+TEST(AttackClaims, ThatAreNestedWithoutEndAreNone) {
+  EXPECT_TRUE(ReadClaims(Token("{\"a\":" + std::string(30, '[') + std::string(30, ']') + "}")));
+  for (std::size_t const depth : {33U, 300'000U}) {
+    EXPECT_FALSE(ReadClaims(Token("{\"a\":" + std::string(depth, '[') + std::string(depth, ']') + "}"))) << depth;
+  }
+}
+
 }  // namespace
 }  // namespace mtlspop::command

@@ -39,7 +39,7 @@ TEST_F(CompressionTest, TakesCompressedAnswersWhereTheClientAsksForThem) {
   std::string const text(100'000, 'z');
   transport_->ThenAnswer(200, "Content-Encoding", "gzip", Gzip(text));
   auto client = MakeTestClient(AskingForCompression());
-  EXPECT_EQ(client.request(methods::GET).get().extract_string(true).get(), text);
+  EXPECT_EQ(client.request(methods::GET).get().extract_utf8string(true).get(), text);
   EXPECT_THAT(transport_->Sent()[0].Fields.Get("Accept-Encoding"), HasSubstr("gzip"));
 }
 
@@ -62,7 +62,7 @@ TEST_F(CompressionTest, FailsWhereItIsPackedInAWayThatNobodyAskedFor) {
 TEST_F(CompressionTest, LeavesAnAnswerAsItIsWhereTheClientDoesNotAsk) {
   transport_->ThenAnswer(200, "Content-Encoding", "gzip", "as it came");
   auto client = MakeTestClient();
-  EXPECT_EQ(client.request(methods::GET).get().extract_string(true).get(), "as it came");
+  EXPECT_EQ(client.request(methods::GET).get().extract_utf8string(true).get(), "as it came");
   EXPECT_FALSE(transport_->Sent()[0].Fields.Contains("Accept-Encoding"));
 }
 
@@ -90,7 +90,7 @@ class AttackCompressionTest : public CompressionTest {
     auto client = MakeClient(U("https://a.example/base"), credential_, AskingForCompression(), std::move(options));
     auto const response = client.request(methods::GET).get();
     try {
-      return response.extract_string(true).get();
+      return response.extract_utf8string(true).get();
     } catch (HttpException const& error) {
       EXPECT_FALSE(error.Details().Action.empty());
       return std::string{error.Code().Name()};

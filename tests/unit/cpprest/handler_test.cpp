@@ -6,12 +6,15 @@
 #include <cpprest/producerconsumerstream.h>
 
 #include <atomic>
+#include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "handler_test.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "mtlspop/policies/errors.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
 
@@ -24,6 +27,7 @@ using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::SizeIs;
+using testing::StartsWith;
 using web::http::http_exception;
 using web::http::http_pipeline_stage;
 using web::http::http_request;
@@ -64,6 +68,55 @@ TEST_F(HandlerTest, AuthorizesAndAnswersAsAClientDoes) {
   EXPECT_EQ(sent.Fields.Get("Authorization"), "mtls_pop bound-token");
   EXPECT_THAT(sent.Fields.Get("User-Agent"), HasSubstr("cpprestsdk/"));
   EXPECT_EQ(sent.Binding->X5tS256(), "key-1");
+}
+
+TEST_F(HandlerTest, NamesTheLibraryBesideCpprestsdk) {
+  MakeTestClient().request(methods::GET).get();
+  auto options = Options();
+  options.UserAgent = "app/1.0 mtlspop";
+  MakeClient(U("https://a.example"), credential_, {}, options).request(methods::GET).get();
+  options.UserAgent = "";
+  MakeClient(U("https://a.example"), credential_, {}, options).request(methods::GET).get();
+  web::http::http_request request{methods::GET};
+  request.headers().add(U("User-Agent"), U("the application/2"));
+  MakeTestClient().request(request).get();
+  auto const sent = transport_->Sent();
+  EXPECT_THAT(sent.at(0).Fields.Get("User-Agent"), StartsWith(DefaultUserAgent() + " cpprestsdk/"));
+  EXPECT_THAT(sent.at(1).Fields.Get("User-Agent"), StartsWith("app/1.0 mtlspop cpprestsdk/"));
+  EXPECT_THAT(sent.at(2).Fields.Get("User-Agent"), StartsWith("cpprestsdk/"));
+  EXPECT_EQ(sent.at(3).Fields.Get("User-Agent"), "the application/2");
+}
+
+/// Keeps what it is told.
+class Lines final : public Observer {
+ public:
+  void OnEvent(mtlspop::Event const& event) override { All.push_back(ToLine(event)); }
+
+  std::vector<std::string> All;
+};
+
+/// A handler cannot lead its credential through the client's proxy, and says so, once.
+TEST_F(HandlerTest, SaysThatAProxyDoesNotServeTokens) {
+  auto const lines = std::make_shared<Lines>();
+  HandlerOptions options;
+  options.Observer = lines;
+  http_client_config config;
+  auto const client = MakeClient(U("https://a.example"), credential_, config, options);
+  EXPECT_THAT(lines->All, SizeIs(0)) << "there is none";
+  config.set_proxy(web::web_proxy{U("http://proxy.example:3128")});
+  auto const proxied = MakeClient(U("https://a.example"), credential_, config, options);
+  ASSERT_THAT(lines->All, SizeIs(1));
+  EXPECT_THAT(lines->All[0], StartsWith("client.proxy_not_for_tokens host=proxy.example "));
+}
+
+TEST_F(HandlerTest, TakesTheLongestTimeoutForNone) {
+  http_client_config config;
+  config.set_timeout(std::chrono::microseconds::max());
+  auto client = MakeTestClient(config);
+  EXPECT_EQ(client.request(methods::GET).get().status_code(), 200);
+  transport_->ThenAnswer(200, "an answer");
+  auto const body = concurrency::streams::bytestream::open_istream(std::string(100'000, 'x'));
+  EXPECT_EQ(client.request(methods::PUT, U(""), body).get().extract_utf8string(true).get(), "an answer");
 }
 
 TEST_F(HandlerTest, GivesTheBodyInEveryForm) {
@@ -351,7 +404,8 @@ TEST_F(HandlerTest, KeepsTheOrderWhereTheClientGuaranteesIt) {
     });
   }
   std::vector<pplx::task<http_response>> tasks;
-  for (int i = 0; i < 50; ++i) tasks.push_back(client.request(methods::GET, U("/") + std::to_string(i)));
+  for (int i = 0; i < 50; ++i)
+    tasks.push_back(client.request(methods::GET, U("/") + utility::conversions::to_string_t(std::to_string(i))));
   for (auto const& task : tasks) task.get();
   auto const sent = transport_->Sent();
   for (std::size_t i = 0; i < 50; ++i) EXPECT_EQ(sent[i].Url, "https://a.example/base/" + std::to_string(i));
@@ -366,8 +420,6 @@ TEST_F(HandlerTest, RefusesWhatABoundRequestCannotHonour) {
   auto const invalid = errors::InvalidArgument.Name();
   EXPECT_EQ(refused([](auto& config) { config.set_validate_certificates(false); }), invalid);
   EXPECT_EQ(refused([](auto& config) { config.set_credentials({U("user"), U("password")}); }), invalid);
-  EXPECT_EQ(refused([](auto& config) { config.set_ssl_context_callback([](auto&) {}); }), invalid);
-  EXPECT_EQ(refused([](auto& config) { config.set_tlsext_sni_enabled(false); }), invalid);
   EXPECT_EQ(refused([](auto& config) { config.set_proxy(web::web_proxy{U("http://proxy.example")}); }), invalid);
   EXPECT_EQ(
       refused([](auto& config) {

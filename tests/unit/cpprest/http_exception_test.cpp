@@ -1,5 +1,4 @@
-#include "mtlspop/cpprest/http_exception.hpp"
-
+// Before cpprestsdk, whose macro U is a name that GoogleTest uses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +9,8 @@
 #include <string>
 #include <system_error>
 #include <vector>
+
+#include "mtlspop/cpprest/http_exception.hpp"
 
 namespace mtlspop::cpprest {
 namespace {

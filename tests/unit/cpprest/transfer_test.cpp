@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mtlspop/cpprest/http_exception.hpp"
+#include "progress_watch.hpp"
 #include "support/manual_clock.hpp"
 
 namespace mtlspop::cpprest {
@@ -45,7 +46,7 @@ TEST_F(TransferTest, LeavesAnAnswerThatNeedsTheBodyAgainToTheApplication) {
     pipe.close(std::ios_base::out).wait();
     auto const response = answer.get();
     EXPECT_EQ(response.status_code(), status);
-    EXPECT_EQ(response.extract_string(true).get(), "why");
+    EXPECT_EQ(response.extract_utf8string(true).get(), "why");
     EXPECT_EQ(transport_->Sent().back().Body, "once");
   }
   EXPECT_THAT(transport_->Sent(), SizeIs(2));
@@ -209,6 +210,53 @@ TEST_F(TransferTest, TakesATimeoutOfZeroAtItsWord) {
   config.set_timeout(0s);
   auto client = MakeTestClient(config);
   EXPECT_EQ(FailureOf(client.request(methods::GET)), std::errc::timed_out);
+}
+
+/// Answers 200 and knows whether whoever waits has to ask again and again whether the request was cancelled.
+class AskingTransport final : public HttpTransport {
+ public:
+  std::unique_ptr<Response> Send(
+      Request&, std::shared_ptr<BindingCertificate const> const&, Context const& context) override {
+    hasToAsk_ = context.PollInterval().has_value();
+    return test::MakeResponse(200);
+  }
+  bool HasToAsk() const noexcept { return hasToAsk_; }
+
+ private:
+  std::atomic<bool> hasToAsk_{true};
+};
+
+/// Ten thousand of them would be half a million questions a second.
+TEST_F(TransferTest, WatchesALongBodyWithoutHavingAnybodyAsk) {
+  auto const transport = std::make_shared<AskingTransport>();
+  auto options = Options();
+  options.Transport = transport;
+  auto client = MakeClient(U("https://a.example"), credential_, {}, options);
+  auto const body = concurrency::streams::bytestream::open_istream(std::string(2'000'000, 'x'));
+  EXPECT_EQ(client.request(methods::PUT, U(""), body).get().status_code(), 200);
+  EXPECT_FALSE(transport->HasToAsk());
+}
+
+TEST(ProgressWatchTest, GoesOnWhereSomethingHasMovedAndEndsWhatStandsStill) {
+  auto const context = Context{}.WithCancellation();
+  auto const observer = std::make_shared<TransferObserver>(nullptr);
+  auto const watch = std::make_shared<ProgressWatch>(context, observer, 20ms);
+  watch->Start();
+  // After the timer was set: it is too early when it comes.
+  observer->Touch();
+  EXPECT_TRUE(test::Eventually([&] { return context.IsCancelled(); }));
+  EXPECT_GE(Context::Clock::now() - observer->LastMove(), 20ms);
+}
+
+TEST(ProgressWatchTest, EndsNothingAfterItHasGone) {
+  auto const context = Context{}.WithCancellation();
+  auto watch =
+      std::make_shared<ProgressWatch>(context, std::make_shared<TransferObserver>(nullptr), std::chrono::hours{1});
+  watch->Start();
+  auto const before = TimerService::OfThisProcess().Count();
+  watch.reset();
+  EXPECT_EQ(TimerService::OfThisProcess().Count(), before - 1);
+  EXPECT_FALSE(context.IsCancelled());
 }
 
 /// Answers 200 and knows whether the last request was to wait for the server's leave to send its body.

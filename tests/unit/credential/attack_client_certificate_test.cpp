@@ -1,11 +1,14 @@
 // Certificate files as people really have them: several certificates, strangers, old algorithms, other encodings.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <openssl/pem.h>
@@ -124,6 +127,21 @@ TEST_F(AttackClientCertificate, FolderAndUnreadablePathAreErrorsOfThisLibrary) {
   EXPECT_THAT(RefusalOfFile("/dev/zero"), HasSubstr("larger than 1 MiB"));
   EXPECT_THAT(RefusalOfFile(std::string(5000, 'x')), HasSubstr("cannot be read"));
   EXPECT_THAT(RefusalOfFile(std::string{"a\0b", 3}), HasSubstr("cannot be read"));
+}
+
+// Of a size that nobody can know beforehand, as in `--cert <(command)`; as large as it may be, and one byte more.
+TEST_F(AttackClientCertificate, MayComeThroughAPipe) {
+  constexpr std::size_t most = std::size_t{1} << 20U;
+  auto const pipe = directory_.PathOf("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (auto const size : {Pem().size(), std::size_t{4097}, std::size_t{300'000}, most, most + 1}) {
+    auto content = std::string(std::max(size, Pem().size()) - Pem().size(), '\n') + Pem();
+    std::thread writer{[&] { std::ofstream{pipe} << content; }};
+    auto const expected = HasSubstr(size > most ? "larger than 1 MiB" : "no error");
+    EXPECT_THAT(RefusalOfFile(pipe), expected) << size;
+    writer.join();
+    EXPECT_THAT(RefusalOfFile(directory_.WriteFile("file", content)), expected) << size;
+  }
 }
 
 TEST_F(AttackClientCertificate, OfSeveralForOneKeyTheOneThatIsValidNow) {

@@ -136,6 +136,23 @@ TEST(AttackFileStore, FileOfAnotherIdentityIsSetAside) {
   EXPECT_THAT(world.Lines.Text(), HasSubstr("store.binding_set_aside"));
 }
 
+/// A folder that was copied, or the disk of a machine that others are made of. Starting the machine anew looks the same.
+TEST(AttackFileStore, FileOfAnotherMachineIsSetAside) {
+  for (bool const isNamed : {true, false}) {
+    StoreWorld world;
+    auto object = nlohmann::json::parse(ReadFile(world.File()));
+    if (isNamed) {
+      object["boot_id"] = "00000000-0000-4000-8000-000000000000";
+    } else {
+      object.erase("boot_id");
+    }
+    Overwrite(world.File(), WithDigest(object));
+    EXPECT_FALSE(world.Store->Load("name"));
+    EXPECT_EQ(world.Files(".damaged").size(), 1U);
+    EXPECT_THAT(world.Lines.Text(), HasSubstr("another machine's"));
+  }
+}
+
 TEST(AttackFileStore, StoredEndpointsAreChecked) {
   for (char const* const member : {"mtls_endpoint", "token_endpoint"}) {
     for (char const* const endpoint :
@@ -184,6 +201,35 @@ class Thrower final : public BindingStore {
   void Save(std::string_view, StoredBinding const&) override { throw std::string{"three"}; }
   void Remove(std::string_view, std::string_view) override { throw 4.0; }
 };
+
+/// A store may be anybody's, and so may what has rested in it: what it names is looked at whoever kept it.
+class Tempter final : public BindingStore {
+ public:
+  std::unique_ptr<Lock> Acquire(std::string_view, Context const&) override { return nullptr; }
+  std::optional<StoredBinding> Load(std::string_view) override { return Kept; }
+  void Save(std::string_view, StoredBinding const& binding) override { Kept = binding; }
+  void Remove(std::string_view, std::string_view) override { Kept.reset(); }
+
+  std::optional<StoredBinding> Kept;
+};
+
+TEST(AttackFileStore, EndpointsAndTenantOfAnyStoreAreLookedAt) {
+  auto const change = [](auto&& how) {
+    auto const store = std::make_shared<Tempter>();
+    ManagedIdentityWorld first;
+    first.Options.Store = store;
+    first.Get();
+    how(*store->Kept);
+    ManagedIdentityWorld second;
+    second.Options.Store = store;
+    second.Get();
+    return second.Cloud->Count("issuecredential");
+  };
+  EXPECT_EQ(change([](StoredBinding&) {}), 0);
+  EXPECT_EQ(change([](StoredBinding& binding) { binding.MtlsEndpoint = "http://127.0.0.1"; }), 1);
+  EXPECT_EQ(change([](StoredBinding& binding) { binding.TokenEndpoint = "https://a.example/b?c"; }), 1);
+  EXPECT_EQ(change([](StoredBinding& binding) { binding.TenantId = ".."; }), 1);
+}
 
 TEST(AttackFileStore, StoreThatThrowsAnythingFailsNoCall) {
   ManagedIdentityWorld world;

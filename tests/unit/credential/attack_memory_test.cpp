@@ -123,7 +123,9 @@ int CountInMemory(Hidden const& hidden, std::size_t from, std::size_t length, Me
   std::vector<std::uint8_t> piece(step + length);
   for (auto const& pages : FindPages(which)) {
     for (auto at = pages.Begin; at < pages.End; at += step) {
-      auto const got = ::pread(memory, piece.data(), piece.size(), static_cast<off_t>(at));
+      // Not beyond these pages: what lies behind them is looked at for itself, or must not be looked at.
+      auto const wanted = std::min<std::uint64_t>(piece.size(), pages.End - at);
+      auto const got = ::pread(memory, piece.data(), wanted, static_cast<off_t>(at));
       auto const* const first = piece.data();
       auto const* const last =
           first + std::clamp<std::ptrdiff_t>(got - static_cast<std::ptrdiff_t>(length) + 1, 0, step);

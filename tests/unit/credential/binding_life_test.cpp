@@ -115,7 +115,8 @@ class BindingLifeTest : public testing::Test {
  protected:
   explicit BindingLifeTest(BindingSupply supply = BindingSupply::Renewable)
       : life_(
-            {supply, *time_, lines_.MakeObserver(), [this](std::string const& id) { dropped_.push_back(id); }},
+            {supply, *time_, [this] { return random_; }, lines_.MakeObserver(),
+             [this](std::string const& id) { dropped_.push_back(id); }},
             cache_) {}
 
   AccessToken Token(std::string const& x5tS256, std::string const& text = "token") const {
@@ -144,6 +145,7 @@ class BindingLifeTest : public testing::Test {
     return life_.Hear(Token(x5tS256), reason);
   }
 
+  double random_ = 0;
   std::shared_ptr<ManualClock> time_ = std::make_shared<ManualClock>();
   LogLines lines_;
   std::vector<std::string> dropped_;
@@ -231,6 +233,19 @@ TEST_F(BindingLifeTest, RefusalIsBelievedOnceInAWhile) {
   time_->Advance(BindingLife::Interval);
   EXPECT_TRUE(Refuse("b", RefusalReason::PrivateKeyUnusable));
   EXPECT_TRUE(life_.IsRefused("b"));
+}
+
+/// A resource that refuses all of a fleet does it at one moment; the second certificates must not come at one moment too.
+TEST_F(BindingLifeTest, RefusalIsNotBelievedAgainUntilUpToAQuarterLaterAtRandom) {
+  random_ = 0.5;
+  life_.Adopt("a");
+  EXPECT_TRUE(Refuse("a"));
+  life_.Adopt("b");
+  time_->Advance(BindingLife::Interval + 37s);
+  EXPECT_FALSE(Refuse("b"));
+  EXPECT_TRUE(life_.IsCurrent("b"));
+  time_->Advance(1s);
+  EXPECT_TRUE(Refuse("b"));
 }
 
 TEST_F(BindingLifeTest, RefusalOfOneThatIsNotGivenOutAnyMoreCostsNoReplacement) {
@@ -328,6 +343,15 @@ TEST_F(BindingLifeTest, ReplacementsThatDoNotHelpAreNotMadeForAWhile) {
   EXPECT_TRUE(life_.ReplacementIsFutile("b"));
   EXPECT_FALSE(life_.ReplacementIsFutile("")) << "the identity's own tenant pays for nobody";
   time_->Advance(BindingLife::Interval);
+  EXPECT_FALSE(life_.ReplacementIsFutile("a"));
+}
+
+TEST_F(BindingLifeTest, ReplacementsThatDoNotHelpAreMadeAgainUpToAQuarterLaterAtRandom) {
+  random_ = 0.5;
+  life_.NoteFutileReplacement("a");
+  time_->Advance(BindingLife::Interval + 37s);
+  EXPECT_TRUE(life_.ReplacementIsFutile("a"));
+  time_->Advance(1s);
   EXPECT_FALSE(life_.ReplacementIsFutile("a"));
 }
 

@@ -49,6 +49,32 @@ TEST(TokenTimes, AbsurdLivesAreCut) {
   EXPECT_FALSE(ReadExpiry(Answering(R"({"expires_in":"soon"})"), now));
 }
 
+/// An outage ends for a whole fleet at one moment: who had no token any more must not renew in step from there on.
+TEST(Cache, TokenThatTakesThePlaceOfOneThatEndedIsRenewedAtAnyTime) {
+  std::chrono::system_clock::time_point now{1000h};
+  TokenCache cache{[] { return 0.5; }};
+  auto const request = ManagedIdentityWorld::Request();
+  auto const put = [&] {
+    AccessToken token;
+    token.Token = Secret{std::string_view{"token"}};
+    token.ExpiresOn = now + 1h;
+    token.RefreshOn = now + 50min;
+    cache.Put(request, TokenRoute::MtlsBearer, token, now);
+  };
+  auto const isDueAfter = [&](std::chrono::minutes time) {
+    AccessToken token;
+    return cache.Find(request, TokenRoute::MtlsBearer, now + time, token) != Freshness::Fresh;
+  };
+  put();
+  now += 58min;
+  put();
+  EXPECT_FALSE(isDueAfter(51min));
+  now += 1h;
+  put();
+  EXPECT_FALSE(isDueAfter(25min));
+  EXPECT_TRUE(isDueAfter(26min));
+}
+
 /// When less than 24 hours or less than half its life remains, whichever is the shorter time.
 TEST(Rotation, IsDueAtTheContractsTime) {
   std::chrono::system_clock::time_point const issued{1000h};

@@ -14,8 +14,10 @@
 #include "fake_cloud.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/openssl.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
+#include "support/scoped_time_zone.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace mtlspop::test {
@@ -252,6 +254,18 @@ INSTANTIATE_TEST_SUITE_P(
         BadCertificate{
             "ThatIsNotValidYet", [](FakeCloud& cloud) { cloud.Certificates.Backdate = std::chrono::seconds{-3600}; }}),
     [](auto const& row) { return row.param.Name; });
+
+TEST(IssuedCertificate, ThatIsNotValidNowIsToldWithDatesAndLocalTime) {
+  ScopedTimeZone const newfoundland{"NST3:30"};
+  ManagedIdentityWorld world;
+  world.Cloud->Certificates.Backdate = std::chrono::seconds{-3600};
+  auto const now = world.Time->Now();
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_THAT(error->what(), HasSubstr("from " + ToTimestamp(now + std::chrono::hours{1}).substr(0, 16)));
+  EXPECT_THAT(error->what(), HasSubstr(ToTimestamp(now)));
+  EXPECT_THAT(error->what(), HasSubstr(ToTimestamp(now - std::chrono::minutes{210}).substr(0, 19) + "-03:30"));
+}
 
 TEST(IssuedCertificate, WithoutUsageExtensionsIsTaken) {
   ManagedIdentityWorld world;

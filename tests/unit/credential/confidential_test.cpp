@@ -17,11 +17,13 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/static_credential.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "mtlspop/transport/signer.hpp"
 #include "support/either_way.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
+#include "support/scoped_time_zone.hpp"
 #include "support/software_signer.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_certificate_authority.hpp"
@@ -332,6 +334,23 @@ TEST(ClientCertificate, CallbackIsAskedAgainWithoutARequest) {
   EXPECT_EQ(world.Get().Binding->X5tS256(), renewed->X5tS256()) << "what is there goes on to serve";
 }
 
+/// A source of an application's own that fails in its own way, on a thread of the library's.
+TEST(AttackCertificateSource, MayThrowAnything) {
+  AppWorld world;
+  auto const first = BindingOf(world.Authority.IssueForClient("app"));
+  std::atomic<bool> isThrowing{false};
+  world.Options.CertificatePath.clear();
+  world.Options.CertificateSource = [&] {
+    if (isThrowing) throw 1;
+    return first;
+  };
+  world.Options.ReloadInterval = 1s;
+  EXPECT_EQ(world.Get().Binding->X5tS256(), first->X5tS256());
+  isThrowing = true;
+  EXPECT_TRUE(Eventually([&] { return world.Lines.Text().find("certificate.not_reloaded") != std::string::npos; }));
+  EXPECT_EQ(world.Get().Binding->X5tS256(), first->X5tS256());
+}
+
 TEST(Region, IsNoneOrNamedOrDiscovered) {
   struct Row {
     std::string Region;
@@ -454,6 +473,19 @@ TEST(ClientCertificate, ExpiredCertificateIsSaidToBe) {
   EXPECT_THAT(error->what(), HasSubstr("has expired"));
   // The dates, and what this machine takes for now.
   EXPECT_THAT(error->what(), testing::ContainsRegex("from 2[0-9-]+T.*Z until 2[0-9-]+T.*Z, .* 2[0-9-]+T.*Z"));
+}
+
+/// The clock on the wall is what somebody on call compares it with.
+TEST(ClientCertificate, ThatIsNotValidNowIsToldWithTheLocalTime) {
+  ScopedTimeZone const kolkata{"IST-5:30"};
+  AppWorld world;
+  world.Credential();
+  world.Time->Advance(48h);
+  auto const now = world.Time->Now();
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_THAT(error->what(), HasSubstr(ToTimestamp(now)));
+  EXPECT_THAT(error->what(), HasSubstr(ToTimestamp(now + 5h + 30min).substr(0, 19) + "+05:30"));
 }
 
 std::string ToPkcs12(IssuedCertificate const& certificate, char const* password) {

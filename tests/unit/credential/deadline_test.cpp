@@ -89,6 +89,32 @@ TEST(DeadlineError, OfAWaiterSaysWhatTheWorkIsAtThatItWaitsFor) {
   first.join();
 }
 
+/// What is no request is a step, too. It was sent to nobody, so there is no id under which anybody could find it.
+TEST(DeadlineError, OfAWaiterSaysThatTheStoreIsWaitedFor) {
+  class Locked final : public BindingStore {
+   public:
+    std::unique_ptr<Lock> Acquire(std::string_view, Context const&) override {
+      EXPECT_TRUE(Released.Wait());
+      return nullptr;
+    }
+    std::optional<StoredBinding> Load(std::string_view) override { return std::nullopt; }
+    void Save(std::string_view, StoredBinding const&) override {}
+    void Remove(std::string_view, std::string_view) override {}
+    Event Released;
+  };
+  ManagedIdentityWorld world;
+  auto const store = std::make_shared<Locked>();
+  world.Options.Store = store;
+  auto const error = ErrorOf([&] { GetEitherWay(world.Credential(), world.Request(), Context{}.WithTimeout(300ms)); });
+  store->Released.Set();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::DeadlineExceeded);
+  EXPECT_THAT(error->what(), HasSubstr("Waiting for the binding store has been under way for "));
+  EXPECT_EQ(error->Details().Attempts, 0);
+  EXPECT_EQ(error->Details().CorrelationId, "");
+  world.Drop();
+}
+
 /// The time of the work itself, here that of looking whether anybody is there.
 TEST(DeadlineError, OfTheWorkItselfSaysTheSame) {
   class Hanging final : public HttpTransport {

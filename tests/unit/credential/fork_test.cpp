@@ -201,7 +201,9 @@ TEST(ForkTest, AChildKnowsWhatWasRefusedAndGetsTokensThatItsParentIsGetting) {
   Event asked;
   Event mayAnswer;
   TokenCache cache{[] { return 0.0; }};
-  BindingLife life{{BindingSupply::Renewable, *SystemClock().get(), EventSink{}, [](std::string const&) {}}, cache};
+  BindingLife life{
+      {BindingSupply::Renewable, *SystemClock().get(), SystemRandomNumbers(), EventSink{}, [](std::string const&) {}},
+      cache};
   CachedTokens tokens{SystemClock(), EventSink{}, cache, life, [&](auto const&, auto, bool, auto const&) {
                         if (::getpid() == parent) {
                           asked.Set();

@@ -1,60 +1,15 @@
 #include "form.hpp"
 
 #include <array>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <string>
-#include <string_view>
-
-#include <malloc.h>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace {
-
-/// What must not be found in memory that is given back; null while nobody looks.
-std::atomic<char const*> lookedFor{nullptr};
-std::atomic<int> found{0};
-
-void LookAndFree(void* memory) noexcept {
-  char const* const text = lookedFor.load();
-  if (memory != nullptr && text != nullptr) {
-    std::string_view const content{static_cast<char const*>(memory), malloc_usable_size(memory)};
-    if (content.find(text) != std::string_view::npos) ++found;
-  }
-  std::free(memory);
-}
-
-}  // namespace
-
-// In place of the library's, for this program: they look before they free.
-void* operator new(std::size_t size) {
-  if (void* const memory = std::calloc(1, size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc{};
-}
-void* operator new[](std::size_t size) { return ::operator new(size); }
-// A sanitizer minds where memory comes from that these operators give back.
-void* operator new(std::size_t size, std::nothrow_t const&) noexcept { return std::calloc(1, size == 0 ? 1 : size); }
-void* operator new[](std::size_t size, std::nothrow_t const&) noexcept { return std::calloc(1, size == 0 ? 1 : size); }
-void operator delete(void* memory) noexcept { LookAndFree(memory); }
-void operator delete[](void* memory) noexcept { LookAndFree(memory); }
-void operator delete(void* memory, std::size_t) noexcept { LookAndFree(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { LookAndFree(memory); }
+#include "support/freed_memory.hpp"
 
 namespace mtlspop::test {
 namespace {
-
-/// How often a piece of `secret` is in memory that `function` frees.
-template <typename Function>
-int CountLeftBehind(char const* secret, Function function) {
-  found = 0;
-  lookedFor = secret;
-  function();
-  lookedFor = nullptr;
-  return found;
-}
 
 constexpr char const* Piece = "assertion-that-nobody-may-find";
 

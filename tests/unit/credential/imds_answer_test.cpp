@@ -84,6 +84,18 @@ TEST(AttackImds, EndpointsThatCouldBeReadInTwoWaysAreRefused) {
   }
 }
 
+/// It becomes a part of the token endpoint's path.
+TEST(AttackImds, TenantThatIsNoneIsRefused) {
+  for (std::string const tenant : {"..", ".", "a/b", "a b", "common", "Organizations"}) {
+    ManagedIdentityWorld world;
+    auto metadata = world.Cloud->MetadataAnswer();
+    metadata["tenantId"] = tenant;
+    AnswerAll(*world.Cloud, "getplatformmetadata", JsonAnswer(metadata));
+    EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "imds_response_malformed") << tenant;
+    EXPECT_EQ(world.Cloud->Count("/token"), 0);
+  }
+}
+
 TEST(AttackImds, OnlyTheOriginOfTheMtlsEndpointIsTaken) {
   ManagedIdentityWorld world;
   ChangeIssued(

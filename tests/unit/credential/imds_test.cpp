@@ -122,6 +122,7 @@ TEST(Imds, NeitherNameOfTheResourceIdIsAnErrorWithTheFirstAnswer) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code(), errors::ImdsRefused);
   EXPECT_THAT(error->what(), HasSubstr("first"));
+  EXPECT_EQ(error->Details().Attempts, 2);
   EXPECT_EQ(world.Cloud->Count("/getplatformmetadata"), 2);
 }
 
@@ -399,10 +400,11 @@ TEST(ImdsV1, AnswerWithoutTokenOrExpiryIsRefused) {
 
 TEST(Capabilities, Version2IsSeenWithoutGettingAnything) {
   ManagedIdentityWorld world;
+  world.Options.Keys = std::make_shared<ReadyKeys>(KeyStrength::KeyGuard);
   auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
   EXPECT_EQ(capabilities.Source, ManagedIdentitySource::ImdsV2);
-  EXPECT_EQ(capabilities.HighestStrength, KeyStrength::Software);
-  EXPECT_TRUE(capabilities.BindingSupported);
+  EXPECT_EQ(capabilities.HighestStrength, KeyStrength::KeyGuard);
+  EXPECT_EQ(capabilities.BindingSupported, BindingSupport::Yes);
   EXPECT_EQ(capabilities.WhyNot, "");
   EXPECT_EQ(world.Cloud->Count(""), 0);
   EXPECT_EQ(world.Cloud->Probes(), 1);
@@ -413,7 +415,7 @@ TEST(Capabilities, ProbeDoesNotRetryNotFound) {
   world.Cloud->Intercept = Replace("getplatformmetadata", JsonAnswer(json::object(), 404));
   auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
   EXPECT_EQ(capabilities.Source, ManagedIdentitySource::ImdsV1);
-  EXPECT_FALSE(capabilities.BindingSupported);
+  EXPECT_EQ(capabilities.BindingSupported, BindingSupport::No);
   EXPECT_NE(capabilities.WhyNot, "");
   EXPECT_EQ(world.Cloud->Probes(), 1);
 }
@@ -425,7 +427,7 @@ TEST(Capabilities, NoServiceIsAnAnswer) {
   };
   auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
   EXPECT_EQ(capabilities.Source, ManagedIdentitySource::None);
-  EXPECT_FALSE(capabilities.BindingSupported);
+  EXPECT_EQ(capabilities.BindingSupported, BindingSupport::No);
 }
 
 /// Section 2: a probe gives up after a second, and a request that means it does not.
@@ -435,7 +437,9 @@ TEST(Capabilities, ProbeGivesUpAfterASecond) {
     std::unique_ptr<Response> Send(
         Request&, std::shared_ptr<BindingCertificate const> const&, Context const& context) override {
       Allowed = context.Deadline() - Context::Clock::now();
-      throw Error{{errors::DeadlineExceeded, "Nobody there", "Look"}};
+      ErrorDetails details{errors::DeadlineExceeded, "No connection", "Look"};
+      details.NothingSent = true;
+      throw Error{std::move(details)};
     }
     mtlspop::PoolStatistics PoolStatistics() const override { return {}; }
     Context::Clock::duration Allowed{};
@@ -460,7 +464,7 @@ TEST(Capabilities, TurnedOffByTheEnvironmentIsReported) {
   ManagedIdentityWorld world;
   world.Environment["MSAL_MI_DISABLE_IMDS_V2"] = "1";
   auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
-  EXPECT_FALSE(capabilities.BindingSupported);
+  EXPECT_EQ(capabilities.BindingSupported, BindingSupport::No);
   EXPECT_THAT(capabilities.WhyNot, HasSubstr("MSAL_MI_DISABLE_IMDS_V2"));
 }
 
@@ -468,7 +472,7 @@ TEST(Capabilities, KeyBelowTheMinimumStrengthIsReported) {
   ManagedIdentityWorld world;
   world.Options.MinimumStrength = KeyStrength::Hardware;
   auto const capabilities = GetManagedIdentityCapabilities(world.Options, {});
-  EXPECT_FALSE(capabilities.BindingSupported);
+  EXPECT_EQ(capabilities.BindingSupported, BindingSupport::No);
   EXPECT_THAT(capabilities.WhyNot, HasSubstr("hardware"));
 }
 

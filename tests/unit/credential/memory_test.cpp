@@ -1,6 +1,8 @@
 // What happens to a token request where there is no memory: in this program every so-manieth allocation fails.
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -8,6 +10,9 @@
 #include <gtest/gtest.h>
 
 #include "fake_cloud.hpp"
+#include "mtlspop/base/pending_wait.hpp"
+#include "mtlspop/transport/executor.hpp"
+#include "support/event.hpp"
 #include "support/failing_allocations.hpp"
 
 namespace mtlspop::test {
@@ -79,6 +84,44 @@ TEST(AttackMemory, NoMemoryIsAnErrorAndNothingElse) {
     EXPECT_EQ(CodeOfGetting(credential, every), "system_failure") << every;
     EXPECT_EQ(credential.GetToken(world.Request(), {}).Type, TokenType::MtlsPop) << every;
   }
+}
+
+/// Whatever ends a wait, whoever waits is told: nothing that it takes is made by then. Nobody else could be told.
+TEST(AttackMemory, TheEndOfAWaitIsToldWithoutMemory) {
+  using Wait = ContextWait<Context>;
+  auto const cancellable = Context{}.WithCancellation();
+  std::atomic<int> asked{0};
+  auto const probed = Context{}.WithCancellationProbe([&asked] { return ++asked > 3; });
+  auto const soon = std::chrono::steady_clock::now() + std::chrono::milliseconds{50};
+  struct Ended {
+    Event Told;
+    WaitEnd How = WaitEnd::Woken;
+  };
+  std::array<Ended, 5> ended;
+  auto const begin = [&](std::size_t index, Context const& context,
+                         Context::TimePoint until = Context::TimePoint::max()) {
+    return Wait::Begin(context, until, DefaultExecutor(), [&told = ended[index]](WaitEnd how) {
+      told.How = how;
+      told.Told.Set();
+    });
+  };
+  auto const woken = begin(0, {});
+  auto const cancelled = begin(1, cancellable);
+  auto const late = begin(2, Context{}.WithDeadline(soon));
+  auto const over = begin(3, {}, soon);
+  auto const polled = begin(4, probed);
+  failEvery = 1;
+  woken->Wake();
+  cancellable.Cancel();
+  bool areTold = true;
+  for (auto const& one : ended) areTold = one.Told.Wait() && areTold;
+  failEvery = 0;
+  EXPECT_TRUE(areTold);
+  EXPECT_EQ(ended[0].How, WaitEnd::Woken);
+  EXPECT_EQ(ended[1].How, WaitEnd::ContextEnded);
+  EXPECT_EQ(ended[2].How, WaitEnd::ContextEnded);
+  EXPECT_EQ(ended[3].How, WaitEnd::TimeHasCome);
+  EXPECT_EQ(ended[4].How, WaitEnd::ContextEnded);
 }
 
 /// A lock that nobody has been given is not held: whoever comes next has it.

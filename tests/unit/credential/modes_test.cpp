@@ -206,7 +206,7 @@ TEST(Attestation, JwtGoesIntoTheRequestForTheCertificate) {
   AttestedWorld world;
   auto const token = world.Get();
   EXPECT_TRUE(token.Attested);
-  EXPECT_EQ(world.Provider->LastEndpoint, "https://Attestation.example/");
+  EXPECT_EQ(world.Provider->LastEndpoint, "https://attestation.example/");
   EXPECT_EQ(world.Provider->LastClientId, FakeCloud::ClientId);
   auto const body = json::parse(world.Cloud->All("/issuecredential").at(0).Body);
   EXPECT_THAT(body.at("attestation_token").get<std::string>(), testing::StartsWith("eyJ"));

@@ -50,7 +50,8 @@ TEST(RefusedBinding, LeavesNoTokenThatIsJustBeingCached) {
   std::atomic<int> fetched{0};
   std::function<void()> refuse;
   TokenCache cache{[] { return 0.0; }};
-  BindingLife life{{BindingSupply::Renewable, *clock, EventSink{}, [](std::string const&) {}}, cache};
+  BindingLife life{
+      {BindingSupply::Renewable, *clock, SystemRandomNumbers(), EventSink{}, [](std::string const&) {}}, cache};
   CachedTokens tokens{
       std::shared_ptr<Clock>{clock}, EventSink{}, cache, life, [&](auto const&, auto, bool, auto const&) {
         if (fetched++ == 0) clock->OnNow = refuse;
@@ -232,6 +233,7 @@ TEST(RefusedBinding, OfAnAppCostsOneTokenInAWhile) {
   options.CertificatePath = directory.WriteFile("app.pem", certificate.CertificatePem + certificate.PrivateKeyPem);
   options.Transport = cloud;
   options.Time = std::shared_ptr<Clock>{time};
+  options.Random = [] { return 0.0; };
   ClientCertificateCredential credential{options};
   auto const request = ManagedIdentityWorld::Request();
   auto const first = GetEitherWay(credential, request, {});

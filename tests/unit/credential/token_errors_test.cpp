@@ -141,7 +141,7 @@ class OneKey final : public KeyProvider {
 };
 
 TEST(RefusedAttestation, IsMadeAnewWithTheBindingOnce) {
-  for (std::string const code : {"AADSTS1000610", "AADSTS1000612", "AADSTS1000614"}) {
+  for (std::string const code : {"AADSTS1000610", "AADSTS1000611", "AADSTS1000612", "AADSTS1000613", "AADSTS1000614"}) {
     for (int const failures : {1, 9}) {
       ManagedIdentityWorld world;
       auto const attestation = std::make_shared<CountingAttestation>();
@@ -161,6 +161,27 @@ TEST(RefusedAttestation, IsMadeAnewWithTheBindingOnce) {
       EXPECT_EQ(attestation->Calls, 2) << code;
       EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
       EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
+    }
+  }
+}
+
+/// The numbers on either side: the client was refused, and its attestation was not.
+TEST(RefusedAttestation, IsNotMeantByOtherNumbers) {
+  for (std::string const code : {"AADSTS1000609", "AADSTS1000615", "AADSTS10006100", "AADSTS100061"}) {
+    for (std::string const error : {"invalid_client", "invalid_request"}) {
+      ManagedIdentityWorld world;
+      auto const attestation = std::make_shared<CountingAttestation>();
+      world.Options.Attest = true;
+      world.Options.Attestation = attestation;
+      world.Options.Keys = std::make_shared<OneKey>();
+      world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+        if (arrived.Path.find(TokenPath) == std::string::npos) return std::nullopt;
+        return TokenError(error, code + ": refused for another reason", 401);
+      };
+      auto const isClient = error == "invalid_client";
+      EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), isClient ? "binding_rejected" : "token_request_refused") << code;
+      EXPECT_EQ(attestation->Calls, 1) << code;
+      EXPECT_EQ(world.Cloud->Count("/issuecredential"), isClient ? 2 : 1) << code;
     }
   }
 }

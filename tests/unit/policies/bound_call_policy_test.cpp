@@ -119,6 +119,57 @@ TEST_F(BoundCallPolicyTest, NamesTheHostThatTakesBoundTokens) {
   EXPECT_THAT(transport_->Sent(), SizeIs(2));
 }
 
+TEST_F(BoundCallPolicyTest, AsksForNoTokenForAHostThatTakesNoBoundOnesWhereTheyAreRequired) {
+  auto options = WithScopes();
+  options.Binding = TokenBinding::Required;
+  auto request = Get("https://graph.microsoft.com/v1.0/me");
+  EXPECT_EQ(
+      ErrorCodeOf([&] { SendEitherWay(MakePipeline(options), request, {}); }),
+      errors::ResourceDoesNotSupportBoundTokens.Name());
+  EXPECT_THAT(credential_->Asked(), IsEmpty());
+}
+
+TEST_F(BoundCallPolicyTest, SendsThatHostABearerTokenWhereBindingIsPreferred) {
+  auto options = WithScopes();
+  options.Binding = TokenBinding::Preferred;
+  credential_->Answer = [](TokenRequest const& wanted) {
+    return wanted.Binding == TokenBinding::None ? MakeBearerToken("bearer-token")
+                                                : MakeBoundToken("bound-token", MakeNamedBinding("key"));
+  };
+  auto request = Get("https://graph.microsoft.com/v1.0/me");
+  SendEitherWay(MakePipeline(options), request, {});
+  ASSERT_THAT(transport_->Sent(), SizeIs(1));
+  EXPECT_EQ(transport_->Sent()[0].Fields.Get("Authorization"), "Bearer bearer-token");
+  EXPECT_THAT(credential_->Asked(), SizeIs(1));
+}
+
+/// What the time was spent on is in the error.
+TEST_F(BoundCallPolicyTest, ADeadlineErrorSaysWhatEndedTheAttemptBefore) {
+  auto const late = [](auto const&) -> std::unique_ptr<Response> {
+    throw Error{{errors::DeadlineExceeded, "too late", "wait", 0, {}, {}, 0, false, true}};
+  };
+  auto const textOf = [this] {
+    auto request = Get();
+    auto options = WithScopes();
+    options.Retry.MaximumRetries = 1;
+    try {
+      SendEitherWay(MakePipeline(options), request, {});
+    } catch (Error const& error) {
+      EXPECT_EQ(error.Code(), errors::DeadlineExceeded);
+      return std::string{error.what()};
+    }
+    return std::string{"it did not fail"};
+  };
+  transport_->ThenAnswer(503);
+  transport_->Then(late);
+  EXPECT_THAT(textOf(), HasSubstr("503"));
+  transport_->Then([](auto const&) -> std::unique_ptr<Response> {
+    throw Error{{errors::ConnectionLost, "the one before", "try", 0, {}, {}, 0, true, true}};
+  });
+  transport_->Then(late);
+  EXPECT_THAT(textOf(), HasSubstr("the one before"));
+}
+
 TEST_F(BoundCallPolicyTest, NeverSendsATokenThatAFailedOneLeftBehind) {
   auto const pipeline = MakePipeline(WithScopes());
   auto request = Get();
@@ -451,7 +502,18 @@ TEST_F(BoundCallRetries, VariesTheWaitByAFifthAndCapsIt) {
   transport_->ThenAnswer(500);
   transport_->ThenAnswer(500);
   Send("GET");
-  EXPECT_THAT(clock_->Slept(), ElementsAre(640ms, 1000ms));
+  EXPECT_THAT(clock_->Slept(), ElementsAre(640ms, 999ms));
+}
+
+/// Whoever waits for long waits the longest time, and so would all others.
+TEST_F(BoundCallRetries, VariesTheLongestWaitToo) {
+  options_.Retry.MaximumDelay = 100ms;
+  double random = 0.0;
+  options_.Retry.Random = [&random] { return std::exchange(random, 0.5); };
+  transport_->ThenAnswer(500);
+  transport_->ThenAnswer(500);
+  Send("GET");
+  EXPECT_THAT(clock_->Slept(), ElementsAre(80ms, 90ms));
 }
 
 TEST_F(BoundCallRetries, GivesTheLastAnswerBackWhenItsRetriesAreUsedUp) {
@@ -462,11 +524,14 @@ TEST_F(BoundCallRetries, GivesTheLastAnswerBackWhenItsRetriesAreUsedUp) {
   EXPECT_THAT(transport_->Sent(), SizeIs(4));
 }
 
-TEST_F(BoundCallRetries, WaitsAsLongAsTheOtherSideAsks) {
+/// Others were told the same time: never before it, and not all at it.
+TEST_F(BoundCallRetries, WaitsAsLongAsTheOtherSideAsksAndUpToAQuarterMoreAtRandom) {
+  double random = 0.0;
+  options_.Retry.Random = [&random] { return std::exchange(random, 0.5); };
   transport_->ThenAnswer(429, "Retry-After", "7", "");
   transport_->ThenAnswer(429, "x-ms-retry-after-ms", "150", "");
   Send("GET");
-  EXPECT_THAT(clock_->Slept(), ElementsAre(7s, 150ms));
+  EXPECT_THAT(clock_->Slept(), ElementsAre(7s, 168ms));
 }
 
 TEST_F(BoundCallRetries, ReturnsTheAnswerWhereItIsAskedToWaitTooLong) {
@@ -515,6 +580,15 @@ TEST_F(BoundCallRetries, DoesNotRepeatWhatCannotGetBetter) {
   transport_->ThenThrow(Error{{errors::ServerCertificateRejected, "untrusted", "check"}});
   EXPECT_EQ(ErrorCodeOf([&] { Send("GET"); }), errors::ServerCertificateRejected.Name());
   EXPECT_THAT(transport_->Sent(), SizeIs(1));
+}
+
+/// The token service's is as good as a refusal of the certificate (contract, section 5); any other host's says nothing of it.
+TEST_F(BoundCallRetries, HandshakeThatEndsWithoutAWordCostsNoCertificate) {
+  transport_->ThenThrow(Error{{errors::TlsHandshakeFailed, "no common version", "check"}});
+  EXPECT_EQ(ErrorCodeOf([&] { Send("GET"); }), errors::TlsHandshakeFailed.Name());
+  transport_->ThenThrow(Error{{errors::ConnectionLost, "reset in the handshake", "try", 0, {}, {}, 1, true, true}});
+  EXPECT_EQ(Send("GET")->StatusCode, 200);
+  EXPECT_THAT(credential_->Refusals(), IsEmpty());
 }
 
 TEST_F(BoundCallRetries, SaysHowOftenItTried) {
@@ -588,7 +662,7 @@ TEST_F(AttackLongestTimeTest, OfRetriesAllowsEveryWait) {
   };
   transport_->ThenAnswer(429, "Retry-After", "300", "");
   EXPECT_EQ(Send("GET")->StatusCode, 200);
-  EXPECT_THAT(clock_->Slept(), ElementsAre(450s, 300s));
+  EXPECT_THAT(clock_->Slept(), ElementsAre(450s, 337500ms));
   transport_->ThenAnswer(500);
   EXPECT_EQ(Send("GET", Context{}.WithTimeout(30s))->StatusCode, 500) << "the wait goes past the deadline";
 }

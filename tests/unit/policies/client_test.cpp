@@ -62,6 +62,12 @@ TEST_F(ClientTest, GivesUpAfterItsTimeout) {
   EXPECT_EQ((Client{credential_, Options()}.Get(SecretUrl, std::chrono::seconds{30}).Status), 429);
 }
 
+/// Where it is no limit, there is time for another attempt.
+TEST_F(ClientTest, TakesTheLongestTimeoutForNone) {
+  transport_->ThenAnswer(503, "Retry-After", "0", "later");
+  EXPECT_EQ((Client{credential_, Options()}.Get(SecretUrl, std::chrono::milliseconds::max()).Status), 200);
+}
+
 TEST_F(ClientTest, ReadsNoMoreThanItMay) {
   auto options = Options();
   options.BufferedBodyBytes = 3;

@@ -70,6 +70,14 @@ TEST_F(EventPolicyTest, NamesTheErrorAndLetsItPass) {
   EXPECT_THAT(lines_, AllOf(HasSubstr("warning request.failed"), HasSubstr("error=connect_failed")));
 }
 
+/// Also one that is said at once, and never got as far as the transport.
+TEST_F(EventPolicyTest, NamesAnErrorOfTheCallItself) {
+  auto request = MakeRequest();
+  request.Binding = nullptr;
+  EXPECT_EQ(ErrorCodeOf([&] { Send(std::move(request)); }), "bound_token_without_binding");
+  EXPECT_THAT(lines_, AllOf(HasSubstr("warning request.failed"), HasSubstr("error=bound_token_without_binding")));
+}
+
 /// A healthy start has no warning: that is how a resource is asked what token it wants.
 TEST_F(EventPolicyTest, WarnsNotOfTheAnswerToARequestWithoutAToken) {
   auto request = MakeRequest();

@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <new>
 #include <stdexcept>
 
 #include "fakes.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
 #include "mtlspop/version.hpp"
 #include "send_either_way.hpp"
+#include "support/error_code_of.hpp"
 
 namespace mtlspop {
 namespace {
@@ -48,6 +50,27 @@ TEST_F(IdentificationPolicyTest, GivesEachCallAnIdForAllOfItsAttempts) {
   EXPECT_NE(SentField(2, "x-ms-client-request-id"), id);
   EXPECT_FALSE(request.Message.Fields.Contains("x-ms-client-request-id"));
   EXPECT_FALSE(request.Message.Fields.Contains("User-Agent"));
+}
+
+TEST_F(IdentificationPolicyTest, TakesItsFieldsOffARequestThatIsRefusedAtOnce) {
+  std::vector<std::unique_ptr<HttpPolicy>> policies;
+  policies.push_back(std::make_unique<IdentificationPolicy>("agent"));
+  auto request = MakeRequest();
+  request.Message.Fields.Set("Authorization", "mtls_pop token");
+  EXPECT_EQ(
+      ErrorCodeOf([&] {
+        SendEitherWay(HttpPipeline{std::move(policies), transport_}, request, {});
+      }),
+      "bound_token_without_binding");
+  EXPECT_FALSE(request.Message.Fields.Contains("x-ms-client-request-id"));
+  EXPECT_FALSE(request.Message.Fields.Contains("User-Agent"));
+}
+
+/// It is no fault of the application's, and has no type of the standard library's.
+TEST_F(IdentificationPolicyTest, LeavesAFailedAllocationAnErrorLikeAnyOther) {
+  transport_->Then([](auto const&) -> std::unique_ptr<Response> { throw std::bad_alloc{}; });
+  auto request = MakeRequest();
+  EXPECT_EQ(ErrorCodeOf([&] { SendEitherWay(Pipeline(), request, {}); }), "system_failure");
 }
 
 TEST_F(IdentificationPolicyTest, KeepsWhatTheApplicationHasSet) {
@@ -98,6 +121,33 @@ TEST_F(IdentificationPolicyTest, PutsTheIdIntoTheError) {
   }
   EXPECT_FALSE(request.Message.Fields.Contains("x-ms-client-request-id"));
   EXPECT_FALSE(request.Message.Fields.Contains("User-Agent"));
+}
+
+/// Whoever is on call would look for it in the service's log in vain.
+TEST_F(IdentificationPolicyTest, TellsNoIdThatNobodyWasSent) {
+  auto const idOfFailure = [this](std::string const& url) {
+    PipelineRequest request{{"GET", Url::Parse(url)}};
+    try {
+      SendEitherWay(Pipeline(), request, {});
+    } catch (Error const& error) {
+      return error.Details().CorrelationId;
+    }
+    return std::string{"it did not fail"};
+  };
+  EXPECT_EQ(idOfFailure("http://vault.example/secrets/a"), "");
+  transport_->Then([](auto const&) -> std::unique_ptr<Response> {
+    ErrorDetails details{errors::ConnectFailed, "nobody there", "look"};
+    details.NothingSent = true;
+    throw Error{details};
+  });
+  EXPECT_EQ(idOfFailure("https://vault.example/secrets/a"), "");
+  transport_->ThenAnswer(503);
+  transport_->Then([](auto const&) -> std::unique_ptr<Response> {
+    ErrorDetails details{errors::ConnectFailed, "nobody there", "look"};
+    details.NothingSent = true;
+    throw Error{details};
+  });
+  EXPECT_EQ(idOfFailure("https://vault.example/secrets/a").size(), 36U) << "it was sent before";
 }
 
 TEST_F(IdentificationPolicyTest, KeepsTheIdOfTheRequestThatFailed) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
+#include <ratio>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -33,6 +35,22 @@ TEST(ContextTest, CancelWithoutCancellationIsAProgramsMistake) {
   EXPECT_THROW(Context{}.Cancel(), std::logic_error);
   EXPECT_THROW(Context{}.WithTimeout(hours{1}).Cancel(), std::logic_error);
   EXPECT_THROW(Context{}.WithCancellationProbe([] { return false; }).Cancel(), std::logic_error);
+}
+
+/// "Never" in a unit that the clock cannot count to, and not a time in the past, as it is where it overflows.
+TEST(ContextTest, TheLongestTimeoutOfEachUnitIsNone) {
+  EXPECT_EQ(Context{}.WithTimeout(std::chrono::nanoseconds::max()).Deadline(), Context::TimePoint::max());
+  EXPECT_EQ(Context{}.WithTimeout(std::chrono::microseconds::max()).Deadline(), Context::TimePoint::max());
+  EXPECT_EQ(Context{}.WithTimeout(milliseconds::max()).Deadline(), Context::TimePoint::max());
+  EXPECT_EQ(Context{}.WithTimeout(std::chrono::seconds::max()).Deadline(), Context::TimePoint::max());
+  EXPECT_EQ(Context{}.WithTimeout(hours::max()).Deadline(), Context::TimePoint::max());
+  EXPECT_EQ(
+      (Context{}.WithTimeout(std::chrono::duration<std::int32_t, std::ratio<60>>::max()).Deadline()),
+      Context::TimePoint::max());
+  EXPECT_TRUE(Context{}.WithTimeout(milliseconds::min()).IsExpired());
+  EXPECT_TRUE(Context{}.WithTimeout(hours::min()).IsExpired());
+  auto const earlier = Context{}.WithTimeout(hours{1});
+  EXPECT_EQ(earlier.WithTimeout(milliseconds::max()).Deadline(), earlier.Deadline());
 }
 
 TEST(ContextTest, CopiesShareTheirState) {

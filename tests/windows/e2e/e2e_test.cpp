@@ -75,7 +75,7 @@ class EndToEndTest : public testing::Test {
 TEST_F(EndToEndTest, KeyGuardIsThere) {
   EXPECT_EQ(windows::MakeKeyGuardKeyProvider()->HighestStrength(), KeyStrength::KeyGuard);
   auto const capabilities = GetManagedIdentityCapabilities(Options(), InTime());
-  EXPECT_TRUE(capabilities.BindingSupported) << capabilities.WhyNot;
+  EXPECT_EQ(capabilities.BindingSupported, BindingSupport::Yes) << capabilities.WhyNot;
 }
 
 TEST_F(EndToEndTest, ABoundTokenReadsASecret) {

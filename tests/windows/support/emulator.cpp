@@ -36,8 +36,9 @@ Emulator::~Emulator() {
 
 TransportOptions Emulator::Options() const {
   TransportOptions options;
-  // Wine shows the machine's own file system as drive Z:.
-  options.Tls.Trust.CaFile = (IsWine() ? "Z:" : "") + startup_.at("ca_file").get<std::string>();
+  auto const file = startup_.at("ca_file").get<std::string>();
+  // Of an emulator beside Wine, which shows the machine's own file system as drive Z:.
+  options.Tls.Trust.CaFile = (file.front() == '/' ? "Z:" : "") + file;
   for (auto const& [from, to] : startup_.at("connect").items()) {
     options.ConnectOverrides.push_back({from, to.get<std::string>()});
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// The emulator that runs on the machine itself, beside Wine.
+/// The emulator, a program of its own.
 
 #include <memory>
 #include <string>

@@ -60,6 +60,9 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   /// What SetOption does by default.
   bool TakeOption(HINTERNET handle, DWORD option, void const* value, DWORD bytes);
 
+  /// What CloseHandle does by default.
+  bool Close(HINTERNET handle);
+
   /// What SetStatusCallback does by default.
   void Watch(HINTERNET handle, WINHTTP_STATUS_CALLBACK callback);
 
@@ -105,7 +108,6 @@ class FakeWinHttp : public schannel::WinHttpFunctions {
   };
 
   HINTERNET NewHandle(Kind kind, HINTERNET parent = nullptr, std::wstring target = {});
-  bool Close(HINTERNET handle);
   bool AnswerOption(HINTERNET handle, DWORD option, void* value, DWORD* bytes);
   bool AnswerHeaders(wchar_t* text, DWORD* bytes) const;
   bool AnswerRead(HINTERNET request, void* buffer, DWORD bytes);

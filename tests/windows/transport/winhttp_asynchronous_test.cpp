@@ -11,6 +11,13 @@ namespace {
 
 using testing::NiceMock;
 
+/// Counts the connections that it is told of.
+class Connections final : public Observer {
+ public:
+  void OnEvent(Event const& event) override { Count += event.Name == "transport.connected" ? 1U : 0U; }
+  std::size_t Count = 0;
+};
+
 /// Everything runs where the application says, and waiting takes no thread: this one pumps for all.
 TEST(WinHttpAsynchronousTest, AHundredRequestsInFlightNeedOneThread) {
   auto const http = std::make_shared<NiceMock<FakeWinHttp>>();
@@ -29,6 +36,8 @@ TEST(WinHttpAsynchronousTest, AHundredRequestsInFlightNeedOneThread) {
   };
   TransportOptions options;
   options.Proxy.UseEnvironment = false;
+  auto const connections = std::make_shared<Connections>();
+  options.Observer = connections;
   options.Callbacks = [&tasks](std::function<void()> task) { tasks.push_back(std::move(task)); };
   {
     auto const transport = schannel::MakeWinHttpTransport(options, http);
@@ -49,7 +58,9 @@ TEST(WinHttpAsynchronousTest, AHundredRequestsInFlightNeedOneThread) {
       http->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
     }
     EXPECT_TRUE(answers.empty()) << "nothing of the caller's runs on a thread of WinHTTP's";
+    EXPECT_EQ(connections->Count, 0U) << "nor its observer";
     pump();
+    EXPECT_EQ(connections->Count, 100U);
     ASSERT_EQ(answers.size(), 100U);
     std::array<std::uint8_t, 100> buffer{};
     std::size_t read = 0;

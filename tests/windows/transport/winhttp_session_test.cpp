@@ -1,13 +1,20 @@
 // Which session and which connection a request travels on.
 
+#include <chrono>
 #include <cstring>
+#include <future>
 #include <map>
+#include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <winsock2.h>
 
 #include <ws2tcpip.h>
 
+#include "support/event.hpp"
+#include "support/manual_clock.hpp"
 #include "winhttp_transport_fixture.hpp"
 
 namespace mtlspop::windows_tests {
@@ -78,6 +85,94 @@ TEST_P(WinHttpTransportTest, ADroppedBindingsSessionIsClosedAndTheNextOneIsKept)
   Send("https://example.com/", a);
   EXPECT_EQ(http_->OpenHandles(), kept);
   EXPECT_EQ(Transport().PoolStatistics().Dropped, 1U);
+}
+
+/// Keeps what it is told of closed connections.
+class Closings final : public Observer {
+ public:
+  void OnEvent(Event const& event) override {
+    if (event.Name != "transport.connection_closed") return;
+    std::lock_guard<std::mutex> const lock{mutex_};
+    told_.push_back(
+        std::string{event.Text("host")} + ' ' + std::to_string(event.Number("connection")) + ' ' +
+        std::string{event.Text("reason")} + ' ' + std::string{event.Text("x5t_s256")});
+  }
+  std::vector<std::string> Told() const {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return told_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> told_;
+};
+
+/// WinHTTP does not say of a connection when it closes it: it is told with its session's end, and once.
+TEST_P(WinHttpTransportTest, TellsOfConnectionsThatAreClosedWithTheirSession) {
+  auto const closings = std::make_shared<Closings>();
+  options_.Observer = closings;
+  ON_CALL(*http_, SendRequest).WillByDefault([&, port = std::uint16_t{6}](HINTERNET request, DWORD, DWORD_PTR) mutable {
+    if (http_->ReportConnection(request, true, ++port)) {
+      http_->Report(request, WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE);
+    }
+    return true;
+  });
+  Send("https://example.com/", MakeNamedBinding("a"));
+  Send("https://example.org/");
+  EXPECT_TRUE(closings->Told().empty());
+  Transport().DropConnections("a");
+  EXPECT_TRUE(test::Eventually([&] { return closings->Told().size() == 1; }));
+  transport_.reset();
+  EXPECT_TRUE(test::Eventually([&] { return closings->Told().size() == 2; }));
+  EXPECT_THAT(
+      closings->Told(), testing::ElementsAre("example.com 1 binding_dropped a", "example.org 2 transport_gone "));
+}
+
+TEST_P(WinHttpTransportTest, AnIdleSessionIsClosedWithoutAnotherRequest) {
+  auto const clock = std::make_shared<test::ManualClock>();
+  options_.Time = gsl::not_null<std::shared_ptr<Clock>>{clock};
+  options_.Pool.IdleTimeout = std::chrono::milliseconds{60};
+  for (int round = 0; round < 2; ++round) {
+    Send("https://example.com/", MakeNamedBinding("a"));
+    Send("https://example.com/");
+    EXPECT_GT(http_->OpenHandles(), 0U) << "no time has passed";
+    clock->Advance(options_.Pool.IdleTimeout);
+    EXPECT_TRUE(test::Eventually([&] { return http_->OpenHandles() == 0; }));
+  }
+}
+
+TEST_P(WinHttpTransportTest, ASessionInUseIsNotIdleThoughItsTimeHasPassed) {
+  auto const clock = std::make_shared<test::ManualClock>();
+  options_.Time = gsl::not_null<std::shared_ptr<Clock>>{clock};
+  options_.Pool.IdleTimeout = std::chrono::milliseconds{60};
+  auto response = Send("https://example.com/", MakeNamedBinding("a"));
+  clock->Advance(options_.Pool.IdleTimeout);
+  // A request of another session, which looks at all.
+  Send("https://example.com/");
+  EXPECT_EQ(Transport().PoolStatistics().Bindings, 1U);
+  response.reset();
+  clock->Advance(options_.Pool.IdleTimeout);
+  EXPECT_TRUE(test::Eventually([&] { return http_->OpenHandles() == 0; }));
+}
+
+/// Closing a session may call back, and whoever is called back may ask the transport.
+TEST_P(WinHttpTransportTest, IdleSessionsAreClosedWhenNoLockIsHeld) {
+  auto const clock = std::make_shared<test::ManualClock>();
+  options_.Time = gsl::not_null<std::shared_ptr<Clock>>{clock};
+  auto& transport = Transport();
+  Send("https://example.com/", MakeNamedBinding("a"));
+  bool isAnswered = true;
+  EXPECT_CALL(*http_, CloseHandle).WillRepeatedly([&](HINTERNET handle) {
+    auto const asked = std::async(std::launch::async, [&] { return transport.PoolStatistics(); });
+    isAnswered = isAnswered && asked.wait_for(test::Event::Patience) == std::future_status::ready;
+    return http_->Close(handle);
+  });
+  clock->Advance(options_.Pool.IdleTimeout);
+  Send("https://example.com/", MakeNamedBinding("b"));
+  testing::Mock::VerifyAndClear(http_.get());
+  ON_CALL(*http_, CloseHandle).WillByDefault([this](HINTERNET handle) { return http_->Close(handle); });
+  EXPECT_TRUE(isAnswered);
+  EXPECT_EQ(Transport().PoolStatistics().Bindings, 1U);
 }
 
 TEST_P(WinHttpTransportTest, DroppingNobodysConnectionsLeavesThoseWithoutABinding) {

@@ -102,14 +102,19 @@ TEST_P(WinHttpTransportTest, TheKeyOfACertificateLivesUntilWinHttpHasClosedTheRe
   auto const first = make();
   Send("https://example.com/", first);
 
-  ON_CALL(*http_, SendRequest).WillByDefault(Return(true));  // Never answers.
+  // Never answers. A deadline might pass before there is a handle.
+  auto const context = Context{}.WithCancellation();
+  ON_CALL(*http_, SendRequest).WillByDefault([&context](HINTERNET, DWORD, DWORD_PTR) {
+    context.Cancel();
+    return true;
+  });
   std::vector<HINTERNET> closing;
   EXPECT_CALL(*http_, CloseHandle).WillRepeatedly([&](HINTERNET handle) {
     closing.push_back(handle);
     return true;
   });
   auto second = make();
-  EXPECT_THROW(Send("https://example.com/", second, Context{}.WithTimeout(std::chrono::milliseconds{1})), Error);
+  EXPECT_THROW(Send("https://example.com/", second, context), Error);
   second.reset();
   ASSERT_EQ(closing.size(), 1U);
   ASSERT_EQ(attached->size(), 2U);
@@ -206,6 +211,21 @@ TEST_P(WinHttpTransportTest, ADeadlineHoldsWhileWaitingForTheAnswer) {
     ADD_FAILURE() << "the request was answered";
   } catch (Error const& error) {
     EXPECT_EQ(error.Code(), errors::DeadlineExceeded);
+    EXPECT_FALSE(error.Details().NothingSent);
+  }
+}
+
+TEST_P(WinHttpTransportTest, ADeadlineThatPassesWithoutAConnectionSaysThatNothingWasSent) {
+  ON_CALL(*http_, SendRequest).WillByDefault([this](HINTERNET request, DWORD, DWORD_PTR) {
+    http_->Report(request, WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER);
+    return true;
+  });
+  try {
+    Send("http://169.254.169.254/", nullptr, Context{}.WithTimeout(std::chrono::milliseconds{20}));
+    ADD_FAILURE() << "the request was answered";
+  } catch (Error const& error) {
+    EXPECT_EQ(error.Code(), errors::DeadlineExceeded);
+    EXPECT_TRUE(error.Details().NothingSent);
   }
 }
 
@@ -224,7 +244,12 @@ TEST_P(WinHttpTransportTest, AConnectionThatIsNotReadyInTimeIsGivenUp) {
 TEST_P(WinHttpTransportTest, AHandleThatWinHttpClosesLateOutlivesTheRequest) {
   // As Wine does, and as Windows may: the closing is reported when the caller has long gone.
   std::vector<std::function<void()>> late;
-  ON_CALL(*http_, SendRequest).WillByDefault(Return(true));
+  auto const context = Context{}.WithCancellation();
+  // Not by a deadline: that may pass before there is a handle.
+  ON_CALL(*http_, SendRequest).WillByDefault([&context](HINTERNET, DWORD, DWORD_PTR) {
+    context.Cancel();
+    return true;
+  });
   EXPECT_CALL(*http_, CloseHandle).WillRepeatedly([&](HINTERNET handle) {
     late.emplace_back([this, handle] {
       testing::Mock::VerifyAndClear(http_.get());
@@ -234,7 +259,7 @@ TEST_P(WinHttpTransportTest, AHandleThatWinHttpClosesLateOutlivesTheRequest) {
     });
     return true;
   });
-  EXPECT_THROW(Send("https://example.com/", nullptr, Context{}.WithTimeout(std::chrono::milliseconds{1})), Error);
+  EXPECT_THROW(Send("https://example.com/", nullptr, context), Error);
   ASSERT_FALSE(late.empty());
   late.front()();
   transport_.reset();

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
+#include "context_ended.hpp"
+#include "no_thread.hpp"
 #include "openssl/operation.hpp"
 #include "openssl/signing_failure.hpp"
 #include "openssl/waiter.hpp"
@@ -17,12 +20,14 @@ constexpr char const* Doing = "the answer's body, which is cut short";
 
 }  // namespace
 
-AnswerBody::AnswerBody(PoolSlot slot, Http1Parser parser, bool keep, std::shared_ptr<Executor const> callbacks)
+AnswerBody::AnswerBody(
+    PoolSlot slot, Http1Parser parser, std::optional<CloseReason> closes, std::shared_ptr<Executor const> callbacks)
     : slot_(std::move(slot)),
       parser_(std::move(parser)),
       framing_(parser_.Framing()),
-      keep_(keep),
+      closes_(closes),
       callbacks_(std::move(callbacks)) {
+  slot_->CloseFor(CloseReason::Incomplete);
   if (framing_ == BodyFraming::Length) {
     remaining_ = parser_.ContentLength();
     length_ = remaining_;
@@ -32,12 +37,16 @@ AnswerBody::AnswerBody(PoolSlot slot, Http1Parser parser, bool keep, std::shared
 class AnswerBody::Reading final {
  public:
   Reading(AnswerBody& body, gsl::span<std::uint8_t> buffer, Context const& context, bool mayBlock)
-      : body_(body), buffer_(buffer), context_(context), mayBlock_(mayBlock) {}
+      : body_(body),
+        buffer_(buffer),
+        context_(context),
+        since_(context.Deadline() == Context::TimePoint::max() ? Context::TimePoint{} : Context::Clock::now()),
+        mayBlock_(mayBlock) {}
 
   Step Advance() {
     auto step = body_.Advance(buffer_, mayBlock_, count_);
     if (step.For != Awaits::Nothing) {
-      context_.ThrowIfEnded(step.What);
+      ThrowIfEnded(context_, step.What, body_.slot_->Get().Host(), since_);
       step.Until = std::min(step.Until, context_.Deadline());
     }
     return step;
@@ -49,6 +58,7 @@ class AnswerBody::Reading final {
   AnswerBody& body_;
   gsl::span<std::uint8_t> buffer_;
   Context const& context_;
+  Context::TimePoint since_;
   bool mayBlock_;
   std::size_t count_ = 0;
 };
@@ -72,12 +82,17 @@ std::size_t AnswerBody::Read(gsl::span<std::uint8_t> buffer, Context const& cont
 class AnswerBody::ReadOperation final : public Operation {
  public:
   ReadOperation(AnswerBody& body, gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done)
-      : Operation(context), body_(body), reading_(body, buffer, GetContext(), false), done_(std::move(done)) {}
+      : Operation(context, *body.callbacks_),
+        callbacks_(body.callbacks_),
+        body_(body),
+        reading_(body, buffer, GetContext(), false),
+        done_(std::move(done)) {}
 
  private:
   Step Advance() override { return reading_.Advance(); }
   void ReadBody() override {}
-  void RunForApplication(std::function<void()> task) override { (*body_.callbacks_)(std::move(task)); }
+  Step Hear() override { return {}; }
+  void RunForApplication(std::function<void()> task) override { (*callbacks_)(std::move(task)); }
   void FreeBuffers() noexcept override { body_.slot_->Get().FreeBuffers(); }
 
   void End(std::exception_ptr failure) noexcept override {
@@ -85,11 +100,11 @@ class AnswerBody::ReadOperation final : public Operation {
       body_.Fail(failure);
       failure_ = std::move(failure);
     }
-    (*body_.callbacks_)([self = std::static_pointer_cast<ReadOperation>(shared_from_this())] { self->Tell(); });
+    TellElsewhere();
   }
 
-  /// On the executor. What `done` throws ends the process.
-  void Tell() noexcept {
+  /// What `done` throws ends the process.
+  void Tell() noexcept override {
     auto const context = ReleaseContext();
     auto const done = std::exchange(done_, nullptr);
     if (failure_) {
@@ -99,6 +114,8 @@ class AnswerBody::ReadOperation final : public Operation {
     }
   }
 
+  /// `done` may end the body while the executor is still being called.
+  std::shared_ptr<mtlspop::Executor const> const callbacks_;
   AnswerBody& body_;
   Reading reading_;
   Completion<std::size_t> done_;
@@ -113,7 +130,13 @@ void AnswerBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& contex
     });
     return;
   }
-  std::make_shared<ReadOperation>(*this, buffer, context, std::move(done))->Start();
+  std::shared_ptr<ReadOperation> operation;
+  try {
+    operation = std::make_shared<ReadOperation>(*this, buffer, context, std::move(done));
+  } catch (std::system_error const& error) {
+    ThrowNoThread(error);
+  }
+  operation->Start();
 }
 
 bool AnswerBody::NeverWaits() const noexcept {
@@ -140,6 +163,9 @@ bool AnswerBody::IsAtEnd(gsl::span<std::uint8_t> buffer) const {
 
 void AnswerBody::Fail(std::exception_ptr failure) noexcept {
   failure_ = std::move(failure);
+  if (slot_) {
+    slot_->CloseFor(CloseReason::Error);
+  }
   slot_.reset();
 }
 
@@ -239,8 +265,10 @@ IoResult AnswerBody::Receive(gsl::span<std::uint8_t> buffer, bool mayBlock) {
 }
 
 void AnswerBody::End() {
-  if (keep_ && slot_->Get().Input().Empty()) {
+  if (!closes_ && slot_->Get().Input().Empty()) {
     slot_->KeepConnection();
+  } else {
+    slot_->CloseFor(closes_.value_or(CloseReason::Error));
   }
   slot_.reset();
 }

@@ -18,9 +18,10 @@ namespace mtlspop::openssl {
 /// closes the connection: what is left of the body would stand in the way of the next answer.
 class AnswerBody final : public BodyStream {
  public:
-  /// @param keep whether the connection can take another request afterwards
+  /// @param closes why the connection is closed afterwards; none where it can take another request
   /// @param callbacks where completions run
-  AnswerBody(PoolSlot slot, Http1Parser parser, bool keep, std::shared_ptr<Executor const> callbacks);
+  AnswerBody(
+      PoolSlot slot, Http1Parser parser, std::optional<CloseReason> closes, std::shared_ptr<Executor const> callbacks);
 
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override;
   void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) override;
@@ -47,7 +48,7 @@ class AnswerBody final : public BodyStream {
   BodyFraming framing_;
   std::optional<std::uint64_t> length_;
   std::uint64_t remaining_ = 0;
-  bool keep_;
+  std::optional<CloseReason> closes_;
   std::shared_ptr<Executor const> callbacks_;
   std::exception_ptr failure_;
 };

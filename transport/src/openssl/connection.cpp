@@ -22,6 +22,7 @@ void Connection::AddTls(std::shared_ptr<TlsContext> context, TlsChannel::Options
 }
 
 void Connection::Attach(Descriptor socket) noexcept {
+  registration_ = nullptr;
   socket_ = std::move(socket);
   plain_.Attach(socket_.Get());
 }
@@ -54,6 +55,10 @@ void Connection::TryHandshake() {
 }
 
 IoResult Connection::Read(gsl::span<std::uint8_t> buffer, bool mayBlock) {
+  // A reactor would be woken for what somebody else reads.
+  if (mayBlock) {
+    registration_ = nullptr;
+  }
   auto const onlyHere = gsl::finally([this] { plain_.SetMayBlock(false); });
   // With TLS in TLS what one layer owes the other side may wait for what the other one reads.
   plain_.SetMayBlock(mayBlock && outerTls_ == nullptr && !top_->HasUnsentBytes());
@@ -66,7 +71,7 @@ Step Connection::Await(IoStatus status, char const* what, Context::TimePoint unt
   }
   auto const events = (status == IoStatus::WantWrite ? POLLOUT : POLLIN) | (top_->HasUnsentBytes() ? POLLOUT : 0);
   watched_ = pollfd{socket_.Get(), static_cast<short>(events), 0};
-  return {Awaits::Sockets, {&watched_, 1}, until, what};
+  return {Awaits::Sockets, {&watched_, 1}, until, what, &registration_};
 }
 
 Step Connection::AwaitOrInput(IoStatus status, char const* what) {

@@ -9,6 +9,7 @@
 #include "mtlspop/transport/response.hpp"
 #include "openssl/input_buffer.hpp"
 #include "openssl/socket.hpp"
+#include "openssl/socket_registration.hpp"
 #include "openssl/step.hpp"
 #include "openssl/tls_channel.hpp"
 
@@ -71,6 +72,8 @@ class Connection final {
     Attach(Descriptor{});
   }
 
+  bool IsDisowned() const noexcept { return disowned_; }
+
   bool HasTls() const noexcept { return tls_ != nullptr; }
   InputBuffer& Input() noexcept { return input_; }
   ConnectionInfo& Info() noexcept {
@@ -84,6 +87,7 @@ class Connection final {
   void TryHandshake();
 
   Descriptor socket_;
+  std::unique_ptr<SocketRegistration> registration_;
   std::string host_;
   SocketChannel plain_;
   std::unique_ptr<TlsChannel> outerTls_;

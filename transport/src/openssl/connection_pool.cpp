@@ -12,9 +12,9 @@
 namespace mtlspop::openssl {
 namespace {
 
-/// So many idle connections keep their buffers, about 36 KiB each, and can be used again without making new ones. A
-/// busy pool has few idle ones; a large idle one must stay small.
-constexpr std::size_t IdleWithBuffers = 16;
+/// So many idle connections keep their buffers, about 36 KiB each, and can be used again without making new ones, which costs a
+/// tenth of a small request. A busy pool has few idle ones; a large idle one must stay small.
+constexpr std::size_t IdleWithBuffers = 64;
 
 /// So many connections to one place are opened at a time. Each handshake under way holds three times the memory of a connection
 /// that is there, and a server that is given ten thousand at once completes none of them in time.
@@ -59,12 +59,15 @@ PoolSlot::~PoolSlot() {
 }
 
 void PoolSlot::Set(std::unique_ptr<Connection> connection) {
-  connection_.push_back(PooledConnection{std::move(connection), place_, {}});
+  auto const& key = *place_->Key;
+  connection_.push_back(
+      PooledConnection{std::move(connection), place_, Origin{key.Scheme, key.Host, key.Port}.HostAndPort(), {}});
   connection_.front().Node = connection_.begin();
   pool_->Opened(*place_, Get());
 }
 
 void PoolSlot::KeepConnection() {
+  Get().Input().ShrinkIfLarge();
   auto const pool = std::move(pool_);
   pool->Return(*place_, drops_, connection_, true);
 }
@@ -77,16 +80,17 @@ PoolRequest::~PoolRequest() {
 
 std::optional<PoolSlot> PoolRequest::TryTake() { return pool_->Take(*this); }
 
-ConnectionPool::ConnectionPool(PoolOptions const& options, gsl::not_null<std::shared_ptr<Clock>> clock)
-    : options_(options), clock_(std::move(clock)) {}
+ConnectionPool::ConnectionPool(TransportOptions const& options)
+    : options_(options.Pool), clock_(options.Time), observer_(options.Observer), callbacks_(options.Callbacks) {}
 
 ConnectionPool::~ConnectionPool() {
   if (sweep_) {
     sweep_->End();
   }
   for (auto& idle : idle_) {
-    idle.Held->Close();
+    idle.Why = CloseReason::TransportGone;
   }
+  Bury(idle_);
 }
 
 std::optional<PoolSlot> ConnectionPool::Take(PoolRequest& request) {
@@ -102,7 +106,7 @@ std::optional<PoolSlot> ConnectionPool::Take(PoolRequest& request) {
     if (request.state_ == State::New) {
       Expire(now, graves);
       auto& place = PlaceFor(request.key_);
-      if (place.First != nullptr || !HasRoom(place, request.fresh_)) {
+      if (!IsNobodyBefore(place, request.fresh_) || !HasRoom(place, request.fresh_)) {
         auto const notEmpty = gsl::finally([&] { RemoveIfEmpty(place); });
         StandInLine(place, request);
         request.hasStoodInLine_ = true;
@@ -138,6 +142,8 @@ void ConnectionPool::Look(PoolSlot& slot, bool fresh) {
       connection.Info().Reused = true;
       break;
     }
+    slot.CloseFor(CloseReason::Server);
+    SayClosed(slot.connection_.front());
     PooledConnections dead;
     dead.swap(slot.connection_);
     auto const lock = LockSoon(mutex_);
@@ -198,7 +204,7 @@ PooledConnections ConnectionPool::Grant(PoolPlace& place, bool fresh, PooledConn
   bool const placeFull = place.InUse + place.Idle > options_.MaximumPerOrigin;
   bool const poolFull = inUse_ + idle_.size() > options_.MaximumTotal;
   if (placeFull || poolFull) {
-    graves.splice(graves.end(), RemoveIdle(placeFull ? *place.Oldest : idle_.front()));
+    CloseIdle(placeFull ? *place.Oldest : idle_.front(), CloseReason::Limit, graves);
     ++counts_.Evicted;
   }
   ++place.Opening;
@@ -226,6 +232,7 @@ void ConnectionPool::StandInLine(PoolPlace& place, PoolRequest& request) {
   place.Last = &request;
   request.state_ = PoolRequest::State::InLine;
   ++place.Waiting;
+  place.WaitingForFresh += request.fresh_ ? 1 : 0;
   ++waiting_;
 }
 
@@ -234,22 +241,46 @@ void ConnectionPool::RemoveFromLine(PoolRequest& request) noexcept {
   (request.previous_ == nullptr ? place.First : request.previous_->next_) = request.next_;
   (request.next_ == nullptr ? place.Last : request.next_->previous_) = request.previous_;
   --place.Waiting;
+  place.WaitingForFresh -= request.fresh_ ? 1 : 0;
   --waiting_;
 }
 
-/// Who has what became free at `place`: the first in its line. Where the pool as a whole was full, the one that has waited
+/// Whether nobody in the line could have what a new request can have: where as many are being opened as may be, an idle
+/// connection is of no use to those who want a fresh one.
+bool ConnectionPool::IsNobodyBefore(PoolPlace const& place, bool fresh) const noexcept {
+  return place.First == nullptr || (!fresh && place.Newest != nullptr && place.WaitingForFresh == place.Waiting);
+}
+
+/// The first in the line of `place` for whom there is room. Those who want a fresh connection do not keep back those who can
+/// have an idle one.
+PoolRequest* ConnectionPool::FirstServable(PoolPlace const& place) const noexcept {
+  auto* request = place.First;
+  if (request == nullptr || HasRoom(place, request->fresh_)) {
+    return request;
+  }
+  // Who takes an idle one has room wherever anybody has.
+  if (!HasRoom(place, false) || place.WaitingForFresh == place.Waiting) {
+    return nullptr;
+  }
+  while (request->fresh_) {
+    request = request->next_;
+  }
+  return request;
+}
+
+/// Who has what became free at `place`: the first in its line who can have it. Where the pool as a whole was full, the one that has waited
 /// longest, wherever it stands, or a busy origin would leave nothing to the others.
 PoolRequest* ConnectionPool::NextInLine(PoolPlace& place, bool wasFull) noexcept {
   if (waiting_ == 0) {
     return nullptr;
   }
   if (!wasFull) {
-    return place.First != nullptr && HasRoom(place, place.First->fresh_) ? place.First : nullptr;
+    return FirstServable(place);
   }
   PoolRequest* next = nullptr;
   for (auto& [key, other] : places_) {
-    bool const isEarlier = other.First != nullptr && (next == nullptr || other.First->number_ < next->number_);
-    next = isEarlier && HasRoom(other, other.First->fresh_) ? other.First : next;
+    auto* const first = FirstServable(other);
+    next = first != nullptr && (next == nullptr || first->number_ < next->number_) ? first : next;
   }
   return next;
 }
@@ -273,6 +304,7 @@ std::shared_ptr<Wakeable> ConnectionPool::ServeLine(
 void ConnectionPool::AddIdle(PoolPlace& place, PooledConnections& connection, Clock::SteadyTime now) noexcept {
   auto& added = connection.front();
   added.Since = now;
+  added.Why = CloseReason::Error;
   added.Earlier = place.Newest;
   added.Later = nullptr;
   (place.Newest == nullptr ? place.Oldest : place.Newest->Later) = &added;
@@ -291,6 +323,12 @@ PooledConnections ConnectionPool::RemoveIdle(PooledConnection& idle) noexcept {
   removed.splice(removed.begin(), idle_, idle.Node);
   RemoveIfEmpty(place);
   return removed;
+}
+
+/// Puts an idle connection among those that are closed once the lock is released.
+void ConnectionPool::CloseIdle(PooledConnection& idle, CloseReason why, PooledConnections& graves) noexcept {
+  idle.Why = why;
+  graves.splice(graves.end(), RemoveIdle(idle));
 }
 
 void ConnectionPool::RemoveIfEmpty(PoolPlace& place) noexcept {
@@ -317,8 +355,9 @@ void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnect
         connection.front().Held->FreeBuffers();
       }
       AddIdle(place, connection, now);
-    } else {
-      counts_.Dropped += there && keep ? 1 : 0;
+    } else if (there && keep) {
+      connection.front().Why = CloseReason::BindingDropped;
+      ++counts_.Dropped;
     }
     place.IsPinned = true;
     woken = ServeLine(place, wasFull, graves);
@@ -336,6 +375,8 @@ void ConnectionPool::Return(PoolPlace& place, std::uint64_t drops, PooledConnect
   Bury(graves);
   if (keep) {
     Bury(connection);
+  } else if (there) {
+    SayClosed(connection.front());
   }
 }
 
@@ -359,7 +400,7 @@ void ConnectionPool::Opened(PoolPlace& place, Connection& connection) noexcept {
 
 void ConnectionPool::Expire(Clock::SteadyTime now, PooledConnections& graves) noexcept {
   while (!idle_.empty() && now - idle_.front().Since >= options_.IdleTimeout) {
-    graves.splice(graves.end(), RemoveIdle(idle_.front()));
+    CloseIdle(idle_.front(), CloseReason::Idle, graves);
     ++counts_.Expired;
   }
 }
@@ -410,11 +451,23 @@ std::optional<Clock::SteadyTime::duration> ConnectionPool::SweepIdle() noexcept 
 }
 
 /// Closing says goodbye to the other side: not under the lock.
-void ConnectionPool::Bury(PooledConnections& graves) noexcept {
+void ConnectionPool::Bury(PooledConnections& graves) const noexcept {
   for (auto& connection : graves) {
     connection.Held->Close();
+    SayClosed(connection);
   }
   graves.clear();
+}
+
+void ConnectionPool::SayClosed(PooledConnection const& connection) const noexcept {
+  if (!observer_.IsEnabled(Severity::Debug) || connection.Held->IsDisowned()) {
+    return;
+  }
+  try {
+    auto const& info = connection.Held->Info();
+    TellClosed(observer_, callbacks_, {connection.Origin, info.Id, info.X5tS256, connection.Why});
+  } catch (std::bad_alloc const&) {  // NOLINT(bugprone-empty-catch): nobody is told where there is no memory for it
+  }
 }
 
 void ConnectionPool::Drop(std::string_view x5tS256) {
@@ -427,7 +480,7 @@ void ConnectionPool::Drop(std::string_view x5tS256) {
     for (auto idle = idle_.begin(); idle != idle_.end();) {
       auto const current = idle++;
       if (current->Of->Key->X5tS256 == x5tS256) {
-        graves.splice(graves.end(), RemoveIdle(*current));
+        CloseIdle(*current, CloseReason::BindingDropped, graves);
         ++counts_.Dropped;
       }
     }

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "closed_connection.hpp"
 #include "mtlspop/base/fork_epoch.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection.hpp"
@@ -70,6 +71,8 @@ struct PoolPlace;
 struct PooledConnection {
   std::unique_ptr<Connection> Held;
   PoolPlace* Of;
+  /// The origin's host and port, for whoever is told that it is closed.
+  std::string Origin;
   /// When it was given back.
   Clock::SteadyTime Since;
   /// The idle ones of its place.
@@ -77,6 +80,8 @@ struct PooledConnection {
   PooledConnection* Later = nullptr;
   /// Where it is itself.
   std::list<PooledConnection>::iterator Node{};
+  /// Why it is closed when it is.
+  CloseReason Why = CloseReason::Error;
 };
 using PooledConnections = std::list<PooledConnection>;
 
@@ -99,6 +104,8 @@ struct PoolPlace {
   PoolRequest* First = nullptr;
   PoolRequest* Last = nullptr;
   std::size_t Waiting = 0;
+  /// Of these, those that take no idle connection.
+  std::size_t WaitingForFresh = 0;
   /// Kept while somebody looks at it, though it be empty.
   bool IsPinned = false;
 };
@@ -129,6 +136,10 @@ class PoolSlot final {
   void Set(std::unique_ptr<Connection> connection);
   /// The answer was read to its end and the other side keeps the connection open: the pool gets it back now.
   void KeepConnection();
+  /// Why the connection, where there is one, is closed with this. Until this is called, because of an error.
+  void CloseFor(CloseReason why) noexcept {
+    if (HasConnection()) connection_.front().Why = why;
+  }
 
  private:
   friend class ConnectionPool;
@@ -187,7 +198,7 @@ class PoolRequest final {
 /// Thread safety: all members may be called from any thread at any time.
 class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool> {
  public:
-  ConnectionPool(PoolOptions const& options, gsl::not_null<std::shared_ptr<Clock>> clock);
+  explicit ConnectionPool(TransportOptions const& options);
   ~ConnectionPool();
 
   /// Closes the idle connections of a binding, and those in use when they are given back. Remembers nothing of it.
@@ -217,17 +228,23 @@ class ConnectionPool final : public std::enable_shared_from_this<ConnectionPool>
   PooledConnections Grant(PoolPlace& place, bool fresh, PooledConnections& graves) noexcept;
   void StandInLine(PoolPlace& place, PoolRequest& request);
   void RemoveFromLine(PoolRequest& request) noexcept;
+  bool IsNobodyBefore(PoolPlace const& place, bool fresh) const noexcept;
+  PoolRequest* FirstServable(PoolPlace const& place) const noexcept;
   PoolRequest* NextInLine(PoolPlace& place, bool wasFull) noexcept;
   std::shared_ptr<Wakeable> ServeLine(PoolPlace& place, bool wasFull, PooledConnections& graves) noexcept;
   void AddIdle(PoolPlace& place, PooledConnections& connection, Clock::SteadyTime now) noexcept;
   PooledConnections RemoveIdle(PooledConnection& idle) noexcept;
   void Expire(Clock::SteadyTime now, PooledConnections& graves) noexcept;
   void RemoveIfEmpty(PoolPlace& place) noexcept;
-  static void Bury(PooledConnections& graves) noexcept;
+  void CloseIdle(PooledConnection& idle, CloseReason why, PooledConnections& graves) noexcept;
+  void Bury(PooledConnections& graves) const noexcept;
+  void SayClosed(PooledConnection const& connection) const noexcept;
   void BeginSweep() noexcept;
 
   PoolOptions const options_;
   gsl::not_null<std::shared_ptr<Clock>> clock_;
+  EventSink const observer_;
+  Executor const callbacks_;
   mutable std::mutex mutex_;
   std::map<PoolKey, PoolPlace, PoolKeyLess> places_;
   /// Least recently used first.

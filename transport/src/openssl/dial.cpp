@@ -45,10 +45,16 @@ Context::TimePoint Race::StartDue() {
   return next_ < addresses_.size() && running_.size() < MaximumAttempts ? nextStart_ : Context::TimePoint::max();
 }
 
+bool Race::HasEnded(Descriptor const& socket) noexcept {
+  pollfd now{socket.Get(), POLLOUT, 0};
+  return ::poll(&now, 1, 0) != 0;
+}
+
 /// Takes out what has ended, up to the first that succeeded.
 void Race::Collect() {
   for (std::size_t index = 0; index < running_.size();) {
-    if (std::exchange(running_[index].revents, 0) == 0) {
+    // Looked at once more: what a reactor was told may have been of another socket, which had the place before.
+    if (std::exchange(running_[index].revents, 0) == 0 || !HasEnded(sockets_[index])) {
       ++index;
       continue;
     }

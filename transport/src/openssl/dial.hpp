@@ -31,6 +31,7 @@ class Race final {
 
  private:
   Context::TimePoint StartDue();
+  static bool HasEnded(Descriptor const& socket) noexcept;
   void Collect();
   [[noreturn]] void ThrowFailed() const;
 

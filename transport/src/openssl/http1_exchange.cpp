@@ -25,6 +25,11 @@ constexpr std::size_t ChunkPrefix = 10;
 constexpr std::size_t ChunkSuffix = 2;
 /// So many full pieces of a body go out before it is looked whether the server has answered already.
 constexpr std::size_t PiecesPerLook = 4;
+/// So many pieces of a body that never waits go out before others have their turn, and before it is looked whether the context
+/// has ended: as long as the connection has room nothing else would make this wait.
+constexpr std::size_t PiecesPerTurn = 32;
+/// So much of an answer is kept that comes while the request is still sent.
+constexpr std::size_t MaximumEarlyAnswer = 1024 * 1024;
 constexpr char const* Sending = "Sending the request";
 constexpr char const* Receiving = "Waiting for the answer";
 
@@ -185,6 +190,9 @@ Step Http1Exchange::AwaitContinue() {
 
 /// A body of known length in whole records, one of unknown length in chunks (RFC 9112 section 7.1).
 Step Http1Exchange::SendBody() {
+  if (auto const failure = std::exchange(heardFailure_, nullptr)) {
+    std::rethrow_exception(failure);
+  }
   if (buffer_.empty()) {
     buffer_.resize(BodyStep + 1);
   }
@@ -198,6 +206,10 @@ Step Http1Exchange::SendBody() {
       stage_ = Stage::Receive;
       return {};
     }
+    if (readInTurn_ >= PiecesPerTurn) {
+      readInTurn_ = 0;
+      return {Awaits::Sockets, {}, Context::Clock::now(), Sending};
+    }
     if (bodyRoom_.empty()) {
       gsl::span<std::uint8_t> const buffer{buffer_};
       // For the last piece there is room to see that more would come.
@@ -206,7 +218,7 @@ Step Http1Exchange::SendBody() {
     }
     auto const count = ReadBody(length_ ? std::make_optional(left_) : std::nullopt);
     if (!count) {
-      return {Awaits::Body, {}, Context::TimePoint::max(), Sending};
+      return AwaitBody();
     }
     if (length_) {
       left_ -= *count;
@@ -221,6 +233,40 @@ Step Http1Exchange::SendBody() {
     if (awaitedRoom_) {
       connection_->NoteInput();
     }
+  }
+}
+
+/// Waits for a piece of the body, which may be long in coming, and for what the server says meanwhile.
+Step Http1Exchange::AwaitBody() {
+  // What came with something else lies inside OpenSSL already, where waiting for the socket would not see it.
+  auto const status = !headComplete_ && connection_->HasBufferedInput() ? ReceiveAll() : IoStatus::WantRead;
+  auto const step = Listen(status);
+  stage_ = step.For == Awaits::Nothing ? Stage::Receive : stage_;
+  return step;
+}
+
+/// @param status of the last read
+Step Http1Exchange::Listen(IoStatus status) {
+  if (AnswerEndsSending()) {
+    return {};
+  }
+  if (headComplete_ || status == IoStatus::WantKey) {
+    // The key is used when the body is there: nothing else can be done until then.
+    awaitedRoom_ = !headComplete_;
+    connection_->NoteInput();
+    return {Awaits::Body, {}, Context::TimePoint::max(), Sending};
+  }
+  auto step = connection_->AwaitOrInput(status, Sending);
+  step.For = Awaits::Body;
+  return step;
+}
+
+Step Http1Exchange::Hear() noexcept {
+  try {
+    return Listen(ReceiveAll());
+  } catch (...) {
+    heardFailure_ = std::current_exception();
+    return {};
   }
 }
 
@@ -239,6 +285,7 @@ void Http1Exchange::FrameChunk(std::size_t count) {
 /// driver has to read it.
 std::optional<std::size_t> Http1Exchange::ReadBody(std::optional<std::uint64_t> left) {
   if (!bodyCount_ && !bodyFailure_ && request_.Body->NeverWaits()) {
+    ++readInTurn_;
     try {
       bodyCount_ = request_.Body->Read(bodyRoom_, {});
     } catch (...) {
@@ -296,7 +343,7 @@ Step Http1Exchange::Write() {
         return connection_->AwaitOrInput(status == IoStatus::WantKey ? status : result.Status, Sending);
       }
       if (!AnswerEndsSending()) {
-        return connection_->Await(result.Status, Sending);
+        return AwaitRoomAmidAnswer(result.Status);
       }
     } else if (result.Status == IoStatus::Lost && (headComplete_ || ReceiveSome() == IoStatus::Done)) {
       // A server that does not want the rest may have answered before it closed (RFC 9112 section 9.6).
@@ -348,6 +395,52 @@ IoStatus Http1Exchange::ReceiveSome() {
   return result.Status;
 }
 
+/// While the body is waited for: takes all that is there, so that what comes later is seen at the socket. `Done` where the
+/// answer's header is complete.
+IoStatus Http1Exchange::ReceiveAll() {
+  for (;;) {
+    auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));
+    if (result.Status != IoStatus::Done) {
+      if (!Waits(result.Status)) {
+        ThrowFailed(result.Status, "sending the request");
+      }
+      return result.Status;
+    }
+    connection_->Input().Added(result.Count);
+    if (LookForHead()) {
+      return IoStatus::Done;
+    }
+  }
+}
+
+/// A server that answers while it reads, as an echo does, stops reading where nobody takes its answer: that is taken in while
+/// there is no room for more of the request.
+/// @throw Error `buffered_body_limit_exceeded`
+Step Http1Exchange::AwaitRoomAmidAnswer(IoStatus status) {
+  auto& input = connection_->Input();
+  while (!earlyAnswerEnded_) {
+    if (input.Size() > MaximumEarlyAnswer) {
+      throw Error{ErrorDetails{
+          errors::BufferedBodyLimitExceeded,
+          "The server answers while it reads the request: more than " + std::to_string(MaximumEarlyAnswer) +
+              " bytes came before it had read all of that",
+          "Send such a server smaller requests: an answer is kept in memory until the request is sent, and no more of "
+          "it"}};
+    }
+    auto const result = connection_->TryRead(input.Room(ReceiveStep));
+    if (result.Status == IoStatus::Done) {
+      input.Added(result.Count);
+      continue;
+    }
+    if (Waits(result.Status)) {
+      return connection_->AwaitOrInput(result.Status == IoStatus::WantKey ? result.Status : status, Sending);
+    }
+    // Whatever ended it is found again by whoever reads the answer.
+    earlyAnswerEnded_ = true;
+  }
+  return connection_->Await(status, Sending);
+}
+
 /// An answer that came early ends the sending, unless it tells of success: such a server answers while it reads, and its
 /// answer's end waits for the request's.
 bool Http1Exchange::AnswerEndsSending() const noexcept { return headComplete_ && parser_.StatusCode() >= 300; }
@@ -384,10 +477,15 @@ void Http1Exchange::MakeResponse() {
   response_->Connection = connection_->Info();
   auto& input = connection_->Input();
   auto const framing = parser_.Framing();
-  bool const keep = parser_.KeepsAlive() && bodySent_;
+  std::optional<CloseReason> closes;
+  if (!parser_.KeepsAlive()) {
+    closes = CloseReason::Server;
+  } else if (!bodySent_) {
+    closes = CloseReason::Incomplete;
+  }
   bool const here = framing == BodyFraming::Length && input.Size() >= parser_.ContentLength();
   if (framing != BodyFraming::None && !here) {
-    response_->Body = std::make_unique<AnswerBody>(std::move(slot_), std::move(parser_), keep, callbacks_);
+    response_->Body = std::make_unique<AnswerBody>(std::move(slot_), std::move(parser_), closes, callbacks_);
     return;
   }
   // The whole answer is here: the next request can have the connection before the caller has read this one.
@@ -399,14 +497,17 @@ void Http1Exchange::MakeResponse() {
   }
   response_->Body = std::make_unique<MemoryBody>(std::move(body));
   // Bytes behind the end of an answer belong to nothing that was asked for.
-  if (keep && input.Empty()) {
+  if (!closes && input.Empty()) {
     slot_.KeepConnection();
+  } else {
+    slot_.CloseFor(closes.value_or(CloseReason::Error));
   }
 }
 
 void Http1Exchange::ThrowFailed(IoStatus status, char const* doing) {
   bool const gone = status == IoStatus::Closed || status == IoStatus::Lost;
   lost_ = gone;
+  slot_.CloseFor(gone ? CloseReason::Server : CloseReason::Error);
   auto details = connection_->Describe(gone ? IoStatus::Lost : status, doing);
   if (gone && bound_ && sent_ && !received_) {
     details.Code = errors::ConnectionLostDuringBinding;

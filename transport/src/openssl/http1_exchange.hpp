@@ -73,6 +73,9 @@ class Http1Exchange final {
   gsl::span<std::uint8_t> BodyRoom() const noexcept { return bodyRoom_; }
   void PutBody(std::size_t count) noexcept { bodyCount_ = count; }
   void FailBody(std::exception_ptr failure) noexcept { bodyFailure_ = std::move(failure); }
+  /// While a step waits for the body, and one of its sockets has something: takes in what the server says. Says what to wait
+  /// for further beside the body; done where no more of that is wanted, as the next step finds too.
+  Step Hear() noexcept;
 
   std::unique_ptr<Response> Take() noexcept { return std::move(response_); }
   /// Gives buffers back before a wait of unknown length.
@@ -100,11 +103,15 @@ class Http1Exchange final {
   Step AwaitContinue();
   Step SendBody();
   void FrameChunk(std::size_t count);
+  Step AwaitBody();
+  Step Listen(IoStatus status);
   Step Write();
   std::optional<std::size_t> ReadBody(std::optional<std::uint64_t> left);
   [[noreturn]] static void ThrowBodyFailed(std::exception_ptr const& failure);
   Step ReceiveHead();
   IoStatus ReceiveSome();
+  IoStatus ReceiveAll();
+  Step AwaitRoomAmidAnswer(IoStatus status);
   bool LookForHead();
   bool AnswerEndsSending() const noexcept;
   void MakeResponse();
@@ -129,10 +136,12 @@ class Http1Exchange final {
   gsl::span<std::uint8_t> bodyRoom_;
   std::optional<std::size_t> bodyCount_;
   std::exception_ptr bodyFailure_;
+  std::exception_ptr heardFailure_;
   /// Of a body whose length is known.
   std::optional<std::uint64_t> length_;
   std::uint64_t left_ = 0;
   std::size_t pieces_ = 0;
+  std::size_t readInTurn_ = 0;
   Context::TimePoint continueUntil_{};
   bool together_ = false;
   bool isLast_ = false;
@@ -141,6 +150,7 @@ class Http1Exchange final {
   std::size_t informational_ = 0;
   bool continue_ = false;
   bool headComplete_ = false;
+  bool earlyAnswerEnded_ = false;
   bool bodySent_ = false;
   bool sent_ = false;
   bool received_ = false;

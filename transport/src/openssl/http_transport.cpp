@@ -1,11 +1,14 @@
 #include <memory>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/out_of_memory.hpp"
 #include "mtlspop/transport/required.hpp"
+#include "no_thread.hpp"
 #include "openssl/exhaustion.hpp"
+#include "openssl/off_reactors.hpp"
 #include "openssl/send_operation.hpp"
 #include "openssl/sending.hpp"
 #include "openssl/signing_failure.hpp"
@@ -18,8 +21,7 @@ namespace {
 
 class OpenSslHttpTransport final : public HttpTransport {
  public:
-  explicit OpenSslHttpTransport(TransportOptions options)
-      : core_(std::make_shared<TransportCore>(std::move(options))) {}
+  explicit OpenSslHttpTransport(TransportOptions options) : core_(MakeOffReactors<TransportCore>(std::move(options))) {}
 
   std::unique_ptr<Response> Send(
       Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) override;
@@ -79,9 +81,14 @@ void OpenSslHttpTransport::SendAsync(
     Context const& context,
     Completion<std::unique_ptr<Response>> done) {
   core_->State.Get().HoldReactors();
-  std::make_shared<SendOperation>(
-      core_, Required(std::move(request), "The request of SendAsync"), std::move(binding), context, std::move(done))
-      ->Send();
+  std::shared_ptr<SendOperation> operation;
+  try {
+    operation = std::make_shared<SendOperation>(
+        core_, Required(std::move(request), "The request of SendAsync"), std::move(binding), context, std::move(done));
+  } catch (std::system_error const& error) {
+    ThrowNoThread(error);
+  }
+  operation->Send();
 }
 
 }  // namespace

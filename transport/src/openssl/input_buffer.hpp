@@ -49,6 +49,13 @@ class InputBuffer final {
 
   void Added(std::size_t count) noexcept { end_ += count; }
 
+  /// Gives memory back that was needed for once.
+  void ShrinkIfLarge() {
+    if (bytes_.size() > UsualSize && Empty()) {
+      std::vector<std::uint8_t>{}.swap(bytes_);
+    }
+  }
+
   /// Gives memory back before a long rest.
   void Shrink() {
     if (Empty() && bytes_.size() > RestingSize) {
@@ -58,6 +65,7 @@ class InputBuffer final {
 
  private:
   static constexpr std::size_t RestingSize = 4096;
+  static constexpr std::size_t UsualSize = 256 * 1024;
 
   void Overwrite(std::size_t from, std::size_t count) noexcept {
     if (count != 0) {

@@ -1,16 +1,18 @@
 #include "openssl/reactor.hpp"
 
 #include <algorithm>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
+#include <gsl/util>
 
 #include "mtlspop/base/per_process.hpp"
+#include "mtlspop/base/processors.hpp"
 #include "mtlspop/base/thread_name.hpp"
 #include "openssl/exhaustion.hpp"
 
@@ -19,6 +21,16 @@ namespace {
 
 /// A reactor with fewer operations gets the next one, though another processor be idle.
 constexpr std::size_t LightLoad = 8;
+
+void RunHere(Reactor& reactor) noexcept {
+  NameThisThread("mtlspop-io");
+  for (;;) {
+    try {
+      return reactor.Run();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): a handler that an application has left behind
+    }
+  }
+}
 
 /// What a process has of them, and a child of fork() has not.
 struct SharedReactors {
@@ -65,7 +77,7 @@ struct Reactor::Drain {
   Reactor* Of;
 };
 
-Reactor::Reactor() {
+Reactor::Reactor(Owner owner) : owner_(owner) {
   // Has Asio open its descriptors now, where their want can be told, and not with the first operation.
   boost::asio::steady_timer const timer{io_};
 }
@@ -78,15 +90,61 @@ Reactor::~Reactor() {
   }
 }
 
-void Reactor::Run() noexcept {
-  NameThisThread("mtlspop-io");
-  auto const work = boost::asio::make_work_guard(io_);
+void Reactor::Run() {
+  // What it waits with is the parent's too.
+  if (!IsOfThisProcess()) {
+    return;
+  }
+  auto* const outer = std::exchange(here_, this);
+  auto const leave = gsl::finally([outer] { here_ = outer; });
   io_.run();
+}
+
+bool Reactor::Post(std::function<void()>& task) noexcept {
+  std::lock_guard<std::mutex> const lock{closing_};
+  if (isClosed_) {
+    return false;
+  }
+  std::shared_ptr<std::function<void()>> kept;
+  try {
+    kept = std::make_shared<std::function<void()>>();
+    kept->swap(task);
+    boost::asio::post(io_, [kept] { (*kept)(); });
+    return true;
+  } catch (std::bad_alloc const&) {
+    if (kept) {
+      kept->swap(task);
+    }
+    return false;
+  }
+}
+
+void Reactor::Close() noexcept {
+  std::lock_guard<std::mutex> const lock{closing_};
+  isClosed_ = true;
+}
+
+void Reactor::Remove() noexcept {
+  if (load_.fetch_sub(1) == 1 && stopsWhenDone_.load()) {
+    Stop();
+  }
+}
+
+void Reactor::StopWhenDone() noexcept {
+  stopsWhenDone_.store(true);
+  if (load_.load() == 0) {
+    Stop();
+  }
+}
+
+std::shared_ptr<Reactor> Reactor::OfApplication() {
+  bool const isOne = here_ != nullptr && here_->owner_ == Owner::Application && here_->IsOfThisProcess();
+  return isOne ? here_->shared_from_this() : nullptr;
 }
 
 void Reactor::Ready(std::shared_ptr<Resumable> resumable) noexcept {
   auto& added = *resumable;
-  if (added.isReady_.exchange(true)) {
+  if (!IsOfThisProcess() || added.isReady_.exchange(true)) {
     return;
   }
   bool wasEmpty = false;
@@ -118,7 +176,7 @@ void Reactor::ResumeReady() noexcept {
 }
 
 Reactors::Reactors()
-    : maximum_(std::max(1U, std::thread::hardware_concurrency())),
+    : maximum_(AvailableProcessors()),
       started_(std::make_shared<Started>()),
       threads_({std::chrono::seconds{0}, nullptr, [started = started_] { StopAll(*started); }}) {
   started_->All.reserve(maximum_);
@@ -128,8 +186,10 @@ Reactors::~Reactors() { StopAll(*started_); }
 
 void Reactors::StopAll(Started& started) noexcept {
   std::lock_guard<std::mutex> const lock{started.Mutex};
-  for (auto const& reactor : started.All) {
-    reactor->Stop();
+  for (auto const* const all : {&started.All, &started.Adopted}) {
+    for (auto const& reactor : *all) {
+      reactor->Stop();
+    }
   }
 }
 
@@ -150,19 +210,18 @@ std::shared_ptr<Reactor> Reactors::Pick() {
   std::lock_guard<std::mutex> const lock{started_->Mutex};
   auto& all = started_->All;
   auto const lightest = [&all] {
-    return std::min_element(all.begin(), all.end(), [](auto const& left, auto const& right) {
-      return left->Load.load() < right->Load.load();
-    });
+    return std::min_element(
+        all.begin(), all.end(), [](auto const& left, auto const& right) { return left->Load() < right->Load(); });
   };
   auto const found = lightest();
-  bool const isBusy = found == all.end() || (*found)->Load.load() >= LightLoad;
+  bool const isBusy = found == all.end() || (*found)->Load() >= LightLoad;
   if (!isBusy || all.size() == maximum_) {
     return *found;
   }
   int cause = 0;
   try {
     auto added = std::make_shared<Reactor>();
-    threads_.RunNow([added] { added->Run(); });
+    threads_.RunNow([added] { RunHere(*added); });
     all.push_back(added);
     return added;
   } catch (boost::system::system_error const& error) {
@@ -174,6 +233,26 @@ std::shared_ptr<Reactor> Reactors::Pick() {
     ThrowExhausted("No thread could be started for asynchronous requests", cause);
   }
   return *found;
+}
+
+void Reactors::Adopt(std::shared_ptr<Reactor> const& reactor) noexcept {
+  auto const forget = [](Started& started, Reactor* which) {
+    auto& all = started.Adopted;
+    all.erase(std::remove_if(all.begin(), all.end(), [&](auto const& each) { return each.get() == which; }), all.end());
+  };
+  std::lock_guard<std::mutex> const lock{started_->Mutex};
+  try {
+    started_->Adopted.push_back(reactor);
+    threads_.RunNow([started = started_, which = reactor, forget] {
+      which->StopWhenDone();
+      RunHere(*which);
+      std::lock_guard<std::mutex> const within{started->Mutex};
+      forget(*started, which.get());
+    });
+  } catch (std::exception const&) {
+    // No thread, or no memory for one.
+    forget(*started_, reactor.get());
+  }
 }
 
 }  // namespace mtlspop::openssl

@@ -5,12 +5,16 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "mtlspop/base/fork_epoch.hpp"
 #include "mtlspop/base/thread_pool.hpp"
 
 namespace mtlspop::openssl {
@@ -36,31 +40,63 @@ class Resumable : public std::enable_shared_from_this<Resumable> {
 /// One thread, and what it waits with.
 ///
 /// Thread safety: all members may be called from any thread; what uses `Io` otherwise runs on its thread.
-class Reactor final {
+class Reactor final : public std::enable_shared_from_this<Reactor> {
  public:
+  /// Whose thread it is.
+  enum class Owner { Library, Application };
+
   /// @throw boost::system::system_error where the system gives no descriptors for it
-  Reactor();
+  explicit Reactor(Owner owner = Owner::Library);
   ~Reactor();
   Reactor(Reactor const&) = delete;
   Reactor& operator=(Reactor const&) = delete;
 
-  /// Waits and resumes until it is stopped.
-  void Run() noexcept;
+  /// Waits and resumes until it is stopped; not at all in a child of fork(). What it throws is a handler's that somebody else has
+  /// given to `Io`.
+  void Run();
   void Stop() noexcept { io_.stop(); }
 
-  /// Has `resumable` resumed. Allocates nothing.
+  /// Has `resumable` resumed. Allocates nothing. Does nothing in a child of fork(), which has not got the thread, and to which
+  /// the locks of it may be lost.
   void Ready(std::shared_ptr<Resumable> resumable) noexcept;
   boost::asio::io_context& Io() noexcept { return io_; }
+  /// Whether the calling thread is a reactor's.
+  static bool IsOnOne() noexcept { return here_ != nullptr; }
+  /// Whether the calling thread is this one's.
+  bool IsHere() const noexcept { return here_ == this; }
+  /// The calling thread's where that is the application's: what is begun there is waited for there. Null elsewhere, and in a child
+  /// of fork().
+  static std::shared_ptr<Reactor> OfApplication();
 
-  /// How many operations it has to wait for.
-  std::atomic<std::size_t> Load{0};
+  /// Whether `task` will run on its thread, and is taken then: not where nobody will run it, or there is no memory for it.
+  bool Post(std::function<void()>& task) noexcept;
+  /// Nothing more is posted: its owner is gone.
+  void Close() noexcept;
+
+  std::size_t Load() const noexcept { return load_.load(); }
+  /// An operation that it has to wait for.
+  void Add() noexcept { load_.fetch_add(1); }
+  void Remove() noexcept;
+  /// Has it stop with the last of its operations.
+  void StopWhenDone() noexcept;
+
+  bool IsOfThisProcess() const noexcept { return epoch_ == ForkEpoch(); }
 
  private:
   struct Drain;
 
   void ResumeReady() noexcept;
 
+  static inline thread_local Reactor* here_ = nullptr;
+
+  Owner const owner_;
+  std::uint64_t const epoch_ = ForkEpoch();
   boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> const work_{io_.get_executor()};
+  std::atomic<std::size_t> load_{0};
+  std::atomic<bool> stopsWhenDone_{false};
+  std::mutex closing_;
+  bool isClosed_ = false;
   std::mutex mutex_;
   /// In turn: each holds the next one.
   std::shared_ptr<Resumable> first_;
@@ -87,10 +123,16 @@ class Reactors final {
   /// @throw Error `system_failure` where there is none and no thread for one
   std::shared_ptr<Reactor> Pick();
 
+  /// Has one of the application's, whose thread is gone, go on until its operations are at their end. Where the system has no
+  /// thread for it, they stay as they are.
+  void Adopt(std::shared_ptr<Reactor> const& reactor) noexcept;
+
  private:
   struct Started {
     std::mutex Mutex;
     std::vector<std::shared_ptr<Reactor>> All;
+    /// Not for what begins now.
+    std::vector<std::shared_ptr<Reactor>> Adopted;
   };
 
   static void StopAll(Started& started) noexcept;

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "mtlspop/base/environment_variable.hpp"
-
 namespace mtlspop::openssl {
 
 TlsChannel::Options Route::Tls() const {
@@ -21,9 +19,7 @@ RequestForm Route::Form() const noexcept {
 }
 
 RouteTable::RouteTable(TransportOptions const& options)
-    : destinations_(options),
-      proxies_(options.Proxy, &ReadEnvironmentVariable),
-      renegotiations_(options.Limits.Renegotiations) {}
+    : destinations_(options), proxies_(options.Proxy), renegotiations_(options.Limits.Renegotiations) {}
 
 Route RouteTable::For(Request const& request, bool bound) const {
   auto const& origin = request.Target.GetOrigin();

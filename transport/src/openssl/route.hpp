@@ -8,9 +8,9 @@
 
 #include "destination.hpp"
 #include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/proxy_selection.hpp"
 #include "openssl/http1_exchange.hpp"
 #include "openssl/tls_channel.hpp"
-#include "proxy_selection.hpp"
 
 namespace mtlspop::openssl {
 

@@ -12,7 +12,7 @@ SendOperation::SendOperation(
     std::shared_ptr<BindingCertificate const> binding,
     Context const& context,
     Completion<std::unique_ptr<Response>> done)
-    : Operation(context),
+    : Operation(context, core->Options.Callbacks),
       core_(std::move(core)),
       request_(std::move(request)),
       binding_(std::move(binding)),
@@ -30,6 +30,10 @@ void SendOperation::Send() {
 }
 
 void SendOperation::ReadBody() {
+  // Another one after a rewind: the other may have been cancelled.
+  if (!reading_ || !sending_->ReadsBody()) {
+    reading_.emplace(GetContext().WithCancellation());
+  }
   core_->Options.Callbacks(
       [self = std::static_pointer_cast<SendOperation>(shared_from_this())] { self->ReadBodyHere(); });
 }
@@ -42,7 +46,10 @@ void SendOperation::ReadBodyHere() noexcept {
   }
   try {
     auto const self = std::static_pointer_cast<SendOperation>(shared_from_this());
-    request_->Body->ReadAsync(sending_->BodyRoom(), GetContext(), [self](Outcome<std::size_t> outcome) {
+    // Held here too: the request may have ended before this returns.
+    auto const body = request_->Body;
+    auto const reading = *reading_;
+    body->ReadAsync(sending_->BodyRoom(), reading, [self](Outcome<std::size_t> outcome) {
       if (auto failure = outcome.Failure()) {
         self->sending_->FailBody(std::move(failure));
       } else {
@@ -56,6 +63,15 @@ void SendOperation::ReadBodyHere() noexcept {
   }
 }
 
+/// Where no more of the body is wanted, its reading is cancelled: elsewhere, since who hears of that may be the application.
+Step SendOperation::Hear() {
+  auto const step = sending_->Hear();
+  if (step.For == Awaits::Nothing) {
+    core_->Options.Callbacks([reading = *reading_] { reading.Cancel(); });
+  }
+  return step;
+}
+
 void SendOperation::End(std::exception_ptr failure) noexcept {
   if (failure) {
     failure_ = std::move(failure);
@@ -64,12 +80,13 @@ void SendOperation::End(std::exception_ptr failure) noexcept {
   }
   // The connection first: who hears of a failure finds nothing of it left.
   sending_.reset();
-  core_->Options.Callbacks([self = std::static_pointer_cast<SendOperation>(shared_from_this())] { self->Tell(); });
+  TellElsewhere();
 }
 
-/// On the executor. What `done` throws ends the process.
+/// What `done` throws ends the process.
 void SendOperation::Tell() noexcept {
   auto const context = ReleaseContext();
+  auto const reading = std::exchange(reading_, std::nullopt);
   auto const request = std::move(request_);
   auto const binding = std::move(binding_);
   auto const done = std::exchange(done_, nullptr);

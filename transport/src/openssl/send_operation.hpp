@@ -32,18 +32,22 @@ class SendOperation final : public Operation {
 
  private:
   Step Advance() override { return sending_->Advance(); }
-  std::exception_ptr FindFailure() const noexcept override { return sending_->FindFailure(); }
+  std::exception_ptr FindFailure() const override { return sending_->FindFailure(); }
   void ReadBody() override;
+  Step Hear() override;
   void FreeBuffers() noexcept override { sending_->FreeBuffers(); }
   void End(std::exception_ptr failure) noexcept override;
 
+  void Tell() noexcept override;
+
   void ReadBodyHere() noexcept;
-  void Tell() noexcept;
 
   std::shared_ptr<TransportCore const> core_;
   std::shared_ptr<Request> request_;
   std::shared_ptr<BindingCertificate const> binding_;
   Completion<std::unique_ptr<Response>> done_;
+  /// Of the body's reading, which an early answer ends.
+  std::optional<Context> reading_;
   std::optional<Sending> sending_;
   std::unique_ptr<Response> response_;
   std::exception_ptr failure_;

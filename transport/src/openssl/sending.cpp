@@ -3,20 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "cancelled.hpp"
+#include "context_ended.hpp"
+#include "openssl/slow_keys.hpp"
 
 namespace mtlspop::openssl {
-namespace {
-
-/// What `step` waits for, as long as `context` lets it.
-/// @throw Error `cancelled`, `deadline_exceeded`
-Step Within(Context const& context, Step step) {
-  context.ThrowIfEnded(step.What);
-  step.Until = std::min(step.Until, context.Deadline());
-  return step;
-}
-
-}  // namespace
 
 Sending::Sending(
     TransportCore const& core,
@@ -30,6 +20,7 @@ Sending::Sending(
       request_(request),
       binding_(std::move(binding)),
       context_(context),
+      since_(context.Deadline() == Context::TimePoint::max() ? Context::TimePoint{} : Context::Clock::now()),
       driver_(driver),
       mayBlock_(mayBlock),
       route_(core.Routes.For(request, binding_ != nullptr)),
@@ -63,6 +54,14 @@ Step Sending::Try() {
       break;
   }
   return {};
+}
+
+/// What `step` waits for, as long as `context` lets it.
+/// @throw Error `cancelled`, `deadline_exceeded`
+Step Sending::Within(Context const& context, Step step) const {
+  ThrowIfEnded(context, step.What, key_.Host, since_);
+  step.Until = std::min(step.Until, context.Deadline());
+  return step;
 }
 
 Step Sending::Acquire() {
@@ -102,17 +101,23 @@ void Sending::BeginConnecting() {
   if (core_.Options.Observer.IsEnabled(Severity::Debug)) {
     begun_ = core_.Options.Time->SteadyNow();
   }
-  try {
-    auto tls = route_.UsesTls() ? state_.Contexts.For(binding_) : nullptr;
-    connecting_.emplace(route_, state_.Contexts, std::move(tls), core_.Options.Limits, driver_);
-  } catch (Error const& error) {
-    ThrowNotConnected(error);
-  }
   stage_ = Stage::Connect;
+}
+
+/// Whether to go where an operation of the key may take its time before TLS is given that key.
+bool Sending::IsKeyOutOfReach() const {
+  return NoSlowKeys::IsHere() && route_.UsesTls() && state_.Contexts.WouldAskSlowKey(binding_);
 }
 
 Step Sending::Connect() {
   try {
+    if (!connecting_) {
+      if (IsKeyOutOfReach()) {
+        return Within(*limited_, {Awaits::Key, {}, Context::TimePoint::max(), "The TLS handshake"});
+      }
+      auto tls = route_.UsesTls() ? state_.Contexts.For(binding_) : nullptr;
+      connecting_.emplace(route_, state_.Contexts, std::move(tls), core_.Options.Limits, driver_);
+    }
     auto const step = connecting_->Advance();
     if (step.For != Awaits::Nothing) {
       return Within(*limited_, step);
@@ -189,7 +194,7 @@ void Sending::ReadBody() noexcept {
   }
 }
 
-std::exception_ptr Sending::FindFailure() const noexcept {
+std::exception_ptr Sending::FindFailure() const {
   bool const isInLine = stage_ == Stage::Acquire && acquiring_;
   return isInLine && context_.IsCancelled() ? std::make_exception_ptr(Cancelled(PoolRequest::What)) : nullptr;
 }
@@ -223,7 +228,8 @@ void Sending::ThrowNotConnected(Error const& error) const {
 void Sending::ThrowPoolExhausted() const {
   ErrorDetails details{
       errors::PoolExhausted,
-      "All connections that the pool allows to this origin are in use and none became free in time",
+      "All connections that the pool allows to " + request_.Target.GetOrigin().ToString() +
+          " are in use and none became free in time",
       "Raise PoolOptions::MaximumPerOrigin or MaximumTotal, or read answers to their end sooner"};
   details.NothingSent = true;
   details.Transient = true;

@@ -39,7 +39,7 @@ class Sending final {
   std::unique_ptr<Response> Take() noexcept { return exchange_->Take(); }
 
   /// That it was cancelled in the pool's line, without throwing it; null where it was not.
-  std::exception_ptr FindFailure() const noexcept;
+  std::exception_ptr FindFailure() const;
 
   /// Reads a piece of the request's body, or rewinds it, as is wanted.
   void ReadBody() noexcept;
@@ -48,6 +48,8 @@ class Sending final {
   gsl::span<std::uint8_t> BodyRoom() const noexcept { return exchange_->BodyRoom(); }
   void PutBody(std::size_t count) noexcept { exchange_->PutBody(count); }
   void FailBody(std::exception_ptr failure) noexcept { exchange_->FailBody(std::move(failure)); }
+  /// Where a step waits for sockets beside the body: see `Http1Exchange::Hear`.
+  Step Hear() noexcept { return exchange_->Hear(); }
 
   /// Gives buffers back before a wait of unknown length.
   void FreeBuffers() noexcept;
@@ -56,11 +58,13 @@ class Sending final {
   enum class Stage { Acquire, Connect, Exchange, Rewind, Done };
 
   Step Try();
+  Step Within(Context const& context, Step step) const;
   Step Acquire();
   Step Connect();
   Step Exchange();
   Step Rewind();
   void BeginConnecting();
+  bool IsKeyOutOfReach() const;
   void BeginExchange();
   [[noreturn]] void ThrowNotConnected(Error const& error) const;
   [[noreturn]] void ThrowPoolExhausted() const;
@@ -74,6 +78,8 @@ class Sending final {
   Request& request_;
   std::shared_ptr<BindingCertificate const> binding_;
   Context const& context_;
+  /// When the request began; of meaning only where there is a deadline.
+  Context::TimePoint since_;
   Driver& driver_;
   bool mayBlock_;
   Route route_;

@@ -94,6 +94,10 @@ bool IsGood(
          EVP_PKEY_verify(check, signature.data(), signature.size(), digest.data(), digest.size()) == 1;
 }
 
+/// What a key is tried for.
+constexpr SignatureAlgorithm BestFirst[] = {
+    SignatureAlgorithm::RsaPss, SignatureAlgorithm::RsaRaw, SignatureAlgorithm::RsaPkcs1, SignatureAlgorithm::Ecdsa};
+
 thread_local Context const* currentContext = nullptr;
 thread_local std::exception_ptr lastFailure;
 
@@ -130,28 +134,46 @@ void SignerKey::PrepareChecks() {
   }
 }
 
+std::exception_ptr SignerKey::FailureOf(
+    SignatureAlgorithm algorithm, Probe const& probe, Context const& context) const {
+  SigningOrder order;
+  order.Pss = algorithm == SignatureAlgorithm::RsaPss || algorithm == SignatureAlgorithm::RsaRaw;
+  order.SaltBytes = order.Pss ? probe.Digest.size() : 0;
+  try {
+    SignWith(algorithm, order, probe.Digest, probe.Data, context);
+    return nullptr;
+  } catch (...) {
+    context.ThrowIfEnded("The trial signature");
+    return std::current_exception();
+  }
+}
+
 void SignerKey::Try(Context const& context) {
-  std::array<std::uint8_t, 32> probe{};
-  if (RAND_bytes(probe.data(), static_cast<int>(probe.size())) != 1) {
+  Probe probe;
+  if (RAND_bytes(probe.Data.data(), static_cast<int>(probe.Data.size())) != 1) {
     throw Error{{errors::SystemFailure, "The random generator gave nothing", "Check OpenSSL's installation"}};
   }
-  std::array<std::uint8_t, 32> digest{};
-  EVP_Digest(probe.data(), probe.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  for (;;) {
-    SigningOrder order;
-    order.Pss = isRsa_ && (Can(SignatureAlgorithm::RsaPss) || Can(SignatureAlgorithm::RsaRaw));
-    order.SaltBytes = digest.size();
-    auto const tried = Choose(order);
-    try {
-      Sign(order, digest, probe, context);
-      return;
-    } catch (std::exception const&) {
-      context.ThrowIfEnded("The trial signature");
-      algorithms_.erase(std::find(algorithms_.begin(), algorithms_.end(), tried));
-      if (algorithms_.empty()) {
-        std::throw_with_nested(
-            Error{{errors::PrivateKeyUnusable, "A private key was tried, and does not sign", KeyGoneAction}});
-      }
+  EVP_Digest(probe.Data.data(), probe.Data.size(), probe.Digest.data(), nullptr, EVP_sha256(), nullptr);
+  std::vector<SignatureAlgorithm> failed;
+  std::exception_ptr first;
+  bool works = false;
+  for (auto const algorithm : BestFirst) {
+    if (works || !Can(algorithm)) continue;
+    auto const failure = FailureOf(algorithm, probe, context);
+    works = failure == nullptr;
+    if (works) continue;
+    failed.push_back(algorithm);
+    if (!first) first = failure;
+  }
+  if (!works) {
+    Error const outer{{errors::PrivateKeyUnusable, "A private key was tried, and does not sign", KeyGoneAction}};
+    KeepSigningFailure(first);
+    ThrowSigningFailure(outer);
+  }
+  // The device works, and what it failed at may have been the moment's.
+  for (auto const algorithm : failed) {
+    if (FailureOf(algorithm, probe, context)) {
+      algorithms_.erase(std::find(algorithms_.begin(), algorithms_.end(), algorithm));
     }
   }
 }
@@ -222,8 +244,17 @@ std::vector<std::uint8_t> SignerKey::Sign(
     gsl::span<std::uint8_t const> digest,
     gsl::span<std::uint8_t const> data,
     Context const& context) const {
+  return SignWith(Choose(order), order, digest, data, context);
+}
+
+std::vector<std::uint8_t> SignerKey::SignWith(
+    SignatureAlgorithm algorithm,
+    SigningOrder const& order,
+    gsl::span<std::uint8_t const> digest,
+    gsl::span<std::uint8_t const> data,
+    Context const& context) const {
   context.ThrowIfEnded("Signing");
-  auto signature = Ask(Choose(order), order, digest, data, context);
+  auto signature = Ask(algorithm, order, digest, data, context);
   // Too late: the handshake must not end well, and the request go out, after the caller's deadline.
   context.ThrowIfEnded("Signing");
   if (signature.size() != (isRsa_ ? (bits_ + 7) / 8 : 2 * ((bits_ + 7) / 8))) {
@@ -254,7 +285,7 @@ SigningContext::SigningContext(Context const& context) noexcept : outer_(current
 
 SigningContext::~SigningContext() { currentContext = outer_; }
 
-Context const& CurrentSigningContext() noexcept {
+Context const& SigningContext::Current() noexcept {
   static Context const none;
   return currentContext != nullptr ? *currentContext : none;
 }
@@ -262,5 +293,22 @@ Context const& CurrentSigningContext() noexcept {
 void KeepSigningFailure(std::exception_ptr failure) noexcept { lastFailure = std::move(failure); }
 
 std::exception_ptr TakeSigningFailure() noexcept { return std::exchange(lastFailure, nullptr); }
+
+void ThrowSigningFailure(Error const& outer) {
+  auto const failure = TakeSigningFailure();
+  if (!failure) {
+    return;
+  }
+  try {
+    std::rethrow_exception(failure);
+  } catch (Error const& own) {
+    if (own.Code() == errors::Cancelled || own.Code() == errors::DeadlineExceeded) {
+      throw;
+    }
+    std::throw_with_nested(outer);
+  } catch (...) {
+    std::throw_with_nested(outer);
+  }
+}
 
 }  // namespace mtlspop::openssl

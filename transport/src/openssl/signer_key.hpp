@@ -3,7 +3,9 @@
 /// @file
 /// A signer with what OpenSSL knows of its public key: chooses the algorithm, makes paddings, checks signatures.
 
+#include <array>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -27,8 +29,9 @@ class SignerKey final {
   /// @throw Error `invalid_argument`
   explicit SignerKey(gsl::not_null<std::shared_ptr<Signer const>> signer);
 
-  /// Asks for a signature in each way that there is until one works, and forgets those that did not.
-  /// @throw Error `private_key_unusable` with the cause, `cancelled`, `deadline_exceeded`
+  /// Asks for a signature in each way that there is until one works, once more in those that did not, and forgets those
+  /// that fail again.
+  /// @throw Error `private_key_unusable` with the first failure as its cause, `cancelled`, `deadline_exceeded`
   void Try(Context const& context);
 
   /// A signature as OpenSSL gives it out: ECDSA in DER.
@@ -47,6 +50,21 @@ class SignerKey final {
   EVP_PKEY* Public() const noexcept { return public_.get(); }
 
  private:
+  /// What is signed to try a key.
+  struct Probe {
+    std::array<std::uint8_t, 32> Data{};
+    /// SHA-256 of it.
+    std::array<std::uint8_t, 32> Digest{};
+  };
+  /// Null where the key signs with `algorithm`.
+  /// @throw Error `cancelled`, `deadline_exceeded` where it is the context that ends
+  std::exception_ptr FailureOf(SignatureAlgorithm algorithm, Probe const& probe, Context const& context) const;
+  std::vector<std::uint8_t> SignWith(
+      SignatureAlgorithm algorithm,
+      SigningOrder const& order,
+      gsl::span<std::uint8_t const> digest,
+      gsl::span<std::uint8_t const> data,
+      Context const& context) const;
   SignatureAlgorithm Choose(SigningOrder const& order) const;
   std::vector<std::uint8_t> Ask(
       SignatureAlgorithm algorithm,
@@ -74,8 +92,6 @@ class SignerKey final {
   std::size_t bits_ = 0;
 };
 
-/// The context that signatures on this thread are made under.
-Context const& CurrentSigningContext() noexcept;
 /// What `TakeSigningFailure` gives next.
 void KeepSigningFailure(std::exception_ptr failure) noexcept;
 

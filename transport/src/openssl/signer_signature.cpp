@@ -18,6 +18,7 @@ namespace mtlspop::openssl {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
+using Asn1StringPtr = std::unique_ptr<ASN1_STRING, Deleter<&ASN1_STRING_free>>;
 using AlgorithmPtr = std::unique_ptr<X509_ALGOR, Deleter<&X509_ALGOR_free>>;
 using PssParametersPtr = std::unique_ptr<RSA_PSS_PARAMS, Deleter<&RSA_PSS_PARAMS_free>>;
 
@@ -173,6 +174,16 @@ OSSL_PARAM const* SettableEcdsaParameters(void* /*operation*/, void* /*provider*
 
 int DigestNid(DigestAlgorithm algorithm) { return EVP_MD_get_type(EVP_get_digestbyname(DigestName(algorithm))); }
 
+/// Gives `parameter` to `identifier`. False where there is no memory for it.
+bool SetAlgorithm(X509_ALGOR* identifier, int nid, Asn1StringPtr parameter) {
+  if (X509_ALGOR_set0(identifier, OBJ_nid2obj(nid), V_ASN1_SEQUENCE, parameter.get()) != 1) {
+    return false;
+  }
+  static_cast<void>(parameter.release());
+  return true;
+}
+
+/// Null where there is no memory for it.
 AlgorithmPtr DigestIdentifier(DigestAlgorithm algorithm) {
   AlgorithmPtr identifier{X509_ALGOR_new()};
   if (identifier) {
@@ -181,26 +192,28 @@ AlgorithmPtr DigestIdentifier(DigestAlgorithm algorithm) {
   return identifier;
 }
 
-/// RSASSA-PSS-params (RFC 4055 section 3.1), with everything written out.
-ASN1_STRING* EncodePssParameters(SigningOrder const& order) {
+/// RSASSA-PSS-params (RFC 4055 section 3.1), with everything written out: what is left out stands for SHA-1. Null where there is
+/// no memory for it.
+Asn1StringPtr EncodePssParameters(SigningOrder const& order) {
   PssParametersPtr const parameters{RSA_PSS_PARAMS_new()};
   auto digest = DigestIdentifier(order.Digest);
   auto const mask = DigestIdentifier(order.Digest);
-  ASN1_STRING* maskDigest = nullptr;
-  if (!parameters || !digest || !mask ||
-      ASN1_item_pack(mask.get(), ASN1_ITEM_rptr(X509_ALGOR), &maskDigest) == nullptr) {
+  if (!parameters || !digest || !mask) {
     return nullptr;
   }
+  Asn1StringPtr maskDigest{ASN1_item_pack(mask.get(), ASN1_ITEM_rptr(X509_ALGOR), nullptr)};
   parameters->hashAlgorithm = digest.release();
   parameters->maskGenAlgorithm = X509_ALGOR_new();
-  X509_ALGOR_set0(parameters->maskGenAlgorithm, OBJ_nid2obj(NID_mgf1), V_ASN1_SEQUENCE, maskDigest);
   parameters->saltLength = ASN1_INTEGER_new();
-  ASN1_INTEGER_set(parameters->saltLength, static_cast<long>(order.SaltBytes));
-  ASN1_STRING* packed = nullptr;
-  return ASN1_item_pack(parameters.get(), ASN1_ITEM_rptr(RSA_PSS_PARAMS), &packed);
+  if (!maskDigest || parameters->maskGenAlgorithm == nullptr || parameters->saltLength == nullptr ||
+      !SetAlgorithm(parameters->maskGenAlgorithm, NID_mgf1, std::move(maskDigest)) ||
+      ASN1_INTEGER_set(parameters->saltLength, static_cast<long>(order.SaltBytes)) != 1) {
+    return nullptr;
+  }
+  return Asn1StringPtr{ASN1_item_pack(parameters.get(), ASN1_ITEM_rptr(RSA_PSS_PARAMS), nullptr)};
 }
 
-/// The AlgorithmIdentifier that certificate requests name the signature by.
+/// The AlgorithmIdentifier that certificate requests name the signature by. Null where there is no memory for it.
 AlgorithmPtr SignatureIdentifier(Operation const& operation) {
   AlgorithmPtr identifier{X509_ALGOR_new()};
   if (!identifier || !operation.Digest) {
@@ -208,19 +221,18 @@ AlgorithmPtr SignatureIdentifier(Operation const& operation) {
   }
   int signature = NID_rsassaPss;
   if (operation.Pss) {
-    auto* const parameters = EncodePssParameters(operation.Order());
-    if (parameters == nullptr) {
+    auto parameters = EncodePssParameters(operation.Order());
+    if (!parameters || !SetAlgorithm(identifier.get(), signature, std::move(parameters))) {
       return nullptr;
     }
-    X509_ALGOR_set0(identifier.get(), OBJ_nid2obj(signature), V_ASN1_SEQUENCE, parameters);
     return identifier;
   }
   bool const rsa = operation.IsRsa();
   if (OBJ_find_sigid_by_algs(
-          &signature, DigestNid(*operation.Digest), rsa ? NID_rsaEncryption : NID_X9_62_id_ecPublicKey) != 1) {
+          &signature, DigestNid(*operation.Digest), rsa ? NID_rsaEncryption : NID_X9_62_id_ecPublicKey) != 1 ||
+      X509_ALGOR_set0(identifier.get(), OBJ_nid2obj(signature), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, nullptr) != 1) {
     return nullptr;
   }
-  X509_ALGOR_set0(identifier.get(), OBJ_nid2obj(signature), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, nullptr);
   return identifier;
 }
 
@@ -344,7 +356,7 @@ int Sign(
       return RaiseError("this signer's key signs data, or a digest whose algorithm has been said");
     }
     return Deliver(
-        operation.Signer->Sign(order, {digest, digestLength}, {}, CurrentSigningContext()), out, length, room);
+        operation.Signer->Sign(order, {digest, digestLength}, {}, SigningContext::Current()), out, length, room);
   });
 }
 
@@ -359,7 +371,8 @@ int FinishSigning(void* pointer, unsigned char* out, std::size_t* length, std::s
       return 0;
     }
     return Deliver(
-        operation.Signer->Sign(operation.Order(), digest, operation.Data, CurrentSigningContext()), out, length, room);
+        operation.Signer->Sign(operation.Order(), digest, operation.Data, SigningContext::Current()), out, length,
+        room);
   });
 }
 

@@ -3,8 +3,6 @@
 /// @file
 /// What a signer failed with, on its way past OpenSSL to the caller.
 
-#include <exception>
-
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/signer.hpp"
 
@@ -15,24 +13,14 @@ namespace mtlspop::openssl {
 template <class Action>
 auto WithSigners(Context const& context, Action action) -> decltype(action()) {
   SigningContext const signing{context};
+  TakeSigningFailure();  // of somebody who did not ask
   try {
     return action();
   } catch (Error const& error) {
-    auto const failure = TakeSigningFailure();
-    if (!failure || error.Code() != errors::PrivateKeyUnusable) {
-      throw;
+    if (error.Code() == errors::PrivateKeyUnusable) {
+      ThrowSigningFailure(error);
     }
-    auto const outer = error;
-    try {
-      std::rethrow_exception(failure);
-    } catch (Error const& own) {
-      if (own.Code() == errors::Cancelled || own.Code() == errors::DeadlineExceeded) {
-        throw;
-      }
-      std::throw_with_nested(outer);
-    } catch (...) {
-      std::throw_with_nested(outer);
-    }
+    throw;
   }
 }
 

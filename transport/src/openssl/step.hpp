@@ -14,6 +14,8 @@
 
 namespace mtlspop::openssl {
 
+class SocketRegistration;
+
 enum class Awaits {
   /// Nothing: the machine is done.
   Nothing,
@@ -21,7 +23,8 @@ enum class Awaits {
   Sockets,
   /// `Wakeable::Wake` of the driver's handle.
   Wake,
-  /// A piece of the request's body.
+  /// A piece of the request's body. Where there are sockets too, the other side may say something before it has come: whoever
+  /// does not stand still while it is read watches them.
   Body,
   /// A thread where an operation of the private key may take its time.
   Key,
@@ -36,6 +39,8 @@ struct Step {
   Context::TimePoint Until = Context::TimePoint::max();
   /// What is being done, for errors. Static.
   char const* What = "The request";
+  /// Where a reactor keeps what it knows the one socket by from wait to wait; null where there may be several.
+  std::unique_ptr<SocketRegistration>* Registration = nullptr;
 };
 
 /// Somebody who can be woken, from any thread.

@@ -188,6 +188,7 @@ int TlsChannel::OnBioRead(BIO* bio, char* buffer, std::size_t length, std::size_
   auto& self = *static_cast<TlsChannel*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
   *read = 0;
+  self.readSinceFreed_ = true;
   if (self.abort_ != Abort::None) {
     return 0;
   }
@@ -375,7 +376,10 @@ IoStatus TlsChannel::TryFlush() {
 }
 
 void TlsChannel::FreeBuffers() noexcept {
-  SSL_free_buffers(ssl_.get());
+  // Freed twice, the buffer for reading makes OpenSSL 3.2 and later cleanse what is no longer there.
+  if (std::exchange(readSinceFreed_, false)) {
+    SSL_free_buffers(ssl_.get());
+  }
   if (unsent_.empty()) {
     std::vector<std::uint8_t>{}.swap(unsent_);
   }

@@ -105,6 +105,8 @@ class TlsChannel final : public Channel {
   /// handshake travels with the request, and wakes the server once instead of twice.
   bool corked_ = true;
   IoStatus lastBelow_ = IoStatus::Done;
+  /// Whether OpenSSL has asked for bytes, and so has a buffer for them, since its buffers were freed.
+  bool readSinceFreed_ = false;
   bool belowClosed_ = false;
   /// Whether the last bytes found nobody to take them.
   bool lost_ = false;

@@ -12,6 +12,7 @@
 #include "mtlspop/base/openssl/error_queue.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #include "openssl/certificate_rules.hpp"
+#include "openssl/off_reactors.hpp"
 #include "openssl/tls_channel.hpp"
 #include "openssl/tls_profile.hpp"
 #include "openssl/trust_store.hpp"
@@ -37,9 +38,22 @@ void FreeStack(STACK_OF(X509) * certificates) noexcept { sk_X509_pop_free(certif
 using X509StackPtr = std::unique_ptr<STACK_OF(X509), Deleter<&FreeStack>>;
 using X509StoreCtxPtr = std::unique_ptr<X509_STORE_CTX, Deleter<&X509_STORE_CTX_free>>;
 
+/// Whether all that is missing is a revocation list for the anchor itself, which is trusted because it was given as such (RFC 5280
+/// section 6.1) and whose own issuer nobody named. A server's certificate that is trusted by itself is not let off.
+bool IsListForAnchorMissing(X509_STORE_CTX* verification) {
+  auto const error = X509_STORE_CTX_get_error(verification);
+  auto const depth = X509_STORE_CTX_get_error_depth(verification);
+  return (error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER) && depth > 0 &&
+         depth == sk_X509_num(X509_STORE_CTX_get0_chain(verification)) - 1;
+}
+
 /// Adds to OpenSSL's own checks that a server does not show the certificate of an authority, which is there to sign
 /// others (RFC 5280 section 4.2.1.9). One that signed itself is no authority's but what its owner asks to be trusted.
 int VerifyCertificate(int good, X509_STORE_CTX* verification) {
+  if (good != 1 && IsListForAnchorMissing(verification)) {
+    X509_STORE_CTX_set_error(verification, X509_V_OK);
+    return 1;
+  }
   if (good != 1) {
     TlsChannel::NoteRefusedServer(verification);
     return good;
@@ -237,28 +251,55 @@ TlsContexts::TlsContexts(TlsOptions const& options)
 std::shared_ptr<TlsContext> TlsContexts::For(std::shared_ptr<BindingCertificate const> const& binding) {
   ERR_clear_error();
   std::string const x5tS256 = binding ? binding->X5tS256() : std::string{};
+  // What goes, goes without the lock: with it go keys, which are the application's.
+  std::shared_ptr<TlsContext> made;
+  std::shared_ptr<TlsContext> evicted;
+  std::unique_lock<std::mutex> lock{mutex_};
+  auto const isKnown = [&] { return contexts_.find(x5tS256) != contexts_.end(); };
+  if (!isKnown()) {
+    lock.unlock();
+    made = MakeOffReactors<TlsContext>(trust_.get(), minimum_, binding);
+    lock.lock();
+  }
+  if (!isKnown()) {
+    evicted = TakeLeastRecentlyUsed();
+    contexts_[x5tS256].Context = std::move(made);
+  }
+  // Of two that were made at the same time the first stays, or their connections would not share sessions.
+  auto& entry = contexts_[x5tS256];
+  entry.LastUse = ++uses_;
+  return entry.Context;
+}
+
+/// Where there are as many as are kept; null where there is room for one more.
+std::shared_ptr<TlsContext> TlsContexts::TakeLeastRecentlyUsed() {
+  if (contexts_.size() < MaximumContexts) {
+    return nullptr;
+  }
+  auto const oldest = std::min_element(contexts_.begin(), contexts_.end(), [](auto const& left, auto const& right) {
+    return left.second.LastUse < right.second.LastUse;
+  });
+  auto taken = std::move(oldest->second.Context);
+  contexts_.erase(oldest);
+  return taken;
+}
+
+bool TlsContexts::WouldAskSlowKey(std::shared_ptr<BindingCertificate const> const& binding) const {
+  if (!binding || IsInMemory(GetPrivateKey(binding->Key()))) {
+    return false;
+  }
   std::lock_guard<std::mutex> const lock{mutex_};
-  auto const found = contexts_.find(x5tS256);
-  if (found != contexts_.end()) {
-    found->second.LastUse = ++uses_;
-    return found->second.Context;
-  }
-  auto context = std::make_shared<TlsContext>(trust_.get(), minimum_, binding);
-  if (contexts_.size() >= MaximumContexts) {
-    contexts_.erase(std::min_element(contexts_.begin(), contexts_.end(), [](auto const& left, auto const& right) {
-      return left.second.LastUse < right.second.LastUse;
-    }));
-  }
-  contexts_[x5tS256] = Entry{context, ++uses_};
-  return context;
+  return contexts_.find(binding->X5tS256()) == contexts_.end();
 }
 
 void TlsContexts::Forget(std::string const& x5tS256) {
+  std::shared_ptr<TlsContext> forgotten;
   std::lock_guard<std::mutex> const lock{mutex_};
   auto const found = contexts_.find(x5tS256);
   if (found != contexts_.end()) {
-    found->second.Context->ForgetSessions();
+    forgotten = std::move(found->second.Context);
     contexts_.erase(found);
+    forgotten->ForgetSessions();
   }
 }
 

@@ -57,6 +57,9 @@ class TlsContexts final {
   /// @throw Error `trust_store_unusable`
   explicit TlsContexts(TlsOptions const& options);
 
+  /// Whether `For` would give a key that is not in memory to a new context, which may take its time: the key's provider is
+  /// asked whether it belongs to the certificate.
+  bool WouldAskSlowKey(std::shared_ptr<BindingCertificate const> const& binding) const;
   /// The context of `binding`, made where there is none yet.
   std::shared_ptr<TlsContext> For(std::shared_ptr<BindingCertificate const> const& binding);
   /// The next one with this `x5t#S256` gets a context of its own, without a session. A request that stood in line meanwhile
@@ -69,6 +72,8 @@ class TlsContexts final {
     std::shared_ptr<TlsContext> Context;
     std::uint64_t LastUse = 0;
   };
+
+  std::shared_ptr<TlsContext> TakeLeastRecentlyUsed();
 
   TlsVersion minimum_;
   X509StorePtr trust_;

@@ -10,6 +10,7 @@
 #include "mtlspop/base/per_process.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "openssl/connection_pool.hpp"
+#include "openssl/off_reactors.hpp"
 #include "openssl/reactor.hpp"
 #include "openssl/route.hpp"
 #include "openssl/tls_context.hpp"
@@ -19,7 +20,7 @@ namespace mtlspop::openssl {
 /// What belongs to one process and is made anew in a forked child.
 struct ProcessState {
   ProcessState(ProcessState* /*parents*/, TransportOptions const& options)
-      : Contexts(options.Tls), Pool(std::make_shared<ConnectionPool>(options.Pool, options.Time)) {}
+      : Contexts(options.Tls), Pool(MakeOffReactors<ConnectionPool>(options)) {}
   /// Closes the child's copies of the parent's sockets.
   void Abandon() noexcept { Pool->Disown(); }
 
@@ -36,11 +37,13 @@ struct ProcessState {
   std::shared_ptr<Reactors> reactors_;
 };
 
+/// Made with `MakeOffReactors`: it holds what is the application's.
+///
 /// Thread safety: any thread, at any time.
 struct TransportCore {
   explicit TransportCore(TransportOptions options)
       : Options(std::move(options)),
-        Callbacks(std::make_shared<Executor const>(Options.Callbacks)),
+        Callbacks(MakeOffReactors<Executor const>(Options.Callbacks)),
         Routes(Options),
         State(Options) {}
 

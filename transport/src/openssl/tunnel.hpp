@@ -6,8 +6,8 @@
 #include <string>
 
 #include "http1_parser.hpp"
+#include "mtlspop/transport/proxy_selection.hpp"
 #include "openssl/connection.hpp"
-#include "proxy_selection.hpp"
 
 namespace mtlspop::openssl {
 

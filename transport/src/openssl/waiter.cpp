@@ -15,6 +15,7 @@
 #include "mtlspop/base/fork_epoch.hpp"
 #include "mtlspop/base/posix/descriptor.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "openssl/socket_registration.hpp"
 
 namespace mtlspop::openssl {
 namespace {
@@ -96,6 +97,9 @@ void Waiter::Wait(Step const& step) {
   if (step.For == Awaits::Wake) {
     bell_->Await(until);
   } else {
+    if (step.Registration != nullptr) {
+      *step.Registration = nullptr;
+    }
     Poll(step.Sockets, until);
   }
 }

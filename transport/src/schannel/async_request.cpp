@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "context_ended.hpp"
 #include "mtlspop/base/wait.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
@@ -92,14 +93,15 @@ void AsyncRequest::SetTimeouts(int connect, int transfer) {
   SetOption(WINHTTP_OPTION_RECEIVE_RESPONSE_TIMEOUT, &untilAnswer, sizeof untilAnswer);
 }
 
-void AsyncRequest::SetProxyCredentials(std::wstring const& userName, std::wstring const& password) {
-  if (!Functions().SetProxyCredentials(Handle(), userName.c_str(), password.c_str())) {
+void AsyncRequest::SetProxyCredentials(ProxyCredentials const& credentials) {
+  if (!Functions().SetProxyCredentials(
+          Handle(), credentials.UserName.Characters(), credentials.Password.Characters())) {
     Fail(Functions().LastError());
   }
 }
 
-void AsyncRequest::AddHeaders(std::wstring const& fields) {
-  if (!fields.empty() && !Functions().AddRequestHeaders(Handle(), fields.c_str(), WINHTTP_ADDREQ_FLAG_ADD)) {
+void AsyncRequest::AddHeaders(CleansedText const& fields) {
+  if (!fields.Empty() && !Functions().AddRequestHeaders(Handle(), fields.Characters(), WINHTTP_ADDREQ_FLAG_ADD)) {
     Fail(Functions().LastError());
   }
 }
@@ -247,12 +249,16 @@ void AsyncRequest::Finish(char const* what, Context const& context) {
   }
   if (!isDone) {
     Close();
-    context.ThrowIfEnded(what);
+    ThrowIfEnded(what, context);
     throw TimedOutConnecting(Progress());
   }
   if (error != 0) {
     Fail(error);
   }
+}
+
+void AsyncRequest::ThrowIfEnded(char const* what, Context const& context) const {
+  mtlspop::ThrowIfEnded(context, what, host_, since_);
 }
 
 bool AsyncRequest::WantsResend() const {

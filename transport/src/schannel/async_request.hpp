@@ -20,7 +20,9 @@
 
 #include "mtlspop/base/pending_wait.hpp"
 #include "schannel/cleansed_bytes.hpp"
+#include "schannel/cleansed_text.hpp"
 #include "schannel/connection_view.hpp"
+#include "schannel/proxy_credentials.hpp"
 #include "schannel/session.hpp"
 #include "schannel/winhttp_error.hpp"
 
@@ -75,10 +77,10 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   /// The same where the option is not known to every Windows. Returns whether it was taken.
   bool TrySetOption(DWORD option, void* value, DWORD bytes);
   void SetTimeouts(int connect, int transfer);
-  void SetProxyCredentials(std::wstring const& userName, std::wstring const& password);
+  void SetProxyCredentials(ProxyCredentials const& credentials);
   /// `fields` is "Name: value\r\n" for each.
   /// @throw Error `invalid_argument`
-  void AddHeaders(std::wstring const& fields);
+  void AddHeaders(CleansedText const& fields);
 
   /// Connects, where there is no connection, and sends the header. `connectTimeout` bounds name resolution, connection
   /// and handshake together. Where this, `BeginWrite`, `BeginReceive` or the `Finish` of one of them throws, `WantsResend`
@@ -103,6 +105,8 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   /// How the step, which was waited for, has ended.
   /// @throw Error where it failed, or is not over
   void Finish(char const* what, Context const& context);
+  /// @throw Error `cancelled`, `deadline_exceeded`, with the host and how long the request has been on its way
+  void ThrowIfEnded(char const* what, Context const& context) const;
 
   /// How many bytes there are after `BeginQuery`; 0 at the end of the answer.
   std::size_t Count() const;
@@ -159,6 +163,7 @@ class AsyncRequest final : public std::enable_shared_from_this<AsyncRequest> {
   std::shared_ptr<Session const> session_;
   ConnectionCheck check_;
   std::string host_;
+  Context::TimePoint const since_ = Context::Clock::now();
   bool isHttps_ = false;
   HINTERNET connect_ = nullptr;
 

@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "mtlspop/transport/out_of_memory.hpp"
+
 namespace mtlspop::schannel {
 
 using Need = SendOperation::Need;
@@ -14,7 +16,7 @@ void AsyncSend::Run() {
     if (!GoOn()) return;
     response = operation_->TakeResponse(options_.Callbacks);
   } catch (...) {
-    failure = std::current_exception();
+    failure = CurrentOrOutOfMemory();
   }
   // Of what WinHTTP holds, nothing but the answer outlives this.
   operation_.reset();

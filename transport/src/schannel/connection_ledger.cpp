@@ -4,14 +4,54 @@
 
 namespace mtlspop::schannel {
 
-std::uint64_t ConnectionLedger::Opened(std::string const& localEndpoint, std::string owner) {
-  std::lock_guard<std::mutex> const lock{mutex_};
-  ++opened_;
-  // A port that comes again is a new connection: the old one is gone. That also bounds the map, by the number of ports.
-  if (!localEndpoint.empty()) {
-    entries_.insert_or_assign(localEndpoint, Entry{std::move(owner), opened_});
+std::uint64_t ConnectionLedger::Opened(
+    std::string const& localEndpoint, std::string owner, std::string host, std::string x5tS256) {
+  std::optional<Entry> gone;
+  std::uint64_t number = 0;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    number = ++opened_;
+    if (!localEndpoint.empty()) {
+      Entry entry{std::move(owner), number, std::move(host), std::move(x5tS256)};
+      // A port that comes again is a new connection: the old one is gone. That also bounds the map, by the number of ports.
+      auto const [at, isNew] = entries_.try_emplace(localEndpoint);
+      if (!isNew) {
+        gone = std::move(at->second);
+      }
+      at->second = std::move(entry);
+    }
   }
-  return opened_;
+  if (gone) {
+    Say(std::move(*gone), CloseReason::NotKnown);
+  }
+  return number;
+}
+
+void ConnectionLedger::ClosedWith(std::string const& session, CloseReason why) noexcept {
+  // What an owner begins with.
+  auto const isOf = [&session](std::string const& owner) {
+    return owner.size() > session.size() && owner[session.size()] == '|' &&
+           owner.compare(0, session.size(), session) == 0;
+  };
+  std::map<std::string, Entry> gone;
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    for (auto at = entries_.begin(); at != entries_.end();) {
+      auto const current = at++;
+      if (isOf(current->second.Owner)) {
+        gone.insert(entries_.extract(current));
+      }
+    }
+  }
+  for (auto& [endpoint, entry] : gone) {
+    Say(std::move(entry), why);
+  }
+}
+
+void ConnectionLedger::Say(Entry&& closed, CloseReason why) const noexcept {
+  if (observer_.IsEnabled(Severity::Debug)) {
+    TellClosed(observer_, callbacks_, {std::move(closed.Host), closed.Number, std::move(closed.X5tS256), why});
+  }
 }
 
 std::optional<std::uint64_t> ConnectionLedger::Find(std::string const& localEndpoint, std::string const& owner) const {

@@ -8,6 +8,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include "closed_connection.hpp"
 
 namespace mtlspop::schannel {
 
@@ -20,8 +24,18 @@ namespace mtlspop::schannel {
 /// Thread safety: all members may be called from any thread at any time.
 class ConnectionLedger final {
  public:
+  /// @param observer is told of connections that are closed
+  /// @param callbacks where it is told
+  ConnectionLedger(EventSink observer, Executor callbacks)
+      : observer_(std::move(observer)), callbacks_(std::move(callbacks)) {}
+
   /// A connection was made for `owner`: `Session::ConnectionOwner()`, and where it goes to. Returns its number, from 1.
-  std::uint64_t Opened(std::string const& localEndpoint, std::string owner);
+  /// @param host for whoever is told of it
+  /// @param x5tS256 likewise
+  std::uint64_t Opened(std::string const& localEndpoint, std::string owner, std::string host, std::string x5tS256);
+  /// A session has gone, and with it all of its connections. WinHTTP says of no single one when it closes it.
+  /// @param session its `Session::ConnectionOwner()`
+  void ClosedWith(std::string const& session, CloseReason why) noexcept;
 
   /// The number of the connection where it belongs to `owner`; none where it belongs to another, or to nobody known.
   std::optional<std::uint64_t> Find(std::string const& localEndpoint, std::string const& owner) const;
@@ -36,8 +50,14 @@ class ConnectionLedger final {
   struct Entry {
     std::string Owner;
     std::uint64_t Number = 0;
+    std::string Host;
+    std::string X5tS256;
   };
 
+  void Say(Entry&& closed, CloseReason why) const noexcept;
+
+  EventSink const observer_;
+  Executor const callbacks_;
   mutable std::mutex mutex_;
   std::map<std::string, Entry> entries_;
   std::uint64_t opened_ = 0;

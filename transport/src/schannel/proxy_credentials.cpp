@@ -1,10 +1,8 @@
 #include "schannel/proxy_credentials.hpp"
 
 #include <string_view>
-#include <utility>
 
 #include "mtlspop/base/encoding.hpp"
-#include "mtlspop/base/windows/wide_text.hpp"
 
 namespace mtlspop::schannel {
 
@@ -18,12 +16,14 @@ std::optional<ProxyCredentials> ReadProxyCredentials(Secret const& authorization
   if (!bytes) {
     return std::nullopt;
   }
-  std::string plain{bytes->begin(), bytes->end()};
-  Cleanse(bytes->data(), bytes->size());
+  std::string_view const plain{reinterpret_cast<char const*>(bytes->data()), bytes->size()};
   auto const colon = plain.find(':');
-  ProxyCredentials credentials{
-      Widen(plain.substr(0, colon)), colon == std::string::npos ? std::wstring{} : Widen(plain.substr(colon + 1))};
-  Cleanse(plain);
+  ProxyCredentials credentials;
+  credentials.UserName.AppendUtf8(plain.substr(0, colon));
+  if (colon != std::string_view::npos) {
+    credentials.Password.AppendUtf8(plain.substr(colon + 1));
+  }
+  Cleanse(bytes->data(), bytes->size());
   return credentials;
 }
 

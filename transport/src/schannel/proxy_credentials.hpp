@@ -4,15 +4,15 @@
 /// Credentials for a proxy, as WinHTTP wants them.
 
 #include <optional>
-#include <string>
 
 #include "mtlspop/transport/secret.hpp"
+#include "schannel/cleansed_text.hpp"
 
 namespace mtlspop::schannel {
 
 struct ProxyCredentials {
-  std::wstring UserName;
-  std::wstring Password;
+  CleansedText UserName;
+  CleansedText Password;
 };
 
 /// From the value of Proxy-Authorization (RFC 7617); none where it is empty.

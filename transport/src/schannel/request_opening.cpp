@@ -1,11 +1,14 @@
 #include "schannel/request_opening.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <exception>
 #include <limits>
 #include <utility>
 
 #include "mtlspop/base/environment_variable.hpp"
 #include "mtlspop/base/windows/wide_text.hpp"
+#include "no_proxy.hpp"
 #include "schannel/request_body.hpp"
 
 // Newer than the cross compiler's headers; the numbers are those of the Windows SDK's winhttp.h.
@@ -27,6 +30,27 @@ std::vector<std::string> DirectHosts(ProxyOptions const& options) {
     }
   }
   return list;
+}
+
+/// Tells it on the executor: an observer may do what WinHTTP's threads, which wait for all requests, are not there for. Where
+/// there is no memory for it, nobody is told.
+void TellConnected(
+    EventSink const& observer,
+    Executor const& callbacks,
+    std::string const& host,
+    std::uint64_t connection,
+    std::string const& x5tS256) noexcept {
+  if (!observer.IsEnabled(Severity::Debug)) {
+    return;
+  }
+  try {
+    callbacks([observer, host, connection, x5tS256] {
+      observer.Tell(
+          Severity::Debug, "transport.connected",
+          {{"host", host}, {"connection", static_cast<std::int64_t>(connection)}, {"x5t_s256", x5tS256}});
+    });
+  } catch (std::exception const&) {  // NOLINT(bugprone-empty-catch): as said above
+  }
 }
 
 }  // namespace
@@ -53,8 +77,8 @@ RequestOpening::RequestOpening(TransportOptions const& options, std::shared_ptr<
       proxies_(options_.Proxy, &ReadEnvironmentVariable),
       direct_(DirectHosts(options_.Proxy)),
       trust_(std::make_shared<ServerTrust const>(options_.Tls.Trust)),
-      ledger_(std::make_shared<ConnectionLedger>()),
-      sessions_(std::move(functions), options_.Pool, options_.Time) {}
+      ledger_(std::make_shared<ConnectionLedger>(options_.Observer, options_.Callbacks)),
+      sessions_(std::make_shared<SessionPool>(std::move(functions), options_.Pool, options_.Time, ledger_)) {}
 
 Plan RequestOpening::MakePlan(Request const& request, BindingCertificate const* binding) const {
   auto const& origin = request.Target.GetOrigin();
@@ -94,7 +118,7 @@ AsyncRequest::Ptr RequestOpening::Open(
   target.Method = request.Method;
   target.Path = request.Target.Target();
   target.NameForErrors = request.Target.Host();
-  auto const session = sessions_.Acquire(plan.Key, binding);
+  auto const session = sessions_->Acquire(plan.Key, binding);
   auto const check = MakeCheck(request, plan, *session, checked);
   auto sending = AsyncRequest::Open(session, target, check);
   bool resolvesElsewhere = true;
@@ -127,9 +151,10 @@ bool RequestOpening::Verifies(Request const& request, Plan const& plan) const {
 /// Runs on a thread of WinHTTP's, when TLS stands and before the first byte of the request.
 ConnectionCheck RequestOpening::MakeCheck(
     Request const& request, Plan const& plan, Session const& session, std::shared_ptr<Checked> checked) const {
-  return [trust = trust_, ledger = ledger_, observer = options_.Observer, verifies = Verifies(request, plan),
-          isHttps = request.Target.IsHttps(), host = request.Target.Host(), owner = session.ConnectionOwner(),
-          x5tS256 = plan.Key.X5tS256, checked = std::move(checked)](ConnectionView const& view) {
+  return [trust = trust_, ledger = ledger_, observer = options_.Observer, callbacks = options_.Callbacks,
+          verifies = Verifies(request, plan), isHttps = request.Target.IsHttps(), host = request.Target.Host(),
+          owner = session.ConnectionOwner(), x5tS256 = plan.Key.X5tS256,
+          checked = std::move(checked)](ConnectionView const& view) {
     checked->IsVerified = false;
     // Plain http has no certificates to mix up.
     if (!view.IsNew && view.LocalEndpoint.empty() && isHttps) {
@@ -151,10 +176,8 @@ ConnectionCheck RequestOpening::MakeCheck(
       checked->IsVerified = true;
     }
     if (view.IsNew) {
-      checked->Connection = ledger->Opened(view.LocalEndpoint, holder);
-      observer.Tell(
-          Severity::Debug, "transport.connected",
-          {{"host", host}, {"connection", static_cast<std::int64_t>(checked->Connection)}, {"x5t_s256", x5tS256}});
+      checked->Connection = ledger->Opened(view.LocalEndpoint, holder, host, x5tS256);
+      TellConnected(observer, callbacks, host, checked->Connection, x5tS256);
     }
   };
 }
@@ -173,15 +196,15 @@ void RequestOpening::Configure(AsyncRequest& sending, Request const& request, Pl
       static_cast<DWORD>(std::min<std::size_t>(options_.Limits.HeaderBytes, std::numeric_limits<DWORD>::max()));
   sending.TrySetOption(WINHTTP_OPTION_MAX_RESPONSE_HEADER_SIZE, &headerBytes, sizeof headerBytes);
 
-  std::wstring fields;
+  CleansedText fields;
   bool const namesHost = request.Fields.Contains("host");
   if (!namesHost && plan.Where.IsOverridden) {
-    fields += L"Host: " + WidenBytes(request.Target.HostHeader()) + L"\r\n";
+    fields.Append(L"Host: ").AppendBytes(request.Target.HostHeader()).Append(L"\r\n");
   }
   for (auto const& [name, value] : request.Fields) {
-    fields += WidenBytes(name) + L": " + WidenBytes(value) + L"\r\n";
+    fields.AppendBytes(name).Append(L": ").AppendBytes(value).Append(L"\r\n");
   }
-  fields += RequestBodyFields(request);
+  fields.Append(RequestBodyFields(request));
   sending.AddHeaders(fields);
 }
 

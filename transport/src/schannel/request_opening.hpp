@@ -11,7 +11,7 @@
 
 #include "destination.hpp"
 #include "mtlspop/transport/http_transport.hpp"
-#include "proxy_selection.hpp"
+#include "mtlspop/transport/proxy_selection.hpp"
 #include "schannel/async_request.hpp"
 #include "schannel/connection_ledger.hpp"
 #include "schannel/proxy_credentials.hpp"
@@ -62,8 +62,8 @@ class RequestOpening final {
   /// Whether the server's certificate has to be verified here, and not by WinHTTP alone.
   bool Verifies(Request const& request, Plan const& plan) const;
 
-  SessionPool& Sessions() noexcept { return sessions_; }
-  SessionPool const& Sessions() const noexcept { return sessions_; }
+  SessionPool& Sessions() noexcept { return *sessions_; }
+  SessionPool const& Sessions() const noexcept { return *sessions_; }
   ConnectionLedger& Ledger() const noexcept { return *ledger_; }
 
  private:
@@ -79,7 +79,7 @@ class RequestOpening final {
   std::vector<std::string> const direct_;
   std::shared_ptr<ServerTrust const> const trust_;
   std::shared_ptr<ConnectionLedger> const ledger_;
-  SessionPool sessions_;
+  std::shared_ptr<SessionPool> const sessions_;
 };
 
 /// Has WinHTTP present the certificate where the server asks; null for none.

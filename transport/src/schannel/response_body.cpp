@@ -6,6 +6,7 @@
 #include <gsl/assert>
 
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 
 namespace mtlspop::schannel {
 
@@ -32,7 +33,7 @@ void ResponseBody::ReadOn(gsl::span<std::uint8_t> buffer, Context const& context
     }
     count = Take(buffer);
   } catch (...) {
-    failure = std::current_exception();
+    failure = CurrentOrOutOfMemory();
   }
   if (failure) {
     return done(std::move(failure));
@@ -57,7 +58,9 @@ bool ResponseBody::Step(Context const& context) {
   constexpr char const* what = "Reading the answer";
   switch (stage_) {
     case Stage::Resting:
-      context.ThrowIfEnded(what);
+      if (request_) {
+        request_->ThrowIfEnded(what, context);
+      }
       if (!piece_.empty() || !request_) {
         return true;
       }

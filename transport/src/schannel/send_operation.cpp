@@ -259,7 +259,7 @@ bool SendOperation::TakeAnswer() {
         {plan_.Key.Proxy, request_.Target.GetOrigin().HostAndPort(), response->StatusCode,
          plan_.Credentials.has_value(), !sending_->Progress().WasSending});
   }
-  sending_->SetProxyCredentials(plan_.Credentials->UserName, plan_.Credentials->Password);
+  sending_->SetProxyCredentials(*plan_.Credentials);
   hasGivenCredentials_ = true;
   if (!Rewinds(request_)) throw TranslateWinHttpError(ERROR_WINHTTP_RESEND_REQUEST, sending_->Progress());
   return false;
@@ -299,6 +299,12 @@ void SendOperation::AfterFailure(Error const& error) {
   bool const mayRepeat = sending_ != nullptr && !hasRepeated_ && IsLost(error) && sending_->IsOnReusedConnection() &&
                          !sending_->Progress().HasAnswer &&
                          (error.Details().NothingSent || IsIdempotent(request_.Method)) && Rewinds(request_);
+  if (!mayRepeat && error.Code() == errors::DeadlineExceeded && sending_ != nullptr) {
+    // Where there was no connection yet, the caller's time says so as `ConnectTimeout` does.
+    auto details = error.Details();
+    details.NothingSent = !wasSent_ && !hasRepeated_ && !sending_->Progress().WasSending;
+    throw Error{std::move(details)};
+  }
   if (!mayRepeat) throw;
   hasRepeated_ = true;
   stage_ = Stage::Attempt;

@@ -5,10 +5,12 @@
 /// session is told to keep its connections to itself; where a Windows cannot, the ConnectionLedger alone tells them
 /// apart.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "closed_connection.hpp"
 #include "mtlspop/transport/binding_certificate.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "schannel/winhttp_functions.hpp"
@@ -34,7 +36,7 @@ struct SessionKey {
 
 /// A session handle, closed when its last request is done.
 ///
-/// Thread safety: immutable.
+/// Thread safety: all members may be called from any thread at any time.
 class Session final {
  public:
   /// @throw Error `system_failure` where WinHTTP gives no session, cannot keep to the TLS versions asked for, or knows
@@ -56,6 +58,9 @@ class Session final {
   /// Whose its connections are: this session's, and not those of one with the same key that was dropped before. An older
   /// Windows keeps connections for other sessions.
   std::string ConnectionOwner() const { return key_.ToString() + "|" + std::to_string(number_); }
+  /// Why its connections are closed with it. Until this is called, because the transport has gone.
+  void CloseFor(CloseReason why) const noexcept { why_ = why; }
+  CloseReason Why() const noexcept { return why_; }
 
  private:
   void Configure(PoolOptions const& pool);
@@ -69,6 +74,7 @@ class Session final {
   HINTERNET handle_ = nullptr;
   /// Of all sessions of the process.
   std::uint64_t number_;
+  mutable std::atomic<CloseReason> why_{CloseReason::TransportGone};
 };
 
 }  // namespace mtlspop::schannel

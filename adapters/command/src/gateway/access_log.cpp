@@ -11,6 +11,9 @@
 namespace mtlspop::gateway {
 namespace {
 
+// Nobody looks for more in a log, and the line is one write to a pipe then.
+constexpr std::size_t LongestPath = 2048;
+
 // RFC 3339 section 5.6.
 std::string TimeText(std::chrono::system_clock::time_point now) {
   auto const seconds = std::chrono::system_clock::to_time_t(now);
@@ -29,7 +32,7 @@ std::string AccessLogLine(ExchangeRecord const& record, std::chrono::system_cloc
   nlohmann::ordered_json line{
       {"time", TimeText(now)},
       {"method", Redact(record.Method.substr(0, 32))},
-      {"path", Redact(record.Path)},
+      {"path", Redact(record.Path.substr(0, LongestPath))},
       {"origin", record.Origin},
       {"status", record.Status},
       {"bytes_in", record.BytesIn},

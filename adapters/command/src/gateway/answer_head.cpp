@@ -6,6 +6,8 @@
 
 #include <boost/beast/http/status.hpp>
 
+#include "mtlspop/base/field_text.hpp"
+
 namespace mtlspop::gateway {
 namespace {
 
@@ -13,14 +15,8 @@ bool HasNoBody(int status, std::string_view method) noexcept {
   return method == "HEAD" || status == 204 || status == 304 || status < 200;
 }
 
-bool IsPlainText(std::string_view text) noexcept {
-  return std::all_of(text.begin(), text.end(), [](char letter) {
-    return letter == '\t' || (static_cast<unsigned char>(letter) >= 0x20 && letter != '\x7f');
-  });
-}
-
 std::string ReasonOf(Response const& answer) {
-  if (!answer.ReasonPhrase.empty() && IsPlainText(answer.ReasonPhrase)) return answer.ReasonPhrase;
+  if (!answer.ReasonPhrase.empty() && IsFieldText(answer.ReasonPhrase)) return answer.ReasonPhrase;
   auto const reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(answer.StatusCode));
   return std::string{reason.data(), reason.size()};
 }
@@ -43,9 +39,16 @@ AnswerHead HeadOf(Response const& answer, RequestHead const& request, bool& keep
   if (head.End == BodyEnd::Close) keepsAlive = false;
 
   auto& text = head.Text;
-  text = "HTTP/1.1 " + std::to_string(answer.StatusCode) + ' ' + ReasonOf(answer) + "\r\n";
-  for (auto const& [name, value] : FieldsOfAnswer(answer.Fields)) {
-    if (IsPlainText(name) && IsPlainText(value)) AddField(text, name, value);
+  // Most headers need no more room.
+  text.reserve(512);
+  text.append("HTTP/1.1 ")
+      .append(std::to_string(answer.StatusCode))
+      .append(" ")
+      .append(ReasonOf(answer))
+      .append("\r\n");
+  EndToEndFields const passed{answer.Fields};
+  for (auto const& [name, value] : answer.Fields) {
+    if (passed.Has(name) && IsFieldText(name) && IsFieldText(value)) AddField(text, name, value);
   }
   if (head.End == BodyEnd::Length) AddField(text, "Content-Length", std::to_string(*answer.Body->Length()));
   if (head.End == BodyEnd::Chunks) AddField(text, "Transfer-Encoding", "chunked");

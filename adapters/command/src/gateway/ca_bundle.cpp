@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <system_error>
@@ -50,24 +51,47 @@ void Write(std::string const& path, std::string_view text) {
   }
 }
 
-std::string TrustedBySystem(std::string file) {
-  if (file.empty()) file = ValueOf("SSL_CERT_FILE");
-  if (file.empty()) file = X509_get_default_cert_file();
-  for (auto const& path : {file, std::string{"/etc/ssl/certs/ca-certificates.crt"}}) {
-    std::ifstream in{path, std::ios::binary};
-    std::string text{std::istreambuf_iterator<char>{in}, {}};
-    if (!text.empty()) return text.back() == '\n' ? text : text + '\n';
+std::string ReadWhole(std::filesystem::path const& path) {
+  std::ifstream in{path, std::ios::binary};
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text;
+}
+
+/// What a file holds, or all the files of a folder, which Python's requests takes too; "" where it cannot be read.
+std::string TrustedIn(std::string const& path) {
+  if (path.empty()) return {};
+  std::error_code problem;
+  if (!std::filesystem::is_directory(path, problem)) return ReadWhole(path);
+  std::string text;
+  for (std::filesystem::directory_iterator entry{path, problem}, end; entry != end; entry.increment(problem)) {
+    if (entry->is_regular_file(problem)) text += ReadWhole(entry->path());
+  }
+  return text;
+}
+
+std::string TrustedBySystem() {
+  for (auto const& path :
+       {ValueOf("SSL_CERT_FILE"), std::string{X509_get_default_cert_file()},
+        std::string{"/etc/ssl/certs/ca-certificates.crt"}}) {
+    if (auto text = TrustedIn(path); !text.empty()) return text;
   }
   return {};
 }
 
+/// What they name takes the place of the program's own list: OpenSSL's, of Python's requests, curl's, of AWS, gRPC's.
+constexpr char const* Replacing[] = {
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"};
+/// What it names is added to Node's list.
+constexpr char const* Adding = "NODE_EXTRA_CA_CERTS";
+
 }  // namespace
 
-CaBundle::CaBundle(std::string_view ownPem, std::string const& systemFile)
-    : folder_(MakeFolder()), file_(folder_ + "/ca-bundle.pem"), ownFile_(folder_ + "/gateway-ca.pem") {
+CaBundle::CaBundle(std::string_view ownPem) : folder_(MakeFolder()) {
   try {
-    Write(ownFile_, ownPem);
-    Write(file_, TrustedBySystem(systemFile).append(ownPem));
+    auto const everybody = Keep("ca-bundle.pem", TrustedBySystem().append(ownPem));
+    for (auto const* const variable : Replacing) Add(variable, everybody, ownPem);
+    Add(Adding, Keep("gateway-ca.pem", std::string{ownPem}), ownPem);
   } catch (...) {
     Remove();
     throw;
@@ -76,9 +100,20 @@ CaBundle::CaBundle(std::string_view ownPem, std::string const& systemFile)
 
 CaBundle::~CaBundle() { Remove(); }
 
+std::string CaBundle::Keep(std::string const& name, std::string const& text) {
+  auto path = folder_ + "/" + name;
+  files_.push_back(path);
+  Write(path, text);
+  return path;
+}
+
+void CaBundle::Add(std::string const& variable, std::string const& usual, std::string_view ownPem) {
+  auto named = TrustedIn(ValueOf(variable.c_str()));
+  variables_.emplace_back(variable, named.empty() ? usual : Keep(variable + ".pem", named.append(ownPem)));
+}
+
 void CaBundle::Remove() const noexcept {
-  ::unlink(file_.c_str());
-  ::unlink(ownFile_.c_str());
+  for (auto const& file : files_) ::unlink(file.c_str());
   ::rmdir(folder_.c_str());
 }
 

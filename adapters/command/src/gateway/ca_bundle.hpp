@@ -1,38 +1,40 @@
 #pragma once
 
 /// @file
-/// The file in which a program finds whom to trust.
+/// The files in which a program finds whom to trust.
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mtlspop::gateway {
 
-/// Two files in a folder of their own that only this user may enter: the authority of this run alone, and the same with the
-/// authorities that the machine trusts. They end with this object.
+/// Files in a folder of their own that only this user may enter, one for each variable in which programs are told whom to trust:
+/// whom it names in this process's environment, or else whom the machine trusts, and the authority of this run. They end with
+/// this object.
 ///
 /// Thread safety: immutable.
 class CaBundle final {
  public:
   /// @param ownPem the authority of this run
-  /// @param systemFile whom the machine trusts; "" for the file of `SSL_CERT_FILE` or OpenSSL's own.
   /// @throw Error `system_failure` where the files cannot be written
-  explicit CaBundle(std::string_view ownPem, std::string const& systemFile = {});
+  explicit CaBundle(std::string_view ownPem);
   ~CaBundle();
   CaBundle(CaBundle const&) = delete;
   CaBundle& operator=(CaBundle const&) = delete;
 
-  /// Everybody, for variables that replace a program's list (`SSL_CERT_FILE`).
-  std::string const& File() const noexcept { return file_; }
-  /// The gateway alone, for variables that add to it (`NODE_EXTRA_CA_CERTS`).
-  std::string const& OwnFile() const noexcept { return ownFile_; }
+  /// The variables, with the file of each.
+  std::vector<std::pair<std::string, std::string>> const& Variables() const noexcept { return variables_; }
 
  private:
+  std::string Keep(std::string const& name, std::string const& text);
+  void Add(std::string const& variable, std::string const& usual, std::string_view ownPem);
   void Remove() const noexcept;
 
   std::string folder_;
-  std::string file_;
-  std::string ownFile_;
+  std::vector<std::string> files_;
+  std::vector<std::pair<std::string, std::string>> variables_;
 };
 
 }  // namespace mtlspop::gateway

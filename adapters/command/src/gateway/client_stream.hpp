@@ -12,18 +12,18 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/strand.hpp>
 
 namespace mtlspop::gateway {
 
 namespace asio = boost::asio;
 
-/// All sockets of the gateway: those of TCP and of unix sockets become one. Its executor is a strand.
+/// All sockets of the gateway: those of TCP and of unix sockets become one. Its executor is that of a loop, which
+/// runs one handler at a time.
 using Socket = asio::generic::stream_protocol::socket;
 
 /// Models Beast's AsyncStream, for one that begins plain and may turn to TLS.
 ///
-/// Not final, since Asio derives from it to see what it is. Thread safety: on its strand only. One read and one write may be under way at the same time.
+/// Not final, since Asio derives from it to see what it is. Thread safety: on its loop only. One read and one write may be under way at the same time.
 class ClientStream {
  public:
   using executor_type = Socket::executor_type;

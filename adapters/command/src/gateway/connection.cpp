@@ -9,9 +9,10 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 
-#include "gateway/client_body.hpp"
-#include "gateway/random_secret.hpp"
+#include "mtlspop/base/uuid.hpp"
 #include "mtlspop/transport/error.hpp"
+#include "mtlspop/transport/executor.hpp"
+#include "mtlspop/transport/secret.hpp"
 
 namespace mtlspop::gateway {
 namespace {
@@ -21,7 +22,8 @@ namespace http = boost::beast::http;
 // Enough for most headers; more is read where a header is longer.
 constexpr std::size_t WatchedBytes = 2048;
 constexpr std::size_t PieceBytes = std::size_t{64} * 1024;
-constexpr std::size_t SmallPieceBytes = std::size_t{8} * 1024;
+constexpr std::size_t ShortAnswerBytes = std::size_t{8} * 1024;
+constexpr std::size_t DrainPieceBytes = std::size_t{8} * 1024;
 // In front of each piece: its length in hexadecimal digits and a line's end; behind it: a line's end.
 constexpr std::size_t ChunkHeadBytes = 18;
 constexpr std::size_t ChunkTailBytes = 2;
@@ -34,14 +36,27 @@ constexpr std::string_view Established = "HTTP/1.1 200 Connection established\r\
 
 std::string PathOf(std::string_view target) { return std::string{target.substr(0, target.find('?'))}; }
 
-// The client's own, where it is one that a log line can hold.
+// The client's own, where it is one that a log line can hold. Whichever it is, log, server and client have the same.
 std::string CorrelationIdOf(RequestHead const& head) {
-  auto const id = head.Fields.Get("x-ms-client-request-id");
+  constexpr std::size_t longest = 128;
+  auto const id = head.Fields.Get(CorrelationField);
   bool const isPlain = std::all_of(id.begin(), id.end(), [](char letter) {
     return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-           letter == '-';
+           std::string_view{"-_.:"}.find(letter) != std::string_view::npos;
   });
-  return id.empty() || id.size() > 40 || !isPlain ? RandomId() : std::string{id};
+  return id.empty() || id.size() > longest || !isPlain ? NewUuid() : std::string{id};
+}
+
+Failure BodyTooSlow() {
+  return ClosingFailure(
+      408, "body_too_slow", "The request's body did not come, or came too slowly for the gateway to wait for it",
+      "See what holds the program up while it sends, and send the request again");
+}
+
+Failure AnswerTooLate() {
+  return ClosingFailure(
+      504, "deadline_exceeded", "No answer came in the time that the gateway waits for one",
+      "See what the service is doing, and send the request again");
 }
 
 Error ReadingFailed() {
@@ -64,7 +79,13 @@ Connection::Connection(
       buffer_(settings_->Limits.HeaderBytes + WatchedBytes),
       timer_(stream_.get_executor()) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() { CleanseAnswer(); }
+
+// It may have been a token.
+void Connection::CleanseAnswer() noexcept {
+  Cleanse(headText_);
+  Cleanse(piece_.data(), piece_.size());
+}
 
 template <class Function>
 auto Connection::Bound(Function function) {
@@ -72,15 +93,15 @@ auto Connection::Bound(Function function) {
 }
 
 template <class Function>
-void Connection::OnStrand(Function function) {
+void Connection::OnLoop(Function function) {
   boost::asio::post(stream_.get_executor(), Bound(std::move(function)));
 }
 
 void Connection::Start() {
   seat_->OnEnd([weak = weak_from_this()](Ending how) {
-    if (auto const self = weak.lock()) self->OnStrand([how](Connection& on) { on.Finish(how); });
+    if (auto const self = weak.lock()) self->OnLoop([how](Connection& on) { on.Finish(how); });
   });
-  OnStrand([](Connection& self) { self.Next(); });
+  OnLoop([](Connection& self) { self.Next(); });
 }
 
 void Connection::Finish(Ending how) {
@@ -90,7 +111,7 @@ void Connection::Finish(Ending how) {
 
 void Connection::Abandon(std::uint64_t number) noexcept {
   try {
-    OnStrand([number](Connection& self) {
+    OnLoop([number](Connection& self) {
       if (self.number_ == number && self.phase_ == Phase::Exchange) self.Close();
     });
   } catch (std::exception const&) {
@@ -107,11 +128,15 @@ void Connection::SetOrigin(std::uint64_t number, std::string const& origin) {
 void Connection::Next() {
   parser_.reset();
   cancellation_ = {};
+  head_.reset();
+  // Thousands may have nothing to do for a long time.
+  std::vector<std::uint8_t>{}.swap(piece_);
+  if (headText_.capacity() > WatchedBytes) std::string{}.swap(headText_);
   if (finishing_) return Close();
   phase_ = Phase::Idle;
   if (!watching_ && buffer_.size() > 0) return ReadHead();
   if (!watching_) buffer_.shrink_to_fit();
-  SetDeadlineIn(settings_->Limits.IdleTime);
+  SetDeadlineIn(number_ == 0 ? settings_->Limits.FirstRequestTime : settings_->Limits.IdleTime);
   Watch();
 }
 
@@ -120,6 +145,7 @@ void Connection::Next() {
 void Connection::Watch() {
   if (watching_ || buffer_.size() > 0) return;
   watching_ = true;
+  if (buffer_.capacity() > 2 * WatchedBytes) buffer_.shrink_to_fit();
   stream_.async_read_some(
       buffer_.prepare(WatchedBytes),
       [self = shared_from_this()](ErrorCode problem, std::size_t count) { self->OnWatched(problem, count); });
@@ -128,6 +154,7 @@ void Connection::Watch() {
 void Connection::OnWatched(ErrorCode problem, std::size_t count) {
   watching_ = false;
   if (phase_ == Phase::Closed) return;
+  if (lingering_) return EndSending(DrainedBytes);
   if (problem) return Close();
   buffer_.commit(count);
   if (phase_ == Phase::Idle) ReadHead();
@@ -159,8 +186,10 @@ void Connection::OnMalformed(ErrorCode problem) {
   bool const isTooLong = problem == http::error::header_limit || problem == http::error::buffer_overflow;
   RequestHead unread;
   unread.KeepsAlive = false;
+  unread.CorrelationId = NewUuid();
   head_ = std::make_shared<RequestHead const>(std::move(unread));
   record_ = {};
+  record_.CorrelationId = head_->CorrelationId;
   began_ = std::chrono::steady_clock::now();
   ++number_;
   phase_ = Phase::Exchange;
@@ -193,8 +222,9 @@ void Connection::Begin(RequestHead read) {
   record_.Path = PathOf(head.Target);
   record_.Host = head.Host;
 
-  auto const patience = cancellation_.WithTimeout(settings_->Limits.ExchangeTime);
-  // A little later than that, so that the answer says why.
+  // A body has limits of its own and may take its time: what follows it is limited by `OnDeadline`.
+  auto const patience = head.HasBody() ? cancellation_ : cancellation_.WithTimeout(settings_->Limits.ExchangeTime);
+  // A little later than that, so that the answer says what took so long.
   SetDeadlineIn(settings_->Limits.ExchangeTime + settings_->Limits.WriteTime);
   auto refusal = RefusalOf(head);
   if (!refusal && head.Fields.Size() > settings_->Limits.HeaderCount) {
@@ -205,15 +235,22 @@ void Connection::Begin(RequestHead read) {
   if (refusal) return AnswerNow(AnswerFor(*refusal), true);
 
   std::shared_ptr<BodyStream> body;
-  if (head.HasBody()) body = std::make_shared<ClientBody>(weak_from_this(), number_, head.ContentLength);
+  if (head.HasBody()) body = std::make_shared<ClientBody>(BodySource(), head.ContentLength);
   if (!body && head.Method != "CONNECT") Watch();
   site_->Handle(std::make_shared<Exchange>(shared_from_this(), number_, head_, std::move(body), patience));
 }
 
 // Their bodies.
 
+ClientBody::Source Connection::BodySource() {
+  return [weak = weak_from_this(), number = number_](auto into, auto done) {
+    if (auto const self = weak.lock()) return self->ReadBody(number, into, std::move(done));
+    DefaultExecutor()([done = std::move(done)] { done(std::make_exception_ptr(ReadingFailed())); });
+  };
+}
+
 void Connection::ReadBody(std::uint64_t number, gsl::span<std::uint8_t> into, Completion<std::size_t> done) {
-  OnStrand([number, into, done = std::move(done)](Connection& self) mutable {
+  OnLoop([number, into, done = std::move(done)](Connection& self) mutable {
     if (self.number_ != number || self.phase_ != Phase::Exchange || self.readingBody_) {
       return done(std::make_exception_ptr(ReadingFailed()));
     }
@@ -237,7 +274,7 @@ void Connection::ReadBodyNow(gsl::span<std::uint8_t> into, Completion<std::size_
   if (phase_ == Phase::Closed || parser_->is_done()) {
     readingBody_ = false;
     if (phase_ == Phase::Closed) return done(std::make_exception_ptr(ReadingFailed()));
-    SetDeadlineIn(settings_->Limits.ExchangeTime + settings_->Limits.WriteTime);
+    SetDeadlineIn(settings_->Limits.ExchangeTime);
     Watch();
     return done(std::size_t{0});
   }
@@ -245,6 +282,9 @@ void Connection::ReadBodyNow(gsl::span<std::uint8_t> into, Completion<std::size_
   body.data = into.data();
   body.size = into.size();
   body.more = true;
+  // Beast reads what there is room for, and makes room for 512 bytes by itself.
+  auto const rest = parser_->content_length_remaining().value_or(PieceBytes);
+  buffer_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(rest, PieceBytes)));
   SetDeadlineIn(settings_->Limits.BodyTime);
   auto const since = std::chrono::steady_clock::now();
   http::async_read_some(
@@ -262,12 +302,16 @@ void Connection::OnBody(
   bool const isBroken = problem && problem != http::error::need_buffer;
   if (phase_ == Phase::Closed || isBroken || IsBodyTooSlow()) {
     readingBody_ = false;
-    Close();
+    if (isBroken || phase_ != Phase::Exchange) {
+      Close();
+    } else {
+      AnswerNow(AnswerFor(BodyTooSlow()), true);
+    }
     return done(std::make_exception_ptr(ReadingFailed()));
   }
   if (count == 0) return ReadBodyNow(into, std::move(done));
   readingBody_ = false;
-  SetDeadlineIn(settings_->Limits.ExchangeTime + settings_->Limits.WriteTime);
+  SetDeadlineIn(settings_->Limits.ExchangeTime);
   if (parser_->is_done()) Watch();
   done(count);
 }
@@ -282,7 +326,7 @@ bool Connection::IsBodyTooSlow() const {
 
 void Connection::Answer(std::uint64_t number, std::unique_ptr<Response> answer, bool closes) {
   auto shared = std::shared_ptr<Response>{std::move(answer)};
-  // At once where nothing else is done on the strand: most answers come in on one of its threads.
+  // At once where that is the calling thread, as for most answers.
   boost::asio::dispatch(
       stream_.get_executor(), Bound([number, answer = std::move(shared), closes](Connection& self) mutable {
         if (self.number_ == number && self.phase_ == Phase::Exchange) self.AnswerNow(std::move(answer), closes);
@@ -298,11 +342,13 @@ void Connection::AnswerNow(std::shared_ptr<Response> answer, bool closes) {
     return;
   }
   phase_ = Phase::Answer;
+  record_.ErrorCode = std::string{answer->Fields.Get(ErrorField)};
+  // A server says it where it wants to.
+  if (!record_.ErrorCode.empty()) answer->Fields.Set(CorrelationField, head_->CorrelationId);
   keepsAlive_ = head_->KeepsAlive && !closes && !finishing_ && CanReadOn();
   auto head = HeadOf(*answer, *head_, keepsAlive_);
   end_ = head.End;
   record_.Status = answer->StatusCode;
-  record_.ErrorCode = std::string{answer->Fields.Get(ErrorField)};
   WriteHead(std::move(answer), std::move(head.Text));
 }
 
@@ -317,23 +363,33 @@ bool Connection::CanReadOn() const {
 
 void Connection::WriteHead(std::shared_ptr<Response> answer, std::string text) {
   headText_ = std::move(text);
+  filled_ = 0;
   auto const length = answer->Body->Length();
-  bool const isShort = end_ == BodyEnd::Length && length.value_or(0) <= SmallPieceBytes;
+  bool const isShort = end_ == BodyEnd::Length && length.value_or(0) <= ShortAnswerBytes;
   if (end_ == BodyEnd::NoBody || (isShort && *length == 0)) {
     return WriteAll(boost::asio::buffer(headText_), [self = shared_from_this()] { self->AnswerDone(); });
   }
-  piece_.resize(ChunkHeadBytes + (isShort ? SmallPieceBytes : PieceBytes) + ChunkTailBytes);
-  // A short body goes together with the header, in one packet.
-  if (isShort) return ReadAnswer(std::move(answer));
+  if (isShort) {
+    // Together with the header, in one packet.
+    filled_ = headText_.size();
+    headText_.resize(filled_ + static_cast<std::size_t>(*length));
+    return ReadAnswer(std::move(answer));
+  }
+  piece_.resize(ChunkHeadBytes + PieceBytes + ChunkTailBytes);
   WriteAll(boost::asio::buffer(headText_), [self = shared_from_this(), answer = std::move(answer)]() mutable {
-    self->headText_.clear();
     self->ReadAnswer(std::move(answer));
   });
 }
 
+// Behind the header of a short answer, else for one piece after the other.
+gsl::span<std::uint8_t> Connection::AnswerRoom() noexcept {
+  if (filled_ == 0) return {piece_.data() + ChunkHeadBytes, PieceBytes};
+  return {reinterpret_cast<std::uint8_t*>(headText_.data()) + filled_, headText_.size() - filled_};
+}
+
 void Connection::ReadAnswer(std::shared_ptr<Response> answer) {
   if (phase_ == Phase::Closed) return;
-  gsl::span<std::uint8_t> const room{piece_.data() + ChunkHeadBytes, piece_.size() - ChunkHeadBytes - ChunkTailBytes};
+  auto const room = AnswerRoom();
   if (answer->Body->NeverWaits()) {
     return OnAnswerRead(answer, OutcomeOf([&] { return answer->Body->Read(room, Context{}); }));
   }
@@ -342,7 +398,7 @@ void Connection::ReadAnswer(std::shared_ptr<Response> answer) {
   auto& body = *answer->Body;
   body.ReadAsync(room, patience, [self = shared_from_this(), answer = std::move(answer)](Outcome<std::size_t> outcome) {
     auto shared = std::make_shared<Outcome<std::size_t>>(std::move(outcome));
-    self->OnStrand([answer, shared](Connection& on) { on.OnAnswerRead(answer, std::move(*shared)); });
+    self->OnLoop([answer, shared](Connection& on) { on.OnAnswerRead(answer, std::move(*shared)); });
   });
 }
 
@@ -350,11 +406,18 @@ void Connection::OnAnswerRead(std::shared_ptr<Response> answer, Outcome<std::siz
   if (phase_ == Phase::Closed) return;
   // An answer that breaks off must not look whole.
   if (!outcome.HasValue()) return Close();
-  WritePiece(std::move(answer), std::move(outcome).Take());
+  auto const count = std::move(outcome).Take();
+  record_.BytesOut += count;
+  if (filled_ == 0) return WritePiece(std::move(answer), count);
+  filled_ += count;
+  if (filled_ == headText_.size()) {
+    return WriteAll(boost::asio::buffer(headText_), [self = shared_from_this()] { self->AnswerDone(); });
+  }
+  if (count == 0) return Close();
+  ReadAnswer(std::move(answer));
 }
 
 void Connection::WritePiece(std::shared_ptr<Response> answer, std::size_t count) {
-  record_.BytesOut += count;
   auto* begin = piece_.data() + ChunkHeadBytes;
   auto* end = begin + count;
   if (end_ == BodyEnd::Chunks) {
@@ -367,19 +430,12 @@ void Connection::WritePiece(std::shared_ptr<Response> answer, std::size_t count)
     *end++ = '\r';
     *end++ = '\n';
   }
-  auto const then = [self = shared_from_this(), answer, count] {
-    if (count == 0) return self->AnswerDone();
-    self->ReadAnswer(answer);
-  };
-  if (!headText_.empty()) {
-    headText_.append(begin, end);
-    return WriteAll(boost::asio::buffer(headText_), [self = shared_from_this(), then] {
-      self->headText_.clear();
-      then();
-    });
-  }
   if (begin == end) return AnswerDone();
-  WriteAll(boost::asio::buffer(begin, static_cast<std::size_t>(end - begin)), then);
+  WriteAll(
+      boost::asio::buffer(begin, static_cast<std::size_t>(end - begin)), [self = shared_from_this(), answer, count] {
+        if (count == 0) return self->AnswerDone();
+        self->ReadAnswer(answer);
+      });
 }
 
 void Connection::WriteAll(boost::asio::const_buffer bytes, std::function<void()> then) {
@@ -394,8 +450,7 @@ void Connection::WriteAll(boost::asio::const_buffer bytes, std::function<void()>
 void Connection::AnswerDone() {
   if (phase_ == Phase::Closed) return;
   Record(true);
-  if (piece_.size() > SmallPieceBytes * 2) std::vector<std::uint8_t>{}.swap(piece_);
-  headText_.clear();
+  CleanseAnswer();
   if (!keepsAlive_) return Linger(DrainedBytes);
   if (!parser_->is_done()) return Drain(DrainedBytes);
   Next();
@@ -404,7 +459,7 @@ void Connection::AnswerDone() {
 // The rest of a body that the answer did not need.
 void Connection::Drain(std::size_t rest) {
   if (phase_ == Phase::Closed) return;
-  piece_.resize(SmallPieceBytes);
+  piece_.resize(DrainPieceBytes);
   auto& body = parser_->get().body();
   body.data = piece_.data();
   body.size = piece_.size();
@@ -420,11 +475,23 @@ void Connection::Drain(std::size_t rest) {
 
 // Closing what still has something to be read resets the connection, and the client may lose the answer.
 void Connection::Linger(std::size_t rest) {
-  if (watching_ || readingBody_) return Close();
+  // A plain client that is watched has sent nothing that is left to be read.
+  if (readingBody_ || (watching_ && !stream_.IsTls())) return Close();
   SetDeadlineIn(DrainTime);
+  lingering_ = true;
+  if (watching_) {
+    // TLS has its own end to be said, for which nobody else may be reading: `OnWatched` comes back.
+    boost::system::error_code ignored;
+    stream_.Lowest().cancel(ignored);
+    return;
+  }
+  EndSending(rest);
+}
+
+void Connection::EndSending(std::size_t rest) {
   stream_.AsyncShutdown([self = shared_from_this(), rest](ErrorCode) {
     if (self->phase_ == Phase::Closed) return;
-    self->piece_.resize(SmallPieceBytes);
+    self->piece_.resize(DrainPieceBytes);
     struct Reader {
       std::shared_ptr<Connection> On;
       std::size_t Rest;
@@ -440,7 +507,7 @@ void Connection::Linger(std::size_t rest) {
 // What becomes of a connection.
 
 void Connection::BecomeTls(std::uint64_t number, std::shared_ptr<SSL_CTX> context, std::shared_ptr<Site> site) {
-  OnStrand([number, context = std::move(context), site = std::move(site)](Connection& self) {
+  OnLoop([number, context = std::move(context), site = std::move(site)](Connection& self) {
     if (self.number_ != number || self.phase_ != Phase::Exchange) return;
     self.phase_ = Phase::Answer;
     self.record_.Status = 200;
@@ -460,7 +527,7 @@ void Connection::BecomeTls(std::uint64_t number, std::shared_ptr<SSL_CTX> contex
 }
 
 void Connection::BecomeTunnel(std::uint64_t number, TakeOver takeOver) {
-  OnStrand([number, takeOver = std::move(takeOver)](Connection& self) {
+  OnLoop([number, takeOver = std::move(takeOver)](Connection& self) {
     if (self.number_ != number || self.phase_ != Phase::Exchange) return;
     self.phase_ = Phase::Answer;
     self.record_.Status = 200;
@@ -514,8 +581,16 @@ void Connection::SetDeadline(TimePoint deadline) {
 void Connection::OnTimer() {
   timerRuns_ = false;
   if (phase_ == Phase::Closed || deadline_ == TimePoint::max()) return;
-  if (std::chrono::steady_clock::now() >= deadline_) return Close();
+  if (std::chrono::steady_clock::now() >= deadline_) return OnDeadline();
   SetDeadline(deadline_);
+}
+
+// Whoever waits for an answer is told what took too long.
+void Connection::OnDeadline() {
+  if (phase_ != Phase::Exchange || continuing_) return Close();
+  auto const given = cancellation_;
+  AnswerNow(AnswerFor(readingBody_ ? BodyTooSlow() : AnswerTooLate()), true);
+  if (given.CanBeCancelled()) given.Cancel();
 }
 
 }  // namespace mtlspop::gateway

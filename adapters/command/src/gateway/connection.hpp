@@ -19,6 +19,7 @@
 #include <gsl/span>
 
 #include "gateway/answer_head.hpp"
+#include "gateway/client_body.hpp"
 #include "gateway/client_stream.hpp"
 #include "gateway/connections.hpp"
 #include "gateway/exchange.hpp"
@@ -34,6 +35,8 @@ struct ConnectionLimits {
   std::size_t HeaderCount = 128;
   /// From the first byte of a header to its last.
   std::chrono::milliseconds HeaderTime{10'000};
+  /// From the beginning to the first byte of the first request.
+  std::chrono::milliseconds FirstRequestTime{75'000};
   /// Between two requests.
   std::chrono::milliseconds IdleTime{75'000};
   /// The longest pause in a request's body; and how long in all a body may keep waiting, beside a second for each
@@ -42,7 +45,8 @@ struct ConnectionLimits {
   std::uint64_t BodyBytesPerSecond = 1024;
   /// The longest that a client may not take a piece of an answer.
   std::chrono::milliseconds WriteTime{60'000};
-  /// From a request's header to the header of its answer.
+  /// From the end of a request, its body included, to the header of its answer; and the longest that its server may leave what
+  /// was read of the body lying.
   std::chrono::milliseconds ExchangeTime{600'000};
   /// The longest pause in a server's answer.
   std::chrono::milliseconds AnswerTime{120'000};
@@ -70,11 +74,11 @@ struct ExchangeRecord {
 /// What the connections of one listener share.
 struct ConnectionSettings {
   ConnectionLimits Limits;
-  /// Called on the connection's strand; must not throw or wait.
+  /// Called on the connection's loop; must not throw or wait.
   std::function<void(ExchangeRecord const&)> Observe = [](ExchangeRecord const&) {};
 };
 
-/// Thread safety: what is public may be called from any thread; the rest runs on the connection's strand.
+/// Thread safety: what is public may be called from any thread; the rest runs on the connection's loop.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
   Connection(
@@ -90,10 +94,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void BecomeTls(std::uint64_t number, std::shared_ptr<SSL_CTX> context, std::shared_ptr<Site> site);
   void BecomeTunnel(std::uint64_t number, TakeOver takeOver);
   void Abandon(std::uint64_t number) noexcept;
-  /// On the strand.
+  /// On its loop.
   void SetOrigin(std::uint64_t number, std::string const& origin);
-  /// Reads on in the body of request `number`; 0 bytes are its end.
-  void ReadBody(std::uint64_t number, gsl::span<std::uint8_t> into, Completion<std::size_t> done);
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
@@ -110,6 +112,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void OnMalformed(ErrorCode problem);
   void Begin(RequestHead read);
 
+  /// For a `ClientBody` of the request under way.
+  ClientBody::Source BodySource();
+  /// Reads on in the body of request `number`; 0 bytes are its end.
+  void ReadBody(std::uint64_t number, gsl::span<std::uint8_t> into, Completion<std::size_t> done);
   void ReadBodyNow(gsl::span<std::uint8_t> into, Completion<std::size_t> done);
   void SendContinue(gsl::span<std::uint8_t> into, Completion<std::size_t> done);
   void OnBody(gsl::span<std::uint8_t> into, Completion<std::size_t> done, ErrorCode problem, TimePoint since);
@@ -118,22 +124,26 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void AnswerNow(std::shared_ptr<Response> answer, bool closes);
   bool CanReadOn() const;
   void WriteHead(std::shared_ptr<Response> answer, std::string text);
+  gsl::span<std::uint8_t> AnswerRoom() noexcept;
   void ReadAnswer(std::shared_ptr<Response> answer);
   void OnAnswerRead(std::shared_ptr<Response> answer, Outcome<std::size_t> outcome);
   void WritePiece(std::shared_ptr<Response> answer, std::size_t count);
   void WriteAll(boost::asio::const_buffer bytes, std::function<void()> then);
   void AnswerDone();
+  void CleanseAnswer() noexcept;
   void Drain(std::size_t rest);
   void Linger(std::size_t rest);
+  void EndSending(std::size_t rest);
 
   void SetDeadline(TimePoint deadline);
   void SetDeadlineIn(std::chrono::milliseconds time);
   void OnTimer();
+  void OnDeadline();
   void Record(bool isComplete);
   void Close();
 
   template <class Function>
-  void OnStrand(Function function);
+  void OnLoop(Function function);
   template <class Function>
   auto Bound(Function function);
 
@@ -151,6 +161,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Phase phase_ = Phase::Idle;
   bool watching_ = false;
   bool finishing_ = false;
+  bool lingering_ = false;
 
   // Of the request under way.
   std::uint64_t number_ = 0;
@@ -167,6 +178,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool keepsAlive_ = true;
   std::vector<std::uint8_t> piece_;
   std::string headText_;
+  /// How much of it a short answer's header and body have filled; 0 where the body goes out piece by piece.
+  std::size_t filled_ = 0;
 };
 
 }  // namespace mtlspop::gateway

@@ -10,10 +10,12 @@ Seat::~Seat() { of_->Remove(this); }
 void Seat::OnEnd(std::function<void(Ending)> end) {
   std::lock_guard<std::mutex> const lock{mutex_};
   end_ = std::move(end);
+  if (ending_ && end_) end_(*ending_);
 }
 
 void Seat::End(Ending how) {
   std::lock_guard<std::mutex> const lock{mutex_};
+  ending_ = how;
   if (end_) end_(how);
 }
 
@@ -21,6 +23,7 @@ std::shared_ptr<Seat> Connections::Take() {
   std::lock_guard<std::mutex> const lock{mutex_};
   if (taken_.size() >= maximum_) return nullptr;
   auto seat = std::make_shared<Seat>(shared_from_this());
+  if (ending_) seat->End(*ending_);
   taken_[seat.get()] = seat;
   return seat;
 }
@@ -34,6 +37,7 @@ void Connections::End(Ending how) {
   std::vector<std::shared_ptr<Seat>> seats;
   {
     std::lock_guard<std::mutex> const lock{mutex_};
+    ending_ = how;
     for (auto const& [address, seat] : taken_) {
       if (auto alive = seat.lock()) seats.push_back(std::move(alive));
     }

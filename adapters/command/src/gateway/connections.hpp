@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 namespace mtlspop::gateway {
@@ -37,6 +38,7 @@ class Seat final {
   std::shared_ptr<Connections> const of_;
   std::mutex mutex_;
   std::function<void(Ending)> end_;
+  std::optional<Ending> ending_;
 };
 
 /// Thread safety: all members may be called from any thread.
@@ -47,7 +49,7 @@ class Connections final : public std::enable_shared_from_this<Connections> {
   /// Null where there are as many as there may be.
   std::shared_ptr<Seat> Take();
   std::size_t Count() const;
-  /// Ends all that there are.
+  /// Ends all that there are, and all that come.
   void End(Ending how);
   /// Waits until there are none. False where there still are some after `patience`.
   bool WaitForNone(std::chrono::milliseconds patience) const;
@@ -58,6 +60,7 @@ class Connections final : public std::enable_shared_from_this<Connections> {
 
   std::size_t const maximum_;
   mutable std::mutex mutex_;
+  std::optional<Ending> ending_;
   mutable std::condition_variable changed_;
   std::unordered_map<Seat*, std::weak_ptr<Seat>> taken_;
 };

@@ -25,7 +25,11 @@ void Exchange::SetOrigin(std::string const& origin) { connection_->SetOrigin(num
 
 void Exchange::Answer(std::unique_ptr<Response> answer) { connection_->Answer(number_, std::move(answer), false); }
 
-void Exchange::Refuse(Failure const& failure) { connection_->Answer(number_, AnswerFor(failure), failure.Closes); }
+void Exchange::Refuse(Failure const& failure) {
+  auto told = failure;
+  if (told.CorrelationId.empty()) told.CorrelationId = head_->CorrelationId;
+  connection_->Answer(number_, AnswerFor(told), told.Closes);
+}
 
 void Exchange::PassBack(std::unique_ptr<Response> answer) {
   answer->Fields.Remove(ErrorField);

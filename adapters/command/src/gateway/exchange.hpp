@@ -30,7 +30,7 @@ using TakeOver = std::function<void(Socket socket, std::string early, std::share
 class Site {
  public:
   virtual ~Site() = default;
-  /// Called on the connection's strand, with a request that `RefusalOf` has nothing against. Returns at once; the answer may
+  /// Called on the connection's loop, with a request that `RefusalOf` has nothing against. Returns at once; the answer may
   /// come later and from another thread. Where none ever comes, because `exchange` is let go, the connection is closed.
   virtual void Handle(std::shared_ptr<Exchange> exchange) = 0;
 };

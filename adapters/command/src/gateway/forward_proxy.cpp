@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "gateway/random_secret.hpp"
-#include "gateway/tunnel.hpp"
 #include "mtlspop/base/encoding.hpp"
 
 namespace mtlspop::gateway {
@@ -29,7 +28,7 @@ Failure OnlyConnect() {
 Failure TargetUnusable() {
   return ClosingFailure(
       400, "connect_target_invalid", "The CONNECT request does not name a host and a port",
-      "Send \"CONNECT host:port HTTP/1.1\" without a body");
+      "Send \"CONNECT host:port HTTP/1.1\" without a Transfer-Encoding");
 }
 
 struct Destination {
@@ -55,14 +54,16 @@ std::optional<Destination> DestinationIn(std::string_view target) {
 }  // namespace
 
 ForwardProxy::ForwardProxy(
-    boost::asio::io_context& io,
+    Loops& loops,
     Secret const& password,
     std::shared_ptr<Termination const> termination,
-    std::shared_ptr<Authority> authority)
-    : io_(io),
+    std::shared_ptr<Authority> authority,
+    std::shared_ptr<TunnelSettings const> tunnels)
+    : loops_(loops),
       credentials_(std::string{UserName} + ":" + std::string{password.Reveal()}),
       termination_(std::move(termination)),
-      authority_(std::move(authority)) {}
+      authority_(std::move(authority)),
+      tunnels_(std::move(tunnels)) {}
 
 void ForwardProxy::Handle(std::shared_ptr<Exchange> exchange) {
   auto const& head = exchange->Head();
@@ -75,7 +76,11 @@ void ForwardProxy::Handle(std::shared_ptr<Exchange> exchange) {
   if (termination_->Rules.Find(host, destination->Port) != nullptr) {
     return Terminate(*exchange, host, destination->Port);
   }
-  OpenTunnel(io_, std::move(exchange), destination->Host, destination->Port);
+  try {
+    OpenTunnel(loops_.IoHere(), exchange, destination->Host, destination->Port, tunnels_);
+  } catch (std::exception const&) {
+    exchange->Fail(std::current_exception());
+  }
 }
 
 bool ForwardProxy::IsAllowed(RequestHead const& head) const {

@@ -9,8 +9,10 @@
 /// gateway->Stop();
 /// @endcode
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,8 +34,10 @@ struct GatewayOptions {
   std::function<std::shared_ptr<TokenCredential>(ManagedIdentityId const&)> BearerForOthers = nullptr;
   /// The way out.
   TransportOptions Transport;
-  /// Hosts whose connections are terminated, beside `KnownAzureHosts()`, in the form of `AzureHosts::Host`.
+  /// Hosts whose connections are terminated, beside `KnownAzureHosts()`, in the form of `HostRule::Parse`.
   std::vector<std::string> Hosts;
+  /// As `ServerOptions::StatusPort`.
+  std::optional<std::uint16_t> StatusPort{};
   EventSink Observer;
 };
 
@@ -50,6 +54,11 @@ class Gateway {
 
   /// What a program needs to use it, for its environment: proxy, authorities, stand-in of the metadata service.
   virtual std::vector<std::pair<std::string, std::string>> EnvironmentForChild() const = 0;
+  /// What the program's environment must not have beside that: variables that lead its SDK to another source of tokens, past the
+  /// gateway, and are asked for first.
+  static std::vector<std::string> RemovedFromChild();
+  /// The port of `/live`, `/ready` and `/metrics`, 0 where there is none.
+  virtual std::uint16_t StatusPort() const noexcept = 0;
   /// Ends it: nothing listens and no thread of it runs when this returns. Later calls do nothing.
   virtual void Stop() noexcept = 0;
 

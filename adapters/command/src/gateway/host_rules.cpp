@@ -59,6 +59,18 @@ std::string OtherNameOf(std::string const& resource) {
   return {};
 }
 
+bool IsWildcard(HostRule const& rule) noexcept { return rule.Pattern.compare(0, 2, "*.") == 0; }
+
+// Of two rules for one host: a name is closer than all names below one, and a longer one than a shorter.
+bool IsCloser(HostRule const& rule, HostRule const& other) noexcept {
+  if (IsWildcard(rule) != IsWildcard(other)) return IsWildcard(other);
+  return rule.Pattern.size() > other.Pattern.size();
+}
+
+void AddOnce(std::string const& text, std::vector<std::string>& texts) {
+  if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+}
+
 }  // namespace
 
 HostRule HostRule::Parse(std::string_view text) {
@@ -87,7 +99,7 @@ HostRule HostRule::Parse(std::string_view text) {
 
 bool HostRule::Matches(std::string_view host, std::uint16_t port) const noexcept {
   if (port != Port) return false;
-  if (Pattern.compare(0, 2, "*.") != 0) return host == Pattern;
+  if (!IsWildcard(*this)) return host == Pattern;
   auto const end = std::string_view{Pattern}.substr(1);
   return host.size() > end.size() && EndsWith(host, end);
 }
@@ -96,22 +108,39 @@ std::vector<HostRule> AzureHostRules() {
   std::vector<HostRule> rules;
   for (auto const& known : command::KnownAzureHosts()) {
     auto const resource = NormalResource(known.Scope);
-    HostRule rule{(known.Host.front() == '.' ? "*" : "") + std::string{known.Host}, 443, {resource}};
+    HostRule rule{(known.Host.front() == '.' ? "*" : "") + std::string{known.Host}, 443, {resource}, known.IsUsual};
     if (auto other = OtherNameOf(resource); !other.empty()) rule.Resources.push_back(std::move(other));
     rules.push_back(std::move(rule));
   }
   return rules;
 }
 
+HostRules::HostRules(std::vector<HostRule> const& rules) {
+  for (auto const& rule : rules) {
+    auto const same = std::find_if(rules_.begin(), rules_.end(), [&](HostRule const& known) {
+      return known.Pattern == rule.Pattern && known.Port == rule.Port;
+    });
+    if (same == rules_.end()) {
+      rules_.push_back(rule);
+      continue;
+    }
+    for (auto const& resource : rule.Resources) AddOnce(resource, same->Resources);
+    same->IsUsual = same->IsUsual || rule.IsUsual;
+  }
+}
+
 HostRule const* HostRules::Find(std::string_view host, std::uint16_t port) const noexcept {
-  auto const found =
-      std::find_if(rules_.begin(), rules_.end(), [&](auto const& rule) { return rule.Matches(host, port); });
-  return found == rules_.end() ? nullptr : &*found;
+  HostRule const* closest = nullptr;
+  for (auto const& rule : rules_) {
+    if (rule.Matches(host, port) && (closest == nullptr || IsCloser(rule, *closest))) closest = &rule;
+  }
+  return closest;
 }
 
 bool HostRules::HasResource(std::string_view resource) const {
   return std::any_of(rules_.begin(), rules_.end(), [&](auto const& rule) {
-    if (std::find(rule.Resources.begin(), rule.Resources.end(), resource) != rule.Resources.end()) return true;
+    bool const isItsOwn = std::find(rule.Resources.begin(), rule.Resources.end(), resource) != rule.Resources.end();
+    if (isItsOwn && rule.IsUsual) return true;
     constexpr std::string_view scheme = "https://";
     if (resource.substr(0, scheme.size()) != scheme) return false;
     auto const host = resource.substr(scheme.size());
@@ -127,8 +156,7 @@ bool HostRules::Takes(HostRule const& rule, std::string_view host, std::string_v
 std::vector<std::string> HostRules::PermittedNames() const {
   std::vector<std::string> names;
   for (auto const& rule : rules_) {
-    auto name = rule.Pattern.compare(0, 2, "*.") == 0 ? rule.Pattern.substr(2) : rule.Pattern;
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+    AddOnce(IsWildcard(rule) ? rule.Pattern.substr(2) : rule.Pattern, names);
   }
   return names;
 }

@@ -18,6 +18,9 @@ struct HostRule {
   /// What tokens for it are asked for, for example "https://vault.azure.net": the first is the one that is used where nobody
   /// names one.
   std::vector<std::string> Resources;
+  /// Whether programs that have a token of these resources call this host with it. Where none of a resource's usual hosts is on
+  /// the list, a handle for it would go past the gateway.
+  bool IsUsual = true;
 
   /// Reads "host", "host:port", "*.name" or ".name", each with "=resource" behind it where its tokens are for another resource than
   /// "https://host".
@@ -36,11 +39,13 @@ std::vector<HostRule> AzureHostRules();
 /// Thread safety: immutable.
 class HostRules final {
  public:
-  explicit HostRules(std::vector<HostRule> rules) : rules_(std::move(rules)) {}
+  /// Where two rules are for the same names, these take tokens of both rules' resources.
+  explicit HostRules(std::vector<HostRule> const& rules);
 
-  /// The rule for `host`, as `NormalHost` gives it; null where it is not on the list.
+  /// The rule for `host`, as `NormalHost` gives it: of several the one for the fewest names, whatever their order. Null where it
+  /// is not on the list.
   HostRule const* Find(std::string_view host, std::uint16_t port) const noexcept;
-  /// Whether tokens of `resource`, as `NormalResource` gives it, go to any host on the list.
+  /// Whether tokens of `resource`, as `NormalResource` gives it, go to a usual host on the list.
   bool HasResource(std::string_view resource) const;
   /// Whether tokens of `resource` go to this host: it is the resource of its rule, or the host's own URL.
   bool Takes(HostRule const& rule, std::string_view host, std::string_view resource) const;

@@ -14,8 +14,8 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 
+#include "gateway/loopback_peer.hpp"
 #include "gateway/peer_credentials.hpp"
 #include "gateway/unix_socket.hpp"
 #include "mtlspop/transport/error.hpp"
@@ -41,23 +41,22 @@ void Check(Problem problem, std::string const& where) {
 template <class Protocol>
 class Accepting : public Listener, public std::enable_shared_from_this<Accepting<Protocol>> {
  public:
-  using Peer = typename Protocol::socket::template rebind_executor<
-      boost::asio::strand<boost::asio::io_context::executor_type>>::other;
   /// Whether a client may come in.
   using Admission = std::function<bool(int descriptor)>;
 
-  Accepting(boost::asio::io_context& io, Admission admission)
-      : io_(io),
-        strand_(boost::asio::make_strand(io)),
-        acceptor_(strand_),
-        pause_(strand_),
-        admission_(std::move(admission)) {}
+  Accepting(Loops& loops, Admission admission)
+      : loops_(loops), io_(loops.NextIo()), acceptor_(io_), pause_(io_), admission_(std::move(admission)) {}
 
   typename Protocol::acceptor& Acceptor() noexcept { return acceptor_; }
   void Keep(std::unique_ptr<UnixSocketFile> file) { file_ = std::move(file); }
-  void SetPort(std::uint16_t port) noexcept { port_ = port; }
+  void SetPlace(tcp::endpoint const& place) {
+    auto const address = place.address().to_string();
+    port_ = place.port();
+    authority_ = (place.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(port_);
+  }
 
   std::uint16_t Port() const noexcept override { return port_; }
+  std::string const& Authority() const noexcept override { return authority_; }
 
   void Start(
       std::shared_ptr<Site> site,
@@ -69,11 +68,11 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
     Problem problem;
     acceptor_.listen(boost::asio::socket_base::max_listen_connections, problem);
     Check(problem, "its socket");
-    boost::asio::post(strand_, [self = this->shared_from_this()] { self->Accept(); });
+    boost::asio::post(io_, [self = this->shared_from_this()] { self->Accept(); });
   }
 
   void Stop() override {
-    boost::asio::post(strand_, [self = this->shared_from_this()] {
+    boost::asio::post(io_, [self = this->shared_from_this()] {
       Problem ignored;
       self->acceptor_.close(ignored);
       self->pause_.cancel();
@@ -84,13 +83,17 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
  private:
   void Accept() {
     if (!acceptor_.is_open()) return;
-    acceptor_.async_accept(
-        boost::asio::make_strand(io_), [self = this->shared_from_this()](Problem problem, auto socket) {
-          if (!self->acceptor_.is_open()) return;
-          if (problem) return self->AcceptLater();
-          self->Admit(std::move(socket));
-          self->Accept();
-        });
+    acceptor_.async_accept(loops_.NextIo(), [self = this->shared_from_this()](Problem problem, auto socket) {
+      if (!self->acceptor_.is_open()) return;
+      if (problem) return self->AcceptLater();
+      try {
+        self->Admit(std::move(socket));
+      } catch (std::exception const&) {
+        // No memory for this one; others come.
+        return self->AcceptLater();
+      }
+      self->Accept();
+    });
   }
 
   template <class Accepted>
@@ -111,12 +114,14 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
     pause_.async_wait([self = this->shared_from_this()](Problem) { self->Accept(); });
   }
 
+  Loops& loops_;
+  /// Where it accepts; the connections are spread.
   boost::asio::io_context& io_;
-  boost::asio::strand<boost::asio::io_context::executor_type> strand_;
   typename Protocol::acceptor acceptor_;
   boost::asio::steady_timer pause_;
   Admission const admission_;
   std::uint16_t port_ = 0;
+  std::string authority_;
   std::unique_ptr<UnixSocketFile> file_;
   std::shared_ptr<Site> site_;
   std::shared_ptr<ConnectionSettings const> settings_;
@@ -151,9 +156,10 @@ bool IsLoopback(sockaddr_storage const& address) noexcept {
 
 }  // namespace
 
-std::shared_ptr<Listener> Listener::OnLoopback(boost::asio::io_context& io, std::uint16_t port) {
+std::shared_ptr<Listener> Listener::OnLoopback(Loops& loops, std::uint16_t port, Callers callers) {
   auto const where = "127.0.0.1:" + std::to_string(port);
-  auto listener = std::make_shared<Accepting<tcp>>(io, AdmitsAll);
+  auto listener =
+      std::make_shared<Accepting<tcp>>(loops, callers == Callers::ThisUser ? IsLoopbackPeerAllowed : AdmitsAll);
   Problem problem;
   listener->Acceptor().open(tcp::v4(), problem);
   Check(problem, where);
@@ -161,14 +167,13 @@ std::shared_ptr<Listener> Listener::OnLoopback(boost::asio::io_context& io, std:
   if (port != 0) listener->Acceptor().set_option(boost::asio::socket_base::reuse_address{true}, problem);
   listener->Acceptor().bind({boost::asio::ip::address_v4::loopback(), port}, problem);
   Check(problem, where);
-  listener->SetPort(listener->Acceptor().local_endpoint().port());
+  listener->SetPlace(listener->Acceptor().local_endpoint());
   return listener;
 }
 
-std::shared_ptr<Listener> Listener::OnUnixSocket(
-    boost::asio::io_context& io, std::string const& path, std::string const& group) {
+std::shared_ptr<Listener> Listener::OnUnixSocket(Loops& loops, std::string const& path, std::string const& group) {
   auto const allowed = GroupIn(group);
-  auto listener = std::make_shared<Accepting<Local>>(io, AdmissionOf(allowed));
+  auto listener = std::make_shared<Accepting<Local>>(loops, AdmissionOf(allowed));
   auto file = std::make_unique<UnixSocketFile>(path, allowed);
   Problem problem;
   listener->Acceptor().assign(Local{}, file->Release(), problem);
@@ -177,22 +182,22 @@ std::shared_ptr<Listener> Listener::OnUnixSocket(
   return listener;
 }
 
-std::shared_ptr<Listener> Listener::OnInherited(boost::asio::io_context& io, int descriptor, std::string const& group) {
+std::shared_ptr<Listener> Listener::OnInherited(Loops& loops, int descriptor, std::string const& group) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
   if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) RefuseInherited();
   Problem problem;
   if (address.ss_family == AF_UNIX) {
-    auto listener = std::make_shared<Accepting<Local>>(io, AdmissionOf(GroupIn(group)));
+    auto listener = std::make_shared<Accepting<Local>>(loops, AdmissionOf(GroupIn(group)));
     listener->Acceptor().assign(Local{}, descriptor, problem);
     Check(problem, "the socket passed by the service manager");
     return listener;
   }
   if (!IsLoopback(address)) RefuseInherited();
-  auto listener = std::make_shared<Accepting<tcp>>(io, AdmitsAll);
+  auto listener = std::make_shared<Accepting<tcp>>(loops, AdmitsAll);
   listener->Acceptor().assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), descriptor, problem);
   Check(problem, "the socket passed by the service manager");
-  listener->SetPort(listener->Acceptor().local_endpoint().port());
+  listener->SetPlace(listener->Acceptor().local_endpoint());
   return listener;
 }
 

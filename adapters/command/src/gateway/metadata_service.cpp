@@ -1,7 +1,6 @@
 #include "gateway/metadata_service.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <optional>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "gateway/answer_head.hpp"
 #include "gateway/query.hpp"
+#include "gateway/token_answer.hpp"
 #include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
@@ -126,28 +126,6 @@ Failure TokenFailure(std::exception_ptr const& cause) {
   } catch (std::exception const&) {
     return {500, "gateway_failure", "The gateway ran out of memory or threads", "See the load of this machine"};
   }
-}
-
-std::unique_ptr<Response> TokenAnswer(
-    Secret const& token, Handles::TimePoint expiresOn, HandleGrant const& grant, Handles::TimePoint now) {
-  using std::chrono::duration_cast;
-  using std::chrono::seconds;
-  auto const left = duration_cast<seconds>(expiresOn - now).count();
-  auto const until = duration_cast<seconds>(expiresOn.time_since_epoch()).count();
-  // Numbers as texts, as the service has them.
-  nlohmann::json body{
-      {"access_token", token.Reveal()},
-      {"expires_in", std::to_string(left)},
-      {"ext_expires_in", std::to_string(left)},
-      {"expires_on", std::to_string(until)},
-      {"not_before", std::to_string(duration_cast<seconds>(now.time_since_epoch()).count())},
-      {"resource", grant.Resource},
-      {"token_type", "Bearer"}};
-  if (grant.Identity.GetKind() == ManagedIdentityId::Kind::ClientId) body["client_id"] = grant.Identity.Value();
-  Headers fields;
-  fields.Set("Content-Type", "application/json; charset=utf-8");
-  fields.Set("Cache-Control", "no-store");
-  return TextAnswer(200, std::move(fields), body.dump());
 }
 
 }  // namespace

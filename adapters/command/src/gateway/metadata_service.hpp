@@ -17,7 +17,8 @@ namespace mtlspop::gateway {
 /// was told to ask. A handle is given only where a bound
 /// token is to be had, so that a program is told of a failure where it expects one.
 ///
-/// Wants `Metadata: true`, which no browser sends by itself, and its own address as `Host`, so that no name that somebody
+/// Its listener lets in this user's programs alone: whoever else may connect could have tokens asked for, or be given a bearer
+/// token. It wants `Metadata: true`, which no browser sends by itself, and its own address as `Host`, so that no name that somebody
 /// points at this machine leads here.
 class MetadataService final : public Site {
  public:

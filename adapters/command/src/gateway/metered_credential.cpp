@@ -20,33 +20,28 @@ void Count(Metrics& metrics, std::string const& identity, Outcome<AccessToken> c
 
 MeteredCredential::MeteredCredential(
     std::shared_ptr<TokenCredential> below, std::string identity, std::shared_ptr<Metrics> metrics)
-    : below_(std::move(below)), identity_(std::move(identity)), metrics_(std::move(metrics)) {}
+    : CredentialOver(std::move(below)), identity_(std::move(identity)), metrics_(std::move(metrics)) {}
 
 AccessToken MeteredCredential::GetToken(TokenRequest const& request, Context const& context) {
-  auto outcome = OutcomeOf([&] { return below_->GetToken(request, context); });
+  auto outcome = OutcomeOf([&] { return Below().GetToken(request, context); });
   Count(*metrics_, identity_, outcome);
   return std::move(outcome).Take();
 }
 
 std::optional<AccessToken> MeteredCredential::TryGetToken(TokenRequest const& request) {
-  auto token = below_->TryGetToken(request);
+  auto token = Below().TryGetToken(request);
   if (token) metrics_->RecordToken(identity_, *token);
   return token;
 }
 
 void MeteredCredential::GetTokenAsync(
     TokenRequest const& request, Context const& context, Completion<AccessToken> done) {
-  below_->GetTokenAsync(
+  Below().GetTokenAsync(
       request, context,
       [identity = identity_, metrics = metrics_, done = std::move(done)](Outcome<AccessToken> outcome) {
         Count(*metrics, identity, outcome);
         done(std::move(outcome));
       });
-}
-
-void MeteredCredential::ReportRefusal(
-    TokenRequest const& request, AccessToken const& refused, RefusalReason reason) noexcept {
-  below_->ReportRefusal(request, refused, reason);
 }
 
 }  // namespace mtlspop::gateway

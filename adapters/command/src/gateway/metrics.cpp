@@ -2,11 +2,17 @@
 
 #include <array>
 #include <charconv>
+#include <cstddef>
 #include <type_traits>
 #include <utility>
 
+#include "mtlspop/transport/error.hpp"
+
 namespace mtlspop::gateway {
 namespace {
+
+constexpr int FailuresOfTrouble = 3;
+constexpr std::size_t MaximumRows = 1000;
 
 // Text and numbers, one behind the other, in no country's way of writing them.
 class Output final {
@@ -75,7 +81,10 @@ void WritePool(Output& out, PoolStatistics const& pool) {
 
 void Metrics::Record(ExchangeRecord const& record) {
   std::lock_guard<std::mutex> const lock{mutex_};
-  auto& requests = requests_[{record.Origin, record.Status}];
+  std::pair<std::string, int> key{record.Origin, record.Status};
+  // Of the hosts that `run` answers for there are any number.
+  if (requests_.size() >= MaximumRows && requests_.count(key) == 0) key = {"others", 0};
+  auto& requests = requests_[key];
   ++requests.Count;
   requests.BytesIn += record.BytesIn;
   requests.BytesOut += record.BytesOut;
@@ -87,6 +96,7 @@ void Metrics::Record(ExchangeRecord const& record) {
 void Metrics::RecordToken(std::string const& identity, AccessToken const& token) {
   std::lock_guard<std::mutex> const lock{mutex_};
   ++tokens_[std::string{ToString(token.Source)}];
+  tokenFailuresInARow_ = 0;
   if (!token.Binding) return;
   auto& binding = bindings_[identity];
   if (!binding.X5tS256.empty() && binding.X5tS256 != token.Binding->X5tS256()) ++binding.Rotations;
@@ -97,6 +107,15 @@ void Metrics::RecordToken(std::string const& identity, AccessToken const& token)
 void Metrics::RecordTokenFailure(std::string_view code) {
   std::lock_guard<std::mutex> const lock{mutex_};
   ++tokenFailures_[std::string{code}];
+  // That a client did not wait says nothing of the next.
+  if (code == errors::Cancelled.Name()) return;
+  lastTokenFailure_ = std::string{code};
+  if (tokenFailuresInARow_ < FailuresOfTrouble) ++tokenFailuresInARow_;
+}
+
+std::string Metrics::TokenTrouble() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return tokenFailuresInARow_ < FailuresOfTrouble ? std::string{} : lastTokenFailure_;
 }
 
 std::string Metrics::Text(

@@ -24,6 +24,8 @@ class Metrics final {
   /// A token that a credential gave for the identity of this name, or failed to.
   void RecordToken(std::string const& identity, AccessToken const& token);
   void RecordTokenFailure(std::string_view code);
+  /// The code of the last failure where token after token could not be had, three at least; "" else.
+  std::string TokenTrouble() const;
 
   /// @param now for the days that certificates have left
   std::string Text(
@@ -48,6 +50,8 @@ class Metrics final {
   std::map<std::string, std::uint64_t> tokens_;
   std::map<std::string, std::uint64_t> tokenFailures_;
   std::map<std::string, Binding> bindings_;
+  int tokenFailuresInARow_ = 0;
+  std::string lastTokenFailure_;
 };
 
 }  // namespace mtlspop::gateway

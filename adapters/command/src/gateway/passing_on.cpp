@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
+#include "gateway/client_body.hpp"
 #include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
@@ -18,13 +21,14 @@ std::shared_ptr<Request> RequestFor(Exchange const& exchange, std::string const&
   auto request = std::make_shared<Request>(head.Method, Url::Parse(url));
   request->Fields = FieldsToPassOn(head);
   request->Fields.Remove("Authorization");
-  if (!request->Fields.Contains("x-ms-client-request-id")) {
-    request->Fields.Set("x-ms-client-request-id", head.CorrelationId);
-  }
+  request->Fields.Set(CorrelationField, head.CorrelationId);
   request->Body = exchange.Body();
   // A length of zero is said by a body of that length.
   if (!request->Body && head.ContentLength) request->SetBody({});
-  request->ExpectContinue = head.ExpectsContinue;
+  // Of a body that is too long to be kept nothing may be sent before the server has taken the token: it could not be sent again
+  // with another.
+  auto const length = head.ContentLength.value_or(std::numeric_limits<std::uint64_t>::max());
+  request->ExpectContinue = head.ExpectsContinue || (head.HasBody() && length > ClientBody::HeldBytes);
   return request;
 }
 

@@ -19,8 +19,9 @@ namespace mtlspop::gateway {
 /// @throw Error `invalid_argument`
 std::shared_ptr<Request> RequestFor(Exchange const& exchange, std::string const& url);
 
-/// Why a request is not sent on where anything in it but its authorization holds a handle, or it asks for something that no
-/// client of a service does: CONNECT, TRACE, OPTIONS, an upgrade. None where it is.
+/// Why a request is not sent on where anything in it but its authorization holds a handle, or its method is one that no
+/// client of a service has: CONNECT, TRACE, OPTIONS. None where it is. (A wish to upgrade is left out by `FieldsToPassOn`: a
+/// server that is not asked answers as usual.)
 std::optional<Failure> RefusalToPassOn(RequestHead const& head);
 
 /// Passes the answer of a server back, or the failure to get one.

@@ -32,19 +32,6 @@ Secret RandomSecret() {
   return Secret{encoding::ToBase64Url(bytes)};
 }
 
-std::string RandomId() {
-  std::array<std::uint8_t, 16> bytes{};
-  Fill(bytes);
-  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x40);
-  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
-  auto text = encoding::ToHex(bytes);
-  for (auto const at : {8U, 13U, 18U, 23U}) text.insert(at, 1, '-');
-  std::transform(text.begin(), text.end(), text.begin(), [](char letter) {
-    return letter >= 'A' && letter <= 'F' ? static_cast<char>(letter + 32) : letter;
-  });
-  return text;
-}
-
 bool EqualInConstantTime(std::string_view left, std::string_view right) noexcept {
   return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }

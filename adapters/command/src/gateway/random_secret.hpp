@@ -3,7 +3,6 @@
 /// @file
 /// Secrets of this run.
 
-#include <string>
 #include <string_view>
 
 #include "mtlspop/transport/secret.hpp"
@@ -13,10 +12,6 @@ namespace mtlspop::gateway {
 /// 256 random bits in base64url.
 /// @throw Error `system_failure` where there is no randomness to be had
 Secret RandomSecret();
-
-/// An identifier in the form of a UUID (RFC 9562), which is no secret.
-/// @throw as above
-std::string RandomId();
 
 /// Whether both are the same, in a time that depends on their lengths only.
 bool EqualInConstantTime(std::string_view left, std::string_view right) noexcept;

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <vector>
 
+#include "mtlspop/base/field_text.hpp"
+
 namespace mtlspop::gateway {
 namespace {
 
@@ -105,10 +107,7 @@ std::optional<Failure> RefusalOfFields(RequestHead const& head) {
           403, "forwarded_request_refused", "The request has " + name + ": somebody else has sent it on to the gateway",
           "Call the gateway directly: it serves the programs of this machine and must not be reached through a proxy");
     }
-    bool const isClean = std::all_of(value.begin(), value.end(), [](char letter) {
-      return letter == '\t' || (static_cast<unsigned char>(letter) >= 0x20 && letter != '\x7f');
-    });
-    if (!isClean) return Malformed("A field of the request holds a control character");
+    if (!IsFieldText(value)) return Malformed("A field of the request holds a control character");
   }
   for (auto const name : NamesIn(head.Fields, "Connection")) {
     if (Contains(NeverOfAConnection, name)) {
@@ -127,17 +126,13 @@ std::optional<Failure> RefusalOfExpectation(RequestHead const& head) {
       417, "expectation_failed", "The request expects something else than 100-continue", "Leave the Expect field out");
 }
 
-template <class Names>
-Headers Without(Headers const& fields, Names const& nominated) {
-  Headers passed;
-  passed.Reserve(fields.Size());
-  for (auto const& [name, value] : fields) {
-    if (!Contains(ConnectionFields, name) && !Contains(nominated, name)) passed.Add(name, value);
-  }
-  return passed;
-}
-
 }  // namespace
+
+EndToEndFields::EndToEndFields(Headers const& fields) : nominated_(NamesIn(fields, "Connection")) {}
+
+bool EndToEndFields::Has(std::string_view name) const noexcept {
+  return !Contains(ConnectionFields, name) && !Contains(nominated_, name);
+}
 
 RequestHead HeadFrom(boost::beast::http::request_header<> const& header, bool keepsAlive) {
   RequestHead head;
@@ -147,9 +142,10 @@ RequestHead HeadFrom(boost::beast::http::request_header<> const& header, bool ke
   for (auto const& field : header) head.Fields.Add(std::string{field.name_string()}, std::string{field.value()});
   head.Host = std::string{head.Fields.Get("Host")};
   head.IsChunked = head.Fields.Contains("Transfer-Encoding");
-  if (!head.IsChunked) head.ContentLength = NumberIn(head.Fields.Get("Content-Length"));
+  bool const isConnect = head.Method == "CONNECT";
+  if (!head.IsChunked && !isConnect) head.ContentLength = NumberIn(head.Fields.Get("Content-Length"));
   head.ExpectsContinue = head.Version == 11 && head.HasBody() && head.Fields.Contains("Expect");
-  head.KeepsAlive = keepsAlive;
+  head.KeepsAlive = keepsAlive && !isConnect;
   return head;
 }
 
@@ -161,11 +157,14 @@ std::optional<Failure> RefusalOf(RequestHead const& head) {
 }
 
 Headers FieldsToPassOn(RequestHead const& head) {
-  auto fields = Without(head.Fields, NamesIn(head.Fields, "Connection"));
-  for (auto const* const name : {"Host", "Expect", "x-ms-tokenboundauth"}) fields.Remove(name);
+  constexpr std::array<std::string_view, 3> writtenAnew = {"Host", "Expect", "x-ms-tokenboundauth"};
+  EndToEndFields const passed{head.Fields};
+  Headers fields;
+  fields.Reserve(head.Fields.Size());
+  for (auto const& [name, value] : head.Fields) {
+    if (passed.Has(name) && !Contains(writtenAnew, name)) fields.Add(name, value);
+  }
   return fields;
 }
-
-Headers FieldsOfAnswer(Headers const& fields) { return Without(fields, NamesIn(fields, "Connection")); }
 
 }  // namespace mtlspop::gateway

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/message.hpp>
@@ -15,6 +16,9 @@
 #include "mtlspop/transport/headers.hpp"
 
 namespace mtlspop::gateway {
+
+/// The field with the id under which a client, the gateway's log and a server know a request.
+inline constexpr std::string_view CorrelationField = "x-ms-client-request-id";
 
 /// A request without its body. Read by Beast's parser, and then held against rules that leave one way to read it.
 struct RequestHead {
@@ -27,11 +31,13 @@ struct RequestHead {
   Headers Fields;
   /// The value of the Host field, "" where there is none.
   std::string Host;
-  /// None where the body is chunked or there is none.
+  /// None where the body is chunked or there is none. CONNECT has none whatever its field says (RFC 9110 section 9.3.6): Node's
+  /// Azure SDK sends the fields of the request that is to go through the tunnel, its length among them.
   std::optional<std::uint64_t> ContentLength;
   bool IsChunked = false;
   /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
   bool ExpectsContinue = false;
+  /// Never for CONNECT: where it is refused, what follows may have been meant for the tunnel, and nobody reads it.
   bool KeepsAlive = true;
   /// The client's own `x-ms-client-request-id`, or one of the gateway's.
   std::string CorrelationId;
@@ -51,7 +57,16 @@ std::optional<Failure> RefusalOf(RequestHead const& head);
 /// `Connection` names, and those that the sender of the next request sets by itself.
 Headers FieldsToPassOn(RequestHead const& head);
 
-/// The fields of an answer that go to the client, in the same way.
-Headers FieldsOfAnswer(Headers const& fields);
+/// Which fields of a message go on: all but those that concern one connection alone (RFC 9110 section 7.6.1) and those that its
+/// `Connection` names.
+class EndToEndFields final {
+ public:
+  /// Of a message with these, which stay where they are meanwhile.
+  explicit EndToEndFields(Headers const& fields);
+  bool Has(std::string_view name) const noexcept;
+
+ private:
+  std::vector<std::string_view> nominated_;
+};
 
 }  // namespace mtlspop::gateway

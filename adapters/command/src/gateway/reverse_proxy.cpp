@@ -84,11 +84,11 @@ ServedOrigin Checked(ServedOrigin origin) {
 }
 
 ReverseProxy::ReverseProxy(
-    std::shared_ptr<Upstream> road, std::vector<ServedOrigin> origins, Secret secret, std::uint16_t port)
+    std::shared_ptr<Upstream> road, std::vector<ServedOrigin> origins, Secret secret, std::string authority)
     : road_(std::move(road)),
       origins_(std::move(origins)),
       secret_(std::move(secret)),
-      port_(port == 0 ? "" : std::to_string(port)) {}
+      authority_(std::move(authority)) {}
 
 void ReverseProxy::Handle(std::shared_ptr<Exchange> exchange) {
   auto const& head = exchange->Head();
@@ -125,11 +125,14 @@ std::optional<Failure> ReverseProxy::RefusalOfCaller(RequestHead const& head) co
         401, "secret_required", "The gateway serves programs that know its secret, and this request does not show it",
         "Send the secret in the field x-mtlspop-secret, or use the gateway's unix socket"};
     failure.Fields.Set("WWW-Authenticate", "x-mtlspop-secret");
+    // A stranger keeps no place.
+    failure.Closes = true;
     return failure;
   }
-  if (!port_.empty() && head.Host != "127.0.0.1:" + port_ && !EqualsIgnoreCase(head.Host, "localhost:" + port_)) {
+  if (!IsOurs(head.Host)) {
     return Failure{
-        403, "host_mismatch", "The request's Host is another than the gateway's", "Call it by its loopback address"};
+        403, "host_mismatch", "The request's Host is another than the gateway's",
+        "Call it by its loopback address, or by the host of an origin that it serves"};
   }
   if (head.Fields.Contains("Origin")) {
     return Failure{403, "browser_refused", "The request comes from a web page", "See what page it was"};
@@ -145,6 +148,15 @@ std::optional<Failure> ReverseProxy::RefusalOfCaller(RequestHead const& head) co
         400, "path_refused", "The request's path is none, or has dot segments", "Send the path that is meant"};
   }
   return std::nullopt;
+}
+
+// No name that somebody else points at this machine (DNS rebinding): those of its origins are the user's.
+bool ReverseProxy::IsOurs(std::string const& host) const {
+  if (authority_.empty() || host == authority_) return true;
+  if (EqualsIgnoreCase(host, "localhost" + authority_.substr(authority_.rfind(':')))) return true;
+  auto const name = WithoutPort(host);
+  return !name.empty() &&
+         std::any_of(origins_.begin(), origins_.end(), [&](auto const& each) { return each.Host == name; });
 }
 
 ServedOrigin const* ReverseProxy::OriginFor(RequestHead const& head) const {

@@ -3,7 +3,6 @@
 /// @file
 /// The reverse proxy of `serve`.
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,19 +43,21 @@ class ReverseProxy final : public Site {
 
   /// @param origins as `Checked` gives them
   /// @param secret empty for a unix socket, whose listener looks at who connects
-  /// @param port 0 for a unix socket; else `Host` has to name the loopback address with it
-  ReverseProxy(std::shared_ptr<Upstream> road, std::vector<ServedOrigin> origins, Secret secret, std::uint16_t port);
+  /// @param authority as `Listener::Authority`, which `Host` has to be where it is neither "localhost" with its port nor the host
+  /// of an origin; "" for a unix socket, where it may be anything
+  ReverseProxy(std::shared_ptr<Upstream> road, std::vector<ServedOrigin> origins, Secret secret, std::string authority);
 
   void Handle(std::shared_ptr<Exchange> exchange) override;
 
  private:
   std::optional<Failure> RefusalOfCaller(RequestHead const& head) const;
+  bool IsOurs(std::string const& host) const;
   ServedOrigin const* OriginFor(RequestHead const& head) const;
 
   std::shared_ptr<Upstream> const road_;
   std::vector<ServedOrigin> const origins_;
   Secret const secret_;
-  std::string const port_;
+  std::string const authority_;
 };
 
 }  // namespace mtlspop::gateway

@@ -1,9 +1,8 @@
 #include "gateway/runtime.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
-
-#include <boost/asio/post.hpp>
 
 namespace mtlspop::gateway {
 namespace {
@@ -11,47 +10,23 @@ namespace {
 // For connections that were told to end now to do so.
 constexpr std::chrono::seconds EndingTime{5};
 
-unsigned ThreadCount() { return std::clamp(std::thread::hardware_concurrency(), 1U, 4U); }
-
-void Run(boost::asio::io_context& io) {
-  for (;;) {
-    try {
-      io.run();
-      return;
-    } catch (std::exception const&) {
-      // Out of memory: its connection ends by its timer, the others go on.
-    }
-  }
-}
-
 // Whoever does not heed that his client has left, a key that signs slowly for example, holds its connection, and that needs
 // this; nothing of it runs any more.
-void LeaveBehind(std::shared_ptr<boost::asio::io_context> io) noexcept {
+void LeaveBehind(std::shared_ptr<Loops> loops) noexcept {
   static std::mutex mutex;
-  static auto* const left = new std::vector<std::shared_ptr<boost::asio::io_context>>;
+  static auto* const left = new std::vector<std::shared_ptr<Loops>>;
   std::lock_guard<std::mutex> const lock{mutex};
-  left->push_back(std::move(io));
+  left->push_back(std::move(loops));
 }
 
 }  // namespace
 
-std::shared_ptr<boost::asio::io_context> MakeIo() {
-  return std::make_shared<boost::asio::io_context>(static_cast<int>(ThreadCount()));
-}
-
-Executor ExecutorOn(std::shared_ptr<boost::asio::io_context> io) {
-  return [io = std::move(io), others = DefaultExecutor()](std::function<void()> task) {
-    if (io->stopped()) return others(std::move(task));
-    boost::asio::post(*io, std::move(task));
-  };
-}
-
-Runtime::Runtime(std::shared_ptr<boost::asio::io_context> io, std::size_t maximumConnections)
-    : io_(std::move(io)),
-      work_(boost::asio::make_work_guard(*io_)),
-      connections_(std::make_shared<gateway::Connections>(maximumConnections)) {
+Runtime::Runtime(std::shared_ptr<gateway::Loops> loops, std::size_t maximumConnections)
+    : loops_(std::move(loops)), connections_(std::make_shared<gateway::Connections>(maximumConnections)) {
   try {
-    for (unsigned index = 0; index < ThreadCount(); ++index) threads_.emplace_back([io = io_] { Run(*io); });
+    for (std::size_t index = 0; index < loops_->Size(); ++index) {
+      threads_.emplace_back([loops = loops_, index] { loops->Run(index); });
+    }
   } catch (...) {
     Stop(std::chrono::milliseconds{0});
     throw;
@@ -63,10 +38,46 @@ Runtime::~Runtime() { Stop(std::chrono::milliseconds{0}); }
 void Runtime::Serve(
     std::shared_ptr<Listener> const& listener,
     std::shared_ptr<Site> site,
-    std::shared_ptr<ConnectionSettings const> settings) {
-  listener->Start(std::move(site), std::move(settings), connections_);
+    std::shared_ptr<ConnectionSettings const> settings,
+    std::size_t maximumOfItsOwn) {
+  auto connections = connections_;
+  if (maximumOfItsOwn > 0) {
+    connections = std::make_shared<gateway::Connections>(maximumOfItsOwn);
+    std::lock_guard<std::mutex> const lock{placesMutex_};
+    others_.push_back(connections);
+  }
+  listener->Start(std::move(site), std::move(settings), std::move(connections));
   std::lock_guard<std::mutex> const lock{mutex_};
   listeners_.push_back(listener);
+}
+
+Runtime::Places Runtime::AllPlaces() const {
+  std::lock_guard<std::mutex> const lock{placesMutex_};
+  auto all = others_;
+  all.push_back(connections_);
+  return all;
+}
+
+std::size_t Runtime::CountConnections() const {
+  std::size_t count = 0;
+  for (auto const& each : AllPlaces()) count += each->Count();
+  return count;
+}
+
+void Runtime::End(Ending how) const {
+  for (auto const& each : AllPlaces()) each->End(how);
+}
+
+bool Runtime::WaitForNone(std::chrono::milliseconds patience) const {
+  using std::chrono::milliseconds;
+  using std::chrono::steady_clock;
+  auto const until = steady_clock::now() + patience;
+  bool areGone = true;
+  for (auto const& each : AllPlaces()) {
+    auto const left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
+    areGone = each->WaitForNone(std::max(left, milliseconds{0})) && areGone;
+  }
+  return areGone;
 }
 
 void Runtime::Stop(std::chrono::milliseconds patience) noexcept {
@@ -75,19 +86,15 @@ void Runtime::Stop(std::chrono::milliseconds patience) noexcept {
   listeners_.clear();
   if (threads_.empty()) return;
   if (patience.count() > 0) {
-    connections_->End(Ending::AfterRequest);
-    connections_->WaitForNone(patience);
+    End(Ending::AfterRequest);
+    WaitForNone(patience);
   }
-  connections_->End(Ending::Now);
-  if (!connections_->WaitForNone(EndingTime)) LeaveBehind(io_);
-  work_.reset();
-  io_->stop();
+  End(Ending::Now);
+  if (!WaitForNone(EndingTime)) LeaveBehind(loops_);
+  loops_->Stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
-  // What completions have been given meanwhile, and nobody runs any more.
-  io_->restart();
-  io_->poll();
-  io_->stop();
+  loops_->RunRest();
 }
 
 }  // namespace mtlspop::gateway

@@ -1,17 +1,14 @@
 #include "gateway/server.hpp"
 
-#include <atomic>
 #include <mutex>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
 #include "gateway/access_log.hpp"
-#include "gateway/metered_credential.hpp"
-#include "gateway/metrics.hpp"
 #include "gateway/runtime.hpp"
 #include "gateway/service_manager.hpp"
-#include "gateway/status_site.hpp"
+#include "gateway/status.hpp"
 
 namespace mtlspop::command {
 namespace {
@@ -33,9 +30,9 @@ void Check(ServerOptions const& options) {
   }
 }
 
-TransportOptions WayOut(ServerOptions const& options, std::shared_ptr<boost::asio::io_context> const& io) {
+TransportOptions WayOut(ServerOptions const& options, Loops& loops) {
   auto transport = options.Transport;
-  transport.Callbacks = ExecutorOn(io);
+  transport.Callbacks = loops.MakeExecutor();
   // Each client has one request at a time: as many of them as are served may be under way, and none waits for another.
   transport.Pool.MaximumPerOrigin = options.MaximumConnections;
   transport.Pool.MaximumTotal = options.MaximumConnections;
@@ -75,19 +72,22 @@ class RunningServer final : public Server {
  public:
   explicit RunningServer(ServerOptions options)
       : options_(std::move(options)),
-        transport_(MakeHttpTransport(WayOut(options_, io_))),
-        road_(std::make_shared<Upstream>(transport_, MeteredChoice(), options_.Observer)),
-        runtime_(io_, options_.MaximumConnections) {
+        transport_(MakeHttpTransport(WayOut(options_, *loops_))),
+        road_(std::make_shared<Upstream>(
+            transport_, status_.Metered(options_.Credential), options_.Observer, loops_->MakeExecutor())),
+        runtime_(loops_, options_.MaximumConnections) {
     Reload(options_.Origins);
     auto const settings = Settings();
     if (!options_.SocketPath.empty()) {
-      OpenFor(Listener::OnUnixSocket(runtime_.Io(), options_.SocketPath, options_.SocketGroup), settings);
+      OpenFor(Listener::OnUnixSocket(*loops_, options_.SocketPath, options_.SocketGroup), settings);
     }
-    if (options_.Port) OpenFor(Listener::OnLoopback(runtime_.Io(), *options_.Port), settings);
+    if (options_.Port) OpenFor(Listener::OnLoopback(*loops_, *options_.Port, Callers::Anybody), settings);
     for (int const socket : options_.Inherited) {
-      OpenFor(Listener::OnInherited(runtime_.Io(), socket, options_.SocketGroup), settings);
+      OpenFor(Listener::OnInherited(*loops_, socket, options_.SocketGroup), settings);
     }
-    if (options_.StatusPort) OpenStatus(*options_.StatusPort);
+    if (options_.StatusPort) {
+      statusPort_ = status_.Open(*options_.StatusPort, runtime_, {transport_, road_, [this] { return FirstGrant(); }});
+    }
     NotifyServiceManager("READY=1");
   }
 
@@ -109,11 +109,21 @@ class RunningServer final : public Server {
   std::uint16_t StatusPort() const noexcept override { return statusPort_; }
 
   void NotifyAlive() override {
-    boost::asio::post(runtime_.Io(), [] { NotifyServiceManager("WATCHDOG=1"); });
+    if (status_.IsStopping()) return;
+    // Through all loops: one that stands still is noticed.
+    struct Round {
+      std::shared_ptr<Loops> Through;
+      std::size_t At;
+      void operator()() const {
+        if (At == Through->Size()) return NotifyServiceManager("WATCHDOG=1");
+        boost::asio::post(Through->At(At), Round{Through, At + 1});
+      }
+    };
+    Round{loops_, 0}();
   }
 
   void Stop() noexcept override {
-    if (stopping_.exchange(true)) return;
+    if (!status_.BeginStop()) return;
     NotifyServiceManager("STOPPING=1");
     runtime_.Stop(options_.StopTime);
   }
@@ -121,18 +131,13 @@ class RunningServer final : public Server {
  private:
   struct Entrance {
     std::uint16_t Port = 0;
+    std::string Authority;
     std::shared_ptr<CurrentSite> Current;
   };
 
-  CredentialChoice MeteredChoice() const {
-    return [choice = options_.Credential, metrics = metrics_](ManagedIdentityId const& identity) {
-      return std::make_shared<MeteredCredential>(choice(identity), identity.ToString(), metrics);
-    };
-  }
-
   std::shared_ptr<ConnectionSettings const> Settings() const {
     auto settings = std::make_shared<ConnectionSettings>();
-    settings->Observe = [metrics = metrics_, log = options_.AccessLog](ExchangeRecord const& record) {
+    settings->Observe = [metrics = status_.Metrics(), log = options_.AccessLog](ExchangeRecord const& record) {
       metrics->Record(record);
       if (log) log(AccessLogLine(record, std::chrono::system_clock::now()));
     };
@@ -141,7 +146,7 @@ class RunningServer final : public Server {
 
   std::shared_ptr<Site> SiteFor(Entrance const& entrance) const {
     auto const secret = entrance.Port == 0 ? Secret{} : options_.PortSecret;
-    return std::make_shared<ReverseProxy>(road_, origins_, secret, entrance.Port);
+    return std::make_shared<ReverseProxy>(road_, origins_, secret, entrance.Authority);
   }
 
   void OpenFor(std::shared_ptr<Listener> const& listener, std::shared_ptr<ConnectionSettings const> const& settings) {
@@ -149,32 +154,26 @@ class RunningServer final : public Server {
     if (listener->Port() != 0 && options_.PortSecret.Reveal().size() < ShortestSecret) {
       Refuse("The socket that was passed is a port, and there is no secret for it", "Give the gateway a secret");
     }
-    Entrance const entrance{listener->Port(), std::make_shared<CurrentSite>()};
+    Entrance const entrance{listener->Port(), listener->Authority(), std::make_shared<CurrentSite>()};
     entrance.Current->Set(SiteFor(entrance));
     entrances_.push_back(entrance);
-    runtime_.Serve(listener, entrance.Current, settings);
+    if (entrance.Port == 0) return runtime_.Serve(listener, entrance.Current, settings);
+    // Strangers who fill it take no place of the unix socket's clients.
+    auto forStrangers = std::make_shared<ConnectionSettings>(*settings);
+    forStrangers->Limits.FirstRequestTime = FirstRequestTimeOfStrangers;
+    runtime_.Serve(listener, entrance.Current, std::move(forStrangers), options_.MaximumConnections);
   }
 
-  void OpenStatus(std::uint16_t port) {
-    auto const listener = Listener::OnLoopback(runtime_.Io(), port);
-    statusPort_ = listener->Port();
-    StatusSite::Sources sources;
-    sources.WhyNotReady = [this] { return stopping_ ? std::string{"stopping"} : std::string{}; };
-    sources.MetricsText = [this] {
-      return metrics_->Text(
-          std::chrono::system_clock::now(), runtime_.Clients()->Count(), transport_->PoolStatistics());
-    };
-    runtime_.Serve(
-        listener, std::make_shared<StatusSite>(std::move(sources), statusPort_),
-        std::make_shared<ConnectionSettings>());
+  HandleGrant FirstGrant() {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    return {origins_.front().Resource, origins_.front().Identity};
   }
 
-  std::shared_ptr<boost::asio::io_context> const io_ = MakeIo();
+  std::shared_ptr<Loops> const loops_ = std::make_shared<Loops>();
   ServerOptions const options_;
-  std::shared_ptr<Metrics> const metrics_ = std::make_shared<Metrics>();
+  Status status_;
   std::shared_ptr<HttpTransport> const transport_;
   std::shared_ptr<Upstream> const road_;
-  std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::vector<ServedOrigin> origins_;
   std::vector<Entrance> entrances_;

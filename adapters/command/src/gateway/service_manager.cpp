@@ -47,7 +47,8 @@ void NotifyServiceManager(std::string_view state) noexcept {
   Descriptor const socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
   auto const length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   static_cast<void>(::sendto(
-      socket.Get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr const*>(&address), length));
+      socket.Get(), state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+      reinterpret_cast<sockaddr const*>(&address), length));
 }
 
 void NotifyReloading() noexcept {

@@ -5,13 +5,15 @@
 #include <utility>
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 
 #include "gateway/connections.hpp"
+#include "gateway/proxy_dialogue.hpp"
+#include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
@@ -20,29 +22,38 @@ namespace {
 using boost::asio::ip::tcp;
 using Problem = boost::system::error_code;
 
-constexpr std::chrono::seconds ConnectTime{30};
 constexpr std::chrono::minutes QuietTime{10};
 
-/// All of it runs on a strand of its own; the client's socket, which has another, is moved to it.
+/// All of it runs on the loop of the client's connection.
 class Tunnel final : public std::enable_shared_from_this<Tunnel> {
  public:
-  Tunnel(boost::asio::io_context& io, std::shared_ptr<Exchange> exchange, std::string host)
-      : strand_(boost::asio::make_strand(io)),
+  /// @param proxy of `settings`; null for none
+  Tunnel(
+      boost::asio::io_context& io,
+      std::shared_ptr<Exchange> exchange,
+      Origin destination,
+      Proxy const* proxy,
+      std::shared_ptr<TunnelSettings const> settings)
+      : io_(io),
         exchange_(std::move(exchange)),
-        host_(std::move(host)),
-        resolver_(strand_),
-        timer_(strand_),
-        server_(strand_),
-        client_(strand_) {}
+        destination_(std::move(destination)),
+        target_(destination_.HostAndPort()),
+        settings_(std::move(settings)),
+        proxy_(proxy),
+        resolver_(io),
+        timer_(io),
+        server_(io),
+        client_(io) {}
 
-  void Open(std::uint16_t port) {
-    boost::asio::post(strand_, [self = shared_from_this(), port] {
+  void Open() {
+    boost::asio::post(io_, [self = shared_from_this()] {
       self->left_ = self->exchange_->Patience().OnCancelled([weak = self->weak_from_this()] {
-        if (auto const tunnel = weak.lock()) boost::asio::post(tunnel->strand_, [tunnel] { tunnel->End(); });
+        if (auto const tunnel = weak.lock()) boost::asio::post(tunnel->io_, [tunnel] { tunnel->End(); });
       });
-      self->Limit(ConnectTime);
+      self->Limit(self->settings_->ConnectTime);
+      auto const& next = self->proxy_ != nullptr ? self->proxy_->Address : self->destination_;
       self->resolver_.async_resolve(
-          self->host_, std::to_string(port), tcp::resolver::numeric_service, [self](Problem problem, auto found) {
+          next.Host, std::to_string(next.Port), tcp::resolver::numeric_service, [self](Problem problem, auto found) {
             if (problem || self->ended_) return self->Refuse(problem);
             boost::asio::async_connect(
                 self->server_, found, [self](Problem failed, auto const&) { self->OnConnected(failed); });
@@ -52,6 +63,8 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
 
  private:
   struct Direction {
+    /// What was read before there was a tunnel.
+    std::string First;
     std::array<char, std::size_t{16} * 1024> Buffer{};
   };
 
@@ -59,10 +72,21 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
     if (problem || ended_) return Refuse(problem);
     Problem ignored;
     server_.set_option(tcp::no_delay{true}, ignored);
+    if (proxy_ == nullptr) return HandOver();
+    AskForTunnel(
+        server_, *proxy_, target_, settings_->Limits, [self = shared_from_this()](Outcome<std::string> outcome) {
+          if (self->ended_ || !outcome.HasValue()) return self->RefuseFor(outcome.Failure());
+          self->behind_ = std::move(outcome).Take();
+          self->HandOver();
+        });
+  }
+
+  // The client's connection, which it gets a 200 on.
+  void HandOver() {
     auto const exchange = std::move(exchange_);
     exchange->BecomeTunnel([self = shared_from_this()](Socket socket, std::string early, std::shared_ptr<Seat> seat) {
       auto shared = std::make_shared<Socket>(std::move(socket));
-      boost::asio::post(self->strand_, [self, shared, early = std::move(early), seat = std::move(seat)]() mutable {
+      boost::asio::post(self->io_, [self, shared, early = std::move(early), seat = std::move(seat)]() mutable {
         self->Begin(*shared, std::move(early), std::move(seat));
       });
     });
@@ -74,22 +98,24 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
     seat_->OnEnd([weak = weak_from_this()](Ending how) {
       auto const self = weak.lock();
       // Nobody can say when a tunnel would be done.
-      if (self && how == Ending::Now) boost::asio::post(self->strand_, [self] { self->End(); });
+      if (self && how == Ending::Now) boost::asio::post(self->io_, [self] { self->End(); });
     });
     if (ended_) return;
-    Problem problem;
-    // Off the strand of the connection, onto this one.
-    auto const protocol = socket.local_endpoint(problem).protocol();
-    auto const descriptor = socket.release(problem);
-    if (!problem) client_.assign(protocol, descriptor, problem);
-    if (problem) return End();
-    early_ = std::move(early);
+    client_ = std::move(socket);
+    outward_.First = std::move(early);
+    inward_.First = std::move(behind_);
+    BeginRelay(client_, server_, outward_);
+    BeginRelay(server_, client_, inward_);
+  }
+
+  template <class From, class To>
+  void BeginRelay(From& from, To& to, Direction& direction) {
     boost::asio::async_write(
-        server_, boost::asio::buffer(early_), [self = shared_from_this()](Problem failed, std::size_t) {
+        to, boost::asio::buffer(direction.First),
+        [self = shared_from_this(), &from, &to, &direction](Problem failed, std::size_t) {
           if (failed) return self->End();
-          self->early_.clear();
-          self->Relay(self->client_, self->server_, self->outward_);
-          self->Relay(self->server_, self->client_, self->inward_);
+          direction.First = {};
+          self->Relay(from, to, direction);
         });
   }
 
@@ -118,16 +144,33 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
   }
 
   void Refuse(Problem problem) {
-    auto const exchange = std::move(exchange_);
     bool const isLate = ended_;
-    End();
-    if (!exchange) return;
-    Failure failure{
+    auto const where = proxy_ != nullptr ? "the proxy " + proxy_->Name() + ", for " : std::string{};
+    Refuse(ClosingFailure(
         isLate ? 504 : 502, isLate ? "deadline_exceeded" : "connect_failed",
-        "The gateway made no connection to " + Redact(host_) + ": " + (isLate ? "it took too long" : problem.message()),
-        "Check the name, and that this machine reaches it without a proxy"};
-    failure.Closes = true;
-    exchange->Refuse(failure);
+        "The gateway made no connection to " + where + Redact(destination_.Host) + ": " +
+            (isLate ? "it took too long" : problem.message()),
+        proxy_ != nullptr ? "Check the proxy's address, or put the host on NO_PROXY before mtlspop run"
+                          : "Check the name; where this machine reaches it through a proxy alone, name that in "
+                            "HTTPS_PROXY before mtlspop run"));
+  }
+
+  /// @param failure of the proxy; null where it was too late for it
+  void RefuseFor(std::exception_ptr failure) {
+    if (ended_) return Refuse(Problem{});
+    try {
+      std::rethrow_exception(std::move(failure));
+    } catch (Error const& error) {
+      auto answer = FailureFrom(error);
+      answer.Closes = true;
+      Refuse(answer);
+    }
+  }
+
+  void Refuse(Failure const& failure) {
+    auto const exchange = std::move(exchange_);
+    End();
+    if (exchange) exchange->Refuse(failure);
   }
 
   void Limit(std::chrono::steady_clock::duration time) {
@@ -149,26 +192,48 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
 
   // Last to go.
   std::shared_ptr<Seat> seat_;
-  boost::asio::strand<boost::asio::io_context::executor_type> strand_;
+  boost::asio::io_context& io_;
   std::shared_ptr<Exchange> exchange_;
-  std::string const host_;
+  Origin const destination_;
+  std::string const target_;
+  std::shared_ptr<TunnelSettings const> const settings_;
+  Proxy const* const proxy_;
   CancellationRegistration left_;
   tcp::resolver resolver_;
   boost::asio::steady_timer timer_;
   tcp::socket server_;
   Socket client_;
-  std::string early_;
+  std::string behind_;
   Direction outward_;
   Direction inward_;
   int endings_ = 0;
   bool ended_ = false;
 };
 
+// The gateway's tunnels have no trust store to verify such a proxy with, and its password does not go out in the clear.
+void CheckScheme(Proxy const& proxy) {
+  if (!proxy.Address.IsHttps()) return;
+  ErrorDetails details{
+      errors::ProxyFailed,
+      "The proxy " + proxy.Name() + " is to be spoken to in TLS, which the gateway's tunnels do not do",
+      "Name a proxy with http:// before mtlspop run, or put the host on NO_PROXY"};
+  details.NothingSent = true;
+  throw Error{std::move(details)};
+}
+
 }  // namespace
 
 void OpenTunnel(
-    boost::asio::io_context& io, std::shared_ptr<Exchange> exchange, std::string const& host, std::uint16_t port) {
-  std::make_shared<Tunnel>(io, std::move(exchange), host)->Open(port);
+    boost::asio::io_context& io,
+    std::shared_ptr<Exchange> const& exchange,
+    std::string const& host,
+    std::uint16_t port,
+    std::shared_ptr<TunnelSettings const> settings) {
+  // The program was given one proxy, for https.
+  Origin destination{"https", host, port};
+  auto const* const proxy = settings->Proxies.For(destination);
+  if (proxy != nullptr) CheckScheme(*proxy);
+  std::make_shared<Tunnel>(io, exchange, std::move(destination), proxy, std::move(settings))->Open();
 }
 
 }  // namespace mtlspop::gateway

@@ -2,12 +2,17 @@
 
 #include <utility>
 
+#include "gateway/loop_credential.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
 
 namespace mtlspop::gateway {
 
-Upstream::Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, EventSink observer)
-    : transport_(std::move(transport)), choice_(std::move(choice)), observer_(std::move(observer)) {}
+Upstream::Upstream(
+    std::shared_ptr<HttpTransport> transport, CredentialChoice choice, EventSink observer, Executor loops)
+    : transport_(std::move(transport)),
+      choice_(std::move(choice)),
+      observer_(std::move(observer)),
+      loops_(std::move(loops)) {}
 
 void Upstream::SendBound(
     HandleGrant const& grant,
@@ -28,11 +33,20 @@ void Upstream::SendPlain(
 }
 
 void Upstream::GetToken(HandleGrant const& grant, Context const& context, Completion<AccessToken> done) {
+  {
+    std::lock_guard<std::mutex> const lock{mutex_};
+    lastGrant_ = grant;
+  }
   auto const credential = RoadFor(grant).Credential;
   TokenRequest wanted;
   wanted.Scopes = {grant.Resource + "/.default"};
   credential->GetTokenAsync(
       wanted, context, [credential, done = std::move(done)](auto outcome) { done(std::move(outcome)); });
+}
+
+std::optional<HandleGrant> Upstream::LastGrant() const {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  return lastGrant_;
 }
 
 Upstream::Road Upstream::RoadFor(HandleGrant const& grant) {
@@ -42,7 +56,7 @@ Upstream::Road Upstream::RoadFor(HandleGrant const& grant) {
   if (found != roads_.end()) return found->second;
 
   Road road;
-  road.Credential = choice_(grant.Identity);
+  road.Credential = std::make_shared<LoopCredential>(choice_(grant.Identity), loops_);
   BoundPipelineOptions options;
   options.Scopes = {grant.Resource + "/.default"};
   options.RetriesFailures = false;

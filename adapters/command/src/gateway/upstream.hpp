@@ -13,6 +13,7 @@
 #include "gateway/handles.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/policies/http_pipeline.hpp"
+#include "mtlspop/transport/executor.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/observer.hpp"
 #include "mtlspop/transport/outcome.hpp"
@@ -29,7 +30,8 @@ using CredentialChoice = std::function<std::shared_ptr<TokenCredential>(ManagedI
 /// Thread safety: all members may be called from any thread.
 class Upstream final : public std::enable_shared_from_this<Upstream> {
  public:
-  Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, EventSink observer);
+  /// @param loops where requests are to begin
+  Upstream(std::shared_ptr<HttpTransport> transport, CredentialChoice choice, EventSink observer, Executor loops);
 
   /// With the bound token of `grant` and over a connection with its certificate; `done` as the pipeline's `SendAsync`.
   void SendBound(
@@ -43,6 +45,8 @@ class Upstream final : public std::enable_shared_from_this<Upstream> {
 
   /// A token of `grant`, so that whoever asks for a handle is told now where there can be none.
   void GetToken(HandleGrant const& grant, Context const& context, Completion<AccessToken> done);
+  /// Of the last `GetToken`.
+  std::optional<HandleGrant> LastGrant() const;
 
  private:
   struct Road {
@@ -55,8 +59,10 @@ class Upstream final : public std::enable_shared_from_this<Upstream> {
   std::shared_ptr<HttpTransport> const transport_;
   CredentialChoice const choice_;
   EventSink const observer_;
-  std::mutex mutex_;
+  Executor const loops_;
+  mutable std::mutex mutex_;
   std::map<std::string, Road> roads_;
+  std::optional<HandleGrant> lastGrant_;
 };
 
 }  // namespace mtlspop::gateway

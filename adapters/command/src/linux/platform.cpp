@@ -1,9 +1,13 @@
 #include "platform.hpp"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
+#include "errors.hpp"
 #include "mtlspop/transport/openssl.hpp"
 #if defined(MTLSPOP_COMMAND_TPM)
 #include "mtlspop/tpm/tpm_key.hpp"
@@ -14,6 +18,13 @@ namespace mtlspop::command {
 bool IsTerminal(int descriptor) { return ::isatty(descriptor) != 0; }
 
 void ReportBrokenPipes() { std::signal(SIGPIPE, SIG_IGN); }
+
+void HideMemory() {
+  if (::prctl(PR_SET_DUMPABLE, 0) == 0) return;
+  Fail(
+      errors::SystemFailure, std::string{"This process's memory cannot be kept from others: "} + std::strerror(errno),
+      "See which filter of system calls forbids prctl(PR_SET_DUMPABLE)");
+}
 
 std::tm ToUtc(std::time_t time) {
   std::tm parts{};

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <system_error>
 
 #include "errors.hpp"
 
@@ -26,7 +27,9 @@ std::string FindProgram(std::string const& name, std::string_view path) {
   std::string found;
   if (name.find('/') != std::string::npos) {
     if (IsExecutable(name)) return name;
-    found = std::filesystem::exists(std::filesystem::status(name)) ? name : "";
+    // Also where it is not to be seen whether there is one.
+    std::error_code ignored;
+    found = std::filesystem::exists(std::filesystem::status(name, ignored)) ? name : "";
   } else if (!name.empty()) {
     for (std::size_t begin = 0; begin <= path.size();) {
       auto const end = std::min(path.find(':', begin), path.size());

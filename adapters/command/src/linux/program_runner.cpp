@@ -50,25 +50,33 @@ int NumberAt(std::string_view text) noexcept {
 /// All descriptors that a program which is executed now would have, beside the standard streams.
 std::vector<int> ListInheritable() {
   std::vector<int> descriptors;
-  for (auto const& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
-    auto const descriptor = NumberAt(entry.path().filename().string());
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry{"/proc/self/fd", error}, end; entry != end; entry.increment(error)) {
+    auto const descriptor = NumberAt(entry->path().filename().string());
     auto const flags = ::fcntl(descriptor, F_GETFD);
     if (descriptor > STDERR_FILENO && flags >= 0 && (flags & FD_CLOEXEC) == 0) descriptors.push_back(descriptor);
+  }
+  if (error) {
+    Fail(
+        errors::SystemFailure, "The descriptors of this process cannot be listed: " + error.message(),
+        "Check that /proc is mounted, and the limit on descriptors (ulimit -n)");
   }
   std::sort(descriptors.begin(), descriptors.end());
   return descriptors;
 }
 
-std::vector<std::string> MergeEnvironment(std::vector<std::pair<std::string, std::string>> const& added) {
+std::vector<std::string> MergeEnvironment(ProgramStart const& start) {
+  auto left = start.Removed;
+  for (auto const& [name, value] : start.Environment) left.push_back(name);
   std::vector<std::string> merged;
   for (auto** variable = WholeEnvironment(); *variable != nullptr; ++variable) {
     std::string const own = *variable;
-    auto const isReplaced = std::any_of(added.begin(), added.end(), [&](auto const& one) {
-      return own.compare(0, one.first.size() + 1, one.first + "=") == 0;
+    bool const isLeft = std::any_of(left.begin(), left.end(), [&](std::string const& name) {
+      return own.compare(0, name.size() + 1, name + "=") == 0;
     });
-    if (!isReplaced) merged.push_back(own);
+    if (!isLeft) merged.push_back(own);
   }
-  for (auto const& [name, value] : added) merged.push_back(name + "=" + value);
+  for (auto const& [name, value] : start.Environment) merged.push_back(name + "=" + value);
   return merged;
 }
 
@@ -168,7 +176,7 @@ ProgramRunner::~ProgramRunner() { ::pthread_sigmask(SIG_SETMASK, &before_, nullp
 
 int ProgramRunner::Run(ProgramStart const& start) {
   auto arguments = start.Arguments;
-  auto environment = MergeEnvironment(start.Environment);
+  auto environment = MergeEnvironment(start);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) CannotStart("no pipe", errno);
   Descriptor const report{ends[0]};

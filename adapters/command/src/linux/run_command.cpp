@@ -1,6 +1,12 @@
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
+#include <optional>
+#include <ostream>
+
 #include "gateway/gateway.hpp"
+#include "mtlspop/base/environment_variable.hpp"
+#include "platform.hpp"
 #include "program_runner.hpp"
 #include "subcommand.hpp"
 
@@ -10,12 +16,30 @@ namespace {
 struct RunOptions {
   std::vector<std::string> Hosts;
   bool BearerForOthers = false;
-  std::vector<std::string> Program;
+  std::optional<std::uint16_t> StatusPort;
+  /// Its name alone, where it stands there without the dashes; see `SharedOptions::Program`.
+  std::string Program;
 };
 
-int Run(RunOptions const& options, SharedOptions const& shared) {
+/// With these a program's SDK signs in by itself, and then holds a token that can be stolen from it. They stay, since it may
+/// have them for something else.
+constexpr char const* CredentialsOfItsOwn[] = {
+    "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_PASSWORD"};
+
+void WarnOfOtherCredentials(std::ostream& out) {
+  for (auto const* const name : CredentialsOfItsOwn) {
+    auto const* const value = ReadEnvironmentVariable(name);
+    if (value == nullptr || *value == '\0') continue;
+    out << "mtlspop: " << name
+        << " is set: the program can sign in with it past the gateway, and its tokens are not bound then\n";
+  }
+  out.flush();
+}
+
+int Run(RunOptions const& options, SharedOptions const& shared, Terminal& terminal) {
   // First: it wants to see the descriptors and the signals as they were given to this process.
   ProgramRunner runner;
+  HideMemory();
   auto transport = MakeTransportOptions(shared.Connection);
   GatewayOptions gateway;
   gateway.Observer = transport.Observer;
@@ -24,8 +48,13 @@ int Run(RunOptions const& options, SharedOptions const& shared) {
   if (options.BearerForOthers) gateway.BearerForOthers = MakeBearerFactory(shared.Identity, surroundings);
   gateway.Transport = std::move(transport);
   gateway.Hosts = options.Hosts;
+  gateway.StatusPort = options.StatusPort;
   auto const running = Gateway::Start(std::move(gateway));
-  auto const status = runner.Run({options.Program, running->EnvironmentForChild()});
+  if (running->StatusPort() != 0)
+    terminal.Error << "mtlspop: status on 127.0.0.1:" << running->StatusPort() << std::endl;
+  WarnOfOtherCredentials(terminal.Error);
+  auto const program = shared.Program.empty() ? std::vector<std::string>{options.Program} : shared.Program;
+  auto const status = runner.Run({program, running->EnvironmentForChild(), Gateway::RemovedFromChild()});
   running->Stop();
   return status;
 }
@@ -53,8 +82,12 @@ Subcommand AddRunCommand(CLI::App& root) {
       "Where the program asks for a token of another resource, give it the bearer token that this machine's own "
       "metadata "
       "service has, which it then holds and can lose; else such a question is refused");
+  app->add_option("--status-port", options->StatusPort, "Answer /live, /ready and /metrics on this port of 127.0.0.1")
+      ->type_name("PORT");
   app->add_option("program", options->Program, "-- and the program with its arguments")->required();
-  return {app, [options](SharedOptions const& shared, Terminal&) { return Run(*options, shared); }, &ExitOf};
+  return {
+      app, [options](SharedOptions const& shared, Terminal& terminal) { return Run(*options, shared, terminal); },
+      &ExitOf};
 }
 
 }  // namespace mtlspop::command

@@ -4,16 +4,25 @@
 
 #include <CLI/CLI.hpp>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <cstdio>
 #include <ctime>
-#include <fstream>
+#include <memory>
 #include <optional>
 #include <ostream>
+#include <string_view>
 
+#include <gsl/util>
+
+#include "gateway/line_writer.hpp"
 #include "gateway/served_origin.hpp"
 #include "gateway/server.hpp"
 #include "gateway/service_manager.hpp"
+#include "mtlspop/base/unbuffered_file.hpp"
+#include "platform.hpp"
 #include "subcommand.hpp"
 
 namespace mtlspop::command {
@@ -41,22 +50,20 @@ std::vector<gateway::ServedOrigin> OriginsFrom(std::vector<std::string> const& t
        "Write at least 32 random characters into the file, and make it readable for its user alone (chmod 600)"}};
 }
 
+constexpr std::size_t MostSecretBytes = 4096;
+
 Secret SecretFrom(std::string const& path) {
   if (path.empty()) return {};
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) RefuseSecretFile(path, "it is not there");
   if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) RefuseSecretFile(path, "others may read it");
-  std::ifstream in{path, std::ios::binary};
-  std::string text;
-  if (!std::getline(in, text)) RefuseSecretFile(path, "it cannot be read, or is empty");
-  return Secret{std::move(text)};
-}
-
-// One write for each line, so that those of several threads do not mix.
-void WriteLine(std::string_view line) {
-  std::string text{line};
-  text += '\n';
-  static_cast<void>(!::write(STDOUT_FILENO, text.data(), text.size()));
+  std::array<char, MostSecretBytes + 1> content;
+  auto const cleanse = gsl::finally([&] { Cleanse(content.data(), content.size()); });
+  auto const size = ReadUnbuffered(path, content);
+  if (size == 0) RefuseSecretFile(path, "it cannot be read, or is empty");
+  if (size > MostSecretBytes) RefuseSecretFile(path, "it is larger than 4,096 bytes");
+  std::string_view const text{content.data(), size};
+  return Secret{text.substr(0, text.find('\n'))};
 }
 
 ServerOptions ServerOptionsFrom(ServeOptions const& options, SharedOptions const& shared) {
@@ -71,7 +78,6 @@ ServerOptions ServerOptionsFrom(ServeOptions const& options, SharedOptions const
   server.Port = options.Port;
   server.PortSecret = SecretFrom(options.SecretFile);
   server.StatusPort = options.StatusPort;
-  if (options.AccessLog) server.AccessLog = WriteLine;
   return server;
 }
 
@@ -93,15 +99,26 @@ std::vector<std::string> OriginsInFile(CLI::App const& root, std::string const& 
   return origins;
 }
 
-void Reload(Server& server, CLI::App const& root, std::ostream& out) {
+bool HasFile(CLI::App const& root) {
   auto const* const config = root.get_config_ptr();
-  if (config == nullptr || config->count() == 0) {
-    out << "mtlspop: there is no configuration file to read again\n";
+  return config != nullptr && config->count() > 0;
+}
+
+/// Whether these origins stand in the configuration file, and were not given on the command line, which wins.
+bool AreOfFile(std::vector<std::string> const& origins, CLI::App const& root) {
+  return HasFile(root) && OriginsInFile(root, root.get_config_ptr()->as<std::string>()) == origins;
+}
+
+void Reload(Server& server, CLI::App const& root, bool areOfFile, std::ostream& out) {
+  if (!areOfFile) {
+    out
+        << (HasFile(root) ? "mtlspop: the origins stay as they were: they were given on the command line\n"
+                          : "mtlspop: there is no configuration file to read again\n");
     return;
   }
   gateway::NotifyReloading();
   try {
-    server.Reload(OriginsFrom(OriginsInFile(root, config->as<std::string>())));
+    server.Reload(OriginsFrom(OriginsInFile(root, root.get_config_ptr()->as<std::string>())));
     out << "mtlspop: the origins were read again\n";
   } catch (std::exception const& error) {
     out << "mtlspop: the origins stay as they were: " << error.what() << '\n';
@@ -129,14 +146,22 @@ int AwaitSignal(sigset_t const& signals, Server& server) {
 }
 
 int Serve(ServeOptions const& options, SharedOptions const& shared, CLI::App const& root, Terminal& terminal) {
+  HideMemory();
   // Before there are threads, which get the mask.
   auto const signals = BlockSignals();
-  auto const server = Server::Start(ServerOptionsFrom(options, shared));
+  auto start = ServerOptionsFrom(options, shared);
+  std::optional<gateway::LineWriter> log;
+  if (options.AccessLog) {
+    log.emplace(STDOUT_FILENO);
+    start.AccessLog = [&log](std::string_view line) { log->Write(line); };
+  }
+  bool const areOfFile = AreOfFile(options.Origins, root);
+  auto const server = Server::Start(std::move(start));
   if (server->Port() != 0) terminal.Error << "mtlspop: serving on 127.0.0.1:" << server->Port() << '\n';
   if (server->StatusPort() != 0) terminal.Error << "mtlspop: status on 127.0.0.1:" << server->StatusPort() << '\n';
   terminal.Error << "mtlspop: ready" << std::endl;
   while (AwaitSignal(signals, *server) == SIGHUP) {
-    Reload(*server, root, terminal.Error);
+    Reload(*server, root, areOfFile, terminal.Error);
     terminal.Error.flush();
   }
   server->Stop();
@@ -155,6 +180,7 @@ Subcommand AddServeCommand(CLI::App& root) {
          "a space; "
          "may be repeated, and is read again on SIGHUP")
       ->type_name("TEXT")
+      ->allow_extra_args(false)
       ->required();
   app->add_option("--socket", options->Socket, "Listen on this unix socket, of mode 0600")->type_name("FILE");
   app->add_option("--group", options->Group, "Members of this group may use the socket too")->type_name("NAME");

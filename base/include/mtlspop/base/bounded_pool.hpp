@@ -5,7 +5,10 @@
 
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <memory>
+
+#include "mtlspop/base/thread_pool.hpp"
 
 namespace mtlspop {
 
@@ -26,6 +29,17 @@ class BoundedPool final {
     std::function<void()> Cancel;
   };
 
+  /// Where a job waits and runs, made before it is known whether there will be one.
+  class Place final {
+   public:
+    /// @throw std::bad_alloc
+    Place() : job_(1) {}
+
+   private:
+    friend class BoundedPool;
+    std::list<Job> job_;
+  };
+
   /// @param maximumThreads at least 1
   explicit BoundedPool(std::size_t maximumThreads);
   ~BoundedPool();
@@ -36,10 +50,18 @@ class BoundedPool final {
   /// @throw std::system_error, std::bad_alloc where there is no thread at all, or the pool is stopped; the job is not run then
   bool Run(Job job);
 
-  /// The same for whoever cannot do anything about a failure: where there is no thread at all, the job waits until another
-  /// one is given and there is. Where the pool is stopped, it is not run.
-  /// @throw std::bad_alloc
+  /// The same for whoever cannot do anything about a failure: where the system has no thread at all, the job waits until
+  /// another one is given and there is. Where the pool is stopped, it is not run.
+  /// @throw std::bad_alloc; the job is not run then
   void RunWhenPossible(Job job);
+
+  /// As `KeepThread` of a `ThreadPool`: what is run meanwhile is not left waiting for want of a thread.
+  /// @throw std::system_error, std::bad_alloc where there is none
+  ThreadPool::Hold KeepThread();
+
+  /// As `RunWhenPossible`, but allocates nothing; nor does it wait for more than its turn, where somebody keeps a thread.
+  /// @param place is used up
+  void RunIn(Place& place, std::function<void()> work) noexcept;
 
   /// How many threads have a job now.
   std::size_t BusyCount() const;

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <utility>
 
+#include "mtlspop/base/handover.hpp"
 #include "mtlspop/base/timer_service.hpp"
 
 namespace mtlspop {
@@ -19,39 +20,39 @@ namespace mtlspop {
 /// What ended a wait.
 enum class WaitEnd { Woken, TimeHasCome, ContextEnded };
 
-/// One that waits. Told of the end once, on an executor, whatever ends it first.
+/// One that waits. Told of the end once, on an executor, whatever ends it first. To end it allocates nothing.
 ///
 /// Thread safety: all members may be called from any thread.
-class PendingWait : public std::enable_shared_from_this<PendingWait> {
+class PendingWait : public std::enable_shared_from_this<PendingWait>, public Handover {
  public:
-  /// Runs a task later, elsewhere; must not throw.
-  using Executor = std::function<void(std::function<void()>)>;
   using Done = std::function<void(WaitEnd)>;
 
-  virtual ~PendingWait() = default;
-  PendingWait(PendingWait const&) = delete;
-  PendingWait& operator=(PendingWait const&) = delete;
-
-  void Wake() { End(WaitEnd::Woken); }
+  void Wake() noexcept { End(WaitEnd::Woken); }
   bool IsOver() const noexcept { return isOver_.load(std::memory_order_acquire); }
 
  protected:
-  PendingWait(Executor executor, Done done) : executor_(std::move(executor)), done_(std::move(done)) {}
+  PendingWait(Executor executor, Done done)
+      : Handover(executor), executor_(std::move(executor)), done_(std::move(done)) {}
 
   /// Whether it is the caller who ends it.
   bool Claim() noexcept { return !isOver_.exchange(true, std::memory_order_acq_rel); }
-  void End(WaitEnd end) {
+  void End(WaitEnd end) noexcept {
     if (!Claim()) return;
-    executor_([self = shared_from_this(), end] {
-      self->Disarm();
-      std::exchange(self->done_, nullptr)(end);
-    });
+    end_ = end;
+    HandOver(executor_, shared_from_this());
   }
 
  private:
   virtual void Disarm() noexcept = 0;
 
+  void Arrive() noexcept final {
+    Disarm();
+    std::exchange(done_, nullptr)(end_);
+  }
+
   std::atomic<bool> isOver_{false};
+  /// Of whoever claimed it.
+  WaitEnd end_ = WaitEnd::Woken;
   Executor const executor_;
   Done done_;
 };
@@ -62,7 +63,7 @@ class ContextWait final : public PendingWait {
  public:
   using TimePoint = typename Context::TimePoint;
 
-  /// @throw std::system_error, std::bad_alloc where there is no thread for a timer; `done` is not called then
+  /// @throw std::system_error, std::bad_alloc where there is no thread for a timer or for `done`, which is not called then
   static std::shared_ptr<ContextWait> Begin(Context const& context, TimePoint until, Executor executor, Done done) {
     std::shared_ptr<ContextWait> wait{new ContextWait{context, until, std::move(executor), std::move(done)}};
     try {
@@ -92,26 +93,27 @@ class ContextWait final : public PendingWait {
         if (auto const self = weak.lock()) self->End(WaitEnd::ContextEnded);
       });
     }
-    SetTimer();
+    auto const at = NextLook();
+    if (at != TimePoint::max())
+      timer_ = TimerService::OfThisProcess().Add(at, [self = Self()] { return self->Look(); });
   }
 
-  void SetTimer() {
-    auto at = std::min(until_, context_.Deadline());
-    if (auto const probe = context_.PollInterval()) at = std::min(at, Context::Clock::now() + *probe);
-    if (at == TimePoint::max()) return;
-    timer_ = TimerService::OfThisProcess().Add(at, [self = Self()] { self->TimeHasCome(); });
+  TimePoint NextLook() const {
+    auto const at = std::min(until_, context_.Deadline());
+    auto const probe = context_.PollInterval();
+    return probe ? std::min(at, Context::Clock::now() + *probe) : at;
   }
 
-  void TimeHasCome() {
+  /// When the timer's time has come. Returns when to look again.
+  TimePoint Look() noexcept {
     if (context_.IsCancelled() || Context::Clock::now() >= context_.Deadline()) {
       this->End(WaitEnd::ContextEnded);
     } else if (Context::Clock::now() >= until_) {
       this->End(WaitEnd::TimeHasCome);
-    } else {
-      // Asked in vain whether it was cancelled.
-      std::lock_guard const lock{mutex_};
-      if (!this->IsOver()) SetTimer();
+    } else if (!this->IsOver()) {
+      return NextLook();
     }
+    return TimePoint::max();
   }
 
   void Disarm() noexcept override {

@@ -42,7 +42,7 @@ class SingleFlight final {
 
   /// As `Wait`, without a thread: calls `done` on `executor` with what `Wait` returns, or with what it throws as a
   /// `std::exception_ptr`. `done` keeps this flight alive.
-  /// @throw std::system_error, std::bad_alloc where there is no thread for a timer; `done` is not called then
+  /// @throw std::system_error, std::bad_alloc where there is no thread for a timer or for `done`, which is not called then
   template <class Context, class Executor, class Done>
   void WaitAsync(Context const& context, char const* what, Executor const& executor, Done done) {
     PendingWaits::List added(1);

@@ -3,11 +3,13 @@
 /// @file
 /// Threads that are there when they are needed.
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 
 namespace mtlspop {
 
@@ -53,6 +55,34 @@ class ThreadPool final {
   /// As `Run`, but the job never waits for a thread.
   /// @throw std::system_error, std::bad_alloc where there is none, or the pool is stopped; the job is not run then
   void RunNow(Job job);
+
+  /// Keeps one thread, idle or not, for as long as it lives: what `Run` is given meanwhile is run, and `Run` throws
+  /// nothing, however short of memory and threads the system is by then. Letting go takes no lock, so that a child of fork()
+  /// may.
+  class Hold final {
+   public:
+    Hold() noexcept = default;
+    Hold(Hold&& other) noexcept = default;
+    Hold& operator=(Hold&& other) noexcept {
+      LetGo();
+      count_ = std::move(other.count_);
+      return *this;
+    }
+    ~Hold() { LetGo(); }
+
+   private:
+    friend class ThreadPool;
+    explicit Hold(std::shared_ptr<std::atomic<std::size_t>> count) noexcept : count_(std::move(count)) {}
+    void LetGo() noexcept {
+      if (auto const count = std::exchange(count_, nullptr)) count->fetch_sub(1);
+    }
+
+    std::shared_ptr<std::atomic<std::size_t>> count_;
+  };
+
+  /// Of a stopped pool it keeps none.
+  /// @throw std::system_error, std::bad_alloc where there is no thread
+  Hold KeepThread();
 
   /// How many threads there are now.
   std::size_t ThreadCount() const;

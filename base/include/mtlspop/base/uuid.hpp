@@ -7,8 +7,7 @@
 
 namespace mtlspop {
 
-/// A random UUID, version 4 (RFC 9562 section 5.4).
-/// @throw std::runtime_error where the system has no random numbers to give
+/// A random UUID, version 4 (RFC 9562 section 5.4), of `MakeRandom`.
 std::string NewUuid();
 
 }  // namespace mtlspop

@@ -6,8 +6,9 @@
 namespace mtlspop {
 
 /// Overwrites the processor's vector registers, through which memory is copied, where this is known how to do (Linux on
-/// x86-64). To be called before a thread is started: it begins with the registers of whoever starts it, and what binds its
-/// functions (`_dl_runtime_resolve`) writes them to its stack, where a piece of a token would stay as long as the thread.
+/// x86-64). What binds a function at its first call (`_dl_runtime_resolve`) writes them to the stack, where a piece of a token
+/// would stay as long as the thread. To be called when a token was copied, and before a thread is started: it begins with the
+/// registers of whoever starts it.
 void ClearVectorRegisters() noexcept;
 
 }  // namespace mtlspop

@@ -98,6 +98,9 @@ struct FileBindingStoreOptions {
 /// name that ends in `.damaged`, with a warning, and removed after a day, since a key may be in it. Modes do not depend
 /// on the umask.
 ///
+/// A file with a key in it is good until the machine is started anew (on Linux): what a machine that is made of this one's
+/// disk, or is given a copy of the folder, finds there would give it this machine's identity.
+///
 /// Of keys that cannot be taken out of where they are (in a TPM, for example) the reference is kept, where
 /// `FileBindingStoreOptions::Keys` can open it again; else nothing.
 /// @throw Error `invalid_argument` for a folder that is refused, `binding_store_unusable` where it cannot be made or

@@ -75,13 +75,15 @@ struct ClientCertificateCredentialOptions : AuthorityOptions {
   /// A certificate that the application has made or opened itself.
   std::shared_ptr<BindingCertificate const> Certificate;
   /// Gives the certificate, and is called again as often as a file would be read: for keys in a device, such as
-  /// `TpmClientCertificate` and `Pkcs11ClientCertificate` give. Called from any thread, one call at a time.
+  /// `TpmClientCertificate` and `Pkcs11ClientCertificate` give. Called from any thread, one call at a time. On OpenSSL
+  /// `openssl::SigningContext::Current()` is the context of the call that it is for; when it ends, or the credential does, give
+  /// up.
   std::function<std::shared_ptr<BindingCertificate const>()> CertificateSource;
   /// Opens a PKCS#12 file, an encrypted PEM key, or the store.
   Secret Password;
   /// How often the file or store is read again, on a thread of the credential's own, whether there are requests or
-  /// not. More than a minute counts as a minute, less than a second as a second. Only a call after a refusal waits for
-  /// it.
+  /// not; shortened each time by a random factor from 0.8 to 1. More than a minute counts as a minute, less than a second
+  /// as a second. Only a call after a refusal waits for it.
   std::chrono::seconds ReloadInterval{30};
 
   /// Whether tokens have to be bound. `None`: bearer tokens, asked for over mutual TLS.

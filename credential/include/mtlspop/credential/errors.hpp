@@ -31,14 +31,14 @@ inline constexpr ErrorCode TokenMalformed{"token_malformed"};
 inline constexpr ErrorCode TokenResponseMalformed{"token_response_malformed"};
 /// No connection to the instance metadata service.
 inline constexpr ErrorCode ImdsNotReachable{"imds_not_reachable"};
-/// What answers at the metadata service's address does not say that it is the metadata service.
+/// What answers at the metadata service's address does not say that it is the metadata service, or is no HTTP.
 inline constexpr ErrorCode NotImds{"not_imds"};
 /// The metadata service's answer lacks a field, or is no JSON.
 inline constexpr ErrorCode ImdsResponseMalformed{"imds_response_malformed"};
 /// The metadata service refused the request (400, 401, 403 and other statuses that are not retried).
 inline constexpr ErrorCode ImdsRefused{"imds_refused"};
 /// The metadata service kept answering 404, 408, 410, 429 or 5xx through all retries, or did with a `Retry-After` that
-/// holds still.
+/// holds still; or it took connections, and lost them or did not answer in time.
 inline constexpr ErrorCode ImdsUnavailable{"imds_unavailable"};
 /// The issued certificate is for another key, not for TLS client authentication, or not valid now.
 inline constexpr ErrorCode IssuedCertificateRejected{"issued_certificate_rejected"};

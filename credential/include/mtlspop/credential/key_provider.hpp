@@ -4,7 +4,7 @@
 /// Where the private key of a binding comes from: KeyGuard, a TPM, the process's memory, or a source of the user's own.
 ///
 /// Write a provider of your own when the key has to live in a place that this library does not know, for example behind
-/// PKCS#11. Derive from `KeyProvider` and hand it to the credential's options.
+/// a cloud's key service; TPMs and PKCS#11 tokens have theirs (docs/keys.md). Derive from `KeyProvider` and hand it to the credential's options.
 ///
 /// @code
 /// class MyKeys final : public mtlspop::KeyProvider {
@@ -12,7 +12,7 @@
 ///   mtlspop::KeyStrength HighestStrength() const noexcept override { return mtlspop::KeyStrength::Hardware; }
 ///   gsl::not_null<std::shared_ptr<mtlspop::BindingKey const>> GetOrCreateKey(
 ///       mtlspop::KeyRequest const&, mtlspop::Context const&) override {
-///     return mtlspop::openssl::WrapBindingKey(OpenMyPkcs11Key(), mtlspop::KeyStrength::Hardware);
+///     return mtlspop::openssl::WrapBindingKey(OpenMyKey(), mtlspop::KeyStrength::Hardware);
 ///   }
 /// };
 /// @endcode

@@ -73,8 +73,9 @@ struct ManagedIdentityCredentialOptions {
   /// "" for `AZURE_POD_IDENTITY_AUTHORITY_HOST`, or else "http://169.254.169.254".
   std::string ImdsEndpoint;
   /// How long it may take in all to find out whether IMDS is there and which version it is. This includes waiting
-  /// for another caller that is finding it out, and repetitions after lost connections. More than zero. Where nobody
-  /// answers, that is known after a second. The answer is kept for the process.
+  /// for another caller that is finding it out, and repetitions after lost connections. More than zero. Where there is no
+  /// connection, that is known after a second; who takes one and is slow gets the rest of this time. The answer is kept for
+  /// the process. A lock on the store is asked for only afterwards.
   std::chrono::milliseconds CapabilityDiscoveryTimeout = std::chrono::seconds{10};
 
   /// Null for `MakeDefaultKeyProvider()`.
@@ -131,14 +132,29 @@ class MTLSPOP_EXPORT ManagedIdentityCredential final : public TokenCredential {
 enum class ManagedIdentitySource {
   /// Nothing answered like IMDS.
   None,
+  /// Somebody is there, and does not say which version it is: too busy, too slow, not willing, or it ends connections.
+  ImdsUnknown,
   /// IMDS that issues bearer tokens only.
   ImdsV1,
   /// IMDS that issues binding certificates.
   ImdsV2,
 };
 
-/// "none", "imds_v1", "imds_v2".
+/// "none", "imds_unknown", "imds_v1", "imds_v2".
 MTLSPOP_EXPORT std::string_view ToString(ManagedIdentitySource source) noexcept;
+
+/// Whether bound tokens can be had.
+enum class BindingSupport {
+  No,
+  /// Only asking for a token shows it.
+  Unknown,
+  /// This process has been issued a certificate for a key like the machine's, or the key is of the kind that metadata
+  /// services take (KeyGuard).
+  Yes,
+};
+
+/// "no", "unknown", "yes".
+MTLSPOP_EXPORT std::string_view ToString(BindingSupport support) noexcept;
 
 /// What this machine can do.
 struct ManagedIdentityCapabilities {
@@ -146,9 +162,10 @@ struct ManagedIdentityCapabilities {
   ManagedIdentitySource Source = ManagedIdentitySource::None;
   /// The best key that can be had here.
   KeyStrength HighestStrength = KeyStrength::None;
-  /// Whether bound tokens can be asked for here. Whether they are granted only asking for one shows.
-  bool BindingSupported = false;
-  /// Why not, as a sentence for people; "" where it is supported.
+  /// Whether bound tokens can be had here. Never `Yes` for a strength that the service refused this process, nor for a
+  /// software key or one in a TPM that was not tried: services refuse them today.
+  BindingSupport BindingSupported = BindingSupport::No;
+  /// Why it is not `Yes`, as a sentence for people; "" where it is.
   std::string WhyNot;
 };
 

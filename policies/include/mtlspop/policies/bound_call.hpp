@@ -181,7 +181,7 @@ class MTLSPOP_EXPORT BoundCall final {
     std::chrono::milliseconds For{};
   };
   /// Another call is asking this origin what token it wants: call `Until`, then `Waited`.
-  struct WaitForAnotherCall {
+  struct MTLSPOP_EXPORT WaitForAnotherCall {
     /// Returns when it has been asked.
     /// @throw Error `cancelled` or `deadline_exceeded`
     void Until(Context const& context) const;
@@ -194,7 +194,7 @@ class MTLSPOP_EXPORT BoundCall final {
   /// The last answer is the result.
   struct Deliver {};
   /// This error is the result.
-  struct Fail {
+  struct MTLSPOP_EXPORT Fail {
     /// Throws `What`, with `Cause` nested in it where there is one.
     [[noreturn]] void Throw() const;
     /// The error.

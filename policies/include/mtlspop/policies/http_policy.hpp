@@ -24,6 +24,8 @@ struct PipelineRequest {
   std::shared_ptr<BindingCertificate const> Binding{};
   /// Which attempt this is, from 1. Set by the retry policy.
   int Attempt = 1;
+  /// How often it was handed to the transport. Counted by the pipeline, never set back.
+  int Sent = 0;
 };
 
 class NextHttpPolicy;

@@ -3,14 +3,10 @@
 /// @file
 /// What the calls of one client have learned about the resources that they went to.
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <shared_mutex>
-#include <utility>
-#include <vector>
 
 #include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
@@ -27,7 +23,8 @@ struct ResourceMemoryOptions {
   /// challenges, tokens called invalid, tokens for another scope or tenant. Beyond that an answer is handed on, unless the
   /// credential has another token already. At least 0.
   int ExtraTokens = 3;
-  /// The time in which `ExtraTokens` are counted. At least 0.
+  /// The time in which `ExtraTokens` are counted, lengthened by a random factor from 1 to 1.25: a resource that refuses
+  /// a fleet's tokens does it at one moment, and the next ones are not to be asked for at one moment. At least 0.
   std::chrono::milliseconds ExtraTokensWindow = std::chrono::minutes{5};
   /// Numbers from 0 up to, not including, 1; called from any thread. Empty for the system's.
   std::function<double()> Random;
@@ -56,14 +53,8 @@ class MTLSPOP_EXPORT ResourceMemory final {
   std::shared_ptr<KnownResource> Find(Origin const& origin) const;
 
  private:
-  using Entry = std::pair<Origin, std::shared_ptr<KnownResource>>;
-  std::shared_ptr<KnownResource> FindLocked(Origin const& origin) const;
-
-  std::shared_ptr<ResourceMemoryOptions const> options_;
-  /// Spares everybody the lock for as long as there is nothing to know.
-  std::atomic<bool> isEmpty_{true};
-  mutable std::shared_mutex mutex_;
-  std::vector<Entry> entries_;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace mtlspop

@@ -19,7 +19,7 @@ MTLSPOP_EXPORT std::optional<std::chrono::milliseconds> ReadRetryAfter(
     Headers const& fields, std::chrono::system_clock::time_point now);
 
 /// The wait before the attempt that follows `attempt`, which counts from 1: `InitialDelay`, doubled for each attempt, times a
-/// random factor from 0.8 to 1.2, at most `MaximumDelay`.
+/// random factor from 0.8 to 1.2; at most `MaximumDelay`, times a random factor from 0.8 to 1.
 MTLSPOP_EXPORT std::chrono::milliseconds BackOff(RetryOptions const& options, int attempt);
 
 }  // namespace mtlspop

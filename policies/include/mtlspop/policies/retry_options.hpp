@@ -17,9 +17,11 @@ struct RetryOptions {
   int MaximumRetries = 3;
   /// The wait before the first retry, doubled for each one after it, then multiplied by a random factor from 0.8 to 1.2.
   std::chrono::milliseconds InitialDelay{800};
-  /// The longest wait between two attempts, unless the other side asks for a longer one.
+  /// The longest wait between two attempts, unless the other side asks for a longer one; shortened each time by a random
+  /// factor from 0.8 to 1.
   std::chrono::milliseconds MaximumDelay{60'000};
-  /// The longest wait that the other side can ask for (`Retry-After`). Where it asks for more, its answer is returned.
+  /// The longest wait that the other side can ask for (`Retry-After`). Where it asks for more, its answer is returned. Up
+  /// to a quarter of what it asks for is waited on top, at random.
   std::chrono::milliseconds MaximumRetryAfter{120'000};
   /// Answers that are worth another try.
   std::vector<int> StatusCodes{408, 429, 500, 502, 503, 504};

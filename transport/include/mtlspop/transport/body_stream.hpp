@@ -38,8 +38,8 @@ class MTLSPOP_EXPORT BodyStream {
   /// @throw Error `system_failure` where no thread can be had, std::bad_alloc; `done` is not called then
   virtual void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done);
 
-  /// Whether `Read` returns at once whatever happens, as from memory. It is then called also where nothing may wait, rather
-  /// than `ReadAsync`. By default false.
+  /// Whether `Read` returns at once whatever happens, as from memory. It is then called also where nothing may wait, as on the
+  /// thread of a reactor, which many requests share, rather than `ReadAsync`; so is this function itself. By default false.
   virtual bool NeverWaits() const noexcept { return false; }
 
   /// The length of the whole stream in bytes, where it is known before reading.

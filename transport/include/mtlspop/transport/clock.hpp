@@ -28,7 +28,8 @@ class MTLSPOP_EXPORT Clock {
 
   /// Wall clock time, for the validity of tokens and certificates.
   virtual SystemTime Now() const = 0;
-  /// Monotonic time, for idle connections and measurements.
+  /// Monotonic time, for idle connections and measurements. Asked also on the thread of a reactor, which many requests share, and
+  /// never with a lock held that a call into the library would want: it must not wait.
   virtual SteadyTime SteadyNow() const = 0;
   /// Returns after `duration`.
   /// @throw Error `cancelled` or `deadline_exceeded` when `context` ends first; it throws at once where the context's

@@ -14,9 +14,12 @@
 /// @endcode
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ratio>
+#include <type_traits>
 
 #include "mtlspop/export.hpp"
 
@@ -55,8 +58,19 @@ class MTLSPOP_EXPORT Context final {
 
   /// A child that ends at `deadline` at the latest.
   Context WithDeadline(TimePoint deadline) const;
-  /// A child that ends after `timeout` at the latest.
+  /// A child that ends after `timeout` at the latest. One that the clock cannot count to is no limit.
   Context WithTimeout(Clock::duration timeout) const;
+  /// The same in another unit, whose longest times ("never") the clock's own unit cannot hold.
+  template <class Rep, class Period>
+  Context WithTimeout(std::chrono::duration<Rep, Period> timeout) const {
+    using std::chrono::duration_cast;
+    if constexpr (!std::ratio_less_equal_v<Period, Clock::period>) {
+      using Unit = std::chrono::duration<std::common_type_t<Rep, std::int64_t>, Period>;
+      if (timeout >= duration_cast<Unit>(Clock::duration::max())) return WithTimeout(Clock::duration::max());
+      if (timeout <= duration_cast<Unit>(Clock::duration::min())) return WithTimeout(Clock::duration::min());
+    }
+    return WithTimeout(duration_cast<Clock::duration>(timeout));
+  }
   /// A child on which `Cancel()` can be called.
   Context WithCancellation() const;
   /// A child that counts as cancelled from when `isCancelled` first returns true. For frameworks that can only be
@@ -90,6 +104,7 @@ class MTLSPOP_EXPORT Context final {
 
  private:
   friend class CancellationRegistration;
+  struct Registrations;
   struct State;
   explicit Context(std::shared_ptr<State> state, TimePoint deadline, bool notifies, bool probed) noexcept;
 

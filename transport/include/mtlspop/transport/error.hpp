@@ -141,7 +141,8 @@ inline constexpr ErrorCode HeaderCountLimitExceeded{"header_count_limit_exceeded
 inline constexpr ErrorCode LineBytesLimitExceeded{"line_bytes_limit_exceeded"};
 /// A chunk extension of the answer is longer than `TransportLimits::ChunkExtensionBytes`.
 inline constexpr ErrorCode ChunkExtensionLimitExceeded{"chunk_extension_limit_exceeded"};
-/// A body that was to be buffered is larger than `ReadToEnd` or the adapter (`BufferedBodyBytes`) allows.
+/// A body that was to be buffered is larger than `ReadToEnd` or the adapter (`BufferedBodyBytes`) allows; or more than 1 MiB of
+/// an answer came before the server had read the request.
 inline constexpr ErrorCode BufferedBodyLimitExceeded{"buffered_body_limit_exceeded"};
 /// More informational (1xx) answers came than `TransportLimits::InformationalResponses` allows.
 inline constexpr ErrorCode InformationalLimitExceeded{"informational_limit_exceeded"};

@@ -220,7 +220,8 @@ class MTLSPOP_EXPORT HttpTransport {
   /// As `Send`, without a thread that waits: `done` gets what `Send` returns or throws. The transport must live until then;
   /// `request` is kept, and not to be touched meanwhile. What is promised to `done` and asked of it is said in outcome.hpp.
   ///
-  /// The request's body is read with `BodyStream::ReadAsync`. The body of the answer is to be read with it too: its `Read`
+  /// The request's body is read with `BodyStream::ReadAsync`, whose context ends early where the server answers, or goes, before
+  /// it wants all of it. The body of the answer is to be read with it too: its `Read`
   /// waits on the caller's thread.
   ///
   /// By default calls `Send` on one of a bounded number of threads (64 for the process), where it may wait for its turn. A

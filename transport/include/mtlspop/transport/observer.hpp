@@ -99,9 +99,9 @@ struct MTLSPOP_EXPORT Event {
 /// Is told what happens.
 ///
 /// It is called on the thread where it happens: the caller's for a blocking call, one of the library's own for what runs in
-/// the background, and one of `TransportOptions::Callbacks` for an asynchronous call; never on a reactor's thread, and never
-/// while the library holds a lock that a call into the library would want. Events of one request come in order; those of
-/// several requests come at the same time, on different threads.
+/// the background, and one of `TransportOptions::Callbacks` for an asynchronous call and a connection that is closed (on Windows
+/// one that is made, too); never on a reactor's thread, and never while the library holds a lock that a call into the library would want. Events of one request
+/// come in order; those of several requests come at the same time, on different threads.
 ///
 /// What takes long (a disk, a network) belongs on a thread of the observer's own: the request waits for `OnEvent`. What it
 /// throws is dropped, since watching a request must not fail it. It must not send requests through what it watches.
@@ -112,8 +112,9 @@ class MTLSPOP_EXPORT Observer {
   virtual ~Observer() = default;
   /// Is told of one event. What it throws is dropped.
   virtual void OnEvent(Event const& event) = 0;
-  /// What is less severe is not even put together. Asked before each event, so that it may change; it must cost next to
-  /// nothing.
+  /// What is less severe is not even put together. Asked before each event, so that it may change, and where the event happens,
+  /// also on the thread of a reactor, which many requests share: it must cost next to nothing, never wait, and not call this
+  /// library.
   virtual Severity Minimum() const noexcept { return Severity::Debug; }
 };
 

@@ -40,6 +40,7 @@
 
 #include "mtlspop/export.hpp"
 #include "mtlspop/transport/context.hpp"
+#include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::openssl {
 
@@ -99,8 +100,8 @@ class MTLSPOP_EXPORT Signer {
   /// Signs. The result of RSA is as long as the modulus; of `Ecdsa` it is r and s, each as long as the curve's order,
   /// one behind the other (IEEE P1363, as RFC 7518 section 3.4 has it).
   /// @param request what is to be signed, and how; its input is borrowed until `Sign` returns
-  /// @param context of the request for whose handshake it is, where `SigningContext` or this library's transport says
-  /// so; `Sign` is to give up when it ends. Nothing can interrupt it: a signer that goes on keeps the thread that it was
+  /// @param context of the call that the signature is for: a handshake, a certificate request, a client assertion, the
+  /// trial of a stored binding; that of `SigningContext` where it is yours. `Sign` is to give up when it ends. Nothing can interrupt it: a signer that goes on keeps the thread that it was
   /// called on, and a blocking call that waits for the signature returns when `Sign` does, with `cancelled` or
   /// `deadline_exceeded`, and without having sent its request
   /// @throw anything, best an Error that says what to do. Whoever asked OpenSSL for the signature finds it as the cause of
@@ -113,9 +114,9 @@ class MTLSPOP_EXPORT Signer {
 /// any thread and with any library context. It cannot be exported, and does nothing but sign and verify.
 ///
 /// Before it is returned it is tried: a signature is asked for and checked. Of `signer->Algorithms()` the first that
-/// works (PSS before PKCS#1) ends the trial, and those before it are not used. Each later signature is checked as well,
-/// so that a wrong one is this key's fault and never a server's.
-/// @throw Error `private_key_unusable` where the trial fails, with the signer's own failure as its cause;
+/// works (PSS before PKCS#1) ends the trial; those before it are asked once more, and not used where they fail again. Each
+/// later signature is checked as well, so that a wrong one is this key's fault and never a server's.
+/// @throw Error `private_key_unusable` where the trial fails, with the signer's first failure as its cause;
 /// `invalid_argument` where the public key cannot be read or is of another kind, or no algorithm fits it; what
 /// `context` ends with
 MTLSPOP_EXPORT gsl::not_null<std::shared_ptr<EVP_PKEY>> MakeSignerKey(
@@ -135,12 +136,21 @@ class MTLSPOP_EXPORT SigningContext final {
   SigningContext(SigningContext const&) = delete;
   SigningContext& operator=(SigningContext const&) = delete;
 
+  /// The innermost one of this thread; one that never ends where there is none. Valid until that object ends.
+  static Context const& Current() noexcept;
+
  private:
   Context const* outer_;
 };
 
 /// What the last signature on this thread that failed was thrown with; null where there is none. Asking again gives null.
 MTLSPOP_EXPORT std::exception_ptr TakeSigningFailure() noexcept;
+
+/// Tells why something failed that needed a signature. Where one on this thread has failed, throws `outer` with that failure
+/// as its cause, or, where it was the context that ended, `cancelled` or `deadline_exceeded` as it is. Else returns.
+///
+/// Take what may be left of an earlier failure (`TakeSigningFailure`) before you begin.
+MTLSPOP_EXPORT void ThrowSigningFailure(Error const& outer);
 
 /// DigestInfo in DER (RFC 8017 section 9.2, step 2), which devices with PKCS#1 v1.5 want in place of a digest.
 MTLSPOP_EXPORT std::vector<std::uint8_t> EncodeDigestInfo(

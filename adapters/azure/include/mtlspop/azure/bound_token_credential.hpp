@@ -25,7 +25,8 @@ struct BoundTokenCredentialOptions {
   /// Where tokens come from. Null for a `ManagedIdentityCredential` with the options below.
   std::shared_ptr<mtlspop::TokenCredential> Credential;
   /// Tokens have to be bound unless `Binding` is set to something else here. With `TokenBinding::Preferred`, a resource that
-  /// refuses bound tokens is sent a bearer token instead. `Transport` and `Log` are those below where they are not set here.
+  /// refuses bound tokens is sent a bearer token instead. `Transport` and `Observer` are those below where they are not set
+  /// here. `Time` and `Random` are those of the clients' calls as well, whatever `Credential` is.
   ManagedIdentityCredentialOptions ManagedIdentity;
   /// What the requests of clients with token binding travel through. Null for `DefaultHttpTransport()`.
   std::shared_ptr<mtlspop::HttpTransport> Transport;

@@ -25,6 +25,7 @@
 #include "mtlspop/cpprest/export.hpp"
 #include "mtlspop/credential/token_credential.hpp"
 #include "mtlspop/policies/bound_call.hpp"
+#include "mtlspop/policies/identification_policy.hpp"
 #include "mtlspop/transport/clock.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 
@@ -59,6 +60,9 @@ struct MTLSPOP_CPPREST_EXPORT HandlerOptions {
   std::size_t BufferedBodyBytes = DefaultBufferedBodyBytes;
   /// One line for each attempt.
   EventSink Observer;
+  /// Stands in front of cpprestsdk's own `User-Agent`, "mtlspop/0.1.0 (Linux) cpprestsdk/2.10.18"; "" for that one alone. A
+  /// request with a `User-Agent` of the application's keeps it as it is.
+  std::string UserAgent = DefaultUserAgent();
   /// The configuration of the client. A handler cannot see it. `AddHandler` and `MakeClient` set it.
   ///
   /// - Honoured: the timeout, the proxy with its credentials, the chunk size, guaranteed order and compressed answers
@@ -66,6 +70,9 @@ struct MTLSPOP_CPPREST_EXPORT HandlerOptions {
   /// - Refused, since it cannot hold for a bound request: certificates that are not validated, credentials for the server
   ///   or OAuth settings, a TLS context callback, SNI switched off, discovery of a proxy by the network
   ///   (`web_proxy::use_auto_discovery`).
+  /// - Not for tokens: the proxy is this client's. Tokens are requested through the credential's own transport, whose proxy is
+  ///   that of the credential's options (`Transport`) or of the environment (`HTTPS_PROXY`); the event
+  ///   `client.proxy_not_for_tokens` says so once for each client.
   /// - Without effect: redirects, which are never followed; `set_buffer_request` (Windows), since bodies are streamed;
   ///   callbacks on native handles, since the client's own connection is never used.
   web::http::client::http_client_config Config;
@@ -77,7 +84,9 @@ struct MTLSPOP_CPPREST_EXPORT HandlerOptions {
 /// - It never blocks its caller, and no thread waits for a request: ten thousand may be in flight. Continuations run where
 ///   cpprestsdk runs them, on its forty threads. A continuation may wait for another request: where all forty wait, threads
 ///   of this library's do the pool's work. That takes some hundredths of a second to begin; return tasks rather than wait
-///   for them where that matters. A progress handler, and a stream of the application's while it is called, must not wait
+///   for them where that matters. On Windows they run in the system's thread pool, which grows to 500 threads, and nobody can
+///   do its work: where 500 continuations wait for other requests at a time, the process stands still for ever. Return tasks
+///   rather than wait there. A progress handler, and a stream of the application's while it is called, must not wait
 ///   for another request: they run on few threads of this library's.
 /// - What the application's streams and progress handler throw, or a body's stream is closed with, reaches the caller as it
 ///   is and at once: such a request is not repeated.

@@ -17,8 +17,8 @@ std::string Narrow(std::wstring_view text);
 std::string NarrowAscii(std::wstring_view text);
 
 /// Byte for character: how header fields go through WinHTTP, whose own conversion would depend on the machine's code page.
-std::wstring WidenBytes(std::string_view bytes);
-/// The reverse; a character above U+00FF, which no header field can hold, becomes UTF-8.
+constexpr wchar_t WidenByte(char byte) noexcept { return static_cast<wchar_t>(static_cast<unsigned char>(byte)); }
+/// The reverse, for a text; a character above U+00FF, which no header field can hold, becomes UTF-8.
 std::string NarrowBytes(std::wstring_view text);
 
 }  // namespace mtlspop

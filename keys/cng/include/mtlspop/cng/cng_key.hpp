@@ -8,9 +8,13 @@
 ///
 /// @code
 /// NCRYPT_KEY_HANDLE handle = 0;
-/// CryptAcquireCertificatePrivateKey(certificate, CRYPT_ACQUIRE_ONLY_NCRYPT_KEY_FLAG, nullptr, &handle, &spec, &ours);
-/// auto const key = mtlspop::openssl::MakeCngKey(handle);
-/// SSL_CTX_use_PrivateKey(context, key.get().get());
+/// DWORD kind = 0;
+/// BOOL isOurs = FALSE;  // true, as nothing is cached: the handle is ours to give away
+/// if (CryptAcquireCertificatePrivateKey(
+///         certificate, CRYPT_ACQUIRE_ONLY_NCRYPT_KEY_FLAG, nullptr, &handle, &kind, &isOurs)) {
+///   auto const key = mtlspop::openssl::MakeCngKey(handle);
+///   SSL_CTX_use_PrivateKey(context, key.get().get());
+/// }
 /// @endcode
 
 #include <memory>

@@ -36,14 +36,16 @@ struct Pkcs11Options {
   /// The user's PIN; empty for the URI's. A wrong one is shown to a token once and not again by this process, whoever
   /// asks: tokens lock after a few. With an empty one a token with a PIN pad of its own asks there.
   Secret Pin{};
-  /// How many signatures the token may be asked for at the same time; others wait. 1 to 256.
+  /// How many signatures the token may be asked for at the same time; others wait. 1 to 256. A token that gives fewer
+  /// sessions, as smart cards do, is asked for as many as it gives.
   std::size_t MaximumSessions = 8;
 };
 
 /// Options of `MakePkcs11KeyProvider`.
 struct Pkcs11KeyProviderOptions : Pkcs11Options {
   /// Whether a key is made where there is none of the URI's `object`, and in the place of one that was refused, which is
-  /// then destroyed. Needs `object` in the URI. False: keys are found, and never made.
+  /// destroyed as soon as there is another. Of several, as two processes can make at the same time, the one with the smallest
+  /// id is taken. Needs `object` in the URI. False: keys are found, and never made.
   bool MakeKeys = false;
 };
 

@@ -37,7 +37,7 @@ struct TpmOptions {
   /// Through the kernel's or tabrmd's resource manager the TPM is kept open. Any other connection is closed whenever
   /// nobody signs, since such a TPM serves one program at a time.
   std::string Tcti{};
-  /// Opens the owner's hierarchy, under which keys are made.
+  /// Opens the owner's hierarchy, under which keys are made. 64 bytes at the most, as the other one.
   Secret OwnerAuthorization{};
   /// Opens the key. A wrong one is shown to the TPM once and not again by this process: TPMs lock. New keys are
   /// made with it.
@@ -57,7 +57,7 @@ struct TpmKeyProviderOptions : TpmOptions {
 ///
 /// Thread safety: the TPM executes one command at a time. When its context ends, a caller that waits for the TPM
 /// returns at once.
-/// @throw Error `invalid_argument` for a handle out of range
+/// @throw Error `invalid_argument` for a handle out of range, and for an authorization of more than 64 bytes
 MTLSPOP_TPM_EXPORT gsl::not_null<std::shared_ptr<KeyProvider>> MakeTpmKeyProvider(TpmKeyProviderOptions options = {});
 
 /// A key of a TPM for OpenSSL: RSA of 2048 bits or more, P-256 or P-384.

@@ -1,14 +1,18 @@
 #include "program_runner.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <stdexcept>
+
+#include "system.hpp"
 
 namespace mtlspop_emulator {
 namespace {
@@ -63,11 +67,16 @@ int Accompany(pid_t child, sigset_t const& signals) {
   for (;;) {
     siginfo_t info{};
     int const number = sigwaitinfo(&signals, &info);
+    bool const isSent = number > 0 && number != SIGCHLD && !CameFromTerminal(info);
     int status = 0;
-    if (number == SIGCHLD && waitpid(child, &status, WNOHANG) == child) {
+    if (waitpid(child, &status, WNOHANG) == child) {
+      if (isSent) {
+        // It is taken before a SIGCHLD that waits with it, and finds nobody to pass it on to: it stays pending, for WaitForEnd.
+        kill(getpid(), number);
+      }
       return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
-    if (number > 0 && number != SIGCHLD && !CameFromTerminal(info)) {
+    if (isSent) {
       kill(child, number);
     }
   }
@@ -75,36 +84,38 @@ int Accompany(pid_t child, sigset_t const& signals) {
 
 }  // namespace
 
-void EndOutput() {
-  std::fflush(stdout);
-  int const nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
-  if (nothing >= 0) {
-    dup2(nothing, STDOUT_FILENO);
-    close(nothing);
-  }
-}
+struct ProgramRunner::Kept {
+  [[noreturn]] void BecomeProgram(char* const* argv, char* const* environment, int failures) const;
 
-ProgramRunner::ProgramRunner() {
+  sigset_t Held;
+  sigset_t Before;
+  rlimit Descriptors{};
+  bool PipeSignalWasIgnored = false;
+};
+
+ProgramRunner::~ProgramRunner() = default;
+
+ProgramRunner::ProgramRunner() : _kept(std::make_unique<Kept>()) {
   // Where a parent ignores it, no child could be waited for.
   std::signal(SIGCHLD, SIG_DFL);
   // OpenSSL writes to sockets without MSG_NOSIGNAL.
-  _pipeSignalWasIgnored = std::signal(SIGPIPE, SIG_IGN) == SIG_IGN;
-  sigemptyset(&_held);
-  sigaddset(&_held, SIGCHLD);
+  _kept->PipeSignalWasIgnored = std::signal(SIGPIPE, SIG_IGN) == SIG_IGN;
+  sigemptyset(&_kept->Held);
+  sigaddset(&_kept->Held, SIGCHLD);
   for (int const number : PassedOn) {
-    sigaddset(&_held, number);
+    sigaddset(&_kept->Held, number);
   }
-  pthread_sigmask(SIG_BLOCK, &_held, &_before);
-  getrlimit(RLIMIT_NOFILE, &_descriptors);
+  pthread_sigmask(SIG_BLOCK, &_kept->Held, &_kept->Before);
+  getrlimit(RLIMIT_NOFILE, &_kept->Descriptors);
 }
 
 // In the child of a process with threads: nothing here may allocate.
-void ProgramRunner::BecomeProgram(char* const* argv, char* const* environment, int failures) const {
-  if (!_pipeSignalWasIgnored) {
+void ProgramRunner::Kept::BecomeProgram(char* const* argv, char* const* environment, int failures) const {
+  if (!PipeSignalWasIgnored) {
     std::signal(SIGPIPE, SIG_DFL);
   }
-  setrlimit(RLIMIT_NOFILE, &_descriptors);
-  sigprocmask(SIG_SETMASK, &_before, nullptr);
+  setrlimit(RLIMIT_NOFILE, &Descriptors);
+  sigprocmask(SIG_SETMASK, &Before, nullptr);
   execvpe(argv[0], argv, environment);
   int const reason = errno;
   static_cast<void>(!write(failures, &reason, sizeof reason));
@@ -121,7 +132,7 @@ int ProgramRunner::Run(std::vector<std::string> const& command, Variables const&
   }
   pid_t const child = fork();
   if (child == 0) {
-    BecomeProgram(argv.data(), environmentPointers.data(), failures[1]);
+    _kept->BecomeProgram(argv.data(), environmentPointers.data(), failures[1]);
   }
   int const forkFailure = errno;
   close(failures[1]);
@@ -135,13 +146,13 @@ int ProgramRunner::Run(std::vector<std::string> const& command, Variables const&
     return reason == ENOENT ? 127 : 126;
   }
   EndOutput();
-  return Accompany(child, _held);
+  return Accompany(child, _kept->Held);
 }
 
 void ProgramRunner::WaitForEnd() const {
   int number = 0;
   while (number != SIGTERM && number != SIGINT && number != SIGHUP) {
-    number = sigwaitinfo(&_held, nullptr);
+    number = sigwaitinfo(&_kept->Held, nullptr);
   }
 }
 

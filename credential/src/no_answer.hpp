@@ -1,0 +1,24 @@
+#pragma once
+
+/// @file
+/// What the failure of a request says of whoever should have answered it.
+
+#include "mtlspop/transport/error.hpp"
+
+namespace mtlspop {
+
+enum class NoAnswer {
+  /// No connection came about: it was refused, nobody knows the name, or the packets got no answer.
+  NobodyThere,
+  /// A connection stood, and time ran out on it.
+  TooSlow,
+  /// A connection stood, and ended before it had answered.
+  Lost,
+  /// What came is no HTTP, or more of it than anybody takes.
+  NoHttp,
+};
+
+/// Of a failure of the transport's that is neither a cancellation nor this machine's own.
+NoAnswer WhyNoAnswer(Error const& failure) noexcept;
+
+}  // namespace mtlspop
