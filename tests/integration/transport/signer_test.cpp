@@ -105,6 +105,33 @@ TEST(SignerTest, SignsAsAKeyInMemoryDoes) {
   }
 }
 
+/// What is running is SHA-512: as another digest it would be written into room for that one, and be signed under its name.
+TEST(SignerTest, KeepsTheDigestThatIsRunning) {
+  auto const signer = RsaSigner({SignatureAlgorithm::RsaPkcs1});
+  auto const key = Wrap(signer);
+  auto const signature = SignData(key, EVP_sha512(), {RSA_PKCS1_PADDING}, "data");
+  auto const* const data = reinterpret_cast<unsigned char const*>("data");
+  EVP_PKEY_CTX* options = nullptr;
+
+  DigestContext const signing{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+  ASSERT_EQ(EVP_DigestSignInit(signing.get(), &options, EVP_sha512(), nullptr, key.get()), 1);
+  ASSERT_TRUE(Prepare(options, {RSA_PKCS1_PADDING}));
+  EXPECT_NE(EVP_PKEY_CTX_set_signature_md(options, EVP_sha256()), 1);
+  EXPECT_EQ(EVP_PKEY_CTX_set_signature_md(options, EVP_sha512()), 1) << "it is this one";
+  Bytes signedAnyway(512);
+  auto length = signedAnyway.size();
+  EXPECT_EQ(EVP_DigestSign(signing.get(), signedAnyway.data(), &length, data, 4), 1);
+  signedAnyway.resize(length);
+  EXPECT_EQ(signedAnyway, signature);
+
+  DigestContext const verifying{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+  ASSERT_EQ(EVP_DigestVerifyInit(verifying.get(), &options, EVP_sha512(), nullptr, key.get()), 1);
+  ASSERT_TRUE(Prepare(options, {RSA_PKCS1_PADDING}));
+  EXPECT_NE(EVP_PKEY_CTX_set_signature_md(options, EVP_sha256()), 1);
+  EXPECT_EQ(EVP_DigestVerify(verifying.get(), signature.data(), signature.size(), data, 4), 1);
+  ERR_clear_error();
+}
+
 TEST(SignerTest, SignsWithBothCurves) {
   for (auto const* curve : {"P-256", "P-384"}) {
     auto const original = NewKey(curve);

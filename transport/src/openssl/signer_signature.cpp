@@ -29,7 +29,7 @@ struct Operation {
   std::optional<DigestAlgorithm> Digest;
   bool Pss = false;
   int Salt = RSA_PSS_SALTLEN_DIGEST;
-  /// The digest so far.
+  /// The digest so far. While there is one, `Digest` says which.
   EvpMdCtxPtr Running;
   /// The data so far, for signers that want it.
   Bytes Data;
@@ -129,8 +129,16 @@ int SetSalt(Operation& operation, OSSL_PARAM const* parameter) {
 }
 
 int SetDigest(Operation& operation, char const* name) {
-  operation.Digest = FindDigest(name);
-  return operation.Digest ? 1 : RaiseError("a signer's key signs SHA-256, SHA-384 and SHA-512 only");
+  auto const digest = FindDigest(name);
+  if (!digest) {
+    return RaiseError("a signer's key signs SHA-256, SHA-384 and SHA-512 only");
+  }
+  // Room is made for the digest by this name at the end.
+  if (operation.Running && digest != operation.Digest) {
+    return RaiseError("another digest is running already");
+  }
+  operation.Digest = digest;
+  return 1;
 }
 
 int SetParameters(void* pointer, OSSL_PARAM const parameters[]) {
@@ -298,14 +306,19 @@ int BeginDigest(void* pointer, char const* name, void* key, OSSL_PARAM const par
   auto& operation = Of(pointer);
   return Guarded([&] {
     operation.Data.clear();
-    operation.Running.reset(EVP_MD_CTX_new());
+    operation.Running.reset();
     bool const named = name != nullptr && name[0] != '\0';
     if (SetKey(operation, key) != 1 || SetDigest(operation, named ? name : "SHA256") != 1 ||
         SetParameters(pointer, parameters) != 1) {
       return 0;
     }
     auto const* const digest = EVP_get_digestbyname(DigestName(*operation.Digest));
-    return operation.Running && EVP_DigestInit_ex(operation.Running.get(), digest, nullptr) == 1 ? 1 : 0;
+    EvpMdCtxPtr running{EVP_MD_CTX_new()};
+    if (!running || EVP_DigestInit_ex(running.get(), digest, nullptr) != 1) {
+      return 0;
+    }
+    operation.Running = std::move(running);
+    return 1;
   });
 }
 
