@@ -348,6 +348,36 @@ TEST_P(SignerInTlsTest, OwnFailureIsTheCause) {
   }
 }
 
+/// Devices' libraries use OpenSSL too, and leave in its queue what did not matter to them.
+TEST_P(SignerInTlsTest, MayLeaveEntriesInTheQueueOfErrors) {
+  auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});
+  auto const binding = SignerBinding(RsaKey(), Wrap(signer));
+  bool fails = false;
+  signer->BeforeEach = [&](auto const&, auto const&) {
+    ERR_raise(ERR_LIB_PEM, ERR_R_MALLOC_FAILURE);
+    if (fails) throw std::runtime_error{"the card is out"};
+  };
+  for (auto const& options : {AskingTlsServer(GetParam(), GetParam()), TlsServer(GetParam(), GetParam())}) {
+    ScriptedServer server{options, ServeX5tS256};
+    fails = false;
+    EXPECT_EQ(Fetch(TransportTo(server), Get(server.Url()), binding).Body, binding->X5tS256());
+    fails = true;
+    EXPECT_EQ(ErrorCodeOf([&] { Fetch(TransportTo(server), Get(server.Url()), binding); }), "private_key_unusable");
+  }
+}
+
+/// Nor is the queue of whoever signs theirs to empty.
+TEST(SignerTest, LeavesTheQueueOfErrorsAsItWas) {
+  auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});
+  auto const key = Wrap(signer);
+  signer->BeforeEach = [](auto const&, auto const&) { ERR_raise(ERR_LIB_PEM, ERR_R_MALLOC_FAILURE); };
+  ERR_clear_error();
+  ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+  EXPECT_FALSE(SignData(key, EVP_sha256(), {RSA_PKCS1_PSS_PADDING}, "data").empty());
+  EXPECT_EQ(ERR_GET_LIB(ERR_get_error()), ERR_LIB_USER);
+  EXPECT_EQ(ERR_get_error(), 0U);
+}
+
 /// A deadline is the caller's: it is no fault of the key, which is not to be replaced for it.
 TEST_P(SignerInTlsTest, IsGivenTheRequestsContext) {
   auto const signer = RsaSigner({SignatureAlgorithm::RsaRaw});

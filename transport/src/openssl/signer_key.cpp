@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <gsl/util>
 
 #include "mtlspop/transport/error.hpp"
 #include "openssl/rsa_padding.hpp"
@@ -218,6 +219,9 @@ std::vector<std::uint8_t> SignerKey::Ask(
   } else if (signer_->SignsData()) {
     request.Input = data;
   }
+  // A device's library may use OpenSSL too: what it leaves in the queue of errors is not the handshake's.
+  ERR_set_mark();
+  auto const forget = gsl::finally([] { ERR_pop_to_mark(); });
   return signer_->Sign(request, context);
 }
 
