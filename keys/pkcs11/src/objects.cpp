@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -101,12 +102,15 @@ Bytes EcPublicKey(Session const& session, CK_OBJECT_HANDLE object) {
   return MakePublic("EC", builder.get());
 }
 
+Bytes ReadPublicKey(Session const& session, CK_OBJECT_HANDLE object, bool isRsa) {
+  return isRsa ? RsaPublicKey(session, object) : EcPublicKey(session, object);
+}
+
 /// From the private key, from its public half beside it, or from a certificate: tokens differ in what they keep.
 Bytes PublicKeyOf(Session const& session, KeyFacts const& key) {
-  auto const read = key.IsRsa ? &RsaPublicKey : &EcPublicKey;
-  if (auto found = read(session, key.Object); !found.empty()) return found;
+  if (auto found = ReadPublicKey(session, key.Object, key.IsRsa); !found.empty()) return found;
   for (auto const object : FindObjects(session, CKO_PUBLIC_KEY, key.Name)) {
-    if (auto found = read(session, object); !found.empty()) return found;
+    if (auto found = ReadPublicKey(session, object, key.IsRsa); !found.empty()) return found;
   }
   for (auto const& der : FindCertificates(session, key.Name)) {
     if (auto found = PublicKeyInCertificate(der); !found.empty()) return found;
@@ -159,6 +163,14 @@ KeyFacts DescribePrivateKey(Session const& session, CK_OBJECT_HANDLE object) {
   return key;
 }
 
+std::string RandomId() {
+  std::string id(16, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(id.data()), static_cast<int>(id.size())) != 1) {
+    throw Error{{errors::SystemFailure, "The random generator gave nothing", "Check OpenSSL's installation"}};
+  }
+  return id;
+}
+
 }  // namespace
 
 std::optional<KeyFacts> FindPrivateKey(Session const& session, ObjectName const& name) {
@@ -177,7 +189,9 @@ std::vector<KeyFacts> FindPrivateKeys(Session const& session, ObjectName const& 
   for (auto const object : FindObjects(session, CKO_PRIVATE_KEY, name)) {
     keys.push_back(DescribePrivateKey(session, object));
   }
-  std::sort(keys.begin(), keys.end(), [](auto const& left, auto const& right) { return left.Name.Id < right.Name.Id; });
+  std::sort(keys.begin(), keys.end(), [](auto const& left, auto const& right) {
+    return std::tie(left.Name.Id, left.PublicKey) < std::tie(right.Name.Id, right.PublicKey);
+  });
   return keys;
 }
 
@@ -196,11 +210,8 @@ Bytes PublicKeyInCertificate(Bytes const& der) {
   return EncodePublic(certificate ? X509_get0_pubkey(certificate.get()) : nullptr);
 }
 
-std::string GenerateRsaKey(Session const& session, std::string const& label) {
-  std::string id(16, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(id.data()), static_cast<int>(id.size())) != 1) {
-    throw Error{{errors::SystemFailure, "The random generator gave nothing", "Check OpenSSL's installation"}};
-  }
+Bytes GenerateRsaKey(Session const& session, ObjectName name) {
+  if (name.Id.empty()) name.Id = RandomId();
   CK_BBOOL const yes = CK_TRUE;
   CK_BBOOL const no = CK_FALSE;
   CK_ULONG const bits = 2048;
@@ -210,16 +221,16 @@ std::string GenerateRsaKey(Session const& session, std::string const& label) {
       Attribute(CKA_VERIFY, &yes, sizeof yes),
       Attribute(CKA_MODULUS_BITS, &bits, sizeof bits),
       Attribute(CKA_PUBLIC_EXPONENT, exponent.data(), exponent.size()),
-      Attribute(CKA_LABEL, label),
-      Attribute(CKA_ID, id)};
+      Attribute(CKA_LABEL, name.Label),
+      Attribute(CKA_ID, name.Id)};
   std::vector<CK_ATTRIBUTE> privateHalf{
       Attribute(CKA_TOKEN, &yes, sizeof yes),
       Attribute(CKA_PRIVATE, &yes, sizeof yes),
       Attribute(CKA_SENSITIVE, &yes, sizeof yes),
       Attribute(CKA_EXTRACTABLE, &no, sizeof no),
       Attribute(CKA_SIGN, &yes, sizeof yes),
-      Attribute(CKA_LABEL, label),
-      Attribute(CKA_ID, id)};
+      Attribute(CKA_LABEL, name.Label),
+      Attribute(CKA_ID, name.Id)};
   CK_MECHANISM mechanism{CKM_RSA_PKCS_KEY_PAIR_GEN, nullptr, 0};
   CK_OBJECT_HANDLE publicObject = 0;
   CK_OBJECT_HANDLE privateObject = 0;
@@ -228,7 +239,7 @@ std::string GenerateRsaKey(Session const& session, std::string const& label) {
           session.Handle, &mechanism, publicHalf.data(), publicHalf.size(), privateHalf.data(), privateHalf.size(),
           &publicObject, &privateObject),
       errors::KeyUnavailable, "The token does not make a key");
-  return id;
+  return RsaPublicKey(session, publicObject);
 }
 
 void DestroyKey(Session const& session, KeyFacts const& key) {
@@ -237,7 +248,9 @@ void DestroyKey(Session const& session, KeyFacts const& key) {
       "The token does not give the refused key up");
   if (key.Name.Id.empty()) return;
   for (auto const object : FindObjects(session, CKO_PUBLIC_KEY, key.Name)) {
-    session.Module->C_DestroyObject(session.Handle, object);
+    if (ReadPublicKey(session, object, key.IsRsa) == key.PublicKey) {
+      session.Module->C_DestroyObject(session.Handle, object);
+    }
   }
 }
 

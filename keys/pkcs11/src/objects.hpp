@@ -38,7 +38,7 @@ std::vector<CK_OBJECT_HANDLE> FindObjects(Session const& session, CK_OBJECT_CLAS
 /// @throw Error `key_unavailable` where there are several, or its public half cannot be had
 std::optional<KeyFacts> FindPrivateKey(Session const& session, ObjectName const& name);
 
-/// All private keys of that name, by their ids.
+/// All private keys of that name, by their ids, then by their public halves: in every process in the same order.
 std::vector<KeyFacts> FindPrivateKeys(Session const& session, ObjectName const& name);
 
 /// Certificates of that name in DER.
@@ -47,11 +47,12 @@ std::vector<Bytes> FindCertificates(Session const& session, ObjectName const& na
 /// SubjectPublicKeyInfo of a certificate in DER; empty where it cannot be read.
 Bytes PublicKeyInCertificate(Bytes const& der);
 
-/// Makes an RSA key of 2048 bits that neither can be extracted nor read. Its id, which no other has.
+/// Makes an RSA key of 2048 bits that neither can be extracted nor read. An empty id stands for one that no other has.
+/// @return its SubjectPublicKeyInfo in DER
 /// @throw Error `key_unavailable`
-std::string GenerateRsaKey(Session const& session, std::string const& label);
+Bytes GenerateRsaKey(Session const& session, ObjectName name);
 
-/// Destroys a private key and its public half.
+/// Destroys a private key and its public half, and nothing else of that name.
 void DestroyKey(Session const& session, KeyFacts const& key);
 
 }  // namespace mtlspop::pkcs11

@@ -74,8 +74,8 @@ class Pkcs11KeyProvider final : public KeyProvider {
   }
 
  private:
-  /// Of several keys with the name, which makers in two processes can leave behind, the one with the smallest id is taken: in
-  /// every process the same.
+  /// Of several keys with the name, which makers in two processes can leave behind, the first is taken: in every process the
+  /// same.
   std::optional<KeyFacts> FindOrMake(Session const& session, KeyRequest const& request, Context const& context) const {
     auto const name = NameOf(token_->Name());
     keys::DeviceTurn const turn{session.Serial + '/' + name.Label, context};
@@ -84,14 +84,14 @@ class Pkcs11KeyProvider final : public KeyProvider {
       return !request.ForceNew || !(request.Refused.empty() || request.Refused == key.PublicKey);
     });
     if (!found.empty() && unwanted == found.end()) return found.front();
-    auto const made = unwanted == found.begin() ? pkcs11::GenerateRsaKey(session, name.Label) : std::string{};
+    auto const made = unwanted == found.begin() ? pkcs11::GenerateRsaKey(session, name) : Bytes{};
     // Not before: where the token makes no key, the one that it has is still good for a retry.
     for (auto refused = unwanted; refused != found.end(); ++refused) DestroyKey(session, *refused);
     auto const all = FindPrivateKeys(session, name);
     if (all.empty()) return std::nullopt;
     // Another process may have looked when we did.
     for (auto const& key : all) {
-      if (key.Name.Id == made && key.Name.Id != all.front().Name.Id) DestroyKey(session, key);
+      if (key.PublicKey == made && made != all.front().PublicKey) DestroyKey(session, key);
     }
     return all.front();
   }

@@ -89,8 +89,10 @@ Bytes Pkcs11Signer::Sign(openssl::SignatureRequest const& request, Context const
 Bytes Pkcs11Signer::SignInSession(
     Session const& session, openssl::SignatureRequest const& request, Context const& context) const {
   auto const object = token_->Remember(number_, session, [this](Session const& found) {
-    auto const key = FindPrivateKey(found, key_.Name);
-    if (key && key->PublicKey == key_.PublicKey) return key->Object;
+    // Another process may be about to replace one under the same id.
+    for (auto const& key : FindPrivateKeys(found, key_.Name)) {
+      if (key.PublicKey == key_.PublicKey) return key.Object;
+    }
     throw Error{
         {errors::PrivateKeyUnusable, "The token no longer has the private key",
          "Put the right token back, or have a new certificate issued"}};

@@ -127,6 +127,36 @@ TEST_F(Pkcs11Test, AgreesWithAMakerInAnotherProcess) {
       next->SubjectPublicKeyInfo());
 }
 
+/// Under another id it would not be found again, and each attempt would leave one more.
+TEST_F(Pkcs11Test, MakesAKeyUnderTheIdThatTheUriNames) {
+  auto const uri = token_.RemovableUri("binding;id=%0A%0B");
+  auto const provider = MakePkcs11KeyProvider(MakingKeys(uri));
+  auto const key = provider->GetOrCreateKey({}, {});
+  EXPECT_EQ(key->Reference(), "pkcs11:id=%0A%0B");
+  EXPECT_EQ(provider->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), key->SubjectPublicKeyInfo());
+  EXPECT_TRUE(Signs(OpenPkcs11Key(At(token_.RemovableUri("binding"))).get(), true)) << "there is no other";
+
+  KeyRequest refused;
+  refused.ForceNew = true;
+  refused.Refused = key->SubjectPublicKeyInfo();
+  auto const next = provider->GetOrCreateKey(refused, {});
+  EXPECT_EQ(next->Reference(), key->Reference());
+  EXPECT_NE(next->SubjectPublicKeyInfo(), key->SubjectPublicKeyInfo());
+  EXPECT_EQ(ErrorCodeOf([&] { Signs(*key); }), "private_key_unusable");
+  EXPECT_TRUE(Signs(OpenPkcs11Key(At(uri)).get(), true)) << "the refused one is gone";
+  auto const file = token_.PathOf("public");
+  token_.Tool({"--read-object", "--type", "pubkey", "--id", "0a0b", "--output-file", file});
+  auto const publicHalf = ReadFile(file);
+  EXPECT_EQ((std::vector<std::uint8_t>{publicHalf.begin(), publicHalf.end()}), next->SubjectPublicKeyInfo())
+      << "the new one's public half is not";
+
+  RemovableModule::SetMaking(false, 0x0A);
+  auto const twins = MakingKeys(token_.RemovableUri("twin;id=%0A"));
+  auto const one = MakePkcs11KeyProvider(twins)->GetOrCreateKey({}, {});
+  EXPECT_TRUE(Signs(*one)) << "though another process may not have taken its own away yet";
+  EXPECT_EQ(MakePkcs11KeyProvider(twins)->GetOrCreateKey({}, {})->SubjectPublicKeyInfo(), one->SubjectPublicKeyInfo());
+}
+
 TEST_F(Pkcs11Test, KeepsARefusedKeyUntilThereIsAnother) {
   auto const provider = MakePkcs11KeyProvider(MakingKeys(token_.RemovableUri("binding")));
   auto const key = provider->GetOrCreateKey({}, {});

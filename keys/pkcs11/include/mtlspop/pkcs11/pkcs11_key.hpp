@@ -45,7 +45,8 @@ struct Pkcs11Options {
 struct Pkcs11KeyProviderOptions : Pkcs11Options {
   /// Whether a key is made where there is none of the URI's `object`, and in the place of one that was refused, which is
   /// destroyed as soon as there is another. Of several, as two processes can make at the same time, the one with the smallest
-  /// id is taken. Needs `object` in the URI. False: keys are found, and never made.
+  /// id is taken. Needs `object` in the URI; a new key gets the URI's `id` too, where there is one. False: keys are found, and
+  /// never made.
   bool MakeKeys = false;
 };
 
