@@ -31,13 +31,16 @@ CK_ATTRIBUTE Attribute(CK_ATTRIBUTE_TYPE type, std::string const& value) {
 }
 
 /// Empty where the object has it not, or does not show it.
+/// @throw Token::Gone
 Bytes Read(Session const& session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
   CK_ATTRIBUTE attribute{type, nullptr, 0};
   auto reason = session.Module->C_GetAttributeValue(session.Handle, object, &attribute, 1);
+  Token::ThrowIfGone(reason);
   if (reason != CKR_OK || attribute.ulValueLen == static_cast<CK_ULONG>(-1)) return {};
   Bytes value(attribute.ulValueLen);
   attribute.pValue = value.data();
   reason = session.Module->C_GetAttributeValue(session.Handle, object, &attribute, 1);
+  Token::ThrowIfGone(reason);
   if (reason != CKR_OK || attribute.ulValueLen == static_cast<CK_ULONG>(-1)) return {};
   value.resize(attribute.ulValueLen);
   return value;

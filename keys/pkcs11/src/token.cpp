@@ -68,9 +68,13 @@ Error Failure(ErrorCode code, std::string const& what, CK_RV reason) {
   return Error{{code, what + ": " + p11_kit_strerror(reason), ActionFor(reason)}};
 }
 
+void Token::ThrowIfGone(CK_RV reason) {
+  if (IsGone(reason)) throw Gone{reason};
+}
+
 void Token::Check(CK_RV reason, ErrorCode code, char const* what) {
   if (reason == CKR_OK) return;
-  if (IsGone(reason)) throw Gone{reason};
+  ThrowIfGone(reason);
   throw Failure(code, what, reason);
 }
 

@@ -62,6 +62,8 @@ class Token final {
   struct Gone {
     CK_RV Reason;
   };
+  /// @throw Gone where that is what `reason` says
+  static void ThrowIfGone(CK_RV reason);
   /// @throw Gone, Error
   static void Check(CK_RV reason, ErrorCode code, char const* what);
 

@@ -318,6 +318,18 @@ TEST_F(Pkcs11Test, GoesOnWhenTheTokenIsPutBack) {
   EXPECT_EQ(SignFromThreads(*key, 8, 3), 24) << "out and in between two signatures";
 }
 
+/// What it does not say of an object because it is gone is not taken for what the object has not.
+TEST_F(Pkcs11Test, LooksAgainWhereTheTokenGoesWhileItIsRead) {
+  Make("rsa:2048", "key", "01");
+  auto const options = At(token_.RemovableUri("key"));
+  for (unsigned long const reason : {CKR_DEVICE_REMOVED, CKR_OBJECT_HANDLE_INVALID, CKR_SESSION_HANDLE_INVALID}) {
+    for (int const at : {0, 1, 4}) {
+      RemovableModule::FailReading(at, reason);
+      EXPECT_TRUE(Signs(OpenPkcs11Key(options).get(), true)) << reason << " at reading " << at;
+    }
+  }
+}
+
 TEST_F(Pkcs11Test, SignsFromManyThreads) {
   auto options = MakingKeys(token_.Uri("binding"));
   options.MaximumSessions = 4;

@@ -30,6 +30,10 @@ std::atomic<CK_ULONG> mostSessions{0};
 std::atomic<bool> saysMostSessions{false};
 std::atomic<CK_ULONG> sessions{0};
 
+/// How many readings go well before one fails, and with what; negative for all.
+std::atomic<int> goodReadings{-1};
+std::atomic<CK_RV> readingsFailure{CKR_OK};
+
 /// While logins are held, they wait.
 std::mutex holding;
 std::condition_variable changed;
@@ -77,6 +81,11 @@ CK_RV SignInit(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_OBJECT_HAN
   if (Lacks(mechanism->mechanism)) return CKR_MECHANISM_INVALID;
   lastUsed = mechanism->mechanism;
   return present ? SoftHsm()->C_SignInit(session, mechanism, key) : CKR_DEVICE_REMOVED;
+}
+
+CK_RV GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* wanted, CK_ULONG count) {
+  if (goodReadings >= 0 && goodReadings-- == 0) return readingsFailure;
+  return SoftHsm()->C_GetAttributeValue(session, object, wanted, count);
 }
 
 CK_RV Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR* pin, CK_ULONG length) {
@@ -153,6 +162,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST*
   functions.C_GetSlotList = &GetSlotList;
   functions.C_GetTokenInfo = &GetTokenInfo;
   functions.C_GetMechanismInfo = &GetMechanismInfo;
+  functions.C_GetAttributeValue = &GetAttributeValue;
   functions.C_SignInit = &SignInit;
   functions.C_Login = &Login;
   functions.C_OpenSession = &OpenSession;
@@ -182,6 +192,11 @@ __attribute__((visibility("default"))) void RemovableModuleSetFlags(unsigned lon
 __attribute__((visibility("default"))) void RemovableModuleSetMaking(int makesNone, int twin) {
   makesNoKeys = makesNone != 0;
   twinsId = twin;
+}
+
+__attribute__((visibility("default"))) void RemovableModuleFailReading(int after, unsigned long reason) {
+  readingsFailure = reason;
+  goodReadings = after;
 }
 
 __attribute__((visibility("default"))) void RemovableModuleSetSessions(unsigned long most, int says) {

@@ -86,6 +86,10 @@ void RemovableModule::SetSessions(unsigned long most, bool says) {
 
 void RemovableModule::SetTyped(char const* pin) { Find<void(char const*)>("RemovableModuleSetTyped")(pin); }
 
+void RemovableModule::FailReading(int after, unsigned long reason) {
+  Find<void(int, unsigned long)>("RemovableModuleFailReading")(after, reason);
+}
+
 void RemovableModule::HoldLogins(bool hold) { Find<void(int)>("RemovableModuleHoldLogins")(hold ? 1 : 0); }
 
 void RemovableModule::SetLacking(bool pss, bool raw) {

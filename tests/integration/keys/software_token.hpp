@@ -50,6 +50,8 @@ struct RemovableModule {
   static void SetSessions(unsigned long most, bool says);
   /// What whoever stands at the pad types, where no PIN is shown. Borrowed; null for nobody.
   static void SetTyped(char const* pin);
+  /// Has it fail with `reason` (CKR_...) once, when so many readings of objects have gone well.
+  static void FailReading(int after, unsigned long reason);
   /// Has whoever logs in wait until it is called with false.
   static void HoldLogins(bool hold);
   /// Has it do without CKM_RSA_PKCS_PSS, without CKM_RSA_X_509.
