@@ -191,9 +191,12 @@ void Token::OpenInTurn(State& state, std::unique_lock<std::mutex>& lock, Context
   });
   auto const opened = Open(context);
   auto const limit = LimitOf({opened.first->Module, opened.first->Slot, opened.second, opened.first->Serial});
+  std::vector<CK_SESSION_HANDLE> free;
+  free.reserve(limit);
+  free.push_back(opened.second);
   lock.lock();
   state.Current = opened.first;
-  state.Free.assign(1, opened.second);
+  state.Free.swap(free);
   state.Sessions = 1;
   state.Sound = 1;
   state.Limit = limit;

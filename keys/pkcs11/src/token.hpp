@@ -84,6 +84,7 @@ class Token final {
     bool IsOpening = false;
     /// Null while the token is not open.
     std::shared_ptr<Opened const> Current;
+    /// With room for as many as there may be: giving one back allocates nothing.
     std::vector<CK_SESSION_HANDLE> Free;
     /// Sessions that are open, or are being opened or closed.
     std::size_t Sessions = 0;

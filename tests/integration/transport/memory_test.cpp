@@ -81,6 +81,45 @@ TEST(AttackMemoryTest, AFailedAllocationCostsItsRequestAndNothingElse) {
   EXPECT_EQ(Fetch(transport, Get(server.Url()), binding).Status, 200);
 }
 
+/// What all keys share is made with the first of them: where there was no memory for it, the next one makes it.
+TEST(SignerMemoryTest, AKeyCanBeMadeWhenThereIsMemoryAgain) {
+  auto const signer = std::make_shared<SoftwareSigner>(
+      std::shared_ptr<EVP_PKEY>{EVP_RSA_gen(2048), &EVP_PKEY_free},
+      std::vector<openssl::SignatureAlgorithm>{openssl::SignatureAlgorithm::RsaPss});
+  auto const make = [&] { return openssl::MakeSignerKey(std::shared_ptr<openssl::Signer const>{signer}); };
+  // All but the last step, as OpenSSL remembers for ever what it could not look up at first.
+  class SignsNothing final : public openssl::Signer {
+   public:
+    explicit SignsNothing(openssl::Signer const& other) : other_(other) {}
+    std::vector<std::uint8_t> const& SubjectPublicKeyInfo() const noexcept override {
+      return other_.SubjectPublicKeyInfo();
+    }
+    std::vector<openssl::SignatureAlgorithm> Algorithms() const override { return other_.Algorithms(); }
+    std::vector<std::uint8_t> Sign(openssl::SignatureRequest const& request, Context const& context) const override {
+      return std::vector<std::uint8_t>(other_.Sign(request, context).size());
+    }
+
+   private:
+    openssl::Signer const& other_;
+  };
+  EXPECT_EQ(
+      ErrorCodeOf([&] { openssl::MakeSignerKey(std::make_shared<SignsNothing>(*signer)); }), "private_key_unusable");
+
+  std::string last;
+  for (std::uint64_t every = 1; every <= 4000; every += 20) {
+    allocations = 0;
+    failEvery = every;
+    try {
+      make();
+    } catch (std::exception const& error) {
+      failEvery = 0;
+      last = error.what();
+    }
+    failEvery = 0;
+  }
+  EXPECT_NO_THROW(make()) << last;
+}
+
 /// What certificate requests name a PSS signature by is right or not there: what it leaves out stands for SHA-1.
 TEST(SignerMemoryTest, ASignatureIsNamedRightlyOrNotAtAll) {
   std::shared_ptr<EVP_PKEY> const original{EVP_RSA_gen(2048), &EVP_PKEY_free};

@@ -1,5 +1,7 @@
 #include "openssl/signer_provider.hpp"
 
+#include <atomic>
+
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
@@ -49,20 +51,32 @@ int Initialize(
   return 1;
 }
 
+OSSL_LIB_CTX* MakeLibrary() {
+  OSSL_LIB_CTX* const made = OSSL_LIB_CTX_new();
+  bool const good = made != nullptr && OSSL_PROVIDER_add_builtin(made, ProviderName, &Initialize) == 1 &&
+                    OSSL_PROVIDER_load(made, "default") != nullptr && OSSL_PROVIDER_load(made, ProviderName) != nullptr;
+  if (!good) {
+    OSSL_LIB_CTX_free(made);
+  }
+  return good ? made : nullptr;
+}
+
 /// A library context of its own: in the default one this provider would be asked for every RSA key of the process. The
-/// default provider is beside it for encodings. Never freed: keys may outlive static destruction.
+/// default provider is beside it for encodings. Never freed: keys may outlive static destruction. Null where there is no
+/// memory for it; the next call tries again.
 OSSL_LIB_CTX* OwnLibrary() {
-  static OSSL_LIB_CTX* const library = [] {
-    OSSL_LIB_CTX* const made = OSSL_LIB_CTX_new();
-    bool const good = made != nullptr && OSSL_PROVIDER_add_builtin(made, ProviderName, &Initialize) == 1 &&
-                      OSSL_PROVIDER_load(made, "default") != nullptr &&
-                      OSSL_PROVIDER_load(made, ProviderName) != nullptr;
-    if (!good) {
-      OSSL_LIB_CTX_free(made);
-    }
-    return good ? made : nullptr;
-  }();
-  return library;
+  static std::atomic<OSSL_LIB_CTX*> library{nullptr};
+  OSSL_LIB_CTX* known = library;
+  if (known != nullptr) {
+    return known;
+  }
+  OSSL_LIB_CTX* const made = MakeLibrary();
+  if (made == nullptr || library.compare_exchange_strong(known, made)) {
+    return made;
+  }
+  // Another thread was quicker.
+  OSSL_LIB_CTX_free(made);
+  return known;
 }
 
 EVP_PKEY* MakeKey(std::shared_ptr<SignerKey const> const& key) {
