@@ -166,6 +166,20 @@ KeyFacts DescribePrivateKey(Session const& session, CK_OBJECT_HANDLE object) {
   return key;
 }
 
+openssl::X509Ptr ReadCertificate(Bytes const& der) {
+  auto const* position = der.data();
+  return openssl::X509Ptr{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
+}
+
+bool IsValidNow(X509* certificate) noexcept {
+  return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
+         X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+}
+
+bool BeganLater(X509* certificate, X509* other) noexcept {
+  return ASN1_TIME_compare(X509_get0_notBefore(certificate), X509_get0_notBefore(other)) == 1;
+}
+
 std::string RandomId() {
   std::string id(16, '\0');
   if (RAND_bytes(reinterpret_cast<unsigned char*>(id.data()), static_cast<int>(id.size())) != 1) {
@@ -208,9 +222,22 @@ std::vector<Bytes> FindCertificates(Session const& session, ObjectName const& na
 }
 
 Bytes PublicKeyInCertificate(Bytes const& der) {
-  auto const* position = der.data();
-  openssl::X509Ptr const certificate{d2i_X509(nullptr, &position, static_cast<long>(der.size()))};
+  auto const certificate = ReadCertificate(der);
   return EncodePublic(certificate ? X509_get0_pubkey(certificate.get()) : nullptr);
+}
+
+Bytes ChooseCertificate(std::vector<Bytes> const& certificates, Bytes const& publicKey) {
+  Bytes chosen;
+  openssl::X509Ptr newest;
+  for (auto const& der : certificates) {
+    if (PublicKeyInCertificate(der) != publicKey) continue;
+    if (chosen.empty()) chosen = der;
+    auto certificate = ReadCertificate(der);
+    if (!IsValidNow(certificate.get()) || (newest && !BeganLater(certificate.get(), newest.get()))) continue;
+    chosen = der;
+    newest = std::move(certificate);
+  }
+  return chosen;
 }
 
 Bytes GenerateRsaKey(Session const& session, ObjectName name) {

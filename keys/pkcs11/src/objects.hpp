@@ -47,6 +47,9 @@ std::vector<Bytes> FindCertificates(Session const& session, ObjectName const& na
 /// SubjectPublicKeyInfo of a certificate in DER; empty where it cannot be read.
 Bytes PublicKeyInCertificate(Bytes const& der);
 
+/// Of the certificates for `publicKey` the one that is valid now and became so last, else the first; empty where none is for it.
+Bytes ChooseCertificate(std::vector<Bytes> const& certificates, Bytes const& publicKey);
+
 /// Makes an RSA key of 2048 bits that neither can be extracted nor read. An empty id stands for one that no other has.
 /// @return its SubjectPublicKeyInfo in DER
 /// @throw Error `key_unavailable`

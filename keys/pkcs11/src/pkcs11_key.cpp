@@ -132,9 +132,8 @@ class ClientCertificate final {
       found = facts.Name.Id.empty() ? std::vector<Bytes>{} : FindCertificates(session, {{}, facts.Name.Id});
       if (found.empty()) found = FindCertificates(session, {facts.Name.Label, {}});
     });
-    for (auto const& der : found) {
-      if (pkcs11::PublicKeyInCertificate(der) == facts.PublicKey) return {der};
-    }
+    auto chosen = pkcs11::ChooseCertificate(found, facts.PublicKey);
+    if (!chosen.empty()) return {std::move(chosen)};
     throw Error{
         {errors::ClientCertificateUnusable,
          "The token has no certificate for the private key of the PKCS#11 URI " + token_->Name().ForMessages(),

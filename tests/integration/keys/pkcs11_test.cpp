@@ -43,6 +43,13 @@ class Pkcs11Test : public testing::Test {
   void Make(std::string const& kind, std::string const& label, std::string const& id) const {
     token_.Tool({"--keypairgen", "--key-type", kind, "--label", label, "--id", id, "--usage-sign"});
   }
+  /// Puts a certificate beside the key.
+  void PutCertificate(std::string const& pem, std::string const& label, std::string const& id) const {
+    auto const file = token_.Folder().WriteFile("certificate.pem", pem);
+    auto const der = token_.PathOf("certificate.der");
+    RunProgram({"/usr/bin/openssl", "x509", "-in", file, "-outform", "DER", "-out", der}, {});
+    token_.Tool({"--write-object", der, "--type", "cert", "--label", label, "--id", id});
+  }
 
   // Each test has its own: what is cached of one must not help another.
   SoftwareToken const token_{
@@ -451,6 +458,29 @@ TEST_F(Pkcs11Test, KeepsUpWithRotationUnderLoad) {
   std::cout << load.Good << " requests with " << load.Bindings << " bindings\n";
 }
 
+/// Whoever renews a certificate seldom takes the old one away. Tokens show them in whatever order.
+TEST_F(Pkcs11Test, TakesTheRenewedCertificate) {
+  using std::chrono::hours;
+  Make("rsa:2048", "app", "0a0b");
+  auto const key = OpenPkcs11Key(At(token_.Uri("app")));
+  auto const source = Pkcs11ClientCertificate(At(token_.Uri("app")));
+  auto const began = [&] {
+    auto const ago = std::chrono::system_clock::now() - source()->NotBefore();
+    return std::chrono::round<hours>(ago).count();
+  };
+  struct Case {
+    int From;
+    int Until;
+    int Taken;
+  };
+  for (auto const& next :
+       {Case{-90, -80, 90}, Case{-50, 50, 50}, Case{-30, 10, 30}, Case{-40, 90, 30}, Case{-10, -5, 30},
+        Case{10, 90, 30}, Case{-20, 50, 20}}) {
+    PutCertificate(IssueFor(key.get().get(), hours{next.From}, hours{next.Until}), "app", "0a0b");
+    EXPECT_EQ(began(), next.Taken) << next.From;
+  }
+}
+
 TEST_F(Pkcs11Test, IsAnApplicationsOwnCertificate) {
   constexpr char const* App = "11111111-2222-3333-4444-555555555555";
   constexpr char const* Tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -462,9 +492,7 @@ TEST_F(Pkcs11Test, IsAnApplicationsOwnCertificate) {
   EXPECT_EQ(ErrorCodeOf([&] { ClientCertificateCredential{options}; }), "client_certificate_unusable");
 
   auto const certificate = IssueFor(OpenPkcs11Key(At(token_.Uri("app"))).get().get());
-  auto const file = token_.Folder().WriteFile("app.pem", certificate);
-  RunProgram({"/usr/bin/openssl", "x509", "-in", file, "-outform", "DER", "-out", token_.PathOf("app.der")}, {});
-  token_.Tool({"--write-object", token_.PathOf("app.der"), "--type", "cert", "--label", "app", "--id", "0a0b"});
+  PutCertificate(certificate, "app", "0a0b");
   Emulator const emulator;
   emulator.Control(
       "apps", {{"client_id", App}, {"tenant_id", Tenant}, {"certificate_pem", certificate}, {"vault_access", true}});

@@ -127,13 +127,13 @@ Load AskThroughRotations(Emulator const& emulator, ManagedIdentityCredentialOpti
   return load;
 }
 
-std::string IssueFor(EVP_PKEY* key) {
+std::string IssueFor(EVP_PKEY* key, std::chrono::hours from, std::chrono::hours until) {
   auto const signer = GenerateKey(KeyKind::EcP256);
   std::unique_ptr<X509, decltype(&X509_free)> const certificate{X509_new(), &X509_free};
   X509_set_version(certificate.get(), X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 7);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 86400);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), std::chrono::seconds{from}.count());
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), std::chrono::seconds{until}.count());
   auto* const name = X509_get_subject_name(certificate.get());
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<unsigned char const*>("app"), -1, -1, 0);
   X509_set_issuer_name(certificate.get(), name);

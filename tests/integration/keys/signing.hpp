@@ -3,6 +3,7 @@
 /// @file
 /// What keys of every device have to stand in tests.
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,7 +48,8 @@ struct Load {
 /// machine under a sanitizer needs.
 Load AskThroughRotations(Emulator const& emulator, ManagedIdentityCredentialOptions const& options);
 
-/// A certificate of an authority of its own for `key`, as PEM.
-std::string IssueFor(EVP_PKEY* key);
+/// A certificate of an authority of its own for `key`, as PEM, valid from `from` to `until` from now on.
+std::string IssueFor(
+    EVP_PKEY* key, std::chrono::hours from = std::chrono::hours{-1}, std::chrono::hours until = std::chrono::hours{24});
 
 }  // namespace mtlspop::test

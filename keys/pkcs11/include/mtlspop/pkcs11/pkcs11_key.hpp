@@ -66,7 +66,8 @@ MTLSPOP_PKCS11_EXPORT gsl::not_null<std::shared_ptr<EVP_PKEY>> OpenPkcs11Key(
     Pkcs11Options const& options, Context const& context = {});
 
 /// For `ClientCertificateCredentialOptions::CertificateSource`: a certificate in a token with its private key, both under
-/// the URI's `object` or `id`. A renewed certificate is picked up.
+/// the URI's `object` or `id`. A renewed certificate is picked up: of several for the key the one that is valid now and
+/// became so last is taken.
 /// @throw Error when it is called: `client_certificate_unusable`, and what `OpenPkcs11Key` throws
 MTLSPOP_PKCS11_EXPORT std::function<std::shared_ptr<BindingCertificate const>()> Pkcs11ClientCertificate(
     Pkcs11Options options);
