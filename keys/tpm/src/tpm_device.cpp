@@ -46,6 +46,13 @@ void CheckAccess(std::string const& device) {
 
 bool IsLayer(TSS2_RC reason, TSS2_RC layer) noexcept { return (reason & TSS2_RC_LAYER_MASK) == layer; }
 
+/// Where it is not the TPM that speaks, nor what manages it, but the library on the way there. It stays in disorder after most of
+/// that, and answers everything with "bad sequence".
+bool IsOfTheLibrary(TSS2_RC reason) noexcept {
+  return IsLayer(reason, TSS2_ESAPI_RC_LAYER) || IsLayer(reason, TSS2_SYS_RC_LAYER) ||
+         IsLayer(reason, TSS2_MU_RC_LAYER);
+}
+
 }  // namespace
 
 Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
@@ -66,7 +73,11 @@ Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
 
 void Device::Check(TSS2_RC reason, ErrorCode code, char const* what) {
   if (reason == TSS2_RC_SUCCESS) return;
-  if (IsLayer(reason, TSS2_TCTI_RC_LAYER)) throw Lost{reason};
+  if (IsLayer(reason, TSS2_TCTI_RC_LAYER)) {
+    throw Lost{true, TpmFailure(errors::KeyUnavailable, "The connection to the TPM was lost", reason)};
+  }
+  // Of all else the command may have reached the TPM, with an authorization that must not be shown again.
+  if (IsOfTheLibrary(reason)) throw Lost{reason == TSS2_ESYS_RC_BAD_SEQUENCE, TpmFailure(code, what, reason)};
   throw TpmFailure(code, what, reason);
 }
 
@@ -150,28 +161,43 @@ ESYS_TR Connection::Load(KeyMaterial const& key, TpmOptions const& options) {
 /// The right to talk to the TPM, until it goes out of scope.
 class Device::Turn final {
  public:
-  Turn(State& state, Context const& context) : state_(state) {
+  /// @param letsGo whether the connection ends where nobody else waits for it
+  Turn(State& state, bool letsGo, Context const& context) : state_(state), letsGo_(letsGo) {
     std::unique_lock<std::mutex> lock{state_.Mutex};
     ++state_.Waiting;
-    auto const done = gsl::finally([this] { --state_.Waiting; });
-    WaitOrThrow(lock, state_.Changed, context, "Waiting for the TPM", [this] { return !state_.Busy; });
+    try {
+      WaitOrThrow(lock, state_.Changed, context, "Waiting for the TPM", [this] { return !state_.Busy; });
+    } catch (...) {
+      --state_.Waiting;
+      // Whoever had the TPM may have left the connection to this one.
+      if (!state_.Busy) End(lock);
+      throw;
+    }
+    --state_.Waiting;
     state_.Busy = true;
   }
   ~Turn() {
-    std::lock_guard<std::mutex> const lock{state_.Mutex};
-    state_.Busy = false;
-    state_.Changed.notify_one();
+    std::unique_lock<std::mutex> lock{state_.Mutex};
+    End(lock);
   }
   Turn(Turn const&) = delete;
   Turn& operator=(Turn const&) = delete;
 
-  bool SomebodyWaits() const {
-    std::lock_guard<std::mutex> const lock{state_.Mutex};
-    return state_.Waiting != 0;
+ private:
+  void End(std::unique_lock<std::mutex>& lock) noexcept {
+    if (letsGo_ && state_.Open && state_.Waiting == 0) {
+      state_.Busy = true;
+      lock.unlock();
+      state_.Open->UnloadAll();
+      state_.Open.reset();
+      lock.lock();
+    }
+    state_.Busy = false;
+    state_.Changed.notify_one();
   }
 
- private:
   State& state_;
+  bool const letsGo_;
 };
 
 Device::Device(TpmOptions options)
@@ -204,20 +230,14 @@ void Device::RunOnce(State& state, std::function<void(Connection&)> const& actio
     action(*state.Open);
   } catch (Lost const& lost) {
     state.Open.reset();
-    if (isNew) throw TpmFailure(errors::KeyUnavailable, "The connection to the TPM was lost", lost.Reason);
+    if (isNew || !lost.MayBeRetried) throw Error{lost.Failure};
     throw;
   }
 }
 
 void Device::Run(Context const& context, std::function<void(Connection&)> const& action) {
   auto& state = state_.Get();
-  Turn const turn{state, context};
-  auto const letGo = gsl::finally([&] {
-    if (state.Open && !isManaged_ && !turn.SomebodyWaits()) {
-      state.Open->UnloadAll();
-      state.Open.reset();
-    }
-  });
+  Turn const turn{state, !isManaged_, context};
   try {
     RunOnce(state, action);
   } catch (Lost const&) {

@@ -98,16 +98,18 @@ class Device final {
   TpmOptions const& Options() const noexcept { return options_; }
   /// Whether it looks as if there were a TPM that this process may use. Asks the file system at the most.
   bool IsThere() const noexcept;
-  /// Waits for its turn and runs `action`. What throws a `Lost` is run once more over a new connection, where the old one
-  /// had been used before.
+  /// Waits for its turn and runs `action`. After a `Lost` the connection is made anew. What throws one that may be retried is run
+  /// once more over it, where the old one had been used before.
   /// @throw Error `cancelled`, `deadline_exceeded` where it is the context that ends; `key_unavailable`
   void Run(Context const& context, std::function<void(Connection&)> const& action);
 
-  /// Thrown by an action whose connection is gone.
+  /// Thrown by an action whose connection is of no use any more.
   struct Lost {
-    TSS2_RC Reason;
+    bool MayBeRetried;
+    /// What it is for whoever asked.
+    Error Failure;
   };
-  /// @throw Lost where the connection is gone; Error with `code` where the TPM refused
+  /// @throw Lost where the connection is gone or in disorder; Error with `code` where the TPM refused
   static void Check(TSS2_RC reason, ErrorCode code, char const* what);
 
  private:

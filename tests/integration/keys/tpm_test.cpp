@@ -5,6 +5,9 @@
 #include <csignal>
 #include <thread>
 
+#include <unistd.h>
+
+#include "before_signing.hpp"
 #include "credential/emulator.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
@@ -168,6 +171,30 @@ TEST_F(TpmTest, SignsInAChildOfFork) {
   EXPECT_TRUE(Signs(*key));
 }
 
+/// The thread that has the TPM is not there in the child, and what it holds must not be waited for.
+TEST_F(TpmTest, SignsInAChildThatIsForkedWhileAnotherThreadSigns) {
+  auto const key = Provider()->GetOrCreateKey({}, {});
+  Event signing;
+  Event goOn;
+  BeforeSigning const before{[&, parent = ::getpid()](auto*, auto) {
+    if (::getpid() == parent) {
+      signing.Set();
+      EXPECT_TRUE(goOn.Wait());
+    }
+    return TSS2_RC{TSS2_RC_SUCCESS};
+  }};
+  std::thread signer{[&] { EXPECT_TRUE(Signs(*key)); }};
+  EXPECT_TRUE(signing.Wait());
+  EXPECT_TRUE(InChild([&] {
+    auto const patience = Context{}.WithTimeout(Event::Patience);
+    openssl::SigningContext const bounded{patience};
+    return Signs(*key, "child");
+  }));
+  goOn.Set();
+  signer.join();
+  EXPECT_TRUE(Signs(*key));
+}
+
 TEST_F(TpmTest, IsWaitedForNoLongerThanTheContextLasts) {
   auto const provider = Provider();
   ::kill(tpm_.Process().Pid(), SIGSTOP);
@@ -185,6 +212,65 @@ TEST_F(TpmTest, IsWaitedForNoLongerThanTheContextLasts) {
   ::kill(tpm_.Process().Pid(), SIGCONT);
   for (auto& thread : threads) thread.join();
   tpm_.Run({"tpm2_getrandom", "--hex", "1"});  // it is let go of, also by who gave up
+}
+
+/// Whoever gives up as the turn becomes his has it all the same: nobody else lets go of the TPM.
+TEST_F(TpmTest, IsLetGoOfByWhoeverGivesUpLast) {
+  auto const provider = Provider();
+  auto const key = provider->GetOrCreateKey({}, {});
+  Event signing;
+  Event goOn;
+  BeforeSigning const before{[&](auto*, auto) {
+    signing.Set();
+    EXPECT_TRUE(goOn.Wait());
+    return TSS2_RC{TSS2_RC_SUCCESS};
+  }};
+  std::thread signer{[&] { EXPECT_TRUE(Signs(*key)); }};
+  EXPECT_TRUE(signing.Wait());
+  // Asked while it waits, and once more when it gives up.
+  int asked = 0;
+  auto const late = Context{}.WithTimeout(0ms).WithCancellationProbe([&] {
+    if (++asked == 2) {
+      goOn.Set();
+      signer.join();
+    }
+    return false;
+  });
+  EXPECT_EQ(ErrorCodeOf([&] { provider->GetOrCreateKey({}, late); }), "deadline_exceeded");
+  EXPECT_GE(asked, 2);
+  EXPECT_THAT(tpm_.Run({"tpm2_getcap", "handles-transient"}), Not(HasSubstr("0x"))) << "the key is still loaded";
+}
+
+/// The library for TPMs answers "bad sequence" for ever after some failures of its own, until it is begun anew.
+TEST_F(TpmTest, BeginsAnewWhereTheLibraryForTpmsIsInDisorder) {
+  ResourceManager const manager{tpm_};
+  TpmKeyProviderOptions options;
+  options.Tcti = manager.Tcti();
+  options.KeyAuthorization = Secret{std::string_view{"open sesame"}};
+  auto const key = MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
+  EXPECT_TRUE(Signs(*key));
+  for (auto const layer : {TSS2_ESAPI_RC_LAYER, TSS2_SYS_RC_LAYER, TSS2_MU_RC_LAYER}) {
+    int shown = 0;
+    {
+      BeforeSigning const before{[&](ESYS_CONTEXT* esys, ESYS_TR) {
+        ++shown;
+        // What is begun and not finished leaves it as such failures do.
+        EXPECT_EQ(Esys_GetRandom_Async(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, 1), TSS2_RC_SUCCESS);
+        return layer | TSS2_BASE_RC_MALFORMED_RESPONSE;
+      }};
+      EXPECT_EQ(ErrorCodeOf([&] { Signs(*key); }), "private_key_unusable");
+    }
+    EXPECT_EQ(shown, 1) << "the TPM may have seen the authorization";
+    EXPECT_TRUE(Signs(*key));
+  }
+  // Left so by what nobody looks at.
+  int shown = 0;
+  BeforeSigning const before{[&](ESYS_CONTEXT* esys, ESYS_TR) {
+    if (++shown == 1) Esys_GetRandom_Async(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, 1);
+    return TSS2_RC{TSS2_RC_SUCCESS};
+  }};
+  EXPECT_TRUE(Signs(*key));
+  EXPECT_EQ(shown, 2) << "nothing had been sent";
 }
 
 /// The daemon serves others while a key is held, and keeps what each has loaded.
