@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <openssl/crypto.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "primary_key.hpp"
+#include "refused_secrets.hpp"
 
 namespace mtlspop::tpm {
 namespace {
@@ -44,6 +46,21 @@ void CheckAccess(std::string const& device) {
        "that owns the device, which is called tss on most systems"}};
 }
 
+/// Tells a key from all others, in any TPM.
+std::string NameOf(ESYS_CONTEXT* esys, ESYS_TR object) {
+  TPM2B_NAME* name = nullptr;
+  Device::Check(Esys_TR_GetName(esys, object, &name), errors::KeyUnavailable, "The TPM library does not name the key");
+  EsysPtr<TPM2B_NAME> const owned{name};
+  return {reinterpret_cast<char const*>(name->name), name->size};
+}
+
+[[noreturn]] void ThrowParentClosed(std::string const& since) {
+  throw Error{
+      {errors::KeyUnavailable, "The TPM wants an authorization for the key's parent" + since + ", and there is none",
+       "Put the key itself under a persistent handle (tpm2_evictcontrol) and name that, or make it under another "
+       "parent"}};
+}
+
 bool IsLayer(TSS2_RC reason, TSS2_RC layer) noexcept { return (reason & TSS2_RC_LAYER_MASK) == layer; }
 
 /// Where it is not the TPM that speaks, nor what manages it, but the library on the way there. It stays in disorder after most of
@@ -60,7 +77,7 @@ Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
   auto const base = reason & ~(TPM2_RC_N_MASK | TPM2_RC_P | TPM2_RC_S);
   if (reason == TPM2_RC_LOCKOUT) {
     action = "The TPM has locked itself after wrong authorizations. Wait, or have it reset with tpm2_dictionarylockout";
-  } else if (base == TPM2_RC_AUTH_FAIL || base == TPM2_RC_BAD_AUTH) {
+  } else if (IsAboutAuthorization(reason)) {
     action =
         "Check TpmOptions::KeyAuthorization, which this process shows once, and OwnerAuthorization, which it shows "
         "each time "
@@ -71,10 +88,15 @@ Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
   return Error{{code, what + ": " + Tss2_RC_Decode(reason), std::move(action)}};
 }
 
-void Device::Check(TSS2_RC reason, ErrorCode code, char const* what) {
+bool IsAboutAuthorization(TSS2_RC reason) noexcept {
+  auto const base = reason & ~(TPM2_RC_N_MASK | TPM2_RC_P | TPM2_RC_S);
+  return base == TPM2_RC_AUTH_FAIL || base == TPM2_RC_BAD_AUTH;
+}
+
+void Device::Check(TSS2_RC reason, ErrorCode code, char const* what, bool mayBeRetried) {
   if (reason == TSS2_RC_SUCCESS) return;
   if (IsLayer(reason, TSS2_TCTI_RC_LAYER)) {
-    throw Lost{true, TpmFailure(errors::KeyUnavailable, "The connection to the TPM was lost", reason)};
+    throw Lost{mayBeRetried, TpmFailure(errors::KeyUnavailable, "The connection to the TPM was lost", reason)};
   }
   // Of all else the command may have reached the TPM, with an authorization that must not be shown again.
   if (IsOfTheLibrary(reason)) throw Lost{reason == TSS2_ESYS_RC_BAD_SEQUENCE, TpmFailure(code, what, reason)};
@@ -135,7 +157,29 @@ void Connection::UnloadAll() noexcept {
   loadedId_ = 0;
 }
 
-ESYS_TR Connection::Load(KeyMaterial const& key, TpmOptions const& options) {
+ESYS_TR Connection::LoadSealed(KeyMaterial const& key, TpmOptions const& options, Context const& context) {
+  bool const isPersistent = key.Parent != TPM2_RH_OWNER;
+  auto const parent = LoadParent(key.Parent, options);
+  auto const unload = gsl::finally([&] { Unload(parent, isPersistent); });
+  // One that others made may have an authorization. The empty one, which is all there is to show, counts as a wrong one then.
+  std::optional<keys::SecretShowing> showing;
+  if (isPersistent) {
+    showing.emplace(NameOf(esys_, parent), context);
+    if (showing->WasRefused({})) ThrowParentClosed(" and has refused to go without before");
+  }
+  ESYS_TR object = ESYS_TR_NONE;
+  auto const reason =
+      Esys_Load(esys_, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &key.Private, &key.Public, &object);
+  if (isPersistent && IsAboutAuthorization(reason)) {
+    showing->NoteRefused({});
+    ThrowParentClosed("");
+  }
+  Device::Check(
+      reason, errors::KeyUnavailable, "The TPM does not load the key, which may be another TPM's", !isPersistent);
+  return object;
+}
+
+ESYS_TR Connection::Load(KeyMaterial const& key, TpmOptions const& options, Context const& context) {
   if (key.Id != 0 && loadedId_ == key.Id) return loaded_;
   // Without a resource manager there is room for three objects in all.
   UnloadAll();
@@ -145,11 +189,7 @@ ESYS_TR Connection::Load(KeyMaterial const& key, TpmOptions const& options) {
         Esys_TR_FromTPMPublic(esys_, key.Persistent, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &object),
         errors::KeyUnavailable, "The TPM has no key under the handle");
   } else {
-    auto const parent = LoadParent(key.Parent, options);
-    auto const reason =
-        Esys_Load(esys_, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &key.Private, &key.Public, &object);
-    Unload(parent, key.Parent != TPM2_RH_OWNER);
-    Device::Check(reason, errors::KeyUnavailable, "The TPM does not load the key, which may be another TPM's");
+    object = LoadSealed(key, options, context);
   }
   Esys_TR_SetAuth(esys_, object, Authorization{options.KeyAuthorization}.Get());
   loaded_ = object;

@@ -21,6 +21,9 @@ namespace mtlspop::tpm {
 /// Says what the TPM said.
 Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason);
 
+/// Whether the TPM has refused an authorization.
+bool IsAboutAuthorization(TSS2_RC reason) noexcept;
+
 /// An authorization as the TPM library wants it; overwritten when it ends.
 class Authorization final {
  public:
@@ -70,8 +73,9 @@ class Connection final {
 
   ESYS_CONTEXT* Get() const noexcept { return esys_; }
   /// The key's object. The last one stays loaded.
-  /// @throw Error `key_unavailable`
-  ESYS_TR Load(KeyMaterial const& key, TpmOptions const& options);
+  /// @throw Error `key_unavailable`; `cancelled`, `deadline_exceeded` where it is the context that ends while another thread
+  /// shows the parent key an authorization
+  ESYS_TR Load(KeyMaterial const& key, TpmOptions const& options, Context const& context);
   /// The object that new keys are made under, and sealed ones loaded. To be flushed by `Unload`.
   ESYS_TR LoadParent(TPM2_HANDLE parent, TpmOptions const& options);
   void Unload(ESYS_TR object, bool persistent) noexcept;
@@ -79,6 +83,8 @@ class Connection final {
   void UnloadAll() noexcept;
 
  private:
+  ESYS_TR LoadSealed(KeyMaterial const& key, TpmOptions const& options, Context const& context);
+
   TSS2_TCTI_CONTEXT* tcti_ = nullptr;
   ESYS_CONTEXT* esys_ = nullptr;
   std::uint64_t loadedId_ = 0;
@@ -109,8 +115,9 @@ class Device final {
     /// What it is for whoever asked.
     Error Failure;
   };
+  /// @param mayBeRetried false where an authorization may have reached the TPM of which nobody knows whether it is right
   /// @throw Lost where the connection is gone or in disorder; Error with `code` where the TPM refused
-  static void Check(TSS2_RC reason, ErrorCode code, char const* what);
+  static void Check(TSS2_RC reason, ErrorCode code, char const* what, bool mayBeRetried = true);
 
  private:
   struct State {

@@ -155,7 +155,8 @@ class TpmKeyProvider final : public KeyProvider {
     }
     KeyMaterial material;
     device_->Run(context, [&](Connection& connection) {
-      material = handle_ == 0 ? CreateSealed(connection, device_->Options()) : OpenOrCreate(connection, request);
+      material =
+          handle_ == 0 ? CreateSealed(connection, device_->Options()) : OpenOrCreate(connection, request, context);
     });
     return Wrap(material, context);
   }
@@ -172,12 +173,12 @@ class TpmKeyProvider final : public KeyProvider {
   }
   KeyMaterial Kept(TPM2B_PUBLIC const& area) const { return {0, handle_, 0, area, {}}; }
 
-  KeyMaterial OpenOrCreate(Connection& connection, KeyRequest const& request) const {
+  KeyMaterial OpenOrCreate(Connection& connection, KeyRequest const& request, Context const& context) const {
     auto area = ReadPersistent(connection, handle_);
     if (IsWanted(area, request)) return Kept(*area);
     // Made before the other is taken away: where the TPM makes no key, the one that it has is still good for a retry.
     auto const sealed = CreateSealed(connection, device_->Options());
-    auto const object = connection.Load(sealed, device_->Options());
+    auto const object = connection.Load(sealed, device_->Options(), context);
     auto const unload = gsl::finally([&] { connection.UnloadAll(); });
     // Another process may have been quicker.
     area = ReadPersistent(connection, handle_);

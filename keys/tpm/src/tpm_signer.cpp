@@ -103,11 +103,6 @@ KeyMaterial WithId(KeyMaterial material) {
   return material;
 }
 
-bool IsAboutAuthorization(TSS2_RC reason) {
-  auto const base = reason & ~(TPM2_RC_N_MASK | TPM2_RC_P | TPM2_RC_S);
-  return base == TPM2_RC_AUTH_FAIL || base == TPM2_RC_BAD_AUTH;
-}
-
 }  // namespace
 
 TpmSigner::TpmSigner(std::shared_ptr<Device> device, KeyMaterial material)
@@ -127,7 +122,7 @@ Bytes TpmSigner::Sign(openssl::SignatureRequest const& request, Context const& c
           {errors::PrivateKeyUnusable, "The TPM has refused the key's authorization before, and is not asked again",
            "Correct TpmOptions::KeyAuthorization"}};
     }
-    auto const key = connection.Load(material_, device_->Options());
+    auto const key = connection.Load(material_, device_->Options(), context);
     std::size_t const orderBytes =
         material_.Public.publicArea.parameters.eccDetail.curveID == TPM2_ECC_NIST_P256 ? 32 : 48;
     TSS2_RC reason = TSS2_RC_SUCCESS;
@@ -135,7 +130,8 @@ Bytes TpmSigner::Sign(openssl::SignatureRequest const& request, Context const& c
                     ? SignRaw(connection.Get(), key, request, reason)
                     : SignDigest(connection.Get(), key, request, orderBytes, reason);
     if (IsAboutAuthorization(reason)) showing.NoteRefused(authorization);
-    Device::Check(reason, errors::PrivateKeyUnusable, SigningFailed);
+    Device::Check(reason, errors::PrivateKeyUnusable, SigningFailed, wasAccepted_);
+    wasAccepted_ = true;
   });
   return signature;
 }

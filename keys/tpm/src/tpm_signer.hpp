@@ -3,6 +3,7 @@
 /// @file
 /// A key of a TPM as a signer.
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -26,6 +27,8 @@ class TpmSigner final : public openssl::Signer {
   KeyMaterial const material_;
   std::vector<std::uint8_t> const publicKey_;
   std::vector<openssl::SignatureAlgorithm> const algorithms_;
+  /// Whether the TPM has taken the authorization once.
+  mutable std::atomic<bool> wasAccepted_{false};
 };
 
 /// SubjectPublicKeyInfo of a key of a TPM.

@@ -159,6 +159,32 @@ TEST_F(TpmTest, OpensKeysThatOthersMade) {
   EXPECT_EQ(ErrorCodeOf([&] { OpenTpmKey(Options(), "0x81000001"); }), "key_unavailable") << "a storage key";
 }
 
+/// The storage key of others may have an authorization, and count the attempts without.
+TEST_F(TpmTest, AsksAParentWithAnAuthorizationOnce) {
+  tpm_.Run({"tpm2_createprimary", "-C", "o", "-p", "sesame", "-c", tpm_.PathOf("primary")});
+  tpm_.Run({"tpm2_evictcontrol", "-c", tpm_.PathOf("primary"), "0x81000001"});
+  FlushTools();
+  tpm_.Run(
+      {"tpm2_create", "-C", "0x81000001", "-P", "sesame", "-G", "rsa2048", "-a",
+       "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|sign|decrypt", "-u", tpm_.PathOf("public"), "-r",
+       tpm_.PathOf("private")});
+  FlushTools();
+  tpm_.Run(
+      {"tpm2_encodeobject", "-C", "0x81000001", "-P", "sesame", "-u", tpm_.PathOf("public"), "-r",
+       tpm_.PathOf("private"), "-o", tpm_.PathOf("key.pem")});
+  FlushTools();
+  auto const key = ReadFile(tpm_.PathOf("key.pem"));
+  for (auto const* text : {"wants an authorization for the key's parent, and", "refused to go without before"}) {
+    try {
+      OpenTpmKey(Options(), key);
+      FAIL();
+    } catch (Error const& error) {
+      EXPECT_THAT(DescribeWithCauses(error), HasSubstr(text));
+    }
+    EXPECT_THAT(tpm_.Run({"tpm2_getcap", "properties-variable"}), HasSubstr("TPM2_PT_LOCKOUT_COUNTER: 0x1\n"));
+  }
+}
+
 TEST_F(TpmTest, SignsFromManyThreads) {
   auto const key = Provider()->GetOrCreateKey({}, {});
   EXPECT_EQ(SignFromThreads(*key, 16, 3), 48);
@@ -271,6 +297,32 @@ TEST_F(TpmTest, BeginsAnewWhereTheLibraryForTpmsIsInDisorder) {
   }};
   EXPECT_TRUE(Signs(*key));
   EXPECT_EQ(shown, 2) << "nothing had been sent";
+}
+
+/// What became of a signature when the connection went is not known: of an authorization that was never taken the TPM may count
+/// every attempt.
+TEST_F(TpmTest, ShowsNoAuthorizationAgainBeforeItWasTakenOnce) {
+  ResourceManager const manager{tpm_};
+  TpmKeyProviderOptions options;
+  options.Tcti = manager.Tcti();
+  options.KeyAuthorization = Secret{std::string_view{"open sesame"}};
+  auto const provider = MakeTpmKeyProvider(options);
+  int shown = 0;
+  std::shared_ptr<BindingKey const> key;
+  {
+    BeforeSigning const before{[&](auto*, auto) {
+      ++shown;
+      return TSS2_RC{TSS2_TCTI_RC_IO_ERROR};
+    }};
+    EXPECT_EQ(ErrorCodeOf([&] { provider->GetOrCreateKey({}, {}); }), "private_key_unusable");
+    EXPECT_EQ(shown, 1);
+  }
+  key = provider->GetOrCreateKey({}, {});
+  shown = 0;
+  BeforeSigning const before{
+      [&](auto*, auto) { return ++shown == 1 ? TSS2_RC{TSS2_TCTI_RC_IO_ERROR} : TSS2_RC{TSS2_RC_SUCCESS}; }};
+  EXPECT_TRUE(Signs(*key));
+  EXPECT_EQ(shown, 2) << "a right one is";
 }
 
 /// The daemon serves others while a key is held, and keeps what each has loaded.
