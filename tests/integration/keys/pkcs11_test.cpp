@@ -11,6 +11,7 @@
 #include <gsl/util>
 
 #include "credential/emulator.hpp"
+#include "handshake.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/pkcs11/pkcs11_key.hpp"
@@ -184,6 +185,16 @@ TEST_F(Pkcs11Test, SignsWithEveryKindOfKey) {
     auto const key = OpenPkcs11Key(At(token_.Uri(label)));
     EXPECT_TRUE(Signs(key.get(), true)) << label;
     EXPECT_TRUE(Signs(key.get(), false)) << label;
+  }
+}
+
+TEST_F(Pkcs11Test, AuthenticatesOverTls13) {
+  Make("rsa:2048", "rsa", "01");
+  Make("EC:prime256v1", "p256", "02");
+  for (auto const* label : {"rsa", "p256"}) {
+    auto const key = OpenPkcs11Key(At(token_.Uri(label)));
+    EXPECT_EQ(SpeakTls13With(key.get(), true), "TLSv1.3") << label;
+    EXPECT_EQ(SpeakTls13With(key.get(), false), "TLSv1.3") << label;
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "before_signing.hpp"
 #include "credential/emulator.hpp"
+#include "handshake.hpp"
 #include "mtlspop/credential/binding_store.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"
@@ -183,6 +184,15 @@ TEST_F(TpmTest, AsksAParentWithAnAuthorizationOnce) {
     }
     EXPECT_THAT(tpm_.Run({"tpm2_getcap", "properties-variable"}), HasSubstr("TPM2_PT_LOCKOUT_COUNTER: 0x1\n"));
   }
+}
+
+TEST_F(TpmTest, AuthenticatesOverTls13) {
+  auto options = Options();
+  options.PersistentHandle = 0x81010007;
+  MakeTpmKeyProvider(options)->GetOrCreateKey({}, {});
+  auto const key = OpenTpmKey(Options(), "0x81010007");
+  EXPECT_EQ(SpeakTls13With(key.get(), true), "TLSv1.3");
+  EXPECT_EQ(SpeakTls13With(key.get(), false), "TLSv1.3");
 }
 
 TEST_F(TpmTest, SignsFromManyThreads) {
