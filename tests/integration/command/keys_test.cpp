@@ -44,7 +44,11 @@ class KeyOptionsTest : public CommandTest {
   }
 };
 
-TEST_F(KeyOptionsTest, CertificateInPkcs12) {
+class TpmOptionsTest : public KeyOptionsTest {};
+class Pkcs11OptionsTest : public KeyOptionsTest {};
+class Pkcs12OptionsTest : public KeyOptionsTest {};
+
+TEST_F(Pkcs12OptionsTest, CertificateInAFile) {
   TestCertificateAuthority authority;
   auto const certificate = authority.IssueForClient("app", KeyKind::Rsa2048);
   Register(certificate.CertificatePem);
@@ -62,7 +66,7 @@ TEST_F(KeyOptionsTest, CertificateInPkcs12) {
   EXPECT_THAT(wrong.Error, HasSubstr("client_certificate_unusable"));
 }
 
-TEST_F(KeyOptionsTest, CertificateWithItsKeyInATpm) {
+TEST_F(TpmOptionsTest, CertificateWithItsKey) {
   SoftwareTpm const tpm;
   TpmKeyProviderOptions options;
   options.Tcti = tpm.Tcti();
@@ -87,7 +91,7 @@ TEST_F(KeyOptionsTest, CertificateWithItsKeyInATpm) {
   EXPECT_EQ(inFile.Status, 0) << inFile.Error;
 }
 
-TEST_F(KeyOptionsTest, ManagedIdentityWithItsKeyInATpm) {
+TEST_F(TpmOptionsTest, ManagedIdentityWithItsKey) {
   SoftwareTpm const tpm;
   auto const tcti = "TPM2TOOLS_TCTI=" + tpm.Tcti();
   EXPECT_EQ(Read({"--key", "tpm"}, {tcti}).Status, 0);
@@ -95,7 +99,7 @@ TEST_F(KeyOptionsTest, ManagedIdentityWithItsKeyInATpm) {
   EXPECT_EQ(Read({"--key", "software", "--min-strength", "hardware"}).Status, 103);
 }
 
-TEST_F(KeyOptionsTest, CertificateAndKeysInAToken) {
+TEST_F(Pkcs11OptionsTest, CertificateAndKeys) {
   SoftwareToken const token{"command"};
   std::string const configuration = std::string{"SOFTHSM2_CONF="} + std::getenv("SOFTHSM2_CONF");
   token.Tool({"--keypairgen", "--key-type", "rsa:2048", "--label", "app", "--id", "0a0b", "--usage-sign"});

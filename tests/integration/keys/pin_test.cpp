@@ -14,7 +14,7 @@
 namespace mtlspop::test {
 namespace {
 
-class PinFileTest : public testing::Test {
+class Pkcs11PinFileTest : public testing::Test {
  protected:
   Secret Read(std::string const& content) {
     auto const path = folder_.Path() + "/pin";
@@ -25,7 +25,7 @@ class PinFileTest : public testing::Test {
   TemporaryDirectory folder_;
 };
 
-TEST_F(PinFileTest, HoldsOneLine) {
+TEST_F(Pkcs11PinFileTest, HoldsOneLine) {
   EXPECT_EQ(Read("1234").Reveal(), "1234");
   EXPECT_EQ(Read("1234\r\n").Reveal(), "1234");
   EXPECT_EQ(ErrorCodeOf([&] { Read(""); }), "key_unavailable");
@@ -34,7 +34,7 @@ TEST_F(PinFileTest, HoldsOneLine) {
       ErrorCodeOf([] { (void)pkcs11::Uri{"pkcs11:token=app?pin-source=file:/nonexistent"}.Pin(); }), "key_unavailable");
 }
 
-TEST_F(PinFileTest, LeavesNoCopyBehind) {
+TEST_F(Pkcs11PinFileTest, LeavesNoCopyBehind) {
   constexpr char const* pin = "pin-that-nobody-may-find-in-freed-memory";
   (void)Read(pin);
   auto const path = folder_.Path() + "/pin";

@@ -70,9 +70,9 @@ void CutConnectionsTo(std::uint16_t port) {
 
 /// A request whose connection is lost while it signs, and that stands in the pool's line for another one by the time that
 /// the thread for signatures is done with it: where `held` asks for it, that is held up then.
-class LostWhileSigningTest : public testing::Test {
+class SignerLostConnectionTest : public testing::Test {
  protected:
-  LostWhileSigningTest() {
+  SignerLostConnectionTest() {
     auto options = TrustingOptions();
     options.Pool.MaximumPerOrigin = 1;
     options.Time = std::make_shared<WatchedClock>([this] { Looked(); });
@@ -86,7 +86,7 @@ class LostWhileSigningTest : public testing::Test {
       CutConnectionsTo(server_.Port());
     };
   }
-  ~LostWhileSigningTest() override { answersHeld_.Set(); }
+  ~SignerLostConnectionTest() override { answersHeld_.Set(); }
 
   Told<std::unique_ptr<Response>> Send(std::string const& target, Context const& context = {}) {
     Told<std::unique_ptr<Response>> told;
@@ -141,7 +141,7 @@ class LostWhileSigningTest : public testing::Test {
   Transport transport_;
 };
 
-TEST_F(LostWhileSigningTest, ItsTurnInTheLineMayComeMeanwhile) {
+TEST_F(SignerLostConnectionTest, ItsTurnInTheLineMayComeMeanwhile) {
   ASSERT_NO_FATAL_FAILURE(BeginBoth("/soon", {}));
   EXPECT_EQ(ReadAll(*other_->Wait()), "/soon");
   ASSERT_TRUE(Eventually([&] { return transport_->PoolStatistics().Waiting == 0; }));
@@ -149,7 +149,7 @@ TEST_F(LostWhileSigningTest, ItsTurnInTheLineMayComeMeanwhile) {
   EXPECT_EQ(ReadAll(*asking_->WaitFor(Event::Patience)), "/asks");
 }
 
-TEST_F(LostWhileSigningTest, ItMayBeCancelledMeanwhile) {
+TEST_F(SignerLostConnectionTest, ItMayBeCancelledMeanwhile) {
   auto const context = Context{}.WithCancellation();
   ASSERT_NO_FATAL_FAILURE(BeginBoth("/held", context));
   context.Cancel();
@@ -160,7 +160,7 @@ TEST_F(LostWhileSigningTest, ItMayBeCancelledMeanwhile) {
 }
 
 /// Devices that do not answer keep all threads for signatures, and what a request may take to connect passes.
-TEST(SigningThreadsTest, AreWaitedForNoLongerThanForAConnection) {
+TEST(SignerThreadsTest, AreWaitedForNoLongerThanForAConnection) {
   constexpr std::size_t threads = 64;
   Event released;
   std::atomic<std::size_t> busy{0};
@@ -192,7 +192,7 @@ TEST(SigningThreadsTest, AreWaitedForNoLongerThanForAConnection) {
 
 /// As many connections are being opened as may be, all of them held up by signatures; at the head of the line stands somebody
 /// whose connection was lost, and who wants a fresh one.
-TEST(LineTest, WhoWantsAFreshConnectionKeepsNobodyFromAnIdleOne) {
+TEST(SignerLineTest, WhoWantsAFreshConnectionKeepsNobodyFromAnIdleOne) {
   constexpr std::size_t mostOpening = 256;
   Event firstTwoAreThere;
   Event cut;
