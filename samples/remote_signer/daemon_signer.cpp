@@ -114,16 +114,16 @@ Bytes PublicKeyOf(EVP_PKEY* key) {
 }
 
 void Answer(int socket, EVP_PKEY* key) {
-  std::uint8_t head[3];
+  std::uint8_t head[4];
   if (!ReadExactly(socket, head, 1)) return;
   Bytes answer;
   if (head[0] == 'k') {
     answer = PublicKeyOf(key);
   } else {
-    if (!ReadExactly(socket, head + 1, 2) || (head[1] != 32 && head[1] != 48 && head[1] != 64)) return;
+    if (!ReadExactly(socket, head + 1, 3) || (head[1] != 32 && head[1] != 48 && head[1] != 64)) return;
     Bytes digest(head[1]);
     if (!ReadExactly(socket, digest.data(), digest.size())) return;
-    answer = SignDigest(key, head[0] == 'p', head[2], digest);
+    answer = SignDigest(key, head[0] == 'p', head[2] << 8 | head[3], digest);
   }
   auto const length = answer.size();
   answer.insert(answer.begin(), {static_cast<std::uint8_t>(length >> 8U), static_cast<std::uint8_t>(length)});
@@ -142,7 +142,8 @@ std::vector<SignatureAlgorithm> DaemonSigner::Algorithms() const {
 Bytes DaemonSigner::Sign(mtlspop::openssl::SignatureRequest const& request, mtlspop::Context const& context) const {
   Bytes question{
       static_cast<std::uint8_t>(request.Algorithm == SignatureAlgorithm::RsaPss ? 'p' : '1'),
-      static_cast<std::uint8_t>(request.Input.size()), static_cast<std::uint8_t>(request.SaltBytes)};
+      static_cast<std::uint8_t>(request.Input.size()), static_cast<std::uint8_t>(request.SaltBytes >> 8U),
+      static_cast<std::uint8_t>(request.SaltBytes)};
   question.insert(question.end(), request.Input.begin(), request.Input.end());
   return Ask(question, context);
 }

@@ -5,9 +5,9 @@
 /// ssh-agent, or a cloud's key service.
 ///
 /// One connection for each signature, so that nothing is shared between threads, nor with a child of fork().
-/// The client sends a byte 'p' (PSS) or '1' (PKCS#1 v1.5), a byte with the digest's length (32, 48, 64), a byte with the
-/// salt's length, and the digest; or the byte 'k' for the public key. The daemon answers with two bytes of length, the
-/// higher first, and the signature or key; 0 for no.
+/// The client sends a byte 'p' (PSS) or '1' (PKCS#1 v1.5), a byte with the digest's length (32, 48, 64), two bytes with the
+/// salt's length, the higher first, and the digest; or the byte 'k' for the public key. The daemon answers with two bytes of
+/// length, too, and the signature or key; 0 for no.
 
 #include <cstdint>
 #include <memory>

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -39,10 +40,11 @@ class SignerInAnotherProcess : public testing::Test {
     std::string socket_;
   };
 
-  SignerInAnotherProcess() {
-    auto const key = GenerateKey(KeyKind::Rsa2048);
+  SignerInAnotherProcess() { WriteKey(GenerateKey(KeyKind::Rsa2048).get()); }
+
+  void WriteKey(EVP_PKEY* key) const {
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> const file{std::fopen(keyPath_.c_str(), "w"), std::fclose};
-    PEM_write_PrivateKey(file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    PEM_write_PrivateKey(file.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
   }
 
   std::unique_ptr<ServerProcess> StartDaemon() const {
@@ -81,6 +83,26 @@ TEST_F(SignerInAnotherProcess, GoesTheWholeRoad) {
   auto const token = ManagedIdentityCredential{options}.GetToken(VaultRequest(), {});
   ASSERT_TRUE(token.Binding);
   EXPECT_EQ(emulator_.ReadSecret(token), 200);
+}
+
+/// Keys of 3072 bits and more have room for salts that no octet can tell the length of.
+TEST_F(SignerInAnotherProcess, MakesLongSalts) {
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> const original{EVP_RSA_gen(3072), &EVP_PKEY_free};
+  WriteKey(original.get());
+  auto const daemon = StartDaemon();
+  std::shared_ptr<openssl::Signer const> signer = std::make_shared<remote_signer::DaemonSigner>(socket_, Context{});
+  auto const key = openssl::MakeSignerKey(gsl::make_not_null(std::move(signer)));
+  std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> const context{
+      EVP_PKEY_CTX_new(key.get().get(), nullptr), &EVP_PKEY_CTX_free};
+  ASSERT_EQ(EVP_PKEY_sign_init(context.get()), 1);
+  ASSERT_EQ(EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PSS_PADDING), 1);
+  ASSERT_EQ(EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()), 1);
+  ASSERT_EQ(EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), 350), 1);
+  std::vector<std::uint8_t> const digest(32);
+  std::vector<std::uint8_t> signature(384);
+  auto length = signature.size();
+  // Which checks that the salt has that length.
+  EXPECT_EQ(EVP_PKEY_sign(context.get(), signature.data(), &length, digest.data(), digest.size()), 1);
 }
 
 TEST_F(SignerInAnotherProcess, ThatIsGoneIsTheCause) {
