@@ -1,5 +1,6 @@
 // Requests on threads of the application's own.
 
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -157,6 +158,47 @@ TEST(EventLoopTest, TasksRunElsewhereOnceItIsGone) {
   Event ran;
   executor([&] { ran.Set(); });
   EXPECT_TRUE(ran.Wait());
+}
+
+/// It has stopped, and what is to run on it comes from elsewhere: from another loop, say, or from the library.
+TEST(EventLoopTest, TasksThatItHasNotRunAreRunElsewhereToo) {
+  Event ran;
+  std::thread::id where;
+  {
+    EventLoop loop;
+    loop.Stop();
+    loop.Run();
+    loop.MakeExecutor()([&] {
+      where = std::this_thread::get_id();
+      ran.Set();
+    });
+    EXPECT_EQ(loop.Requests(), 0U);
+    EXPECT_FALSE(ran.IsSet());
+  }
+  EXPECT_TRUE(ran.Wait());
+  EXPECT_NE(where, std::this_thread::get_id());
+}
+
+/// What it holds may be the application's, or may come back to the executor.
+TEST(EventLoopTest, DestroysATaskWhereItRan) {
+  for (int round = 0; round < 200; ++round) {
+    Looping looping;
+    std::promise<std::thread::id> destroyed;
+    std::shared_ptr<void> held{nullptr, [&](void*) { destroyed.set_value(std::this_thread::get_id()); }};
+    looping.Loop().MakeExecutor()([held = std::move(held)] {});
+    EXPECT_EQ(destroyed.get_future().get(), looping.Thread());
+  }
+}
+
+TEST(EventLoopForkTest, TasksOfAChildAreRunInIt) {
+  Looping looping;
+  auto const executor = looping.Loop().MakeExecutor();
+  EXPECT_TRUE(InChild([&] {
+    ::alarm(60);
+    Event ran;
+    executor([&] { ran.Set(); });
+    return ran.Wait();
+  }));
 }
 
 TEST(EventLoopForkTest, IsOfNoUseInAChild) {

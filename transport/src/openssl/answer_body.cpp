@@ -114,7 +114,7 @@ class AnswerBody::ReadOperation final : public Operation {
     }
   }
 
-  /// `done` may end the body while the executor is still being called.
+  /// As for a body that is at its end.
   std::shared_ptr<mtlspop::Executor const> const callbacks_;
   AnswerBody& body_;
   Reading reading_;
@@ -125,7 +125,9 @@ class AnswerBody::ReadOperation final : public Operation {
 void AnswerBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {
   auto atEnd = OutcomeOf([&] { return IsAtEnd(buffer); });
   if (!atEnd.HasValue() || std::move(atEnd).Take()) {
-    (*callbacks_)([failure = atEnd.Failure(), done = std::move(done)] {
+    // `done` may end the body while the executor is still being called.
+    auto const callbacks = callbacks_;
+    (*callbacks)([failure = atEnd.Failure(), done = std::move(done)] {
       done(failure ? Outcome<std::size_t>{failure} : Outcome<std::size_t>{std::size_t{0}});
     });
     return;

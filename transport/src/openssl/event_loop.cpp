@@ -31,7 +31,7 @@ EventLoop::~EventLoop() {
     return;
   }
   reactor_->Close();
-  if (reactor_->Load() == 0) return;
+  if (!reactor_->HasWork()) return;
   try {
     reactor_->Io().restart();
     Reactors::Shared()->Adopt(reactor_);
@@ -42,6 +42,7 @@ EventLoop::~EventLoop() {
 boost::asio::io_context& EventLoop::Io() noexcept { return reactor_->Io(); }
 
 void EventLoop::Run() {
+  if (!reactor_->IsOfThisProcess()) return;
   reactor_->Run();
   // Not before: it may have been stopped already.
   reactor_->Io().restart();

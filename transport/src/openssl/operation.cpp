@@ -177,13 +177,17 @@ void Operation::Watch(Step const& step) {
 
 SocketRegistration& Operation::Registered(Step const& step) {
   auto& registration = *step.Registration;
-  if (!registration || !registration->IsWith(*reactor_)) {
+  bool const waitsToWrite = (step.Sockets[0].events & POLLOUT) != 0;
+  if (!registration || !registration->IsWith(*reactor_) || (registration->HasWaitedToWrite() && !waitsToWrite)) {
     registration = nullptr;
     try {
       registration = std::make_unique<SocketRegistration>(reactor_, step.Sockets[0].fd);
     } catch (boost::system::system_error const& error) {
       ThrowNotWaitedFor(error.code().value());
     }
+  }
+  if (waitsToWrite) {
+    registration->WaitToWrite();
   }
   return *registration;
 }

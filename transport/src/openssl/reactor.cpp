@@ -101,20 +101,30 @@ void Reactor::Run() {
 }
 
 bool Reactor::Post(std::function<void()>& task) noexcept {
+  if (!IsOfThisProcess()) {
+    return false;
+  }
   std::lock_guard<std::mutex> const lock{closing_};
   if (isClosed_) {
     return false;
   }
+  Begun();
   std::shared_ptr<std::function<void()>> kept;
   try {
     kept = std::make_shared<std::function<void()>>();
     kept->swap(task);
-    boost::asio::post(io_, [kept] { (*kept)(); });
+    boost::asio::post(io_, [this, kept] {
+      auto const done = gsl::finally([this] { Done(); });
+      // Not where it was posted, if that thread is the last to let go: what it holds may come back to this function.
+      auto const taken = std::exchange(*kept, nullptr);
+      taken();
+    });
     return true;
   } catch (std::bad_alloc const&) {
     if (kept) {
       kept->swap(task);
     }
+    Done();
     return false;
   }
 }
@@ -124,15 +134,25 @@ void Reactor::Close() noexcept {
   isClosed_ = true;
 }
 
+void Reactor::Add() noexcept {
+  load_.fetch_add(1);
+  Begun();
+}
+
 void Reactor::Remove() noexcept {
-  if (load_.fetch_sub(1) == 1 && stopsWhenDone_.load()) {
+  load_.fetch_sub(1);
+  Done();
+}
+
+void Reactor::Done() noexcept {
+  if (undone_.fetch_sub(1) == 1 && stopsWhenDone_.load()) {
     Stop();
   }
 }
 
 void Reactor::StopWhenDone() noexcept {
   stopsWhenDone_.store(true);
-  if (load_.load() == 0) {
+  if (!HasWork()) {
     Stop();
   }
 }
@@ -243,7 +263,7 @@ void Reactors::Adopt(std::shared_ptr<Reactor> const& reactor) noexcept {
   std::lock_guard<std::mutex> const lock{started_->Mutex};
   try {
     started_->Adopted.push_back(reactor);
-    threads_.RunNow([started = started_, which = reactor, forget] {
+    threads_.RunNow([self = shared_from_this(), started = started_, which = reactor, forget] {
       which->StopWhenDone();
       RunHere(*which);
       std::lock_guard<std::mutex> const within{started->Mutex};

@@ -68,16 +68,19 @@ class Reactor final : public std::enable_shared_from_this<Reactor> {
   /// of fork().
   static std::shared_ptr<Reactor> OfApplication();
 
-  /// Whether `task` will run on its thread, and is taken then: not where nobody will run it, or there is no memory for it.
+  /// Whether `task` will run on its thread, and is taken then: not where nobody will run it, or there is no memory for it. It is
+  /// destroyed there too.
   bool Post(std::function<void()>& task) noexcept;
   /// Nothing more is posted: its owner is gone.
   void Close() noexcept;
 
+  /// How many operations it has to wait for.
   std::size_t Load() const noexcept { return load_.load(); }
-  /// An operation that it has to wait for.
-  void Add() noexcept { load_.fetch_add(1); }
+  void Add() noexcept;
   void Remove() noexcept;
-  /// Has it stop with the last of its operations.
+  /// Whether it has operations, or tasks that were posted and have not run.
+  bool HasWork() const noexcept { return undone_.load() > 0; }
+  /// Has it stop with the last of them.
   void StopWhenDone() noexcept;
 
   bool IsOfThisProcess() const noexcept { return epoch_ == ForkEpoch(); }
@@ -86,6 +89,8 @@ class Reactor final : public std::enable_shared_from_this<Reactor> {
   struct Drain;
 
   void ResumeReady() noexcept;
+  void Begun() noexcept { undone_.fetch_add(1); }
+  void Done() noexcept;
 
   static inline thread_local Reactor* here_ = nullptr;
 
@@ -94,6 +99,7 @@ class Reactor final : public std::enable_shared_from_this<Reactor> {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> const work_{io_.get_executor()};
   std::atomic<std::size_t> load_{0};
+  std::atomic<std::size_t> undone_{0};
   std::atomic<bool> stopsWhenDone_{false};
   std::mutex closing_;
   bool isClosed_ = false;
@@ -109,7 +115,7 @@ class Reactor final : public std::enable_shared_from_this<Reactor> {
 /// last one who holds them, and with the process: then nothing is resumed any more.
 ///
 /// Thread safety: all members may be called from any thread at any time.
-class Reactors final {
+class Reactors final : public std::enable_shared_from_this<Reactors> {
  public:
   Reactors();
   ~Reactors();
@@ -123,8 +129,8 @@ class Reactors final {
   /// @throw Error `system_failure` where there is none and no thread for one
   std::shared_ptr<Reactor> Pick();
 
-  /// Has one of the application's, whose thread is gone, go on until its operations are at their end. Where the system has no
-  /// thread for it, they stay as they are.
+  /// Has one of the application's, whose thread is gone, go on until its operations and tasks are at their end. Where the system
+  /// has no thread for it, they stay as they are.
   void Adopt(std::shared_ptr<Reactor> const& reactor) noexcept;
 
  private:

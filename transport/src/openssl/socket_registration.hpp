@@ -29,6 +29,11 @@ class SocketRegistration final {
   bool IsWith(Reactor const& reactor) const noexcept { return held_->With.get() == &reactor; }
   boost::asio::posix::stream_descriptor& Socket() noexcept { return held_->Socket; }
 
+  /// It is to be waited for room to write. From then on the system says at each wait that there is room, until it is registered
+  /// anew.
+  void WaitToWrite() noexcept { hasWaitedToWrite_ = true; }
+  bool HasWaitedToWrite() const noexcept { return hasWaitedToWrite_; }
+
  private:
   struct Held {
     std::shared_ptr<Reactor> With;
@@ -37,6 +42,7 @@ class SocketRegistration final {
 
   std::unique_ptr<Held> held_;
   std::uint64_t const epoch_;
+  bool hasWaitedToWrite_ = false;
 };
 
 }  // namespace mtlspop::openssl

@@ -52,7 +52,8 @@ class MTLSPOP_EXPORT EventLoop final {
   /// @throw Error `system_failure` where the system has no descriptors for it
   EventLoop();
   /// Must not run any more; end what else uses `Io` before, whose handlers may be run, destroyed or kept until then. Requests that
-  /// are under way go on on a thread of the library; where the system has none to give, nobody hears of them again.
+  /// are under way, and tasks given to its executor, go on on a thread of the library; where the system has none to give, nobody
+  /// hears of them again.
   ~EventLoop();
   EventLoop(EventLoop const&) = delete;
   EventLoop& operator=(EventLoop const&) = delete;
