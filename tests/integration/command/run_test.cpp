@@ -90,6 +90,9 @@ TEST_F(RunTest, GivesBearerTokensOfNoListedResourceAndOfNoOtherIdentity) {
     auto const others = RunShell(AskFor(resource + ("&client_id=" + OtherIdentity())), {"--bearer-for-others"});
     EXPECT_THAT(others.Out, HasSubstr("may only be")) << resource;
   }
+  for (auto const* const other : {"cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "https://vault.azure.net:443"}) {
+    EXPECT_THAT(RunShell(AskFor(other), {"--bearer-for-others"}).Out, HasSubstr("resource_by_another_name")) << other;
+  }
   auto const application = Run(
       {"run", "--bearer-for-others", "--federated", "--tenant", "contoso.example", "--client-id",
        "11111111-2222-3333-4444-555555555555", "--", "true"});

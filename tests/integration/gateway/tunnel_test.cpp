@@ -4,12 +4,16 @@
 
 #include <filesystem>
 #include <iterator>
+#include <memory>
+#include <thread>
+#include <vector>
 
 #include "gateway/gateway_fixture.hpp"
 #include "support/event.hpp"
 #include "support/scoped_environment.hpp"
 #include "support/scripted_server.hpp"
 #include "support/squid_proxy.hpp"
+#include "transport/fake_names.hpp"
 
 namespace mtlspop::test {
 namespace {
@@ -104,6 +108,35 @@ TEST_F(GatewayTunnel, GoesDirectlyWhereNoProxySaysSo) {
   StartIn({{"http_proxy", AddressOf(proxy)}});
   EXPECT_THAT(CurlOffTheList().Output, HasSubstr("HTTP/1.1 401")) << "which is not for https";
   EXPECT_EQ(proxy.ConnectionCount(), 0U);
+}
+
+/// More of them than the gateway has threads of its own.
+TEST_F(GatewayTunnel, IsNotHeldUpByNamesThatAreSlow) {
+  ScriptedServer const server{[](ScriptedConnection& connection) { connection.Write("hello"); }};
+  FakeName const known{"known.example", {"127.0.0.1"}};
+  FakeName slow{"slow.example", {"127.0.0.1"}};
+  slow.HoldAnswers();
+  StartIn({});
+  std::vector<std::unique_ptr<RawClient>> waiting;
+  for (unsigned count = 2 * std::thread::hardware_concurrency(); count > 0; --count) {
+    waiting.push_back(std::make_unique<RawClient>(PortOf(Variable("HTTPS_PROXY"))));
+    waiting.back()->Send(
+        "CONNECT slow.example:443 HTTP/1.1\r\nHost: slow.example:443\r\n" + ProxyCredentials() + "\r\n");
+  }
+  ASSERT_TRUE(slow.Asked().Wait());
+  auto const hostAndPort = server.HostAndPort();
+  for (std::size_t round = 0; round < waiting.size(); ++round) {
+    EXPECT_THAT(AskForTunnel("known.example" + hostAndPort.substr(hostAndPort.rfind(':'))), EndsWith("hello"));
+  }
+}
+
+TEST_F(GatewayTunnel, SaysThatANameTookTooLong) {
+  FakeName slow{"slow.example", {"127.0.0.1"}};
+  slow.HoldAnswers();
+  StartIn({}, std::chrono::milliseconds{200});
+  EXPECT_THAT(
+      AskForTunnel("slow.example:443"),
+      AllOf(StartsWith("HTTP/1.1 504 "), HasSubstr("x-mtlspop-error: deadline_exceeded"), HasSubstr("slow.example")));
 }
 
 TEST_F(GatewayTunnel, AsksForTheHostAndNothingElse) {

@@ -69,6 +69,23 @@ TEST(AttackGatewayHostRules, GiveNoHandleForAResourceWhoseUsualHostIsNotListed) 
   EXPECT_TRUE(HostRules{named}.HasResource("https://graph.microsoft.com"));
 }
 
+// Microsoft's documents have resources by application id, and the metadata service gives the same token for either name.
+TEST(AttackGatewayHostRules, KnowThatAResourceMayHaveOtherNames) {
+  auto const rules = Azure();
+  for (auto const* const other :
+       {"cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "spn:cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "vault.azure.net",
+        "https://vault.azure.net:443", "https://vault.azure.net/secrets", "http://vault.azure.net",
+        "https://vault.azure.net.", "https://a.vault.azure.net:8443/b", "https://management.core.windows.net:443"}) {
+    EXPECT_FALSE(rules.HasResource(other)) << other;
+    EXPECT_TRUE(rules.MayHaveByAnotherName(other)) << other;
+  }
+  for (auto const* const another :
+       {"https://database.windows.net", "https://graph.microsoft.com", "api://11111111-2222-3333-4444-555555555555",
+        "https://evil.example/vault.azure.net"}) {
+    EXPECT_FALSE(rules.MayHaveByAnotherName(another)) << another;
+  }
+}
+
 TEST(GatewayHostRules, TheOneForTheFewestNamesHoldsWhateverTheOrder) {
   std::vector<HostRule> rules{
       HostRule::Parse("*.azure.net=https://all.example"), HostRule::Parse("own.vault.azure.net=api://own")};

@@ -47,6 +47,17 @@ std::string CorrelationIdOf(RequestHead const& head) {
   return id.empty() || id.size() > longest || !isPlain ? NewUuid() : std::string{id};
 }
 
+bool IsMalformed(boost::system::error_code const& problem) {
+  return problem.category() == http::make_error_code(http::error::bad_field).category() &&
+         problem != http::error::end_of_stream && problem != http::error::partial_message;
+}
+
+Failure Malformed(boost::system::error_code const& problem) {
+  return ClosingFailure(
+      400, "malformed_request", "The request is not as RFC 9112 has it: " + problem.message(),
+      "See which client or proxy wrote this request: it could be read in two ways, and is not sent on");
+}
+
 Failure BodyTooSlow() {
   return ClosingFailure(
       408, "body_too_slow", "The request's body did not come, or came too slowly for the gateway to wait for it",
@@ -106,7 +117,11 @@ void Connection::Start() {
 
 void Connection::Finish(Ending how) {
   finishing_ = true;
-  if (how == Ending::Now || phase_ == Phase::Idle) Close();
+  if (how == Ending::Now || (phase_ == Phase::Idle && !watching_)) return Close();
+  if (phase_ != Phase::Idle) return;
+  // Not closed here: a request may have been read already. `OnWatched` comes back.
+  boost::system::error_code ignored;
+  stream_.Lowest().cancel(ignored);
 }
 
 void Connection::Abandon(std::uint64_t number) noexcept {
@@ -174,10 +189,7 @@ void Connection::ReadHead() {
 
 void Connection::OnHead(ErrorCode problem) {
   if (phase_ == Phase::Closed) return;
-  if (problem.category() == http::make_error_code(http::error::bad_field).category() &&
-      problem != http::error::end_of_stream && problem != http::error::partial_message) {
-    return OnMalformed(problem);
-  }
+  if (IsMalformed(problem)) return OnMalformed(problem);
   if (problem) return Close();
   Begin(HeadFrom(parser_->get().base(), parser_->keep_alive()));
 }
@@ -197,11 +209,7 @@ void Connection::OnMalformed(ErrorCode problem) {
       AnswerFor(
           isTooLong
               ? Failure{431, "header_too_long", "The request's header is longer than the gateway takes", "Send fewer or shorter fields"}
-              : Failure{
-                    400,
-                    "malformed_request",
-                    "The request is not as RFC 9112 has it: " + problem.message(),
-                    "See which client or proxy wrote this request: it could be read in two ways, and is not sent on"}),
+              : Malformed(problem)),
       true);
 }
 
@@ -296,16 +304,22 @@ void Connection::ReadBodyNow(gsl::span<std::uint8_t> into, Completion<std::size_
 
 void Connection::OnBody(
     gsl::span<std::uint8_t> into, Completion<std::size_t> done, ErrorCode problem, TimePoint since) {
+  if (phase_ == Phase::Answer) {
+    // Answered meanwhile: the body is nobody's any more, and what time the answer has is its own.
+    readingBody_ = false;
+    if (lingering_) EndSending(DrainedBytes);
+    return done(std::make_exception_ptr(ReadingFailed()));
+  }
   bodyWait_ += std::chrono::steady_clock::now() - since;
   auto const count = into.size() - parser_->get().body().size;
   record_.BytesIn += count;
   bool const isBroken = problem && problem != http::error::need_buffer;
   if (phase_ == Phase::Closed || isBroken || IsBodyTooSlow()) {
     readingBody_ = false;
-    if (isBroken || phase_ != Phase::Exchange) {
+    if (phase_ == Phase::Closed || (isBroken && !IsMalformed(problem))) {
       Close();
     } else {
-      AnswerNow(AnswerFor(BodyTooSlow()), true);
+      AnswerNow(AnswerFor(isBroken ? Malformed(problem) : BodyTooSlow()), true);
     }
     return done(std::make_exception_ptr(ReadingFailed()));
   }
@@ -476,11 +490,11 @@ void Connection::Drain(std::size_t rest) {
 // Closing what still has something to be read resets the connection, and the client may lose the answer.
 void Connection::Linger(std::size_t rest) {
   // A plain client that is watched has sent nothing that is left to be read.
-  if (readingBody_ || (watching_ && !stream_.IsTls())) return Close();
+  if (watching_ && !stream_.IsTls()) return Close();
   SetDeadlineIn(DrainTime);
   lingering_ = true;
-  if (watching_) {
-    // TLS has its own end to be said, for which nobody else may be reading: `OnWatched` comes back.
+  if (watching_ || readingBody_) {
+    // Nobody else may be reading: `OnWatched` or `OnBody` comes back.
     boost::system::error_code ignored;
     stream_.Lowest().cancel(ignored);
     return;
@@ -520,6 +534,8 @@ void Connection::BecomeTls(std::uint64_t number, std::shared_ptr<SSL_CTX> contex
         if (on->phase_ == Phase::Closed) return;
         if (problem) return on->Close();
         on->buffer_.consume(used);
+        // What came in the clear is not read as if it had come in TLS.
+        if (on->buffer_.size() > 0) return on->Close();
         on->Next();
       });
     });

@@ -20,9 +20,10 @@ void Seat::End(Ending how) {
 }
 
 std::shared_ptr<Seat> Connections::Take() {
+  // Where there is no memory for what follows, it is given back without the lock.
+  auto seat = std::make_shared<Seat>(shared_from_this());
   std::lock_guard<std::mutex> const lock{mutex_};
   if (taken_.size() >= maximum_) return nullptr;
-  auto seat = std::make_shared<Seat>(shared_from_this());
   if (ending_) seat->End(*ending_);
   taken_[seat.get()] = seat;
   return seat;

@@ -77,7 +77,8 @@ void ForwardProxy::Handle(std::shared_ptr<Exchange> exchange) {
     return Terminate(*exchange, host, destination->Port);
   }
   try {
-    OpenTunnel(loops_.IoHere(), exchange, destination->Host, destination->Port, tunnels_);
+    auto const loop = loops_.Here();
+    OpenTunnel(loops_.At(loop), loops_.TasksAt(loop), exchange, destination->Host, destination->Port, tunnels_);
   } catch (std::exception const&) {
     exchange->Fail(std::current_exception());
   }

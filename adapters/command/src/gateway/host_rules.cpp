@@ -25,6 +25,16 @@ bool IsLabel(std::string_view label) noexcept {
          std::all_of(label.begin(), label.end(), IsNameCharacter);
 }
 
+/// What stands for a host in `resource`, as `NormalHost` gives it where it is a name; "" where it is no URL.
+std::string HostOf(std::string_view resource) {
+  auto const scheme = resource.find("://");
+  if (scheme == std::string_view::npos) return {};
+  auto const authority = resource.substr(scheme + 3, resource.find('/', scheme + 3) - (scheme + 3));
+  auto const host = authority.substr(0, authority.find(':'));
+  auto const name = NormalHost(host);
+  return name.empty() ? std::string{host} : name;
+}
+
 bool EndsWith(std::string_view text, std::string_view end) noexcept {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
@@ -145,6 +155,17 @@ bool HostRules::HasResource(std::string_view resource) const {
     if (resource.substr(0, scheme.size()) != scheme) return false;
     auto const host = resource.substr(scheme.size());
     return NormalHost(host) == host && rule.Matches(host, 443);
+  });
+}
+
+bool HostRules::MayHaveByAnotherName(std::string_view resource) const {
+  auto const host = HostOf(resource);
+  if (host.empty()) return true;
+  return std::any_of(rules_.begin(), rules_.end(), [&](auto const& rule) {
+    if (rule.Matches(host, rule.Port)) return true;
+    return rule.IsUsual && std::any_of(rule.Resources.begin(), rule.Resources.end(), [&](auto const& known) {
+             return HostOf(known) == host;
+           });
   });
 }
 

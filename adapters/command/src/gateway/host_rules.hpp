@@ -47,6 +47,9 @@ class HostRules final {
   HostRule const* Find(std::string_view host, std::uint16_t port) const noexcept;
   /// Whether tokens of `resource`, as `NormalResource` gives it, go to a usual host on the list.
   bool HasResource(std::string_view resource) const;
+  /// Whether `resource`, which `HasResource` does not know, may be another name of one that it knows: an application id, or a URL
+  /// with another scheme, port or path. The metadata service gives tokens for either name.
+  bool MayHaveByAnotherName(std::string_view resource) const;
   /// Whether tokens of `resource` go to this host: it is the resource of its rule, or the host's own URL.
   bool Takes(HostRule const& rule, std::string_view host, std::string_view resource) const;
   /// The names that an authority needs to vouch for all of them: "*." is left out, which name constraints imply.

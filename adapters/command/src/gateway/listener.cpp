@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <functional>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -83,17 +84,21 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
  private:
   void Accept() {
     if (!acceptor_.is_open()) return;
-    acceptor_.async_accept(loops_.NextIo(), [self = this->shared_from_this()](Problem problem, auto socket) {
-      if (!self->acceptor_.is_open()) return;
-      if (problem) return self->AcceptLater();
-      try {
-        self->Admit(std::move(socket));
-      } catch (std::exception const&) {
-        // No memory for this one; others come.
-        return self->AcceptLater();
-      }
-      self->Accept();
-    });
+    try {
+      acceptor_.async_accept(loops_.NextIo(), [self = this->shared_from_this()](Problem problem, auto socket) {
+        if (!self->acceptor_.is_open()) return;
+        if (problem) return self->AcceptLater();
+        try {
+          self->Admit(std::move(socket));
+        } catch (std::exception const&) {
+          // No memory for this one; others come.
+          return self->AcceptLater();
+        }
+        self->Accept();
+      });
+    } catch (std::bad_alloc const&) {
+      AcceptLater();
+    }
   }
 
   template <class Accepted>

@@ -28,8 +28,10 @@ class Loops final : public std::enable_shared_from_this<Loops> {
 
   std::size_t Size() const noexcept { return all_.size(); }
   boost::asio::io_context& At(std::size_t index) noexcept { return all_[index]->Itself.Io(); }
+  /// Runs tasks on that loop; on the library's own threads when it is gone. It keeps nothing alive.
+  Executor const& TasksAt(std::size_t index) const noexcept { return all_[index]->Tasks; }
   /// The calling thread's, else one after the other.
-  boost::asio::io_context& IoHere() noexcept { return At(Here()); }
+  std::size_t Here() noexcept;
   /// One after the other.
   boost::asio::io_context& NextIo() noexcept { return At(Next()); }
 
@@ -50,7 +52,6 @@ class Loops final : public std::enable_shared_from_this<Loops> {
   };
 
   bool Give(std::function<void()>& task);
-  std::size_t Here() noexcept;
   std::size_t Next() noexcept { return next_.fetch_add(1) % all_.size(); }
 
   std::vector<std::unique_ptr<Loop>> all_;

@@ -115,6 +115,16 @@ Failure NotOnTheList(std::string const& resource) {
       "--bearer-for-others"};
 }
 
+Failure ByAnotherName(std::string const& resource) {
+  return {
+      400, "resource_by_another_name",
+      Redact(resource) +
+          " may be another name of a resource on the gateway's list, whose tokens the program does not hold",
+      "Have the program ask by the resource's own URL, for example https://vault.azure.net; for an API of your own by "
+      "its "
+      "application ID URI, api://..."};
+}
+
 // What passes is worth another try, which SDKs make after 503; what does not is said once.
 Failure TokenFailure(std::exception_ptr const& cause) {
   try {
@@ -152,13 +162,20 @@ void MetadataService::Handle(std::shared_ptr<Exchange> exchange) {
   try {
     auto asked = WhatIsAsked(head);
     bool const isListed = shared_->Rules.HasResource(asked.Grant.Resource);
-    if (!asked.Refusal && !isListed && !bearerForOthers_) asked.Refusal = NotOnTheList(asked.Grant.Resource);
+    if (!asked.Refusal && !isListed) asked.Refusal = RefusalOfUnlisted(asked.Grant.Resource);
     if (asked.Refusal) return exchange->Answer(AnswerInItsWords(*asked.Refusal));
     if (!isListed) return GiveBearer(exchange, asked.Grant, std::move(asked.Scope));
     GiveHandle(exchange, std::move(asked.Grant));
   } catch (std::exception const&) {
     exchange->Answer(AnswerInItsWords(TokenFailure(std::current_exception())));
   }
+}
+
+// That there are bearer tokens for others is no way around the list.
+std::optional<Failure> MetadataService::RefusalOfUnlisted(std::string const& resource) const {
+  if (!bearerForOthers_) return NotOnTheList(resource);
+  if (shared_->Rules.MayHaveByAnotherName(resource)) return ByAnotherName(resource);
+  return std::nullopt;
 }
 
 void MetadataService::GiveHandle(std::shared_ptr<Exchange> const& exchange, HandleGrant grant) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/exchange.hpp"
@@ -29,6 +30,7 @@ class MetadataService final : public Site {
   void Handle(std::shared_ptr<Exchange> exchange) override;
 
  private:
+  std::optional<Failure> RefusalOfUnlisted(std::string const& resource) const;
   void GiveHandle(std::shared_ptr<Exchange> const& exchange, HandleGrant grant);
   void GiveBearer(std::shared_ptr<Exchange> const& exchange, HandleGrant const& grant, std::string scope);
 

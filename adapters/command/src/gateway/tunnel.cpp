@@ -1,8 +1,13 @@
 #include "gateway/tunnel.hpp"
 
+#include <netdb.h>
+
 #include <array>
 #include <chrono>
+#include <cstring>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,6 +18,7 @@
 
 #include "gateway/connections.hpp"
 #include "gateway/proxy_dialogue.hpp"
+#include "mtlspop/transport/blocking_call.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/redact.hpp"
 
@@ -24,23 +30,58 @@ using Problem = boost::system::error_code;
 
 constexpr std::chrono::minutes QuietTime{10};
 
+/// What a name was found to be.
+struct Found {
+  Problem Why;
+  std::vector<tcp::endpoint> Endpoints{};
+};
+
+// Not by Asio's resolver: it asks for one name after the other, so that one that is slow holds up all others.
+Found Resolve(std::string const& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* first = nullptr;
+  switch (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &first)) {
+    case 0:
+      break;
+    case EAI_AGAIN:
+      return {boost::asio::error::host_not_found_try_again};
+    case EAI_MEMORY:
+      return {boost::asio::error::no_memory};
+    default:
+      return {boost::asio::error::host_not_found};
+  }
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> const list{first, ::freeaddrinfo};
+  Found found;
+  for (auto const* entry = first; entry != nullptr; entry = entry->ai_next) {
+    tcp::endpoint endpoint;
+    if (entry->ai_addrlen > endpoint.capacity()) continue;
+    std::memcpy(endpoint.data(), entry->ai_addr, entry->ai_addrlen);
+    endpoint.resize(entry->ai_addrlen);
+    found.Endpoints.push_back(endpoint);
+  }
+  return found;
+}
+
 /// All of it runs on the loop of the client's connection.
 class Tunnel final : public std::enable_shared_from_this<Tunnel> {
  public:
   /// @param proxy of `settings`; null for none
   Tunnel(
       boost::asio::io_context& io,
+      Executor home,
       std::shared_ptr<Exchange> exchange,
       Origin destination,
       Proxy const* proxy,
       std::shared_ptr<TunnelSettings const> settings)
       : io_(io),
+        home_(std::move(home)),
         exchange_(std::move(exchange)),
         destination_(std::move(destination)),
         target_(destination_.HostAndPort()),
         settings_(std::move(settings)),
         proxy_(proxy),
-        resolver_(io),
         timer_(io),
         server_(io),
         client_(io) {}
@@ -51,17 +92,39 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
         if (auto const tunnel = weak.lock()) boost::asio::post(tunnel->io_, [tunnel] { tunnel->End(); });
       });
       self->Limit(self->settings_->ConnectTime);
-      auto const& next = self->proxy_ != nullptr ? self->proxy_->Address : self->destination_;
-      self->resolver_.async_resolve(
-          next.Host, std::to_string(next.Port), tcp::resolver::numeric_service, [self](Problem problem, auto found) {
-            if (problem || self->ended_) return self->Refuse(problem);
-            boost::asio::async_connect(
-                self->server_, found, [self](Problem failed, auto const&) { self->OnConnected(failed); });
-          });
+      try {
+        self->Look();
+      } catch (Error const& error) {
+        self->Refuse(FailureFrom(error));
+      }
     });
   }
 
  private:
+  // On a thread that may wait. Until it is back the timer keeps this object, and ends it where that takes too long.
+  void Look() {
+    auto const& next = proxy_ != nullptr ? proxy_->Address : destination_;
+    CallBlocking(
+        BlockingWork::Sending, exchange_->Patience().WithTimeout(settings_->ConnectTime),
+        [host = next.Host, port = next.Port](Context const&) { return Resolve(host, port); },
+        [home = home_, weak = weak_from_this()](Outcome<Found> outcome) {
+          home([weak, shared = std::make_shared<Outcome<Found>>(std::move(outcome))] {
+            auto const self = weak.lock();
+            if (self && !self->ended_) self->OnFound(std::move(*shared));
+          });
+        });
+  }
+
+  void OnFound(Outcome<Found> outcome) {
+    // Its time is over before the lookup's turn has come: so it is for the timer.
+    if (!outcome.HasValue()) return;
+    found_ = std::move(outcome).Take();
+    if (found_.Why) return Refuse(found_.Why);
+    boost::asio::async_connect(server_, found_.Endpoints, [self = shared_from_this()](Problem failed, auto const&) {
+      self->OnConnected(failed);
+    });
+  }
+
   struct Direction {
     /// What was read before there was a tunnel.
     std::string First;
@@ -69,13 +132,15 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
   };
 
   void OnConnected(Problem problem) {
-    if (problem || ended_) return Refuse(problem);
+    if (ended_) return;
+    if (problem) return Refuse(problem);
     Problem ignored;
     server_.set_option(tcp::no_delay{true}, ignored);
     if (proxy_ == nullptr) return HandOver();
     AskForTunnel(
         server_, *proxy_, target_, settings_->Limits, [self = shared_from_this()](Outcome<std::string> outcome) {
-          if (self->ended_ || !outcome.HasValue()) return self->RefuseFor(outcome.Failure());
+          if (self->ended_) return;
+          if (!outcome.HasValue()) return self->RefuseFor(outcome.Failure());
           self->behind_ = std::move(outcome).Take();
           self->HandOver();
         });
@@ -143,8 +208,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
     if (++endings_ == 2) End();
   }
 
-  void Refuse(Problem problem) {
-    bool const isLate = ended_;
+  void Refuse(Problem problem, bool isLate = false) {
     auto const where = proxy_ != nullptr ? "the proxy " + proxy_->Name() + ", for " : std::string{};
     Refuse(ClosingFailure(
         isLate ? 504 : 502, isLate ? "deadline_exceeded" : "connect_failed",
@@ -155,9 +219,8 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
                             "HTTPS_PROXY before mtlspop run"));
   }
 
-  /// @param failure of the proxy; null where it was too late for it
+  /// @param failure of the proxy
   void RefuseFor(std::exception_ptr failure) {
-    if (ended_) return Refuse(Problem{});
     try {
       std::rethrow_exception(std::move(failure));
     } catch (Error const& error) {
@@ -175,16 +238,16 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
 
   void Limit(std::chrono::steady_clock::duration time) {
     timer_.expires_after(time);
-    timer_.async_wait([weak = weak_from_this()](Problem problem) {
-      auto const self = weak.lock();
-      if (self && !problem) self->End();
+    timer_.async_wait([self = shared_from_this()](Problem problem) {
+      if (problem || self->ended_) return;
+      if (self->exchange_) return self->Refuse(Problem{}, true);
+      self->End();
     });
   }
 
   void End() {
     ended_ = true;
     Problem ignored;
-    resolver_.cancel();
     timer_.cancel();
     server_.close(ignored);
     client_.close(ignored);
@@ -193,13 +256,14 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
   // Last to go.
   std::shared_ptr<Seat> seat_;
   boost::asio::io_context& io_;
+  Executor const home_;
   std::shared_ptr<Exchange> exchange_;
   Origin const destination_;
   std::string const target_;
   std::shared_ptr<TunnelSettings const> const settings_;
   Proxy const* const proxy_;
   CancellationRegistration left_;
-  tcp::resolver resolver_;
+  Found found_;
   boost::asio::steady_timer timer_;
   tcp::socket server_;
   Socket client_;
@@ -225,6 +289,7 @@ void CheckScheme(Proxy const& proxy) {
 
 void OpenTunnel(
     boost::asio::io_context& io,
+    Executor home,
     std::shared_ptr<Exchange> const& exchange,
     std::string const& host,
     std::uint16_t port,
@@ -233,7 +298,7 @@ void OpenTunnel(
   Origin destination{"https", host, port};
   auto const* const proxy = settings->Proxies.For(destination);
   if (proxy != nullptr) CheckScheme(*proxy);
-  std::make_shared<Tunnel>(io, exchange, std::move(destination), proxy, std::move(settings))->Open();
+  std::make_shared<Tunnel>(io, std::move(home), exchange, std::move(destination), proxy, std::move(settings))->Open();
 }
 
 }  // namespace mtlspop::gateway

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "gateway/exchange.hpp"
+#include "mtlspop/transport/executor.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "mtlspop/transport/proxy_selection.hpp"
 
@@ -32,9 +33,11 @@ struct TunnelSettings {
 /// Connects to `host`, a name or an address, directly or through the proxy that `settings` have for it, and passes bytes both ways
 /// until both sides have ended, or neither has sent anything for ten minutes. Nothing of it is looked at. CONNECT is answered with
 /// 502 or 504 where there is no connection.
+/// @param home runs tasks where `io` runs, and elsewhere when that is gone
 /// @throw Error where there is a proxy for this host and it cannot be used; `exchange` is not answered then
 void OpenTunnel(
     boost::asio::io_context& io,
+    Executor home,
     std::shared_ptr<Exchange> const& exchange,
     std::string const& host,
     std::uint16_t port,
