@@ -36,7 +36,7 @@ TEST(TokenHandles, CannotBeGuessed) {
   std::set<std::string> all;
   for (int i = 0; i < 100; ++i) {
     auto const handle = TokenHandles{}.For(RequestFor("a"));
-    EXPECT_THAT(handle, ContainsRegex("^mtlspop-handle-[0-9a-f]{64}$"));
+    EXPECT_THAT(handle, ContainsRegex("^mtlspop-handle-[0-9A-F]{64}$"));
     EXPECT_TRUE(TokenHandles::IsHandle(handle));
     all.insert(handle);
   }

@@ -108,17 +108,18 @@ TEST_F(TokenBindingTest, ThrowsWhatAzureApplicationsExpect) {
 
 /// A binding that the credential retires is one whose connections the clients' transport has.
 TEST_F(TokenBindingTest, GivesItsTransportAndItsLogToTheCredentialThatItMakes) {
-  std::string lines;
+  // Until the credential is gone, which outlives this function.
+  auto const lines = std::make_shared<std::string>();
   BoundTokenCredentialOptions options;
   options.ManagedIdentity.ImdsEndpoint = "http://127.0.0.1:1";
   options.ManagedIdentity.Time = clock_;
   options.ManagedIdentity.Environment = [](char const*) { return std::string{}; };
   options.Transport = transport_;
-  options.Observer = MakeLog([&](Severity, std::string_view line) { lines += line; }, Severity::Debug);
+  options.Observer = MakeLog([lines](Severity, std::string_view line) { *lines += line; }, Severity::Debug);
   credential_ = std::make_shared<BoundTokenCredential>(options);
   EXPECT_THROW(GetBound(), AuthenticationException);
   EXPECT_THAT(transport_->Sent(), Not(IsEmpty()));
-  EXPECT_THAT(lines, Not(IsEmpty()));
+  EXPECT_THAT(*lines, Not(IsEmpty()));
 }
 
 TEST_F(TokenBindingTest, TranslatesTheCredentialsErrors) {
