@@ -259,7 +259,8 @@ void TryManyDistances(Way way) {
   EXPECT_GT(failed, 100);
   EXPECT_LT(failed, tried) << "some get through";
   EXPECT_LE(toldOtherwise.size(), static_cast<std::size_t>(tried) / 100) << testing::PrintToString(toldOtherwise);
-  EXPECT_LE(OpenDescriptors(), descriptors) << "some are left open";
+  // The last road ends on the threads that its last operations ran on.
+  EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= descriptors; })) << "some are left open";
   testing::Test::RecordProperty("tried", tried);
   testing::Test::RecordProperty("failed", failed);
   testing::Test::RecordProperty("told_otherwise", testing::PrintToString(toldOtherwise));

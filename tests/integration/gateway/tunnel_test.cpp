@@ -225,7 +225,7 @@ class AttackGatewayTunnel : public GatewayTunnel {
       })) << "the gateway has left connections to the proxy open";
     }
     Stop();
-    EXPECT_EQ(OpenDescriptors(), before);
+    EXPECT_TRUE(Eventually([&] { return OpenDescriptors() == before; }));
     EXPECT_THAT(answer, AllOf(Not(HasSubstr("hidden")), Not(HasSubstr("dXNlcjp")), Not(HasSubstr("HTTP/1.1 200"))));
     return answer;
   }
