@@ -351,17 +351,15 @@ replay_with_other_certificate: 401'
 # Runs a test program; once more where Wine's server has ended amid it, by an assertion of its own, which takes the emulators
 # with it.
 run_program() {
-  local program=$1 tries status=0
-  shift
-  for tries in 1 2; do
-    status=0
-    timeout 600 "$wine" "$build/$program.exe" --gtest_brief=1 "$@" || status=$?
-    [ "$status" -ne 0 ] && [ "$tries" -eq 1 ] || return "$status"
-    ! kill -0 "$emulator_pid" 2>/dev/null && ! kill -0 "$renegotiating_pid" 2>/dev/null || return "$status"
-    say "Wine's server has ended: once more"
-    stop_emulators
-    start_emulators
-  done
+  local run=(timeout 600 "$wine" "$build/$1.exe" --gtest_brief=1 "${@:2}") status=0
+  "${run[@]}" || status=$?
+  if [ "$status" -eq 0 ] || kill -0 "$emulator_pid" 2>/dev/null || kill -0 "$renegotiating_pid" 2>/dev/null; then
+    return "$status"
+  fi
+  say "Wine's server has ended: once more"
+  stop_emulators
+  start_emulators
+  "${run[@]}"
 }
 
 # On a machine that has to run the end-to-end test, leaving it out must not look like success.

@@ -61,6 +61,9 @@ std::string NameOf(ESYS_CONTEXT* esys, ESYS_TR object) {
        "parent"}};
 }
 
+/// Without the number of the handle, parameter or session that it is about.
+TSS2_RC BaseOf(TSS2_RC reason) noexcept { return reason & ~(TPM2_RC_N_MASK | TPM2_RC_P | TPM2_RC_S); }
+
 bool IsLayer(TSS2_RC reason, TSS2_RC layer) noexcept { return (reason & TSS2_RC_LAYER_MASK) == layer; }
 
 /// Where it is not the TPM that speaks, nor what manages it, but the library on the way there. It stays in disorder after most of
@@ -74,7 +77,7 @@ bool IsOfTheLibrary(TSS2_RC reason) noexcept {
 
 Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
   std::string action = "See docs/keys.md; tpm2_getcap and tpm2_readpublic show what the TPM has";
-  auto const base = reason & ~(TPM2_RC_N_MASK | TPM2_RC_P | TPM2_RC_S);
+  auto const base = BaseOf(reason);
   if (reason == TPM2_RC_LOCKOUT) {
     action = "The TPM has locked itself after wrong authorizations. Wait, or have it reset with tpm2_dictionarylockout";
   } else if (IsAboutAuthorization(reason)) {
@@ -89,7 +92,7 @@ Error TpmFailure(ErrorCode code, std::string const& what, TSS2_RC reason) {
 }
 
 bool IsAboutAuthorization(TSS2_RC reason) noexcept {
-  auto const base = reason & ~(TPM2_RC_N_MASK | TPM2_RC_P | TPM2_RC_S);
+  auto const base = BaseOf(reason);
   return base == TPM2_RC_AUTH_FAIL || base == TPM2_RC_BAD_AUTH;
 }
 

@@ -135,15 +135,11 @@ class Road final {
     PipelineRequest request{{"GET", url_}};
     std::array<std::uint8_t, 1024> buffer{};
     auto const context = Patience();
-    int status = 0;
-    allocations = 0;
-    failEvery = failing;
-    auto const failure = FailureOf([&] {
+    return Under(failing, [&] {
       auto const response = pipeline_.Send(request, context);
       while (response->Body->Read(buffer, context) != 0) continue;
-      status = response->StatusCode;
+      return response->StatusCode;
     });
-    return failure.empty() ? std::to_string(status) : failure;
   }
 
   /// The same without a thread that waits. A call may refuse to begin: with `std::bad_alloc`, too.
@@ -151,10 +147,7 @@ class Road final {
     auto request = std::make_shared<PipelineRequest>(PipelineRequest{{"GET", url_}, nullptr});
     std::array<std::uint8_t, 1024> buffer{};
     auto const context = Patience();
-    int status = 0;
-    allocations = 0;
-    failEvery = failing;
-    auto const failure = FailureOf([&] {
+    return Under(failing, [&] {
       End<std::unique_ptr<Response>> sent;
       OrOutOfMemory([&] { pipeline_.SendAsync(std::move(request), context, sent.Done()); });
       auto const response = sent.Take();
@@ -163,24 +156,19 @@ class Road final {
         OrOutOfMemory([&] { response->Body->ReadAsync(buffer, context, read.Done()); });
         count = read.Take();
       }
-      status = response->StatusCode;
+      return response->StatusCode;
     });
-    return failure.empty() ? std::to_string(status) : failure;
   }
 
   /// The same by the client for those who want no pipeline.
   std::string GoAsClient(std::uint64_t failing = 0) {
-    int status = 0;
     auto const context = Patience();
     Request request{"GET", url_};
-    allocations = 0;
-    failEvery = failing;
-    auto const failure = FailureOf([&] {
+    return Under(failing, [&] {
       End<ClientAnswer> sent;
       OrOutOfMemory([&] { client_.SendAsync(std::move(request), context, sent.Done()); });
-      status = sent.Take().Status;
+      return sent.Take().Status;
     });
-    return failure.empty() ? std::to_string(status) : failure;
   }
 
   HttpTransport& Transport() const noexcept { return *transport_; }
@@ -188,6 +176,15 @@ class Road final {
 
  private:
   static Context Patience() { return Context{}.WithTimeout(std::chrono::seconds{30}); }
+  /// What `call` comes to where every `failing`-th allocation of it fails; none for 0.
+  template <typename Call>
+  static std::string Under(std::uint64_t failing, Call call) {
+    int status = 0;
+    allocations = 0;
+    failEvery = failing;
+    auto const failure = FailureOf([&] { status = call(); });
+    return failure.empty() ? std::to_string(status) : failure;
+  }
   static std::shared_ptr<TokenCredential> MakeOf(ManagedIdentityCredentialOptions options) {
     return std::make_shared<ManagedIdentityCredential>(std::move(options));
   }

@@ -86,19 +86,24 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
     if (!acceptor_.is_open()) return;
     try {
       acceptor_.async_accept(loops_.NextIo(), [self = this->shared_from_this()](Problem problem, auto socket) {
-        if (!self->acceptor_.is_open()) return;
-        if (problem) return self->AcceptLater();
-        try {
-          self->Admit(std::move(socket));
-        } catch (std::exception const&) {
-          // No memory for this one; others come.
-          return self->AcceptLater();
-        }
-        self->Accept();
+        self->OnAccepted(problem, std::move(socket));
       });
     } catch (std::bad_alloc const&) {
       AcceptLater();
     }
+  }
+
+  template <class Accepted>
+  void OnAccepted(Problem problem, Accepted socket) {
+    if (!acceptor_.is_open()) return;
+    if (problem) return AcceptLater();
+    try {
+      Admit(std::move(socket));
+    } catch (std::exception const&) {
+      // No memory for this one; others come.
+      return AcceptLater();
+    }
+    Accept();
   }
 
   template <class Accepted>

@@ -120,9 +120,8 @@ Failure ByAnotherName(std::string const& resource) {
       400, "resource_by_another_name",
       Redact(resource) +
           " may be another name of a resource on the gateway's list, whose tokens the program does not hold",
-      "Have the program ask by the resource's own URL, for example https://vault.azure.net; for an API of your own by "
-      "its "
-      "application ID URI, api://..."};
+      "Have the program ask by the resource's own URL, for example https://vault.azure.net; for an API of your own "
+      "by its application ID URI, api://..."};
 }
 
 // What passes is worth another try, which SDKs make after 503; what does not is said once.

@@ -118,9 +118,9 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
   void OnFound(Outcome<Found> outcome) {
     // Its time is over before the lookup's turn has come: so it is for the timer.
     if (!outcome.HasValue()) return;
-    found_ = std::move(outcome).Take();
-    if (found_.Why) return Refuse(found_.Why);
-    boost::asio::async_connect(server_, found_.Endpoints, [self = shared_from_this()](Problem failed, auto const&) {
+    auto const found = std::move(outcome).Take();
+    if (found.Why) return Refuse(found.Why);
+    boost::asio::async_connect(server_, found.Endpoints, [self = shared_from_this()](Problem failed, auto const&) {
       self->OnConnected(failed);
     });
   }
@@ -263,7 +263,6 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel> {
   std::shared_ptr<TunnelSettings const> const settings_;
   Proxy const* const proxy_;
   CancellationRegistration left_;
-  Found found_;
   boost::asio::steady_timer timer_;
   tcp::socket server_;
   Socket client_;
