@@ -71,7 +71,7 @@ void EventPolicy::SendAsync(
     Completion<std::unique_ptr<Response>> done) const {
   if (!observer_.IsEnabled(Severity::Warning)) return next.SendAsync(std::move(request), context, std::move(done));
   auto const begin = time_->SteadyNow();
-  auto const whenTold = [this, request, begin, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
+  auto whenTold = [this, request, begin, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
     done(OutcomeOf([&] {
       return OrOutOfMemory([&] {
         try {
@@ -86,7 +86,7 @@ void EventPolicy::SendAsync(
     }));
   };
   try {
-    next.SendAsync(request, context, whenTold);
+    next.SendAsync(request, context, std::move(whenTold));
   } catch (Error const& error) {
     // Said at once, and by nobody else.
     WriteFailure(*request, error, begin);

@@ -91,7 +91,7 @@ void IdentificationPolicy::SendAsync(
     Context const& context,
     Completion<std::unique_ptr<Response>> done) const {
   Marks const marks{*request, userAgent_};
-  auto const whenTold = [request, marks, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
+  auto whenTold = [request, marks, done = std::move(done)](Outcome<std::unique_ptr<Response>> outcome) {
     if (outcome.HasValue()) {
       marks.TakeOff(*request);
       return done(std::move(outcome));
@@ -108,7 +108,7 @@ void IdentificationPolicy::SendAsync(
     }));
   };
   try {
-    next.SendAsync(request, context, whenTold);
+    next.SendAsync(request, context, std::move(whenTold));
   } catch (...) {
     // Nothing was begun, so that nothing bears the id.
     marks.TakeOff(*request);

@@ -55,9 +55,14 @@ check_base() {
 # Tables and typeinfo (_ZT...) are left out: which library has them besides their own is the compiler's choice.
 check_symbols() {
   local name=$1 gone new
-  grep -v '^_ZT' "$scratch/exported" >"$scratch/found"
+  if ! grep -q "^$name\.so\.0 " "$symbols"; then
+    # The Azure adapter's, whose SDK is in no Debian package.
+    printf '%s is in no Debian package: its symbols are not compared\n' "$name"
+    return 0
+  fi
+  sed '/^_ZT/d' "$scratch/exported" >"$scratch/found"
   awk -v library="$name.so.0" '/^[^ *#]/ { mine = $1 == library } mine && /^ _Z/ { sub(/@.*/, "", $1); print $1 }' "$symbols" |
-    grep -v '^_ZT' | sort -u >"$scratch/listed"
+    sed '/^_ZT/d' | sort -u >"$scratch/listed"
   gone=$(comm -13 "$scratch/found" "$scratch/listed" | c++filt)
   [ -z "$gone" ] || complain "$name has lost what ${symbols#"$source/"} lists:" "$gone"
   new=$(comm -23 "$scratch/found" "$scratch/listed" | c++filt)

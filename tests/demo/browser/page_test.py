@@ -1,7 +1,7 @@
 """The emulator's page in a headless Chromium, as a person uses it: open it, run the demo, see the row and the thief, arm a
 fault with a click, see the retry. And what a page of somebody else's can do with the emulator: nothing.
 
-usage: page_test.py --demo mtlspop-demo --sample keyvault_secret [--screenshot FILE.png]
+usage: page_test.py --demo mtlspop-demo --sample keyvault_secret [--pictures FOLDER]
 """
 
 import argparse
@@ -225,6 +225,15 @@ def see_a_stranger_fail(browser, emulator):
         browser.complaints()
 
 
+def take_picture(browser, folder, name, shown):
+    """Of the page, from the first element that `shown` selects on."""
+    if not folder:
+        return
+    browser.script(f"document.querySelector('{shown}').scrollIntoView()")
+    time.sleep(1)  # Until the services' boxes are at rest.
+    browser.save_screenshot(os.path.join(folder, name))
+
+
 def run(arguments):
     with web_driver.Browser() as browser, Demo(arguments.demo) as demo:
         url = demo.read_until(r"open (http://\S+/) in a browser").group(1)
@@ -232,10 +241,9 @@ def run(arguments):
         browser.open(url)
         see_the_demo(browser, demo)
         see_the_thief(browser, demo)
+        take_picture(browser, arguments.pictures, "emulator-page-thief.png", "tr.theft")
         see_a_retry(browser, emulator, arguments.sample)
-        if arguments.screenshot:
-            time.sleep(1)  # Until the services' boxes are at rest.
-            browser.save_screenshot(arguments.screenshot)
+        take_picture(browser, arguments.pictures, "emulator-page.png", "body")
         see_that_texts_are_texts(browser, emulator)
         see_nothing_from_elsewhere(browser, url)
         see_a_stranger_fail(browser, emulator)
@@ -246,7 +254,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--demo", required=True)
     parser.add_argument("--sample", required=True)
-    parser.add_argument("--screenshot")
+    parser.add_argument("--pictures", help="a folder that gets those of the README")
     try:
         run(parser.parse_args())
     except web_driver.Missing as missing:

@@ -19,16 +19,23 @@ Exchange::Exchange(
       body_(std::move(body)),
       patience_(std::move(patience)) {}
 
-Exchange::~Exchange() { connection_->Abandon(number_); }
+Exchange::~Exchange() {
+  if (!isAnswered_) connection_->Abandon(number_);
+}
 
 void Exchange::SetOrigin(std::string const& origin) { connection_->SetOrigin(number_, origin); }
 
-void Exchange::Answer(std::unique_ptr<Response> answer) { connection_->Answer(number_, std::move(answer), false); }
+void Exchange::Answer(std::unique_ptr<Response> answer) { AnswerWith(std::move(answer), false); }
+
+void Exchange::AnswerWith(std::unique_ptr<Response> answer, bool closes) {
+  connection_->Answer(number_, std::move(answer), closes);
+  isAnswered_ = true;
+}
 
 void Exchange::Refuse(Failure const& failure) {
   auto told = failure;
   if (told.CorrelationId.empty()) told.CorrelationId = head_->CorrelationId;
-  connection_->Answer(number_, AnswerFor(told), told.Closes);
+  AnswerWith(AnswerFor(told), told.Closes);
 }
 
 void Exchange::PassBack(std::unique_ptr<Response> answer) {
@@ -52,8 +59,12 @@ void Exchange::Fail(std::exception_ptr failure) {
 
 void Exchange::BecomeTls(std::shared_ptr<SSL_CTX> context, std::shared_ptr<Site> site) {
   connection_->BecomeTls(number_, std::move(context), std::move(site));
+  isAnswered_ = true;
 }
 
-void Exchange::BecomeTunnel(TakeOver takeOver) { connection_->BecomeTunnel(number_, std::move(takeOver)); }
+void Exchange::BecomeTunnel(TakeOver takeOver) {
+  connection_->BecomeTunnel(number_, std::move(takeOver));
+  isAnswered_ = true;
+}
 
 }  // namespace mtlspop::gateway

@@ -3,6 +3,7 @@
 /// @file
 /// One request of a client and the answer to it.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -73,11 +74,15 @@ class Exchange final {
   void BecomeTunnel(TakeOver takeOver);
 
  private:
+  void AnswerWith(std::unique_ptr<Response> answer, bool closes);
+
   std::shared_ptr<Connection> const connection_;
   std::uint64_t const number_;
   std::shared_ptr<RequestHead const> const head_;
   std::shared_ptr<BodyStream> const body_;
   Context const patience_;
+  /// Nobody is left without an answer when this goes.
+  std::atomic<bool> isAnswered_{false};
 };
 
 }  // namespace mtlspop::gateway

@@ -160,7 +160,8 @@ Headers FieldsToPassOn(RequestHead const& head) {
   constexpr std::array<std::string_view, 3> writtenAnew = {"Host", "Expect", "x-ms-tokenboundauth"};
   EndToEndFields const passed{head.Fields};
   Headers fields;
-  fields.Reserve(head.Fields.Size());
+  // And for what the library adds on the way.
+  fields.Reserve(head.Fields.Size() + 5);
   for (auto const& [name, value] : head.Fields) {
     if (passed.Has(name) && !Contains(writtenAnew, name)) fields.Add(name, value);
   }

@@ -1,5 +1,7 @@
 #include "gateway/upstream.hpp"
 
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "gateway/loop_credential.hpp"
@@ -49,10 +51,17 @@ std::optional<HandleGrant> Upstream::LastGrant() const {
   return lastGrant_;
 }
 
+bool Upstream::GrantLess::operator()(HandleGrant const& left, HandleGrant const& right) const noexcept {
+  auto const parts = [](HandleGrant const& grant) {
+    return std::make_tuple(
+        std::string_view{grant.Resource}, grant.Identity.GetKind(), std::string_view{grant.Identity.Value()});
+  };
+  return parts(left) < parts(right);
+}
+
 Upstream::Road Upstream::RoadFor(HandleGrant const& grant) {
-  auto const name = grant.Identity.ToString() + "\n" + grant.Resource;
   std::lock_guard<std::mutex> const lock{mutex_};
-  auto const found = roads_.find(name);
+  auto const found = roads_.find(grant);
   if (found != roads_.end()) return found->second;
 
   Road road;
@@ -65,7 +74,7 @@ Upstream::Road Upstream::RoadFor(HandleGrant const& grant) {
       std::make_shared<HttpPipeline const>(MakeBoundPipeline(road.Credential, transport_, std::move(options)));
   // Handles bound the number of grants; whoever asks for tokens of many resources in turn costs no more than that.
   if (roads_.size() >= Handles::MaximumGrants) roads_.clear();
-  roads_[name] = road;
+  roads_[grant] = road;
   return road;
 }
 

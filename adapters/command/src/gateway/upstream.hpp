@@ -54,6 +54,10 @@ class Upstream final : public std::enable_shared_from_this<Upstream> {
     std::shared_ptr<HttpPipeline const> Pipeline;
   };
 
+  struct GrantLess {
+    bool operator()(HandleGrant const& left, HandleGrant const& right) const noexcept;
+  };
+
   Road RoadFor(HandleGrant const& grant);
 
   std::shared_ptr<HttpTransport> const transport_;
@@ -61,7 +65,7 @@ class Upstream final : public std::enable_shared_from_this<Upstream> {
   EventSink const observer_;
   Executor const loops_;
   mutable std::mutex mutex_;
-  std::map<std::string, Road> roads_;
+  std::map<HandleGrant, Road, GrantLess> roads_;
   std::optional<HandleGrant> lastGrant_;
 };
 
