@@ -15,12 +15,20 @@ source "$source/tests/package/root.sh"
 
 images() { buildah --storage-driver vfs --root "$work/images" --runroot "$work/images-run" "$@"; }
 
+# A container's processes are those of buildah, below the shell that waits for it.
+with_those_below() {
+  local process
+  for process in $(pgrep -P "$1"); do with_those_below "$process"; done
+  printf '%s\n' "$1"
+}
+
 started=()
 end() {
-  local process
-  for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
+  local process all=()
+  for process in "${started[@]}"; do mapfile -t -O "${#all[@]}" all < <(with_those_below "$process"); done
+  for process in "${all[@]}"; do kill "$process" 2>/dev/null || true; done
   # Each is waited for, so that nothing is left in what is taken away.
-  for process in "${started[@]}"; do wait "$process" 2>/dev/null || true; done
+  for process in "${all[@]}"; do timeout 20 tail --pid="$process" -f /dev/null || kill -KILL "$process" 2>/dev/null || true; done
   images rm --all >/dev/null 2>&1 || true
   images rmi --all --force >/dev/null 2>&1 || true
   unmount
