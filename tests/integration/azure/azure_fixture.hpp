@@ -20,7 +20,7 @@ namespace mtlspop::test {
 
 class AzureAgainstEmulator : public testing::Test {
  protected:
-  explicit AzureAgainstEmulator(std::vector<std::string> arguments = {}) : emulator_(std::move(arguments)) {}
+  explicit AzureAgainstEmulator(std::vector<std::string> const& arguments = {}) : emulator_(arguments) {}
 
   using SecretClient = Azure::Security::KeyVault::Secrets::SecretClient;
   using SecretClientOptions = Azure::Security::KeyVault::Secrets::SecretClientOptions;
@@ -75,6 +75,15 @@ class AzureAgainstEmulator : public testing::Test {
   }
 
   nlohmann::json Statistics() const { return emulator_.Get("statistics"); }
+  std::string Tenant() const { return emulator_.Startup().at("identities").at(0).at("tenant_id").get<std::string>(); }
+  /// Of the requests for tokens.
+  std::vector<std::string> TokenPaths() const {
+    std::vector<std::string> paths;
+    for (auto const& entry : emulator_.Log("sts")) {
+      if (entry.at("method") == "POST") paths.push_back(entry.at("path").get<std::string>());
+    }
+    return paths;
+  }
 
   Emulator emulator_;
 };

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <azure/storage/queues.hpp>
 
 #include "azure/azure_fixture.hpp"
 
@@ -13,8 +12,6 @@ using testing::HasSubstr;
 
 class AzureChallenges : public AzureAgainstEmulator {
  protected:
-  std::string Tenant() const { return emulator_.Startup().at("identities").at(0).at("tenant_id").get<std::string>(); }
-
   /// Answers requests for a secret like this from now on, with a challenge as Key Vault's are.
   void ArmUnauthorized(std::string const& tenant, std::string const& more, std::string const& message, int count) {
     auto const challenge = "Bearer authorization=\"https://login.microsoftonline.com/" + tenant +
@@ -36,14 +33,6 @@ class AzureChallenges : public AzureAgainstEmulator {
       return static_cast<int>(error.StatusCode);
     }
     return 0;
-  }
-
-  std::vector<std::string> TokenPaths() const {
-    std::vector<std::string> paths;
-    for (auto const& entry : emulator_.Log("sts")) {
-      if (entry.at("method") == "POST") paths.push_back(entry.at("path").get<std::string>());
-    }
-    return paths;
   }
 };
 
@@ -83,23 +72,6 @@ TEST_F(AzureChallenges, DoNotChooseTheTenant) {
   ArmUnauthorized("another-tenant", "", "wrong issuer", 1);
   EXPECT_THROW(client.GetSecret("boundsecret"), AuthenticationException);
   EXPECT_THAT(TokenPaths(), testing::ElementsAre(HasSubstr(Tenant())));
-}
-
-/// The second client's discovery has no reason to go past the credential's cache.
-TEST_F(AzureChallenges, TellStorageClientsTheTenantWithoutGoingPastTheCache) {
-  auto const credential = MakeCredential();
-  for (int i = 0; i < 2; ++i) {
-    auto options = Bound<Azure::Storage::Queues::QueueClientOptions>(credential);
-    options.EnableTenantDiscovery = true;
-    Azure::Storage::Queues::QueueClient const client{BlobUrl() + "/queue", credential, options};
-    // There is no such queue, as the service says only to those it knows.
-    EXPECT_THROW(client.PeekMessages(), Azure::Storage::StorageException);
-  }
-  std::vector<int> statuses;
-  for (auto const& entry : emulator_.Log("blob")) statuses.push_back(entry.at("status"));
-  EXPECT_THAT(statuses, testing::ElementsAre(401, 404, 401, 404));
-  EXPECT_THAT(TokenPaths(), testing::ElementsAre(HasSubstr(Tenant())));
-  EXPECT_EQ(Statistics().at("tokens_issued"), 1);
 }
 
 }  // namespace

@@ -1,9 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <azure/core/http/curl_transport.hpp>
-#include <azure/identity/chained_token_credential.hpp>
-#include <azure/keyvault/keys.hpp>
-#include <azure/storage/queues.hpp>
 
 #include <set>
 #include <thread>
@@ -15,10 +11,6 @@ namespace mtlspop::test {
 namespace {
 
 using namespace std::chrono_literals;
-using Azure::Core::Credentials::AuthenticationException;
-using Azure::Security::KeyVault::Keys::CreateRsaKeyOptions;
-using Azure::Security::KeyVault::Keys::KeyClient;
-using Azure::Security::KeyVault::Keys::KeyClientOptions;
 using nlohmann::json;
 
 TEST_F(AzureAgainstEmulator, WritesAndReadsASecret) {
@@ -27,13 +19,6 @@ TEST_F(AzureAgainstEmulator, WritesAndReadsASecret) {
   EXPECT_EQ(client.GetSecret("fresh").Value.Value.Value(), "a new value");
   EXPECT_EQ(Statistics().at("mismatches"), 0);
   EXPECT_EQ(Statistics().at("credentials_issued"), 1);
-}
-
-TEST_F(AzureAgainstEmulator, MakesAndReadsAKey) {
-  auto const credential = MakeCredential();
-  KeyClient const client{VaultUrl(), credential, Bound<KeyClientOptions>(credential)};
-  client.CreateRsaKey(CreateRsaKeyOptions{"fresh"});
-  EXPECT_EQ(client.GetKey("fresh").Value.Name(), "fresh");
 }
 
 TEST_F(AzureAgainstEmulator, ListsSecrets) {
@@ -56,50 +41,6 @@ TEST_F(AzureAgainstEmulator, DeletesRecoversAndPurgesASecret) {
   client.StartDeleteSecret("brief").PollUntilDone(1ms);
   client.PurgeDeletedSecret("brief");
   EXPECT_THROW(client.GetDeletedSecret("brief"), Azure::Core::RequestFailedException);
-}
-
-// A page has 25 at most: each nextLink is a request of its own, with the same pair of token and certificate.
-TEST_F(AzureAgainstEmulator, ListsKeysPageByPageAndDeletesOne) {
-  auto const credential = MakeCredential();
-  KeyClient const client{VaultUrl(), credential, Bound<KeyClientOptions>(credential)};
-  std::set<std::string> made;
-  for (int i = 0; i < 26; ++i)
-    made.insert(client.CreateRsaKey(CreateRsaKeyOptions{"k" + std::to_string(i)}).Value.Name());
-  std::set<std::string> names;
-  int pages = 0;
-  for (auto page = client.GetPropertiesOfKeys(); page.HasPage(); page.MoveToNextPage()) {
-    ++pages;
-    for (auto const& item : page.Items) names.insert(item.Name);
-  }
-  EXPECT_EQ(pages, 2);
-  EXPECT_EQ(names, made);
-  EXPECT_EQ(client.StartDeleteKey("k0").PollUntilDone(1ms).Value.Name(), "k0");
-  EXPECT_THROW(client.GetKey("k0"), Azure::Core::RequestFailedException);
-  EXPECT_EQ(Statistics().at("mismatches"), 0);
-}
-
-TEST_F(AzureAgainstEmulator, PeeksAtAQueue) {
-  auto const credential = MakeCredential();
-  auto const host = BlobUrl();
-  // What the queue service would answer stands in the emulator's blob of that path.
-  TokenRequest storage;
-  storage.Scopes = {StorageScope};
-  auto options = emulator_.CredentialOptions();
-  auto const token = ManagedIdentityCredential{options}.GetToken(storage, {});
-  Request put{"PUT", Url::Parse(host + "/queue/messages")};
-  put.Fields.Set("Authorization", token.AuthorizationHeader());
-  put.Fields.Set("x-ms-tokenboundauth", "true");
-  put.SetBody(
-      "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList><QueueMessage><MessageId>1</MessageId>"
-      "<InsertionTime>Fri, 09 Oct 2026 21:04:30 GMT</InsertionTime><ExpirationTime>Fri, 16 Oct 2026 21:04:30 GMT"
-      "</ExpirationTime><DequeueCount>0</DequeueCount><MessageText>hello</MessageText></QueueMessage></"
-      "QueueMessagesList>");
-  ASSERT_EQ(emulator_.Transport()->Send(put, token.Binding, {})->StatusCode, 201);
-
-  Azure::Storage::Queues::QueueClient const client{
-      host + "/queue", credential, Bound<Azure::Storage::Queues::QueueClientOptions>(credential)};
-  EXPECT_EQ(client.PeekMessages().Value.Messages.at(0).MessageText, "hello");
-  EXPECT_EQ(Statistics().at("mismatches"), 0);
 }
 
 TEST_F(AzureAgainstEmulator, ServesManyThreadsWithOneBindingAndOneToken) {
@@ -204,96 +145,6 @@ TEST_F(AzureAgainstEmulator, FinishesAHeldRequestWhoseBindingIsDropped) {
   held.join();
   EXPECT_EQ(Statistics().at("mismatches"), 0);
   EXPECT_EQ(emulator_.Log("vault").back().at("x5t_s256").get<std::string>(), before);
-}
-
-/// Has no token for anybody.
-class RefusingCredential final : public Azure::Core::Credentials::TokenCredential {
- public:
-  RefusingCredential() : TokenCredential("RefusingCredential") {}
-  Azure::Core::Credentials::AccessToken GetToken(
-      Azure::Core::Credentials::TokenRequestContext const&, Azure::Core::Context const&) const override {
-    throw AuthenticationException("not here");
-  }
-};
-
-TEST_F(AzureAgainstEmulator, CanBeAPartOfAChain) {
-  auto const bound = MakeCredential();
-  auto const chain = std::make_shared<Azure::Identity::ChainedTokenCredential>(
-      Azure::Identity::ChainedTokenCredential::Sources{std::make_shared<RefusingCredential>(), bound});
-  SecretClient const client{VaultUrl(), chain, Bound<SecretClientOptions>(bound)};
-  EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
-}
-
-/// Has no token for anybody, as one of ours.
-class RefusingSource final : public TokenCredential {
- public:
-  AccessToken GetToken(TokenRequest const&, Context const&) override {
-    throw Error{{errors::ConnectFailed, "there is nobody", "look elsewhere"}};
-  }
-  std::string_view Name() const noexcept override { return "RefusingSource"; }
-};
-
-/// Both parts bound, the first or the second one with a token.
-TEST_F(AzureAgainstEmulator, CanBeEachPartOfAChain) {
-  auto const refusing = std::make_shared<azure::BoundTokenCredential>(std::make_shared<RefusingSource>());
-  auto const first = MakeCredential();
-  auto const user = emulator_.Startup().at("identities").at(1).at("client_id").get<std::string>();
-  auto const second = MakeCredential(ManagedIdentityId::FromClientId(user));
-  using Sources = Azure::Identity::ChainedTokenCredential::Sources;
-  for (auto const& sources : {Sources{first, second}, Sources{refusing, second}}) {
-    SecretClientOptions options;
-    azure::UseTokenBinding(options, first);
-    azure::UseTokenBinding(options, refusing);
-    azure::UseTokenBinding(options, second);
-    SecretClient const client{VaultUrl(), std::make_shared<Azure::Identity::ChainedTokenCredential>(sources), options};
-    EXPECT_TRUE(client.GetSecret("boundsecret").Value.Value.HasValue());
-  }
-  EXPECT_EQ(Statistics().at("credentials_issued"), 2);
-}
-
-/// Bearer tokens, as any credential of Azure's.
-class PlainCredential final : public Azure::Core::Credentials::TokenCredential {
- public:
-  explicit PlainCredential(ManagedIdentityCredentialOptions options)
-      : TokenCredential("PlainCredential"), inner_(WithoutBinding(std::move(options))) {}
-
-  Azure::Core::Credentials::AccessToken GetToken(
-      Azure::Core::Credentials::TokenRequestContext const& wanted, Azure::Core::Context const&) const override {
-    TokenRequest request;
-    request.Scopes = wanted.Scopes;
-    auto const token = inner_.GetToken(request, {});
-    return {std::string{token.Token.Reveal()}, Azure::DateTime{token.ExpiresOn}};
-  }
-
- private:
-  static ManagedIdentityCredentialOptions WithoutBinding(ManagedIdentityCredentialOptions options) {
-    options.Binding = TokenBinding::None;
-    return options;
-  }
-  mutable ManagedIdentityCredential inner_;
-};
-
-TEST_F(AzureAgainstEmulator, LeavesAClientWithoutTokenBindingAlone) {
-  auto const bound = MakeSecretClient(MakeCredential());
-  Azure::Core::Http::CurlTransportOptions curl;
-  curl.CAInfo = emulator_.Startup().at("ca_file").get<std::string>();
-  Azure::Core::_internal::ClientOptions options;
-  options.Transport.Transport = std::make_shared<Azure::Core::Http::CurlTransport>(curl);
-  auto const plain =
-      MakePipeline(std::make_shared<PlainCredential>(emulator_.CredentialOptions()), VaultScope, options);
-  auto const url = emulator_.Startup().at("vault").get<std::string>() + "/secrets/boundsecret?api-version=7.4";
-  for (int i = 0; i < 5; ++i) {
-    EXPECT_TRUE(bound.GetSecret("boundsecret").Value.Value.HasValue());
-    EXPECT_EQ(GetStatus(plain, url), 200);
-  }
-  int withBearer = 0;
-  for (auto const& entry : emulator_.Log("vault")) {
-    auto const isBearer = entry.at("token_type") == "Bearer";
-    withBearer += isBearer ? 1 : 0;
-    EXPECT_EQ(entry.at("x5t_s256").is_null(), isBearer) << entry;
-    EXPECT_EQ(entry.at("status"), 200) << entry;
-  }
-  EXPECT_EQ(withBearer, 5);
 }
 
 /// Wire contract, section 5: bearer only where the caller chose "preferred".

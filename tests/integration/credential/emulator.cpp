@@ -2,34 +2,27 @@
 
 #include <stdexcept>
 
-#include <openssl/evp.h>
+#include "support/emulator_here.hpp"
 
 namespace mtlspop::test {
 namespace {
 
 using nlohmann::json;
 
-std::string ToBase64(std::vector<std::uint8_t> const& data) {
-  std::string text(4 * ((data.size() + 2) / 3) + 1, '\0');
-  int const length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), data.data(), static_cast<int>(data.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
-
-std::unique_ptr<ServerProcess> Start(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), MTLSPOP_EMULATOR_PATH);
-  auto process = std::make_unique<ServerProcess>(ServerCommand{std::move(arguments), {}, SIGTERM});
+std::unique_ptr<ServerProcess> Start(std::vector<std::string> const& arguments) {
+  auto command = EmulatorCommand();
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  auto process = std::make_unique<ServerProcess>(ServerCommand{std::move(command), {}, SIGTERM});
   if (!process->WaitForOutput("}\n")) throw std::runtime_error("the emulator did not start: " + process->Output());
   return process;
 }
 
 }  // namespace
 
-Emulator::Emulator(std::vector<std::string> arguments)
-    : process_(Start(std::move(arguments))),
+Emulator::Emulator(std::vector<std::string> const& arguments)
+    : process_(Start(arguments)),
       startup_(json::parse(process_->Output())),
-      transport_(MakeHttpTransport(MakeTransportOptions())) {}
+      transport_(MakeTransportToEmulator(MakeTransportOptions())) {}
 
 TransportOptions Emulator::MakeTransportOptions() const {
   TransportOptions options;
@@ -47,6 +40,7 @@ TransportOptions Emulator::MakeTransportOptions() const {
 ManagedIdentityCredentialOptions Emulator::CredentialOptions() const {
   ManagedIdentityCredentialOptions options;
   options.ImdsEndpoint = ImdsEndpoint();
+  options.Keys = KeysForEmulator();
   options.Transport = transport_;
   options.Environment = [](char const*) { return std::string{}; };
   options.Random = [] { return 0.0; };
@@ -91,21 +85,6 @@ int Emulator::ReadSecretOver(HttpTransport& transport, AccessToken const& token)
   auto const response = transport.Send(request, token.Binding, {});
   ReadToEnd(*response->Body, DefaultBufferedBodyBytes, {});
   return response->StatusCode;
-}
-
-Secret EmulatorAttestationProvider::Attest(AttestationRequest const& request, Context const& context) {
-  ++calls_;
-  return AttestAs("keyguard", *transport_, request, context);
-}
-
-Secret AttestAs(
-    std::string const& strength, HttpTransport& transport, AttestationRequest const& request, Context const& context) {
-  Request message{"POST", Url::Parse(request.Endpoint + "/attest/" + strength)};
-  message.SetBody(
-      json{{"public_key", ToBase64(request.Key->SubjectPublicKeyInfo())}, {"client_id", request.ClientId}}.dump());
-  auto const response = transport.Send(message, nullptr, context);
-  auto const answer = json::parse(ReadToEnd(*response->Body, DefaultBufferedBodyBytes, context));
-  return Secret{answer.value("token", std::string{})};
 }
 
 TokenRequest VaultRequest() {

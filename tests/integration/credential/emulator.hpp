@@ -3,14 +3,12 @@
 /// @file
 /// The emulator as another process, for tests of the credentials.
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include "mtlspop/credential/attestation_provider.hpp"
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/transport/http_transport.hpp"
 #include "support/server_process.hpp"
@@ -22,7 +20,7 @@ namespace mtlspop::test {
 /// Thread safety: all members may be called from any thread.
 class Emulator final {
  public:
-  explicit Emulator(std::vector<std::string> arguments = {});
+  explicit Emulator(std::vector<std::string> const& arguments = {});
 
   /// The line that it printed when it started.
   nlohmann::json const& Startup() const noexcept { return startup_; }
@@ -56,23 +54,6 @@ class Emulator final {
   nlohmann::json startup_;
   std::shared_ptr<HttpTransport> transport_;
 };
-
-/// Attests keys with the emulator's attestation service.
-class EmulatorAttestationProvider final : public AttestationProvider {
- public:
-  explicit EmulatorAttestationProvider(std::shared_ptr<HttpTransport> transport) : transport_(std::move(transport)) {}
-
-  Secret Attest(AttestationRequest const& request, Context const& context) override;
-  int Calls() const noexcept { return calls_; }
-
- private:
-  std::shared_ptr<HttpTransport> transport_;
-  std::atomic<int> calls_{0};
-};
-
-/// A token of the emulator's attestation service that says that the key is "keyguard" or "hardware".
-Secret AttestAs(
-    std::string const& strength, HttpTransport& transport, AttestationRequest const& request, Context const& context);
 
 /// For the vault of the emulator.
 TokenRequest VaultRequest();

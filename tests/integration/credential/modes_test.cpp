@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "emulator.hpp"
+#include "emulator_attestation.hpp"
 #include "mtlspop/credential/client_assertion_credential.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"
 #include "mtlspop/credential/errors.hpp"

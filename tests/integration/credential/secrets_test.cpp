@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "emulator.hpp"
+#include "emulator_attestation.hpp"
 #include "mtlspop/credential/chained_credential.hpp"
 #include "mtlspop/credential/client_assertion_credential.hpp"
 #include "mtlspop/credential/client_certificate_credential.hpp"

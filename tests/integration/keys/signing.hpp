@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 
 #include "credential/emulator.hpp"
+#include "credential/emulator_attestation.hpp"
 #include "mtlspop/credential/key_provider.hpp"
 
 namespace mtlspop::test {
