@@ -5,7 +5,8 @@
 #
 # With "dll" before them the library is built as a DLL too, and a program over it is run.
 #
-# MTLSPOP_WINDOWS_BUILD names another build folder than build/windows.
+# MTLSPOP_WINDOWS_BUILD names another build folder than build/windows. CMAKE_PREFIX_PATH leads to an Azure SDK that was built
+# for Windows (docs/windows.md); without one its adapter is left out.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -149,10 +150,16 @@ build_cpprest() {
 
 build_library() {
   say "building the library and its tests for Windows"
-  (cd "$root" && cmake --preset windows -B "$build" -D MTLSPOP_WINDOWS_PREFIX="$prefix" -D MTLSPOP_BUILD_CPPREST=ON \
-    "${zlib[@]}" "${launcher[@]}") >"$build/log"
+  local elsewhere=${CMAKE_PREFIX_PATH:+;${CMAKE_PREFIX_PATH//:/;}}
+  # The Azure SDK is looked for anew each time: it may be gone.
+  (cd "$root" && cmake --preset windows -B "$build" -D MTLSPOP_WINDOWS_PREFIX="$prefix$elsewhere" \
+    -D MTLSPOP_BUILD_CPPREST=ON -D MTLSPOP_BUILD_AZURE=ON -U 'azure-*_DIR' "${zlib[@]}" "${launcher[@]}") >"$build/log" || return 1
+  sed -n 's/^-- \(.*azure.* left out\)$/   \1; CMAKE_PREFIX_PATH may name an SDK that was built for Windows/p' "$build/log" >&2
   cmake --build "$build" -j "$(nproc)" >"$build/log"
 }
+
+# Whether the library's build found this part of the Azure SDK.
+has_azure() { grep -q "^azure-$1-cpp_DIR:PATH=/" "$build/CMakeCache.txt"; }
 
 # The core as a DLL, and a program that finds it as an installed package.
 build_dll() {
@@ -256,11 +263,12 @@ launch_emulator() {
   fail "the emulator printed no startup line after $tries tries"
 }
 
+# Wine's SChannel can answer neither a renegotiation nor post-handshake authentication, and matches no IP addresses in
+# certificates.
+for_schannel=(--client-certificate handshake --sts-endpoint-name westeurope.mtlsauth.microsoft.com)
+
 start_emulators() {
-  # Wine's SChannel can answer neither a renegotiation nor post-handshake authentication, and matches no IP addresses in
-  # certificates.
-  launch_emulator "$build/emulator.json" --client-certificate handshake \
-    --sts-endpoint-name westeurope.mtlsauth.microsoft.com
+  launch_emulator "$build/emulator.json" "${for_schannel[@]}"
   emulator_pid=$!
   # OpenSSL answers renegotiations under Wine too: the emulator as it is by itself.
   launch_emulator "$build/renegotiating.json"
@@ -285,7 +293,7 @@ check_emulator_runs_programs() {
 # Wine is more forgiving than Windows, whose ncrypt.dll has no functions of bcrypt.dll. And no DLL of OpenSSL is wanted: where it is used, it is linked in.
 check_imports() {
   local program imports
-  for program in "$build"/tests/windows/*.exe "$build"/emulator/*.exe "$build"/dll/prefix/bin/*.dll; do
+  for program in "$build"/tests/windows/*.exe "$build"/tests/windows/*/*.exe "$build"/emulator/*.exe "$build"/dll/prefix/bin/*.dll; do
     [ -e "$program" ] || continue
     imports=$(x86_64-w64-mingw32-objdump -p "$program")
     if grep -qiE 'DLL Name: lib(ssl|crypto)' <<<"$imports"; then
@@ -328,24 +336,39 @@ make_pkcs12() {
       -passout "pass:correct horse" >"$build/log" 2>&1
 }
 
-run_demo() {
-  say "the demo's road"
-  local tries
+# Runs "$2...", a program under Wine; what it prints comes into $build/$1.txt.
+run_road() {
+  local name=$1 raw=$build/$1.raw err=$build/$1.err tries
+  shift
   for tries in 1 2 3; do
-    if timeout 120 "$wine" "$build/tests/windows/windows_demo.exe" >"$build/demo.raw" 2>"$build/demo.err"; then break; fi
-    cat "$build/demo.raw" "$build/demo.err" >&2
+    if timeout 120 "$wine" "$@" >"$raw" 2>"$err"; then break; fi
+    cat "$raw" "$err" >&2
     # Wine takes the signature of a good certificate for a wrong one, seldom: then not with others.
-    grep -q 'a signature in its chain is wrong' "$build/demo.raw" "$build/demo.err" && [ "$tries" -lt 3 ] || fail "the demo failed"
+    grep -q 'a signature in its chain is wrong' "$raw" "$err" && [ "$tries" -lt 3 ] || fail "$name failed"
     stop_emulators
     start_emulators
   done
-  tr -d '\r' <"$build/demo.raw" | tee "$build/demo.txt"
+  tr -d '\r' <"$raw" | tee "$build/$name.txt"
+}
+
+run_demo() {
+  say "the demo's road"
+  run_road demo "$build/tests/windows/windows_demo.exe"
   local expected='token_type: mtls_pop
 binding: x5t#S256 matches cnf
 secret: [^[:space:]]+
 replay_without_certificate: 401 MissingClientCertificate
 replay_with_other_certificate: 401'
   [[ $(cat "$build/demo.txt") =~ ^$expected$ ]] || fail "the demo did not print what it should"
+}
+
+# The sample as it is, but for the keys, which Wine has to be able to use (support/wine_keys.cpp).
+run_azure_sample() {
+  say "the sample keyvault_secret_azure"
+  run_road keyvault_secret_azure "$build/emulator/mtlspop-emulator.exe" run --quiet "${for_schannel[@]}" \
+    --secret password=found -- "Z:$build/tests/windows/keyvault_secret_azure/keyvault_secret_azure.exe" \
+    https://myvault.vault.azure.net password
+  [ "$(cat "$build/keyvault_secret_azure.txt")" = "secret: found" ] || fail "keyvault_secret_azure did not print the secret"
 }
 
 # Runs a test program; once more where Wine's server has ended amid it, by an assertion of its own, which takes the emulators
@@ -388,6 +411,14 @@ check_emulator_runs_programs
 start_emulators
 run_demo
 check_that_skipping_fails
+export MTLSPOP_EMULATOR_PROGRAM=Z:$build/emulator/mtlspop-emulator.exe
+if has_azure core; then tests+=(windows_azure_test); fi
+if has_azure security-keyvault-secrets; then
+  run_azure_sample
+  tests+=(windows_azure_clients_test)
+  # Wine's WinHTTP sends no body in chunks; WinHTTP does not say how many connections are in use.
+  export GTEST_FILTER=-AzureStreaming.SendsABodyOfUnknownLength:AzureStreaming.ClosesTheConnectionOfAnAnswerThatNobodyReadsToItsEnd
+fi
 programs=("${tests[@]/#/tests/windows/}")
 if [ "$with_dll" -eq 1 ]; then programs+=(dll/program/windows_dll_test); fi
 failed=()

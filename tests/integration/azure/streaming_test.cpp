@@ -117,7 +117,11 @@ TEST_F(AttackAzureBody, ShorterThanItsLengthIsSaidAtOnce) {
     FAIL() << "Azure tries such a one again: " << error.what();
   } catch (Azure::Core::RequestFailedException const& error) {
     EXPECT_EQ(error.ErrorCode, "request_body_failed");
-    EXPECT_THAT(error.what(), testing::HasSubstr("fewer bytes than its length says"));
+    // The transports' own words.
+    EXPECT_THAT(
+        error.what(),
+        testing::AnyOf(
+            testing::HasSubstr("fewer bytes than its length says"), testing::HasSubstr("another length than it says")));
   }
   EXPECT_EQ(body.Reads, 2);
   EXPECT_TRUE(NothingIsInUse());

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "wine.hpp"
+
 namespace mtlspop::windows_tests {
 namespace {
 
@@ -92,8 +94,6 @@ class WineWinHttp final : public WinHttpFunctions {
 };
 
 }  // namespace
-
-bool IsWine() { return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr; }
 
 std::shared_ptr<WinHttpFunctions> WinHttpOfThisMachine() {
   return IsWine() ? std::make_shared<WineWinHttp>() : schannel::SystemWinHttp();

@@ -15,7 +15,4 @@ namespace mtlspop::windows_tests {
 /// On Windows it is plain WinHTTP.
 std::shared_ptr<schannel::WinHttpFunctions> WinHttpOfThisMachine();
 
-/// Whether this is Wine.
-bool IsWine();
-
 }  // namespace mtlspop::windows_tests

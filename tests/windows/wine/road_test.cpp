@@ -19,7 +19,7 @@
 #include "mtlspop/credential/managed_identity_credential.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
 #include "mtlspop/credential/windows.hpp"
-#include "wine_winhttp.hpp"
+#include "wine.hpp"
 
 namespace mtlspop::windows_tests {
 namespace {
