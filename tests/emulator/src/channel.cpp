@@ -74,6 +74,15 @@ bool Channel::Accept(std::string const& rejection) {
   return true;
 }
 
+void Channel::RejectCertificate(std::string const& rejection) {
+  if (rejection == "reset") {
+    _failure = "reset";
+    Reset();
+    return;
+  }
+  _state.RejectHandshake = rejection;
+}
+
 std::size_t Channel::Read(char* data, std::size_t size) {
   if (!_usable) {
     return 0;

@@ -25,6 +25,9 @@ class Channel {
   // Why the last step failed, in OpenSSL's words.
   std::string const& Failure() const { return _failure; }
 
+  // Whether the certificate that comes next is refused: `rejection` is the armed fault's, or empty.
+  void RejectCertificate(std::string const& rejection);
+
   // Bytes read; 0 at the end and on errors.
   std::size_t Read(char* data, std::size_t size);
   bool Write(std::string_view data);

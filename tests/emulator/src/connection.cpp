@@ -34,7 +34,7 @@ class Conversation {
   bool Handshake();
   bool ServeOne();
   bool Receive(Exchange& exchange);
-  bool AskForCertificate(Exchange const& exchange);
+  bool AskForCertificate(Exchange& exchange);
   Response Answer(Exchange& exchange);
   bool Deliver(Exchange const& exchange, Response const& response);
   bool SendBody(Response const& response, bool chunked);
@@ -56,6 +56,11 @@ bool Conversation::Handshake() {
   auto const fault = _common.Armed.TakeForHandshake(_site.Name);
   Stopwatch const watch;
   bool const ok = _channel.Accept(fault ? fault->RejectHandshake : std::string());
+  if (ok && fault && !_channel.Certificate()) {
+    // There was none to refuse: it waits for one, of this connection's or of another's.
+    _common.Armed.GiveBack(*fault);
+    _channel.RejectCertificate({});
+  }
   _common.Counters.CountHandshake(_site.Name, ok, _channel.IsResumed(), watch);
   if (!ok) {
     LogEntry entry;
@@ -92,10 +97,24 @@ bool Conversation::CutOff(Exchange& exchange) {
   return false;
 }
 
-bool Conversation::AskForCertificate(Exchange const& exchange) {
+bool Conversation::AskForCertificate(Exchange& exchange) {
   _common.Counters.CountCertificateRequest(_site.Name);
-  if (_channel.FinishAsking(_common.Settings.CertificateWait)) {
+  auto const fault = _common.Armed.TakeForHandshake(_site.Name);
+  if (fault) {
+    _channel.RejectCertificate(fault->RejectHandshake);
+  }
+  bool const answered = _channel.FinishAsking(_common.Settings.CertificateWait);
+  if (fault && answered) {
+    _common.Armed.GiveBack(*fault);
+    _channel.RejectCertificate({});
+  }
+  if (answered) {
     return true;
+  }
+  if (fault) {
+    exchange.ArmedFault = fault;
+    Log(exchange, 0, "fault: handshake rejected");
+    return false;
   }
   Log(exchange, 0, "no answer to the certificate request: " + _channel.Failure());
   return false;

@@ -210,6 +210,17 @@ std::shared_ptr<Fault const> Faults::TakeForHandshake(std::string_view service) 
   });
 }
 
+void Faults::GiveBack(Fault const& fault) {
+  if (fault.Count == Forever) {
+    return;
+  }
+  std::lock_guard const lock(_mutex);
+  auto& again = _armed.emplace_front(fault);
+  again.Count = 1;
+  again.Skip = 0;
+  _any = true;
+}
+
 void Faults::Wait(Fault const& fault) {
   std::unique_lock lock(_mutex);
   if (fault.Delay.count() > 0) {

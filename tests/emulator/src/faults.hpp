@@ -73,6 +73,8 @@ class Faults {
   std::shared_ptr<Fault const> Take(std::string_view service, Request const& request);
   // The same for a TLS handshake.
   std::shared_ptr<Fault const> TakeForHandshake(std::string_view service);
+  // A fault that was taken and had nothing to hit is armed again, before all others.
+  void GiveBack(Fault const& fault);
 
   // Waits as long as the fault says, or until Stop().
   void Wait(Fault const& fault);

@@ -123,6 +123,13 @@ TEST_F(Fault, RejectedHandshake) {
   EXPECT_TRUE(TestConnection(_emulator.Authority("sts"), _app.Tls(&binding)).IsOpen());
 }
 
+TEST_F(Fault, RejectedHandshakeWaitsForACertificate) {
+  _emulator.ArmFault({{"service", "vault"}, {"fault", {{"reject_handshake", true}}}});
+  EXPECT_TRUE(TestConnection(_emulator.Authority("vault"), _app.Tls(nullptr)).IsOpen());
+  ASSERT_EQ(_emulator.Control("GET", "/emulator/faults").size(), 1U);
+  EXPECT_EQ(_emulator.Control("GET", "/emulator/faults").at(0).at("count"), 1);
+}
+
 TEST_F(Fault, HandshakeThatIsReset) {
   auto const& binding = _app.Bind();
   _emulator.ArmFault({{"service", "sts"}, {"fault", {{"reject_handshake", "reset"}}}});
