@@ -125,7 +125,9 @@ TEST_F(Fault, RejectedHandshake) {
 
 TEST_F(Fault, RejectedHandshakeWaitsForACertificate) {
   _emulator.ArmFault({{"service", "vault"}, {"fault", {{"reject_handshake", true}}}});
-  EXPECT_TRUE(TestConnection(_emulator.Authority("vault"), _app.Tls(nullptr)).IsOpen());
+  TestConnection connection(_emulator.Authority("vault"), _app.Tls(nullptr));
+  // Answered, so that its handshake is over on the other side too.
+  EXPECT_EQ(connection.Call({"GET", "/secrets/boundsecret?api-version=7.4", {}, {}}).Status, 401U);
   ASSERT_EQ(_emulator.Control("GET", "/emulator/faults").size(), 1U);
   EXPECT_EQ(_emulator.Control("GET", "/emulator/faults").at(0).at("count"), 1);
 }
