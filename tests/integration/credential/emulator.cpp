@@ -19,10 +19,13 @@ std::unique_ptr<ServerProcess> Start(std::vector<std::string> const& arguments) 
 
 }  // namespace
 
-Emulator::Emulator(std::vector<std::string> const& arguments)
-    : process_(Start(arguments)),
-      startup_(json::parse(process_->Output())),
-      transport_(MakeTransportToEmulator(MakeTransportOptions())) {}
+Emulator::Emulator(std::vector<std::string> const& arguments) {
+  do {
+    process_ = Start(arguments);
+    startup_ = json::parse(process_->Output());
+  } while (!IsUsable(MakeTransportOptions()));
+  transport_ = MakeTransportToEmulator(MakeTransportOptions());
+}
 
 TransportOptions Emulator::MakeTransportOptions() const {
   TransportOptions options;

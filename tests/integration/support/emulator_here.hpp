@@ -23,6 +23,9 @@ inline gsl::not_null<std::shared_ptr<HttpTransport>> MakeTransportToEmulator(Tra
   return MakeHttpTransport(std::move(options));
 }
 
+/// Whether this platform's clients can use it; where not, another is started.
+inline bool IsUsable(TransportOptions const& /*options*/) { return true; }
+
 /// Keys that it can be shown. Null for the platform's own.
 inline std::shared_ptr<KeyProvider> KeysForEmulator() { return nullptr; }
 
