@@ -1,5 +1,6 @@
 #include "der.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <gsl/assert>
@@ -69,10 +70,8 @@ Bytes ObjectIdentifier(std::initializer_list<std::uint32_t> arcs) {
 }
 
 Bytes BitString(gsl::span<std::uint8_t const> content) {
-  Bytes bits;
-  bits.reserve(content.size() + 1);
-  bits.push_back(0);  // unused bits in the last byte
-  bits.insert(bits.end(), content.begin(), content.end());
+  Bytes bits(content.size() + 1);  // the first: unused bits in the last byte
+  std::copy(content.begin(), content.end(), bits.begin() + 1);
   return Encode(Tag::BitString, gsl::span<std::uint8_t const>{bits});
 }
 
