@@ -6,12 +6,7 @@
 # With MTLSPOP_CHECK_NODE=1 also the unchanged Node program of tests/demo/node, whose packages come from the network.
 set -euo pipefail
 
-suite=$1
-packages=$(realpath -- "$2")
-mkdir -p -- "$3"
-work=$(realpath -- "$3")
-source=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
-source "$source/tests/package/root.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/root.sh"
 
 # Every file but those of the kernel, of apt's and dpkg's own books and logs, and of ours.
 files() {

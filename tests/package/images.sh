@@ -6,12 +6,7 @@
 # What a cluster adds (probes of a kubelet, read-only roots, capabilities) is not seen here.
 set -euo pipefail
 
-suite=$1
-packages=$(realpath -- "$2")
-mkdir -p -- "$3"
-work=$(realpath -- "$3")
-source=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
-source "$source/tests/package/root.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/root.sh"
 
 images() { buildah --storage-driver vfs --root "$work/images" --runroot "$work/images-run" "$@"; }
 
@@ -31,7 +26,6 @@ end() {
   for process in "${all[@]}"; do timeout 20 tail --pid="$process" -f /dev/null || kill -KILL "$process" 2>/dev/null || true; done
   images rm --all >/dev/null 2>&1 || true
   images rmi --all --force >/dev/null 2>&1 || true
-  unmount
   rm -rf --one-file-system "$work/images" "$work/images-run" "$work/pod"
 }
 trap end EXIT

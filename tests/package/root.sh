@@ -1,5 +1,10 @@
-# What check.sh and images.sh share: Debian roots that debootstrap makes. Sourced, with `suite` (bookworm, trixie) and `work`, the
-# folder for all of it, set.
+# What check.sh and images.sh share, sourced with their words SUITE PACKAGES WORK: what these say, and Debian roots of the release
+# SUITE that debootstrap makes below WORK.
+suite=$1
+packages=$(realpath -- "$2")
+mkdir -p -- "$3"
+work=$(realpath -- "$3")
+source=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
 root=$work/$suite
 pristine=$work/$suite.tar
 

@@ -47,11 +47,11 @@ bool Channel::Accept(std::string const& rejection) {
     // With the hello read: else the client may see the reset while it still connects.
     char hello = 0;
     Receive(_socket, &hello, 1);
-    _failure = "reset";
-    Reset();
+  }
+  RejectCertificate(rejection);
+  if (!_usable) {
     return false;
   }
-  _state.RejectHandshake = rejection;
   if (!rejection.empty()) {
     // A resumed session would not be verified again; a session context of its own prevents resumption.
     constexpr std::string_view other = "reject";

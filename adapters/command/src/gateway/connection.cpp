@@ -183,9 +183,9 @@ void Connection::ReadHead() {
   // Bodies are passed on as they come; "no limit" is taken for a limit of nothing by this version of Beast.
   parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
   // Most often all of it is here: to have it parsed by a read would take another turn of the loop.
-  ErrorCode unread = http::error::need_more;
-  if (buffer_.size() > 0) buffer_.consume(parser_->put(buffer_.data(), unread));
-  if (unread != http::error::need_more) return OnHead(unread);
+  ErrorCode result;
+  buffer_.consume(parser_->put(buffer_.data(), result));
+  if (result != http::error::need_more) return OnHead(result);
   http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](ErrorCode problem, std::size_t) {
     self->OnHead(problem);
   });
