@@ -408,6 +408,7 @@ AccessToken ManagedIdentityCredential::Impl::RequestWith(
   message.ClientCapabilities = options_.ClientCapabilities;
   message.IsBound = route == TokenRoute::Bound;
   message.Certificate = binding.Certificate;
+  message.IsIssued = true;
   message.CorrelationId = correlationId;
   auto token = RequestToken(client_, message, context);
   token.Attested = binding.Attested && token.Binding != nullptr;

@@ -99,13 +99,15 @@ Refusal ReadRefusal(ServiceResponse const& response) {
   return refusal;
 }
 
-ErrorDetails BindingRejected(std::string what) {
+ErrorDetails BindingRejected(std::string what, bool isIssued) {
   return {
       errors::BindingRejected, std::move(what),
-      "The certificate is made anew once by itself. If this goes on, check that the identity still exists and is "
-      "assigned to "
-      "this machine, that the app trusts this certificate, that the clock is right, and that nothing on the way ends "
-      "TLS"};
+      std::string{
+          isIssued ? "Another certificate is asked for once. If this goes on, check that the identity still exists and "
+                     "is assigned to this machine"
+                   : "Check that the app registration knows this certificate, or the identity that vouches for it, "
+                     "and that the newest one is in use"} +
+          ", that the clock is right, and that nothing on the way ends TLS"};
 }
 
 /// AADSTS1000610 to AADSTS1000614: its time, issuer, claims, `jku` or signature.
@@ -134,7 +136,7 @@ bool IsAboutResource(Refusal const& refusal) {
          refusal.Text.find("MtlsClientPopTokenNotSupportedByResource") != std::string::npos;
 }
 
-ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal) {
+ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal, bool isIssued) {
   std::string const said = DescribeAnswer(response);
   if (IsAboutTenant(refusal)) {
     return {
@@ -155,7 +157,7 @@ ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal) 
         "Have mutual-TLS client authentication enabled for the app registration or tenant; trying again does not help"};
   }
   if (IsAboutBinding(refusal))
-    return BindingRejected("The token service refused the binding certificate (" + said + ")");
+    return BindingRejected("The token service refused the binding certificate (" + said + ")", isIssued);
   if (response.StatusCode >= 500 || response.StatusCode == 429 || response.StatusCode == 408) {
     return {
         errors::TokenServiceUnavailable, "The token service could not answer (" + said + ")",
@@ -174,9 +176,9 @@ ErrorDetails ToDetails(ServiceResponse const& response, Refusal const& refusal) 
       "permissions"};
 }
 
-[[noreturn]] void ThrowRefused(ServiceRequest const& message, ServiceResponse const& response) {
+[[noreturn]] void ThrowRefused(ServiceRequest const& message, ServiceResponse const& response, bool isIssued) {
   auto const refusal = ReadRefusal(response);
-  auto details = WithRequest(ToDetails(response, refusal), message, response);
+  auto details = WithRequest(ToDetails(response, refusal, isIssued), message, response);
   details.ServiceErrorCode = refusal.Code;
   details.Transient = details.Code == errors::TokenServiceUnavailable;
   throw Error{std::move(details)};
@@ -190,7 +192,8 @@ bool IsAboutHandshake(Error const& error) noexcept {
          code == errors::TlsHandshakeFailed || (code == errors::ConnectionLost && error.Details().NothingSent);
 }
 
-ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message, Context const& context) {
+ServiceResponse Send(
+    ServiceClient const& client, ServiceRequest const& message, bool isIssued, Context const& context) {
   int sent = 0;
   auto const rule = [&sent](int attempt, AttemptResult const& result) {
     sent += WasSent(result) ? 1 : 0;
@@ -206,7 +209,8 @@ ServiceResponse Send(ServiceClient const& client, ServiceRequest const& message,
     auto details = IsAboutHandshake(error)
                        ? BindingRejected(
                              "TLS with the token service at " + message.Target.GetOrigin().ToString() +
-                             " failed, most likely over the binding certificate: " + error.Details().What)
+                                 " failed, most likely over the binding certificate: " + error.Details().What,
+                             isIssued)
                        : ErrorDetails{
                              errors::TokenServiceUnavailable,
                              "The token service at " + message.Target.GetOrigin().ToString() +
@@ -259,8 +263,8 @@ void RequireBinding(
 
 AccessToken RequestToken(ServiceClient const& client, TokenServiceRequest const& request, Context const& context) {
   auto const message = MakeRequest(request);
-  auto const response = Send(client, message, context);
-  if (response.StatusCode != 200) ThrowRefused(message, response);
+  auto const response = Send(client, message, request.IsIssued, context);
+  if (response.StatusCode != 200) ThrowRefused(message, response, request.IsIssued);
   auto const answer = json::ParseObject(response.Body);
   if (!answer) ThrowMalformed(message, response, "is no JSON object");
   RequireTokenType(*answer, request.IsBound, message, response);

@@ -39,6 +39,8 @@ struct TokenServiceRequest {
   bool IsBound = true;
   /// Never null.
   std::shared_ptr<BindingCertificate const> Certificate;
+  /// Whether the metadata service has issued it, and issues another when this one is refused. If not, it is the application's own.
+  bool IsIssued = false;
   std::string CorrelationId;
 };
 

@@ -46,11 +46,16 @@ class AsynchronousDriver final : public std::enable_shared_from_this<Asynchronou
   /// Completions are not called on that of the starting call.
   enum class Stack { Callers, Own };
 
-  CallTime Now() const { return {parts_.Time->Now(), parts_.Time->SteadyNow()}; }
+  /// One time for all that is done without waiting.
+  CallTime Now() {
+    if (!now_) now_ = CallTime{parts_.Time->Now(), parts_.Time->SteadyNow()};
+    return *now_;
+  }
 
   /// Follows what `first` says for as long as that needs no waiting.
   template <typename First>
   void Go(Stack stack, First const& first) {
+    now_.reset();
     std::optional<Outcome<Answer>> end;
     try {
       bool const isOver = OrOutOfMemory([&] {
@@ -176,6 +181,7 @@ class AsynchronousDriver final : public std::enable_shared_from_this<Asynchronou
   /// Gone, with what it keeps others from doing, before `done_` is called.
   std::optional<BoundCall> call_;
   Answer response_;
+  std::optional<CallTime> now_;
 };
 
 }  // namespace

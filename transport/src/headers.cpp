@@ -32,9 +32,8 @@ Headers& Headers::operator=(Headers other) noexcept {
 
 Headers::~Headers() { std::for_each(fields_.begin(), fields_.end(), &CleanseSecret); }
 
-bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept {
-  return left.size() == right.size() &&
-         std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) { return ToLower(a) == ToLower(b); });
+bool EqualsIgnoreCase(char const* left, char const* right, std::size_t size) noexcept {
+  return std::equal(left, left + size, right, [](char a, char b) { return ToLower(a) == ToLower(b); });
 }
 
 void Headers::Set(std::string_view name, std::string value) {

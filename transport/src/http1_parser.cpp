@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -19,6 +20,8 @@ using boost::beast::string_view;
 
 /// A chunk header: size, CRLF of the chunk before, CRLF of its own.
 constexpr std::size_t ChunkHeaderBytes = 32;
+/// Where the code ends.
+constexpr std::size_t AfterCode = std::string_view{"HTTP/1.1 200"}.size();
 /// "HTTP/1.1 200 " and CRLF.
 constexpr std::size_t StatusLineBytes = 15;
 /// "0\r\n\r\n".
@@ -219,6 +222,10 @@ std::size_t Http1Parser::Impl::ParseHead(gsl::span<std::uint8_t const> bytes) {
   if (!std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(compared), start.begin())) {
     ThrowMalformed("it does not begin with HTTP/1");
   }
+  // Before that it is not known who reads it, and Beast must not have seen what it is not to read.
+  if (bytes.size() < AfterCode + 2) {
+    return 0;
+  }
   if (IsReadOtherwise(bytes)) {
     constexpr std::string_view end = "\r\n\r\n";
     std::string_view const text{reinterpret_cast<char const*>(bytes.data()), bytes.size()};
@@ -258,11 +265,7 @@ std::size_t Http1Parser::Impl::Put(gsl::span<std::uint8_t const> bytes) {
 /// (servers send it; RFC 9112 section 4 has the space before an absent reason), and a successful answer to CONNECT has no
 /// framing, whatever its fields say (RFC 9112 section 6.3, 2).
 bool Http1Parser::Impl::IsReadOtherwise(gsl::span<std::uint8_t const> bytes) const noexcept {
-  constexpr std::size_t afterCode = std::string_view{"HTTP/1.1 200"}.size();
-  if (bytes.size() < afterCode + 2) {
-    return false;
-  }
-  return (bytes[afterCode] == '\r' && bytes[afterCode + 1] == '\n') || (isConnect_ && bytes[afterCode - 3] == '2');
+  return (bytes[AfterCode] == '\r' && bytes[AfterCode + 1] == '\n') || (isConnect_ && bytes[AfterCode - 3] == '2');
 }
 
 /// A whole header with the space, and without the framing of an answer to CONNECT.

@@ -5,6 +5,7 @@
 #include "errors.hpp"
 #include "get_request.hpp"
 #include "mtlspop/policies/bound_pipeline.hpp"
+#include "mtlspop/transport/log.hpp"
 #include "mtlspop/transport/redact.hpp"
 #include "output.hpp"
 #include "progress.hpp"
@@ -37,6 +38,7 @@ HttpPipeline MakePipeline(
     auto const verbose = std::make_shared<Verbose>(terminal.Error, request.Target.GetOrigin());
     surroundings.Transport = std::make_shared<ObservedTransport>(
         surroundings.Transport, [verbose](Exchange const& exchange) { (*verbose)(exchange); });
+    surroundings.Observer = TellAll({EnvironmentLog(), verbose});
   }
   BoundPipelineOptions pipeline;
   pipeline.Scopes = ScopesFor(options.Resource, request.Target);

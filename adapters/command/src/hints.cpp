@@ -43,7 +43,10 @@ std::string_view HintFor(std::exception const& error) noexcept {
   try {
     std::rethrow_if_nested(error);
   } catch (std::exception const& cause) {
-    if (auto const hint = HintFor(cause); !hint.empty()) return hint;
+    auto const* const own = dynamic_cast<Error const*>(&cause);
+    // The time that ran out inside another failure was a single step's own, and no option allows it more.
+    bool const isOfAStep = own != nullptr && own->Code() == errors::DeadlineExceeded;
+    if (auto const hint = isOfAStep ? std::string_view{} : HintFor(cause); !hint.empty()) return hint;
   } catch (...) {
     // Not of this library: it says nothing about options.
   }

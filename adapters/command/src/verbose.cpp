@@ -35,6 +35,13 @@ void Verbose::operator()(Exchange const& exchange) {
   out_.flush();
 }
 
+void Verbose::OnEvent(Event const& event) {
+  if (event.Name != "request.retried" && event.Name != "service.retried") return;
+  std::lock_guard<std::mutex> const lock{mutex_};
+  out_ << "* " << event.Text("host") << ": attempt " << event.Number("attempt") + 1 << " follows in "
+       << FormatDuration(std::chrono::milliseconds{event.Number("wait_ms")}) << std::endl;
+}
+
 void Verbose::WriteRequest(Exchange const& exchange) {
   if (exchange.Answer != nullptr) out_ << "* " << DescribeConnection(exchange.Answer->Connection) << '\n';
   out_ << "> " << exchange.Sent.Method << ' ' << Redact(exchange.Sent.Target.Target()) << " HTTP/1.1\n"

@@ -153,6 +153,13 @@ TEST_F(GetTest, ShowsWhatTravelsAndNoSecret) {
   EXPECT_THAT(SecretsIn(result.Error), IsEmpty());
 }
 
+TEST_F(GetTest, ShowsThatItWaitsBeforeItTriesAgain) {
+  emulator_.ArmFault({{"path", "/secrets"}, {"fault", {{"status", 503}, {"headers", {{"Retry-After", "1"}}}}}});
+  auto const result = Run({"get", "-f", "-v", VaultUrl()});
+  EXPECT_EQ(result.Status, 0) << result.Error;
+  EXPECT_THAT(result.Error, HasSubstr(".vault.azure.net: attempt 2 follows in 1"));
+}
+
 // The signature in a storage account's link lets whoever reads it in.
 TEST_F(GetTest, ShowsNoSignatureOfALink) {
   auto const result = Run(

@@ -226,6 +226,26 @@ class PassedSocket final {
   Descriptor socket_;
 };
 
+/// A client that connects and has nothing to say.
+Descriptor ConnectTo(std::string const& path) {
+  Descriptor client{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  auto const address = ServiceManager::AddressOf(path);
+  EXPECT_EQ(::connect(client.Get(), reinterpret_cast<sockaddr const*>(&address), sizeof address), 0);
+  return client;
+}
+
+TEST_F(GatewayServeCommand, SaysThatItHasNoDescriptorsAndGoesOnWhenItHas) {
+  auto const process = Start({"MTLSPOP_LOG=warning"}, {"/bin/sh", "-c", "ulimit -n 60; exec \"$@\"", "sh"});
+  ASSERT_TRUE(process->WaitForOutput("mtlspop: ready")) << process->Output();
+  {
+    std::vector<Descriptor> clients;
+    for (int count = 0; count < 80; ++count) clients.push_back(ConnectTo(SocketPath()));
+    EXPECT_TRUE(process->WaitForOutput("gateway.connection_not_accepted")) << process->Output();
+    EXPECT_THAT(process->Output(), HasSubstr("nothing_left"));
+  }
+  EXPECT_THAT(Ask("/vault/secrets/boundsecret?api-version=7.4"), HasSubstr("HTTP/1.1 200 OK"));
+}
+
 constexpr char const* Origin = "origin = [\"/vault=https://contoso.vault.azure.net\"]\n";
 
 TEST_F(GatewayServeCommand, ServesAUnixSocketThatTheServiceManagerHasOpened) {

@@ -54,5 +54,20 @@ TEST(Hint, IsThatOfTheInnermostCauseThatHasOne) {
   EXPECT_EQ(HintFor(std::runtime_error{"something"}), "");
 }
 
+// The metadata service has ten seconds for an answer, whatever --max-time says.
+TEST(Hint, AllowsNoMoreTimeWhereASingleStepHadTooLittle) {
+  Error const late{ErrorDetails{errors::DeadlineExceeded, "What", "Action"}};
+  EXPECT_NE(HintFor(late).find("--max-time"), std::string_view::npos);
+  try {
+    try {
+      throw late;
+    } catch (Error const&) {
+      std::throw_with_nested(Error{ErrorDetails{errors::ImdsUnavailable, "What", "Action"}});
+    }
+  } catch (std::exception const& error) {
+    EXPECT_EQ(HintFor(error), "");
+  }
+}
+
 }  // namespace
 }  // namespace mtlspop::command

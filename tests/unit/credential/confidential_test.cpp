@@ -456,7 +456,12 @@ TEST(ClientCertificate, RefusedCertificateThatStaysIsAnErrorAndGoodAgainLater) {
   world.Cloud->Intercept = [](Arrived const&) -> std::optional<Answer> {
     return TokenError("invalid_client", "AADSTS700027: unknown certificate");
   };
-  EXPECT_EQ(ErrorCodeOf([&] { world.Get(); }), "binding_rejected");
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::BindingRejected);
+  // Nothing of the machine that it runs on.
+  EXPECT_THAT(
+      error->Details().Action, AllOf(HasSubstr("app registration"), testing::Not(HasSubstr("machine"))));
   EXPECT_EQ(world.Cloud->Count(TokenPath), 1);
   world.Cloud->Intercept = nullptr;
   world.Get();

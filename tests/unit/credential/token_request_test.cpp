@@ -343,6 +343,7 @@ TEST_P(BadBindingTest, IsAnErrorTheSecondTime) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code(), errors::BindingRejected);
   EXPECT_EQ(error->Details().HttpStatus, 400);
+  EXPECT_THAT(error->Details().Action, testing::HasSubstr("this machine"));
   EXPECT_EQ(world.Cloud->Count("/issuecredential"), 2);
   EXPECT_EQ(world.Cloud->Count(TokenPath), 2);
 }

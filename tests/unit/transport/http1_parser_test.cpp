@@ -123,8 +123,19 @@ INSTANTIATE_TEST_SUITE_P(
         Stream{"Trailers", Chunked + "5\r\nhello\r\n0\r\nX: y\r\nZ: w\r\n\r\n", Good("hello")},
         Stream{"ManyZeros", Chunked + "00000005\r\nhello\r\n000\r\n\r\n", Good("hello")},
         Stream{"BadSize", Chunked + "5\r\nhello\r\nx\r\n\r\n", Bad(200)},
+        Stream{"NoSpaceBehindTheCode", "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\n", Good("")},
         Stream{"BothLengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", Bad(0)}),
     [](auto const& stream) { return stream.param.Name; });
+
+/// Its framing is left out, wherever the first piece ends.
+TEST(Http1ParserFramingTest, AnAnswerToConnectHasNoBodyInPiecesEither) {
+  std::string const answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n";
+  for (std::size_t first = 1; first <= answer.size(); ++first) {
+    auto const outcome = Read(answer, first, 1, "CONNECT");
+    EXPECT_EQ(outcome.Error, "no error") << first;
+    EXPECT_TRUE(outcome.Complete) << first;
+  }
+}
 
 TEST(Http1ParserFramingTest, HeadHasNoBody) {
   EXPECT_TRUE(Read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 1, 1, "HEAD").Complete);

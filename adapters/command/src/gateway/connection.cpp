@@ -177,7 +177,6 @@ void Connection::OnWatched(ErrorCode problem, std::size_t count) {
 
 void Connection::ReadHead() {
   phase_ = Phase::Head;
-  SetDeadlineIn(settings_->Limits.HeaderTime);
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(settings_->Limits.HeaderBytes));
   // Bodies are passed on as they come; "no limit" is taken for a limit of nothing by this version of Beast.
@@ -186,6 +185,7 @@ void Connection::ReadHead() {
   ErrorCode result;
   buffer_.consume(parser_->put(buffer_.data(), result));
   if (result != http::error::need_more) return OnHead(result);
+  SetDeadlineIn(settings_->Limits.HeaderTime);
   http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](ErrorCode problem, std::size_t) {
     self->OnHead(problem);
   });
@@ -235,9 +235,10 @@ void Connection::Begin(RequestHead read) {
   record_.Host = head.Host;
 
   // A body has limits of its own and may take its time: what follows it is limited by `OnDeadline`.
-  auto const patience = head.HasBody() ? cancellation_ : cancellation_.WithTimeout(settings_->Limits.ExchangeTime);
+  auto const patience =
+      head.HasBody() ? cancellation_ : cancellation_.WithDeadline(began_ + settings_->Limits.ExchangeTime);
   // A little later than that, so that the answer says what took so long.
-  SetDeadlineIn(settings_->Limits.ExchangeTime + settings_->Limits.WriteTime);
+  SetDeadline(began_ + settings_->Limits.ExchangeTime + settings_->Limits.WriteTime);
   auto refusal = RefusalOf(head);
   if (!refusal && head.Fields.Size() > settings_->Limits.HeaderCount) {
     refusal =

@@ -71,11 +71,23 @@ struct ExchangeRecord {
   bool IsComplete = false;
 };
 
+/// Why a client that wanted to connect did not come in.
+enum class NotAccepted {
+  /// There are as many connections as there may be: it was closed.
+  TooManyConnections,
+  /// It is another user's: it was closed.
+  AnotherUser,
+  /// This process has no descriptor or memory left: it waits until there is one.
+  NothingLeft
+};
+
 /// What the connections of one listener share.
 struct ConnectionSettings {
   ConnectionLimits Limits;
   /// Called on the connection's loop; must not throw or wait.
   std::function<void(ExchangeRecord const&)> Observe = [](ExchangeRecord const&) {};
+  /// A client that wanted to connect was closed, or left waiting. Called on the listener's loop; must not throw or wait.
+  std::function<void(NotAccepted)> OnNotAccepted = [](NotAccepted) {};
 };
 
 /// Thread safety: what is public may be called from any thread; the rest runs on the connection's loop.

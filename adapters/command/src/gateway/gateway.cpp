@@ -47,7 +47,7 @@ class RunningGateway final : public Gateway {
         runtime_(loops_, MaximumConnections),
         proxy_(Listener::OnLoopback(*loops_, 0)),
         metadata_(Listener::OnLoopback(*loops_, 0)) {
-    auto const settings = Settings();
+    auto const settings = Settings(options.Observer);
     runtime_.Serve(
         proxy_,
         std::make_shared<ForwardProxy>(
@@ -60,7 +60,8 @@ class RunningGateway final : public Gateway {
       // What the program asked for last: others may have no tokens in this cloud.
       statusPort_ = status_.Open(
           *options.StatusPort, runtime_,
-          {transport_, termination_->Road, [road = termination_->Road] { return road->LastGrant(); }});
+          {transport_, termination_->Road, [road = termination_->Road] { return road->LastGrant(); },
+           options.Observer});
     }
   }
 
@@ -95,9 +96,10 @@ class RunningGateway final : public Gateway {
         transport_, status_.Metered(options.Credential), options.Observer, loops_->MakeExecutor());
   }
 
-  std::shared_ptr<ConnectionSettings const> Settings() const {
+  std::shared_ptr<ConnectionSettings const> Settings(EventSink const& observer) const {
     auto settings = std::make_shared<ConnectionSettings>();
     settings->Observe = [metrics = status_.Metrics()](ExchangeRecord const& record) { metrics->Record(record); };
+    settings->OnNotAccepted = status_.Refusals(observer);
     return settings;
   }
 

@@ -7,8 +7,8 @@
 
 #include <chrono>
 #include <functional>
-#include <new>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -36,6 +36,12 @@ void Check(Problem problem, std::string const& where) {
   throw Error{
       {errors::SystemFailure, "The gateway could not listen on " + where + ": " + problem.message(),
        "Take another address, or end what listens there"}};
+}
+
+bool MeansNothingLeft(Problem problem) noexcept {
+  namespace errc = boost::system::errc;
+  return problem == errc::too_many_files_open || problem == errc::too_many_files_open_in_system ||
+         problem == errc::no_buffer_space || problem == errc::not_enough_memory;
 }
 
 /// What is the same for all kinds of sockets.
@@ -88,7 +94,7 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
       acceptor_.async_accept(loops_.NextIo(), [self = this->shared_from_this()](Problem problem, auto socket) {
         self->OnAccepted(problem, std::move(socket));
       });
-    } catch (std::bad_alloc const&) {
+    } catch (std::exception const&) {
       AcceptLater();
     }
   }
@@ -96,11 +102,15 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
   template <class Accepted>
   void OnAccepted(Problem problem, Accepted socket) {
     if (!acceptor_.is_open()) return;
-    if (problem) return AcceptLater();
+    if (problem) {
+      if (MeansNothingLeft(problem)) settings_->OnNotAccepted(NotAccepted::NothingLeft);
+      return AcceptLater();
+    }
     try {
       Admit(std::move(socket));
     } catch (std::exception const&) {
       // No memory for this one; others come.
+      settings_->OnNotAccepted(NotAccepted::NothingLeft);
       return AcceptLater();
     }
     Accept();
@@ -108,10 +118,10 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
 
   template <class Accepted>
   void Admit(Accepted socket) {
-    if (!admission_(socket.native_handle())) return;
+    if (!admission_(socket.native_handle())) return settings_->OnNotAccepted(NotAccepted::AnotherUser);
     // Where there are too many connections, this one is closed: whoever waits in the queue would not be told.
     auto seat = connections_->Take();
-    if (!seat) return;
+    if (!seat) return settings_->OnNotAccepted(NotAccepted::TooManyConnections);
     if constexpr (std::is_same_v<Protocol, tcp>) {
       Problem ignored;
       socket.set_option(tcp::no_delay{true}, ignored);
@@ -120,8 +130,15 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
   }
 
   void AcceptLater() {
-    pause_.expires_after(Pause);
-    pause_.async_wait([self = this->shared_from_this()](Problem) { self->Accept(); });
+    for (;;) {
+      try {
+        pause_.expires_after(Pause);
+        return pause_.async_wait([self = this->shared_from_this()](Problem) { self->Accept(); });
+      } catch (std::exception const&) {
+        // Without memory for a timer nothing else goes on here either, and what is never armed would never accept again.
+        std::this_thread::sleep_for(Pause);
+      }
+    }
   }
 
   Loops& loops_;

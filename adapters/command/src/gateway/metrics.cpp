@@ -13,6 +13,8 @@ namespace {
 
 constexpr int FailuresOfTrouble = 3;
 constexpr std::size_t MaximumRows = 1000;
+// Clients come again and again: a line for each would fill the log.
+constexpr std::chrono::seconds NotAcceptedInterval{10};
 
 // Text and numbers, one behind the other, in no country's way of writing them.
 class Output final {
@@ -93,6 +95,24 @@ void Metrics::Record(ExchangeRecord const& record) {
   if (!record.IsComplete) ++failures_["client_left"];
 }
 
+std::string_view ToString(NotAccepted why) noexcept {
+  switch (why) {
+    case NotAccepted::TooManyConnections: return "too_many_connections";
+    case NotAccepted::AnotherUser: return "another_user";
+    case NotAccepted::NothingLeft: break;
+  }
+  return "nothing_left";
+}
+
+std::uint64_t Metrics::RecordNotAccepted(NotAccepted why, std::chrono::steady_clock::time_point now) {
+  std::lock_guard<std::mutex> const lock{mutex_};
+  auto& unaccepted = unaccepted_[why];
+  ++unaccepted.Count;
+  if (unaccepted.ToldAt && now - *unaccepted.ToldAt < NotAcceptedInterval) return 0;
+  unaccepted.ToldAt = now;
+  return unaccepted.Count - std::exchange(unaccepted.Told, unaccepted.Count);
+}
+
 void Metrics::RecordToken(std::string const& identity, AccessToken const& token) {
   std::lock_guard<std::mutex> const lock{mutex_};
   ++tokens_[std::string{ToString(token.Source)}];
@@ -145,6 +165,14 @@ std::string Metrics::Text(
   Head(out, "mtlspop_binding_rotations_total", "counter", "New binding certificates of an identity since the start.");
   for (auto const& [identity, binding] : bindings_) {
     out << "mtlspop_binding_rotations_total{identity=" << Quoted(identity) << "} " << binding.Rotations << '\n';
+  }
+  Head(
+      out, "mtlspop_connections_not_accepted_total", "counter",
+      "Times that a program that wanted to connect did not come in, by reason.");
+  for (auto const why : {NotAccepted::TooManyConnections, NotAccepted::AnotherUser, NotAccepted::NothingLeft}) {
+    auto const unaccepted = unaccepted_.find(why);
+    out << "mtlspop_connections_not_accepted_total{reason=" << Quoted(ToString(why)) << "} "
+        << (unaccepted == unaccepted_.end() ? 0 : unaccepted->second.Count) << '\n';
   }
   Single(out, "mtlspop_client_connections", "gauge", "Connections of programs to the gateway.", connections);
   WritePool(out, pool);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,10 +18,15 @@
 
 namespace mtlspop::gateway {
 
+/// "too_many_connections", "another_user", "nothing_left".
+std::string_view ToString(NotAccepted why) noexcept;
+
 /// Thread safety: all members may be called from any thread.
 class Metrics final {
  public:
   void Record(ExchangeRecord const& record);
+  /// @return how many there were of this kind since this last returned a number; 0 where it did so less than ten seconds before
+  std::uint64_t RecordNotAccepted(NotAccepted why, std::chrono::steady_clock::time_point now);
   /// A token that a credential gave for the identity of this name, or failed to.
   void RecordToken(std::string const& identity, AccessToken const& token);
   void RecordTokenFailure(std::string_view code);
@@ -38,6 +44,11 @@ class Metrics final {
     std::uint64_t BytesOut = 0;
     double Seconds = 0;
   };
+  struct Unaccepted {
+    std::uint64_t Count = 0;
+    std::uint64_t Told = 0;
+    std::optional<std::chrono::steady_clock::time_point> ToldAt;
+  };
   struct Binding {
     std::string X5tS256;
     std::chrono::system_clock::time_point NotAfter;
@@ -47,6 +58,7 @@ class Metrics final {
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, Requests> requests_;
   std::map<std::string, std::uint64_t> failures_;
+  std::map<NotAccepted, Unaccepted> unaccepted_;
   std::map<std::string, std::uint64_t> tokens_;
   std::map<std::string, std::uint64_t> tokenFailures_;
   std::map<std::string, Binding> bindings_;

@@ -100,15 +100,15 @@ void ReverseProxy::Handle(std::shared_ptr<Exchange> exchange) {
         {404, "no_such_origin", "The gateway serves nothing under this path and host",
          "See the list of origins in its configuration"});
   }
-  if (std::find(origin->Methods.begin(), origin->Methods.end(), head.Method) == origin->Methods.end()) {
-    return exchange->Refuse(
-        {405, "method_not_allowed", "The gateway does not pass on " + head.Method + " to " + origin->Origin,
-         "Allow the method for this origin in the gateway's configuration, where programs are to use it"});
-  }
   try {
+    exchange->SetOrigin(origin->Origin);
+    if (std::find(origin->Methods.begin(), origin->Methods.end(), head.Method) == origin->Methods.end()) {
+      return exchange->Refuse(
+          {405, "method_not_allowed", "The gateway does not pass on " + head.Method + " to " + origin->Origin,
+           "Allow the method for this origin in the gateway's configuration, where programs are to use it"});
+    }
     auto request = RequestFor(*exchange, origin->Origin + TargetBelow(head.Target, origin->PathPrefix));
     request->Fields.Remove(SecretField);
-    exchange->SetOrigin(origin->Origin);
     auto const patience = exchange->Patience();
     road_->SendBound({origin->Resource, origin->Identity}, std::move(request), patience, PassBackTo(exchange));
   } catch (std::exception const&) {

@@ -86,7 +86,7 @@ class RunningServer final : public Server {
       OpenFor(Listener::OnInherited(*loops_, socket, options_.SocketGroup), settings);
     }
     if (options_.StatusPort) {
-      statusPort_ = status_.Open(*options_.StatusPort, runtime_, {transport_, road_, [this] { return FirstGrant(); }});
+      statusPort_ = status_.Open(*options_.StatusPort, runtime_, {transport_, road_, [this] { return FirstGrant(); }, options_.Observer});
     }
     NotifyServiceManager("READY=1");
   }
@@ -141,6 +141,7 @@ class RunningServer final : public Server {
       metrics->Record(record);
       if (log) log(AccessLogLine(record, std::chrono::system_clock::now()));
     };
+    settings->OnNotAccepted = status_.Refusals(options_.Observer);
     return settings;
   }
 

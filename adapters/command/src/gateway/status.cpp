@@ -24,6 +24,19 @@ CredentialChoice Status::Metered(CredentialChoice choice) const {
   };
 }
 
+std::function<void(NotAccepted)> Status::Refusals(EventSink observer) const {
+  return [metrics = metrics_, observer = std::move(observer)](NotAccepted why) {
+    try {
+      auto const count = metrics->RecordNotAccepted(why, std::chrono::steady_clock::now());
+      if (count == 0) return;
+      observer.Tell(
+          Severity::Warning, "gateway.connection_not_accepted",
+          {{"reason", ToString(why)}, {"count", static_cast<std::int64_t>(count)}});
+    } catch (std::exception const&) {  // NOLINT(bugprone-empty-catch): no memory even to count
+    }
+  };
+}
+
 std::uint16_t Status::Open(std::uint16_t port, Runtime& runtime, Sources sources) {
   sources_ = std::move(sources);
   auto const listener = Listener::OnLoopback(runtime.Loops(), port, Callers::Anybody);
@@ -35,6 +48,7 @@ std::uint16_t Status::Open(std::uint16_t port, Runtime& runtime, Sources sources
   };
   auto settings = std::make_shared<ConnectionSettings>();
   settings->Limits.FirstRequestTime = FirstRequestTimeOfStrangers;
+  settings->OnNotAccepted = Refusals(sources_.Observer);
   runtime.Serve(
       listener, std::make_shared<StatusSite>(std::move(site), listener->Port()), std::move(settings),
       MaximumConnections);

@@ -18,6 +18,7 @@
 #include "gateway/runtime.hpp"
 #include "gateway/upstream.hpp"
 #include "mtlspop/transport/http_transport.hpp"
+#include "mtlspop/transport/observer.hpp"
 
 namespace mtlspop::gateway {
 
@@ -35,6 +36,7 @@ class Status final {
     std::shared_ptr<Upstream> Road;
     /// What a token is asked for, where nobody else may: none for nothing.
     std::function<std::optional<HandleGrant>()> GrantToTry;
+    EventSink Observer{};
   };
 
   Status() = default;
@@ -42,6 +44,8 @@ class Status final {
   Status& operator=(Status const&) = delete;
 
   std::shared_ptr<gateway::Metrics> const& Metrics() const noexcept { return metrics_; }
+  /// For `ConnectionSettings::OnNotAccepted`: counts, and tells `observer` now and then. Good for longer than this lives.
+  std::function<void(NotAccepted)> Refusals(EventSink observer) const;
   /// `choice`, whose tokens are counted.
   CredentialChoice Metered(CredentialChoice choice) const;
 

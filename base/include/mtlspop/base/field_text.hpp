@@ -8,13 +8,12 @@
 namespace mtlspop {
 
 /// Whether `text` can be a field's value: no control characters but the tab (RFC 9110 section 5.5). It goes on to the end in any
-/// case, so that the compiler can look at many characters at once: a token has thousands.
+/// case, and in bytes, so that the compiler can look at many characters at once: a token has thousands.
 inline bool IsFieldText(std::string_view text) noexcept {
-  unsigned found = 0;
+  unsigned char found = 0;
   for (char const character : text) {
     auto const byte = static_cast<unsigned char>(character);
-    found |= (static_cast<unsigned>(byte < 0x20) & static_cast<unsigned>(byte != '\t')) |
-             static_cast<unsigned>(byte == 0x7f);
+    found = static_cast<unsigned char>(found | ((byte < 0x20) & (byte != '\t')) | (byte == 0x7f));
   }
   return found == 0;
 }

@@ -3,6 +3,7 @@
 /// @file
 /// Header fields of a request or an answer (RFC 9110 section 5).
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,7 +67,12 @@ class MTLSPOP_EXPORT Headers final {
   std::vector<Field> fields_;
 };
 
-/// Whether two ASCII texts are the same but for case.
-MTLSPOP_EXPORT bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept;
+/// Whether the first `size` characters of two ASCII texts are the same but for case.
+MTLSPOP_EXPORT bool EqualsIgnoreCase(char const* left, char const* right, std::size_t size) noexcept;
+
+/// Whether two ASCII texts are the same but for case. Most names that are compared differ in length, which is seen here.
+inline bool EqualsIgnoreCase(std::string_view left, std::string_view right) noexcept {
+  return left.size() == right.size() && EqualsIgnoreCase(left.data(), right.data(), left.size());
+}
 
 }  // namespace mtlspop
