@@ -182,9 +182,7 @@ std::optional<system_clock::time_point> ReadHttpDate(std::string_view text, syst
   if (!date) return std::nullopt;
   if (!date->HasCentury) date->Year = WithCentury(date->Year, now);
   if (!IsPossible(*date)) return std::nullopt;
-  auto const count = SecondsOf(*date);
-  if (count > SecondsOf(system_clock::time_point::max())) return std::nullopt;
-  return system_clock::time_point{seconds{count}};
+  return system_clock::time_point{seconds{std::min(SecondsOf(*date), SecondsOf(system_clock::time_point::max()))}};
 }
 
 std::optional<milliseconds> ReadRetryAfterValue(std::string_view value, system_clock::time_point now) {

@@ -12,11 +12,18 @@ namespace {
 constexpr std::size_t LongestLine = 300;
 
 /// Never in the middle of a letter (RFC 3629 section 3).
-std::string_view Shorten(std::string_view text) noexcept {
+std::string Shorten(std::string text) {
   if (text.size() <= LongestLine) return text;
   auto end = LongestLine;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;
-  return text.substr(0, end);
+  text.resize(end);
+  return text;
+}
+
+/// The first `most` characters, without the word that would be cut: half a secret is not seen to be one.
+std::string_view WholeWords(std::string_view text, std::size_t most) noexcept {
+  if (text.size() <= most) return text;
+  return text.substr(0, text.find_last_of(" \t\r\n<>\"", most) + 1);
 }
 
 bool IsSpace(char character) noexcept { return character == ' ' || (character >= '\t' && character <= '\r'); }
@@ -61,14 +68,13 @@ bool LooksLikeHtml(std::string_view text) noexcept { return !Trim(text).empty() 
 
 std::string FirstLine(std::string_view text) {
   // Nobody writes more before it comes to the point.
-  constexpr std::size_t most = 4096;
-  auto const head = text.substr(0, most);
+  auto const head = WholeWords(text, 4096);
   std::string const plain = LooksLikeHtml(head) ? WithoutTags(head) : std::string{head};
   std::string_view rest{plain};
   while (!rest.empty()) {
     auto const end = std::min(rest.find_first_of("\r\n"), rest.size());
     auto const line = Trim(rest.substr(0, end));
-    if (!line.empty()) return Redact(Shorten(line));
+    if (!line.empty()) return Shorten(Redact(line));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return "";
@@ -79,7 +85,9 @@ std::string DescribeAnswer(ServiceResponse const& response) {
   // What a success holds is nothing for an error's text.
   if (response.StatusCode >= 200 && response.StatusCode <= 299) return text;
   auto const object = json::ParseObject(response.Body);
-  auto const said = object ? DescribeObject(*object) : ", " + FirstLine(response.Body);
+  auto said = object ? DescribeObject(*object) : std::string{};
+  // Other members (ASP.NET, RFC 9457), or no JSON.
+  if (said.empty()) said = ", " + FirstLine(response.Body);
   if (said.size() > 2) text += said;
   while (text.back() == '.') text.pop_back();
   return text;

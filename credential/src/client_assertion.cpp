@@ -1,5 +1,9 @@
 #include "client_assertion.hpp"
 
+#include <utility>
+
+#include <gsl/util>
+
 #include "crypto.hpp"
 #include "json.hpp"
 #include "mtlspop/base/encoding.hpp"
@@ -48,8 +52,17 @@ Secret MakeClientAssertion(
   };
   for (auto const& way : {Way{"PS256", crypto::RsaPadding::Pss}, Way{"RS256", crypto::RsaPadding::Pkcs1}}) {
     auto const text = MakeHeader(certificate, way.Algorithm) + "." + claims;
-    if (auto const signature = crypto::SignSha256(certificate, encoding::AsBytes(text), way.Padding)) {
-      return Secret{text + "." + encoding::ToBase64Url(*signature)};
+    if (auto signature = crypto::SignSha256(certificate, encoding::AsBytes(text), way.Padding)) {
+      auto encoded = encoding::ToBase64Url(*signature);
+      auto const cleanse = gsl::finally([&] {
+        Cleanse(signature->data(), signature->size());
+        Cleanse(encoded);
+      });
+      // In one piece: growing would leave half an assertion behind.
+      std::string assertion;
+      assertion.reserve(text.size() + 1 + encoded.size());
+      assertion.append(text).append(".").append(encoded);
+      return Secret{std::move(assertion)};
     }
   }
   throw Error{

@@ -172,8 +172,19 @@ ErrorDetails NoHttp(Unanswered const& request) {
       CheckWhatAnswers};
 }
 
+/// Only where AZURE_POD_IDENTITY_AUTHORITY_HOST names an https URL.
+ErrorDetails NoTls(Unanswered const& request) {
+  return {
+      errors::ImdsNotReachable,
+      "No TLS with what answers at " + request.Place + " as the instance metadata service, for " +
+          request.Request.Name + ": " + request.Failure.Details().What,
+      request.Failure.Details().Action};
+}
+
 ErrorDetails DetailsOf(Unanswered const& request) {
   switch (WhyNoAnswer(request.Failure)) {
+    case NoAnswer::NoTls:
+      return NoTls(request);
     case NoAnswer::TooSlow:
       return TooSlow(request);
     case NoAnswer::Lost:
@@ -331,8 +342,7 @@ ServiceResponse ImdsClient::Send(ServiceRequest const& request, RetryRule const&
   try {
     return client_.Send(request, counted, context);
   } catch (Error const& error) {
-    // What this machine lacks (memory, descriptors) says nothing of the service.
-    if (error.Code() == errors::Cancelled || error.Code() == errors::SystemFailure || context.IsExpired()) throw;
+    if (IsOfThisProcess(error) || context.IsExpired()) throw;
     knowledge_->ForgetVersion();
     auto details = DetailsOf({error, request, Place(), request.TimeoutOf(attempts)});
     if (sent > 0) details.CorrelationId = request.CorrelationId;

@@ -18,6 +18,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
 #include "mtlspop/transport/required.hpp"
+#include "no_answer.hpp"
 #include "tell_failure.hpp"
 #include "tenants.hpp"
 #include "token_service.hpp"
@@ -59,10 +60,10 @@ constexpr std::chrono::minutes FallbackRetry{5};
 /// Whether the failure leaves a bearer token to be had. What the caller insisted on is not given up.
 bool MayFallBack(Error const& error, Context const& context) noexcept {
   auto const code = error.Code();
-  // Where nobody answers, version 1 does not either. What this machine lacks for the moment says nothing of binding.
-  return code != errors::Cancelled && code != errors::SystemFailure && code != errors::InvalidArgument &&
-         code != errors::AttestationFailed && code != errors::ImdsNotReachable && code != errors::TenantRequired &&
-         code != errors::TenantNotAllowed && !context.IsCancelled() && !context.IsExpired();
+  // Where nobody answers, version 1 does not either. What this process lacks for the moment says nothing of binding.
+  return !IsOfThisProcess(error) && code != errors::AttestationFailed && code != errors::ImdsNotReachable &&
+         code != errors::TenantRequired && code != errors::TenantNotAllowed && !context.IsCancelled() &&
+         !context.IsExpired();
 }
 
 /// Whether trying again soon could give a bound token.

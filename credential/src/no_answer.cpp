@@ -2,8 +2,24 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 
 namespace mtlspop {
+
+namespace {
+
+template <std::size_t Size>
+bool IsAmong(std::array<ErrorCode, Size> const& codes, ErrorCode code) noexcept {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+}  // namespace
+
+bool IsOfThisProcess(Error const& failure) noexcept {
+  static constexpr std::array own{errors::Cancelled,     errors::SystemFailure,   errors::PoolExhausted,
+                                  errors::PoolQueueFull, errors::InvalidArgument, errors::TrustStoreUnusable};
+  return IsAmong(own, failure.Code());
+}
 
 NoAnswer WhyNoAnswer(Error const& failure) noexcept {
   static constexpr std::array unreadable{
@@ -11,8 +27,10 @@ NoAnswer WhyNoAnswer(Error const& failure) noexcept {
       errors::LineBytesLimitExceeded,     errors::ChunkExtensionLimitExceeded, errors::BufferedBodyLimitExceeded,
       errors::InformationalLimitExceeded,
   };
+  static constexpr std::array withoutTls{errors::ServerCertificateRejected, errors::TlsHandshakeFailed};
   auto const code = failure.Code();
-  if (std::find(unreadable.begin(), unreadable.end(), code) != unreadable.end()) return NoAnswer::NoHttp;
+  if (IsAmong(unreadable, code)) return NoAnswer::NoHttp;
+  if (IsAmong(withoutTls, code)) return NoAnswer::NoTls;
   if (code == errors::ConnectionLost || code == errors::ConnectionLostDuringBinding) return NoAnswer::Lost;
   return code == errors::DeadlineExceeded && !failure.Details().NothingSent ? NoAnswer::TooSlow : NoAnswer::NobodyThere;
 }

@@ -16,9 +16,15 @@ enum class NoAnswer {
   Lost,
   /// What came is no HTTP, or more of it than anybody takes.
   NoHttp,
+  /// A connection stood, and no TLS with it.
+  NoTls,
 };
 
-/// Of a failure of the transport's that is neither a cancellation nor this machine's own.
+/// Whether a failure of the transport's says nothing of whoever should have answered: a cancellation, and what this process lacks
+/// or was given wrong.
+bool IsOfThisProcess(Error const& failure) noexcept;
+
+/// Of a failure of the transport's that is not of this process.
 NoAnswer WhyNoAnswer(Error const& failure) noexcept;
 
 }  // namespace mtlspop

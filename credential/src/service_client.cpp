@@ -38,7 +38,8 @@ constexpr seconds LongestRetryAfter{300};
 
 /// Nothing where the answer does not say when to come back.
 std::optional<seconds> ReadRetryAfter(ServiceResponse const& response, Clock::SystemTime now) {
-  if (response.StatusCode != 429 && response.StatusCode != 503) return std::nullopt;
+  auto const status = response.StatusCode;
+  if (status != 429 && status != 408 && !IsServerError(status)) return std::nullopt;
   auto const wait = ReadRetryAfterValue(response.Fields.Get("Retry-After"), now);
   if (!wait) return std::nullopt;
   // Never too early.

@@ -10,6 +10,7 @@
 #include "mtlspop/credential/errors.hpp"
 #include "mtlspop/credential/verify_binding.hpp"
 #include "mtlspop/transport/redact.hpp"
+#include "no_answer.hpp"
 #include "token_times.hpp"
 
 namespace mtlspop {
@@ -203,9 +204,7 @@ ServiceResponse Send(
   try {
     return client.Send(message, rule, context);
   } catch (Error const& error) {
-    auto const code = error.Code();
-    // What this machine lacks (memory, descriptors) says nothing of the service.
-    if (code == errors::Cancelled || code == errors::SystemFailure || context.IsExpired()) throw;
+    if (IsOfThisProcess(error) || context.IsExpired()) throw;
     auto details = IsAboutHandshake(error)
                        ? BindingRejected(
                              "TLS with the token service at " + message.Target.GetOrigin().ToString() +
@@ -239,8 +238,7 @@ void RequireTokenType(
   if (EqualsIgnoreCase(type, wanted)) return;
   throw Error{WithRequest(
       {errors::TokenTypeMismatch,
-       "A token of type " + std::string{wanted} + " was asked for, and one of type \"" + Redact(type.substr(0, 40)) +
-           "\" came",
+       "A token of type " + std::string{wanted} + " was asked for, and one of type \"" + FirstLine(type) + "\" came",
        "The token is thrown away. Check that token binding is enabled for tenant and resource, and report the "
        "correlation id "
        "to the service's owners"},

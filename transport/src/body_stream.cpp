@@ -64,6 +64,11 @@ class Collected final {
     room_ = length_ ? static_cast<std::size_t>(std::min<std::uint64_t>(*length_, Step)) + 1 : std::size_t{1024};
   }
 
+  /// What nobody took may be a token.
+  ~Collected() { Cleanse(text_); }
+  Collected(Collected const&) = delete;
+  Collected& operator=(Collected const&) = delete;
+
   /// Where the next bytes go.
   gsl::span<std::uint8_t> MakeRoom() {
     used_ = text_.size();
@@ -86,13 +91,12 @@ class Collected final {
     return true;
   }
 
-  std::string TakeText() noexcept { return std::move(text_); }
+  std::string TakeText() noexcept { return std::exchange(text_, std::string{}); }
 
  private:
   static constexpr std::size_t Step = 16 * 1024;
 
-  [[noreturn]] void Refuse() {
-    Cleanse(text_);
+  [[noreturn]] void Refuse() const {
     throw Error{ErrorDetails{
         errors::BufferedBodyLimitExceeded,
         "The body is larger than the " + std::to_string(limit_) + " bytes that may be buffered",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "credential_fields.hpp"
 #include "mtlspop/transport/secret.hpp"
 
 namespace mtlspop {
@@ -11,14 +12,8 @@ constexpr char ToLower(char character) noexcept {
   return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
 }
 
-/// Fields whose values are credentials.
-bool IsSecret(std::string_view name) noexcept {
-  return EqualsIgnoreCase(name, "authorization") || EqualsIgnoreCase(name, "proxy-authorization") ||
-         EqualsIgnoreCase(name, "x-ms-authorization-auxiliary");
-}
-
 void CleanseSecret(Headers::Field& field) noexcept {
-  if (IsSecret(field.first)) {
+  if (IsCredentialField(field.first)) {
     Cleanse(field.second);
   }
 }

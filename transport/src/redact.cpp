@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "credential_fields.hpp"
 #include "mtlspop/base/encoding.hpp"
 #include "mtlspop/transport/headers.hpp"
 
@@ -21,28 +22,19 @@ constexpr std::size_t LongestMixedSegment = 20;
 /// What follows an authorization scheme and is at least this long is a credential and not a word of a sentence.
 constexpr std::size_t ShortestCredential = 20;
 
-/// Header fields, JSON members, form fields and parameters whose value is secret.
-constexpr std::array<std::string_view, 20> SecretNames{
-    "proxy-authorization",
-    "authorization",
-    "access_token",
-    "refresh_token",
-    "id_token",
-    "client_assertion",
-    "assertion",
-    "attestation_token",
-    "client_secret",
-    "client_info",
-    "password",
-    "passphrase",
-    "pwd",
-    "csr",
-    "sig",
-    "signature",
-    "api-key",
-    "x-api-key",
-    "set-cookie",
-    "cookie"};
+/// Other header fields, JSON members, form fields and parameters whose value is secret.
+constexpr std::array<std::string_view, 18> OtherSecretNames{
+    "access_token",  "refresh_token", "id_token", "client_assertion", "assertion",  "attestation_token",
+    "client_secret", "client_info",   "password", "passphrase",       "pwd",        "csr",
+    "sig",           "signature",     "api-key",  "x-api-key",        "set-cookie", "cookie"};
+
+constexpr auto SecretNames = [] {
+  std::array<std::string_view, CredentialFields.size() + OtherSecretNames.size()> names{};
+  std::size_t count = 0;
+  for (auto const name : CredentialFields) names[count++] = name;
+  for (auto const name : OtherSecretNames) names[count++] = name;
+  return names;
+}();
 
 bool IsWordCharacter(char character) noexcept {
   return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
@@ -189,9 +181,7 @@ Introduction IntroductionAt(std::string_view text) noexcept {
     }
     position = SkipSpaces(text, position + 1);
     auto const quote = QuoteAt(text.substr(position));
-    return {
-        position + quote.size(), quote,
-        name == "authorization" || name == "proxy-authorization" || name == "cookie" || name == "set-cookie"};
+    return {position + quote.size(), quote, IsCredentialField(name) || name == "cookie" || name == "set-cookie"};
   }
   return {};
 }
@@ -264,6 +254,13 @@ std::size_t RedactIntroduced(std::string_view text, std::string& out) {
   return introduction.Length + secret;
 }
 
+/// Whether a name may begin at `position`: also behind a character that JSON has written as `\u0026`, say.
+bool IsWordStart(std::string_view text, std::size_t position) noexcept {
+  constexpr std::size_t escaped = std::string_view{"\\u0026"}.size();
+  return position == 0 || !IsWordCharacter(text[position - 1]) ||
+         (position >= escaped && text.substr(position - escaped, 2) == "\\u");
+}
+
 }  // namespace
 
 std::string Redact(std::string_view text) {
@@ -274,7 +271,7 @@ std::string Redact(std::string_view text) {
   std::size_t harmlessUntil = 0;
   while (position < text.size()) {
     auto const rest = text.substr(position);
-    bool const wordStart = position == 0 || !IsWordCharacter(text[position - 1]);
+    bool const wordStart = IsWordStart(text, position);
     std::size_t used = PemLength(rest);
     if (used == 0 && wordStart) {
       used = JwtLength(rest);

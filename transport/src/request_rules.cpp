@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "credential_fields.hpp"
 #include "mtlspop/base/field_text.hpp"
 #include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/transport/required.hpp"
@@ -90,7 +91,7 @@ bool HoldsTokenInQuery(Url const& target) noexcept {
 Tokens TokensIn(Request const& request) noexcept {
   Tokens tokens;
   for (auto const& [name, value] : request.Fields) {
-    if (EqualsIgnoreCase(name, "authorization") || EqualsIgnoreCase(name, "x-ms-authorization-auxiliary")) {
+    if (IsCredentialField(name)) {
       tokens.Any = true;
       tokens.Bound = tokens.Bound || NamesBoundScheme(value);
     } else if (EqualsIgnoreCase(name, "x-ms-tokenboundauth")) {

@@ -5,6 +5,7 @@
 
 #include "azure_context.hpp"
 #include "azure_failure.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 
 namespace mtlspop::azure {
 
@@ -50,7 +51,9 @@ std::int64_t ResponseBody::Length() const {
 std::size_t ResponseBody::OnRead(std::uint8_t* buffer, std::size_t count, Azure::Core::Context const& context) {
   if (count == 0) return 0;
   try {
-    auto const given = body_->Read({buffer, count}, WithLimit(FromAzure(context), limits_.Wait));
+    auto const given = OrOutOfMemory([&] {
+      return body_->Read({buffer, count}, WithLimit(FromAzure(context), limits_.Wait));
+    });
     read_ += given;
     if (limits_.Bytes && read_ > *limits_.Bytes) {
       throw Error{

@@ -10,6 +10,7 @@
 #include "azure_failure.hpp"
 #include "bound_travel.hpp"
 #include "mtlspop/azure/errors.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "token_span.hpp"
 
 namespace mtlspop::azure {
@@ -216,28 +217,33 @@ std::unique_ptr<RawResponse> BoundTokenPolicy::Send(
     Request& request, NextHttpPolicy nextPolicy, Azure::Core::Context const& context) const {
   if (IsPrepared(context)) return nextPolicy.Send(request, context);
   try {
-    request.RemoveHeader(BoundField);
-    auto const text = TextOfBearer(request);
-    if (!TokenHandles::IsHandle(text)) {
-      if (!text.empty()) NoteOtherToken(request);
-      return nextPolicy.Send(request, context);
-    }
-    auto operation = BoundOperation::Of(context);
-    if (!operation) operation = std::make_shared<BoundOperation>(*sources_);
-    operation->Join(*sources_);
-    auto const* const source = operation->FindByHandle(text);
-    auto const wanted = source == nullptr ? nullptr : source->Handles->Find(text);
-    if (!wanted) {
-      ThrowNotInUse(
-          request, "its token is of another credential than the client's options went through UseTokenBinding with",
-          "Pass the credential that the client is constructed with to UseTokenBinding");
-    }
-    RefuseForeignTransport(request, nextPolicy, context);
-    auto& call = operation->CallFor(*source, request, context);
-    return Pass{*source, call, request, nextPolicy, context}.Send(*wanted, operation->TakeAnotherWanted());
+    return OrOutOfMemory([&] { return SendOrThrow(request, nextPolicy, context); });
   } catch (Error const& error) {
     ThrowAsRequestFailure(error, context);
   }
+}
+
+std::unique_ptr<RawResponse> BoundTokenPolicy::SendOrThrow(
+    Request& request, NextHttpPolicy& nextPolicy, Azure::Core::Context const& context) const {
+  request.RemoveHeader(BoundField);
+  auto const text = TextOfBearer(request);
+  if (!TokenHandles::IsHandle(text)) {
+    if (!text.empty()) NoteOtherToken(request);
+    return nextPolicy.Send(request, context);
+  }
+  auto operation = BoundOperation::Of(context);
+  if (!operation) operation = std::make_shared<BoundOperation>(*sources_);
+  operation->Join(*sources_);
+  auto const* const source = operation->FindByHandle(text);
+  auto const wanted = source == nullptr ? nullptr : source->Handles->Find(text);
+  if (!wanted) {
+    ThrowNotInUse(
+        request, "its token is of another credential than the client's options went through UseTokenBinding with",
+        "Pass the credential that the client is constructed with to UseTokenBinding");
+  }
+  RefuseForeignTransport(request, nextPolicy, context);
+  auto& call = operation->CallFor(*source, request, context);
+  return Pass{*source, call, request, nextPolicy, context}.Send(*wanted, operation->TakeAnotherWanted());
 }
 
 }  // namespace mtlspop::azure

@@ -32,6 +32,11 @@ class BoundTokenPolicy final : public Azure::Core::Http::Policies::HttpPolicy {
   std::shared_ptr<BoundSources const> const& Sources() const noexcept { return sources_; }
 
  private:
+  /// @throw Error, and what the policies behind this one throw
+  std::unique_ptr<Azure::Core::Http::RawResponse> SendOrThrow(
+      Azure::Core::Http::Request& request,
+      Azure::Core::Http::Policies::NextHttpPolicy& nextPolicy,
+      Azure::Core::Context const& context) const;
   void NoteOtherToken(Azure::Core::Http::Request const& request) const;
   void RefuseForeignTransport(
       Azure::Core::Http::Request const& request,

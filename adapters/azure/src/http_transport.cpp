@@ -14,6 +14,7 @@
 #include "mtlspop/base/saturated_time.hpp"
 #include "mtlspop/policies/errors.hpp"
 #include "mtlspop/transport/environment.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 
 namespace mtlspop::azure {
 namespace {
@@ -156,15 +157,17 @@ std::unique_ptr<RawResponse> HttpTransport::Send(
   if (travel && travel->IsProbe) return AnswerProbe(*travel);
   auto const body = BodyOf(request, context);
   try {
-    auto message = Translate(request, body);
-    PutTokenIn(message, travel.get());
-    auto response = SendWithin(
-        limits_.NetworkTimeout, *transport_, message, travel ? travel->Token.Binding : nullptr, body.get(),
-        FromAzure(context));
-    if (travel) travel->Connection = response->Connection;
-    BodyLimits limits{limits_.NetworkTimeout, {}};
-    if (IsBuffered(request, *response)) limits.Bytes = limits_.BufferedBodyBytes;
-    return Translate(std::move(response), limits);
+    return OrOutOfMemory([&] {
+      auto message = Translate(request, body);
+      PutTokenIn(message, travel.get());
+      auto response = SendWithin(
+          limits_.NetworkTimeout, *transport_, message, travel ? travel->Token.Binding : nullptr, body.get(),
+          FromAzure(context));
+      if (travel) travel->Connection = response->Connection;
+      BodyLimits limits{limits_.NetworkTimeout, {}};
+      if (IsBuffered(request, *response)) limits.Bytes = limits_.BufferedBodyBytes;
+      return Translate(std::move(response), limits);
+    });
   } catch (Error const& error) {
     // The application's own exception, which is not ours to change.
     if (body && body->Failure()) std::rethrow_exception(body->Failure());

@@ -155,9 +155,8 @@ void Exchange::DeliverBody(std::unique_ptr<Response> response, http_response con
       ResponseBodyWriter::Target{
           answer._get_impl()->outstream(), limit, std::move(decompressor), sending_->ChunkSize, sending_->Timeout},
       observer_);
-  answered_.set(answer);
-  TouchPool();
-  writer->Write(cancellable_, [self = shared_from_this(), answer](Outcome<std::uint64_t> outcome) {
+  // Before the answer is told: from then on nobody hears of a failure but through its body.
+  Completion<std::uint64_t> written = [self = shared_from_this(), answer](Outcome<std::uint64_t> outcome) {
     auto const implementation = answer._get_impl();
     try {
       implementation->_complete(std::move(outcome).Take());
@@ -166,7 +165,15 @@ void Exchange::DeliverBody(std::unique_ptr<Response> response, http_response con
     }
     self->TouchPool();
     self->End();
-  });
+  };
+  answered_.set(answer);
+  TouchPool();
+  try {
+    writer->Write(cancellable_, std::move(written));
+  } catch (...) {
+    answer._get_impl()->_complete(0, CurrentFailure());
+    End();
+  }
 }
 
 std::unique_ptr<web::http::compression::decompress_provider> Exchange::DecompressorFor(Response const& response) const {

@@ -17,13 +17,6 @@ constexpr std::ios_base::openmode In = std::ios_base::in;
 
 }  // namespace
 
-/// A read that takes its time.
-struct IstreamBody::Reading {
-  /// The stream may still write here after the read was left.
-  std::shared_ptr<std::vector<std::uint8_t>> Staging;
-  pplx::task<std::size_t> Task;
-};
-
 IstreamBody::IstreamBody(
     concurrency::streams::istream const& stream,
     std::optional<std::uint64_t> length,
@@ -40,36 +33,51 @@ std::size_t IstreamBody::Read(gsl::span<std::uint8_t> buffer, Context const& con
 }
 
 void IstreamBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {
-  Reading reading;
-  auto begun = OutcomeOf([&] { return Begin(buffer, reading); });
-  if (begun.HasValue() && !reading.Staging) {
-    return DefaultExecutor()([done = std::move(done), count = *std::move(begun).Take()] { done(count); });
-  }
+  auto begun = OutcomeOf([&] { return Begin(buffer); });
   if (!begun.HasValue()) {
     return DefaultExecutor()([done = std::move(done), failure = begun.Failure()] { done(failure); });
   }
+  if (auto const count = std::move(begun).Take()) {
+    return DefaultExecutor()([done = std::move(done), count = *count] { done(count); });
+  }
   WhenDone<std::size_t>(
-      reading.Task, context, "reading the request's body",
-      [self = shared_from_this(), buffer, staging = reading.Staging,
-       done = std::move(done)](Outcome<std::size_t> outcome) {
+      pending_->Task, context, "reading the request's body",
+      [self = shared_from_this(), buffer, done = std::move(done)](Outcome<std::size_t> outcome) {
         done(OutcomeOf([&] {
-          auto const count = self->observer_->Guard([&] { return self->Came(std::move(outcome).Take()); });
-          std::copy_n(staging->begin(), count, buffer.begin());
-          return count;
+          return self->observer_->Guard([&] { return self->TakePending(std::move(outcome).Take(), buffer); });
         }));
       });
 }
 
-std::optional<std::size_t> IstreamBody::Begin(gsl::span<std::uint8_t> buffer, Reading& reading) {
+std::optional<std::size_t> IstreamBody::Begin(gsl::span<std::uint8_t> buffer) {
   observer_->Report(web::http::message_direction::upload, read_);
   auto const wanted = Wanted(buffer.size());
   if (wanted == 0) return 0;
   return observer_->Guard([&]() -> std::optional<std::size_t> {
+    if (!kept_.empty()) {
+      auto const count = std::min(wanted, kept_.size());
+      std::copy_n(kept_.begin(), count, buffer.begin());
+      kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(count));
+      return Came(count);
+    }
+    if (pending_) return std::nullopt;
     if (auto const taken = TakeReady(buffer.first(wanted))) return Came(*taken);
-    reading.Staging = std::make_shared<std::vector<std::uint8_t>>(wanted);
-    reading.Task = buffer_.getn(reading.Staging->data(), wanted);
+    auto staging = std::make_shared<std::vector<std::uint8_t>>(wanted);
+    auto task = buffer_.getn(staging->data(), wanted)
+                    .then([staging](std::size_t count) { return count; }, CallbackScheduler::Options());
+    pending_.emplace(Reading{std::move(staging), std::move(task)});
     return std::nullopt;
   });
+}
+
+std::size_t IstreamBody::TakePending(std::size_t count, gsl::span<std::uint8_t> buffer) {
+  auto const staging = std::move(pending_->Staging);
+  pending_.reset();
+  auto const taken = std::min(count, buffer.size());
+  std::copy_n(staging->begin(), taken, buffer.begin());
+  kept_.assign(
+      staging->begin() + static_cast<std::ptrdiff_t>(taken), staging->begin() + static_cast<std::ptrdiff_t>(count));
+  return Came(taken);
 }
 
 std::size_t IstreamBody::Wanted(std::size_t room) const noexcept {
@@ -104,9 +112,14 @@ std::size_t IstreamBody::Came(std::size_t count) {
 
 bool IstreamBody::TryRewind() {
   if (isBroken_ || observer_->Failure()) return false;
+  // A read that was left began at the beginning, and the next one takes what it brings.
   if (read_ == 0) return true;
+  // What is still being read would come from where the stream is set to.
+  if (pending_ && !pending_->Task.is_done()) return false;
   if (!start_ || !buffer_.is_open() || buffer_.seekpos(*start_, In) != *start_) return false;
   read_ = 0;
+  pending_.reset();
+  kept_.clear();
   return true;
 }
 

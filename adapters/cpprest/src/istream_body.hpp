@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <cpprest/streams.h>
+#include <pplx/pplxtasks.h>
 
 #include "mtlspop/transport/body_stream.hpp"
 #include "transfer_observer.hpp"
@@ -24,7 +26,8 @@ class IstreamBody final : public BodyStream, public std::enable_shared_from_this
 
   /// For transports that have no asynchronous way: waits for `ReadAsync`.
   std::size_t Read(gsl::span<std::uint8_t> buffer, Context const& context) override;
-  /// Keeps this stream alive. A read that is left because `context` has ended goes on by itself.
+  /// Keeps this stream alive. A read that is left because `context` has ended goes on by itself, and what it brings belongs to
+  /// the next one.
   void ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) override;
   std::optional<std::uint64_t> Length() const noexcept override { return length_; }
   bool TryRewind() override;
@@ -32,7 +35,12 @@ class IstreamBody final : public BodyStream, public std::enable_shared_from_this
   std::uint64_t BytesRead() const noexcept { return read_; }
 
  private:
-  struct Reading;
+  /// A read of the application's stream that takes its time.
+  struct Reading {
+    /// The stream writes here, also when nobody waits any more: its task keeps it.
+    std::shared_ptr<std::vector<std::uint8_t>> Staging;
+    pplx::task<std::size_t> Task;
+  };
 
   /// How many bytes may be read now.
   std::size_t Wanted(std::size_t room) const noexcept;
@@ -41,7 +49,10 @@ class IstreamBody final : public BodyStream, public std::enable_shared_from_this
   /// `count` bytes came, 0 at the end.
   /// @throw what the stream was closed with
   std::size_t Came(std::size_t count);
-  std::optional<std::size_t> Begin(gsl::span<std::uint8_t> buffer, Reading& reading);
+  /// None where `pending_` has to be waited for.
+  std::optional<std::size_t> Begin(gsl::span<std::uint8_t> buffer);
+  /// `pending_` brought so many bytes; how many of them have room.
+  std::size_t TakePending(std::size_t count, gsl::span<std::uint8_t> buffer);
 
   concurrency::streams::streambuf<std::uint8_t> buffer_;
   std::optional<std::uint64_t> length_;
@@ -49,6 +60,10 @@ class IstreamBody final : public BodyStream, public std::enable_shared_from_this
   std::shared_ptr<TransferObserver> observer_;
   std::optional<concurrency::streams::streambuf<std::uint8_t>::pos_type> start_;
   std::uint64_t read_ = 0;
+  /// Begun, and not come back yet to anybody.
+  std::optional<Reading> pending_;
+  /// What `pending_` brought and had no room.
+  std::vector<std::uint8_t> kept_;
   /// It ended where it should not.
   bool isBroken_ = false;
 };

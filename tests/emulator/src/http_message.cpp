@@ -1,6 +1,11 @@
 #include "http_message.hpp"
 
+#include <algorithm>
+
+#include <openssl/crypto.h>
 #include <nlohmann/json.hpp>
+
+#include "clock.hpp"
 
 namespace mtlspop_emulator {
 namespace {
@@ -81,11 +86,24 @@ std::uint64_t Response::BodySize() const {
   return SharedBody ? SharedBody->size() : Body.size();
 }
 
+std::string HttpDate(std::time_t time) {
+  std::tm parts{};
+  OPENSSL_gmtime(&time, &parts);
+  char text[40];
+  std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return text;
+}
+
 std::string Response::Head(bool keepAlive, bool chunked) const {
   std::string head = "HTTP/1.1 " + std::to_string(Status) + " ";
   head.append(ReasonOf(Status)).append("\r\n");
   for (auto const& header : Headers) {
     head.append(header.Name).append(": ").append(header.Value).append("\r\n");
+  }
+  bool const isDated = std::any_of(
+      Headers.begin(), Headers.end(), [](auto const& header) { return EqualsIgnoringCase(header.Name, "Date"); });
+  if (!isDated) {
+    head += "Date: " + HttpDate(Now()) + "\r\n";
   }
   if (chunked) {
     head += "Transfer-Encoding: chunked\r\n";

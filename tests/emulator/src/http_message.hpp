@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -42,9 +43,12 @@ struct Response {
 
   void Set(std::string name, std::string value);
   std::uint64_t BodySize() const;
-  // Status line and header fields; content-length and connection included.
+  // Status line and header fields; content-length, connection, and a date where it has none (RFC 9110 section 6.6.1) included.
   std::string Head(bool keepAlive, bool chunked) const;
 };
+
+// As in "Tue, 01 Jan 2030 00:00:00 GMT".
+std::string HttpDate(std::time_t time);
 
 // Serialises whatever the value holds, broken UTF-8 included.
 std::string JsonText(nlohmann::json const& value);

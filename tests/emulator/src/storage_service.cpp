@@ -1,7 +1,5 @@
 #include "storage_service.hpp"
 
-#include <openssl/crypto.h>
-
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -19,14 +17,6 @@ constexpr std::string_view DiscardPrefix = "/discard/";
 constexpr std::string_view GeneratedPrefix = "/generated/";
 
 bool StartsWith(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
-
-std::string HttpDate(std::time_t time) {
-  std::tm parts{};
-  OPENSSL_gmtime(&time, &parts);
-  char text[40];
-  std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return text;
-}
 
 Response StorageError(unsigned status, std::string const& code, std::string const& message) {
   Response response;
@@ -73,7 +63,6 @@ Response StorageService::Handle(Exchange& exchange) {
   auto response = Dispatch(exchange);
   response.Set("x-ms-request-id", RandomGuid());
   response.Set("x-ms-version", "2023-11-03");
-  response.Set("Date", HttpDate(Now()));
   return response;
 }
 

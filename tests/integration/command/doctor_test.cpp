@@ -52,6 +52,7 @@ TEST_F(DoctorTest, GoesThroughEachStep) {
       steps, ElementsAre(
                  "environment", "metadata_service", "key_keyguard", "key_tpm", "key_pkcs11", "key_software",
                  "certificate", "token", "connection", "url", "clock"));
+  EXPECT_EQ(Verdict(report, "clock"), "ok");
   auto const metadata = Step(report, "metadata_service").at("facts");
   EXPECT_EQ(metadata.at("source"), "imds_v2");
   // A software key, of which only asking for a certificate shows whether the service takes it.

@@ -118,7 +118,7 @@ std::shared_ptr<SSL_CTX> ScriptedServer::MakeContext() const {
   CheckTls(SSL_CTX_use_certificate(raw, tls.Certificate.Certificate.get()) == 1, "certificate");
   CheckTls(SSL_CTX_use_PrivateKey(raw, tls.Certificate.Key.get()) == 1, "key");
   // Resuming the very session of the connection would bring no certificate.
-  SSL_CTX_set_options(raw, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+  SSL_CTX_set_options(raw, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION | tls.Options);
   unsigned char const name[] = "scripted";
   SSL_CTX_set_session_id_context(raw, name, sizeof name - 1);
   SSL_CTX_set_num_tickets(raw, tls.Tickets);

@@ -90,6 +90,8 @@ struct ScriptedTls {
   std::function<void(std::string const& alert)> OnHandshakeFailure;
   /// Session tickets after each full TLS 1.3 handshake.
   std::size_t Tickets = 2;
+  /// `SSL_OP_` flags beside its own.
+  std::uint64_t Options = 0;
 };
 
 struct ScriptedServerOptions {

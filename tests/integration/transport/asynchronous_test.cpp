@@ -507,6 +507,32 @@ class SlowBodyTest : public AsynchronousPlacesTest {
   Told<std::unique_ptr<Response>> told_;
 };
 
+/// Has a length, and nothing to give.
+class SilentBody final : public BodyStream {
+ public:
+  std::size_t Read(gsl::span<std::uint8_t> /*buffer*/, Context const& context) override {
+    SystemClock()->Sleep(Event::Patience, context);
+    return 0;
+  }
+  std::optional<std::uint64_t> Length() const noexcept override { return 5; }
+};
+
+/// A small body goes out with the header: nothing has been sent yet when the server speaks.
+TEST_P(SlowBodyTest, IsNotWaitedForOnceTheServerHasAnsweredWhereItIsSmall) {
+  Event over;
+  ScriptedServer server{TlsServer(GetParam(), GetParam()), [&](ScriptedConnection& connection) {
+                          connection.Answer(503, "busy", "Connection: close\r\n");
+                          connection.CloseForWriting();
+                          (void)over.Wait();
+                        }};
+  auto request = std::make_shared<Request>("POST", Url::Parse(server.Url()));
+  request->Body = std::make_shared<SilentBody>();
+  transport_ = AsynchronousTransport(AllowTls13(TrustingOptions(), server.Url()));
+  transport_->SendAsync(std::move(request), nullptr, {}, told_.Done());
+  EXPECT_EQ(Wait()->StatusCode, 503);
+  over.Set();
+}
+
 TEST_P(SlowBodyTest, IsNotWaitedForOnceTheServerHasAnswered) {
   Event over;
   ScriptedServer server{TlsServer(GetParam(), GetParam()), [&](ScriptedConnection& connection) {

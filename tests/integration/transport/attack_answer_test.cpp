@@ -43,6 +43,29 @@ TEST_P(AttackEarlyAnswerTest, IsSeenByAClientThatHasMuchToSend) {
   }
 }
 
+/// A read gives one record; the others lie in the TLS layer behind it, and the socket stays silent.
+TEST_P(AttackEarlyAnswerTest, IsSeenWhereItComesInManyRecords) {
+  Event done;
+  {
+    ScriptedServer const server{Options(), [&](ScriptedConnection& connection) {
+                                  for (auto const* const part :
+                                       {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 413 Content Too Large\r\n",
+                                        "A: b\r\n", "C: d\r\n", "E: f\r\n", "Content-Length: 0\r\n", "\r\n"}) {
+                                    connection.Write(part);
+                                  }
+                                  EXPECT_TRUE(done.Wait());
+                                }};
+    auto const transport = MakeTransport();
+    for (int round = 0; round < 10; ++round) {
+      auto request = Get(server.Url());
+      request.Method = "POST";
+      request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
+      EXPECT_EQ(transport->Send(request, nullptr, Patiently())->StatusCode, 413);
+    }
+    done.Set();
+  }
+}
+
 /// A client that looked only where it finds no room would send all of it to a server that takes it, and has said already
 /// that it does not want it.
 TEST_P(AttackEarlyAnswerTest, EndsTheSendingToAServerThatTakesAll) {

@@ -120,10 +120,17 @@ class AttackMemoryTest : public testing::TestWithParam<Way> {
 
   /// Answers with a token, computed when it is asked: this process's children shall not inherit it.
   static void ServeToken(ScriptedConnection& connection, bool chunked) {
-    while (connection.TryReadRequest()) {
+    while (auto const request = connection.TryReadRequest()) {
       auto const body = "{\"token_type\":\"mtls_pop\",\"access_token\":\"" + ComputedToken{Received()}.Text() + "\"}";
       std::ostringstream size;
       size << std::hex << body.size();
+      if (request->Target == "/broken") {
+        auto const more = std::to_string(body.size() + 1);
+        connection.Write(
+            chunked ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size.str() + "\r\n" + body
+                    : "HTTP/1.1 200 OK\r\nContent-Length: " + more + "\r\n\r\n" + body);
+        return;
+      }
       connection.Write(
           chunked
               ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size.str() + "\r\n" + body + "\r\n0\r\n\r\n"
@@ -168,6 +175,14 @@ TEST_P(AttackMemoryTest, HoldsNoTokenWhenAllIsDone) {
       good = false;
     }
     Cleanse(held);
+    // All of the token comes, and then the end of the connection.
+    try {
+      GetToken(transport, server.Url() + "broken", binding);
+      std::fputs("a broken answer is taken for a whole one\n", stderr);
+      good = false;
+    } catch (Error const& error) {
+      good = error.Code() == errors::ConnectionLost && good;
+    }
     for (int round = 0; round < 3; ++round) good = GetToken(transport, server.Url(), binding) && good;
     // The connection rests in its pool: a dump of a running process is the likelier one.
     for (bool const resting : {true, false}) {

@@ -62,6 +62,8 @@ TEST_F(AttackRequestTest, NoTokenGoesInTheClear) {
     EXPECT_EQ(CodeOf(With(Get(plain_.Url()), "aUTHORIZATION", value)), code) << value;
   }
   EXPECT_EQ(CodeOf(With(Get(plain_.Url()), "x-ms-authorization-auxiliary", "Bearer hunter2")), code);
+  EXPECT_EQ(CodeOf(With(Get(plain_.Url()), "x-ms-copy-source-authorization", "Bearer hunter2")), code);
+  EXPECT_EQ(CodeOf(With(Get(plain_.Url()), "Proxy-Authorization", "Basic hunter2")), code);
   EXPECT_EQ(CodeOf(With(Get(plain_.Url()), "X-MS-TokenBoundAuth", "true")), code);
   EXPECT_EQ(CodeOf(Get(plain_.Url("/?access_token=hunter2"))), code);
   EXPECT_EQ(CodeOf(Get(plain_.Url("/?a=b&access_token=hunter2"))), code);

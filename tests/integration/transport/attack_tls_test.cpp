@@ -169,6 +169,18 @@ TEST_P(AttackTlsSessionTest, IsNotResumedOnAnotherWay) {
   EXPECT_TRUE(direct());
 }
 
+/// RFC 7627 section 5.3: two handshakes that the server has mixed would share it.
+TEST(AttackTlsSessionOfOldTest, IsNotResumedWithoutTheExtendedMasterSecret) {
+  for (bool const hasIt : {true, false}) {
+    auto options = TlsServer(TLS1_2_VERSION, TLS1_2_VERSION);
+    if (!hasIt) options.Tls->Options = SSL_OP_NO_EXTENDED_MASTER_SECRET;
+    ScriptedServer const server{options, ServeOnce};
+    auto const transport = MakeTransport();
+    EXPECT_FALSE(Fetch(transport, Get(server.Url())).Connection.Resumed);
+    EXPECT_EQ(Fetch(transport, Get(server.Url())).Connection.Resumed, hasIt);
+  }
+}
+
 /// A proxy that is called as an origin, too.
 TEST_P(AttackTlsSessionTest, IsNotSharedByAProxyAndAnOriginOfTheSameName) {
   ScriptedServer const both{TlsServer(GetParam(), GetParam()), [](ScriptedConnection& connection) {

@@ -301,6 +301,28 @@ TEST(RequestTest, AnEarlyAnswerIsReadThoughTheConnectionWasReset) {
   }
 }
 
+/// Also where it is longer than what one read gives.
+TEST(RequestTest, ALongEarlyAnswerIsReadThoughTheConnectionWasReset) {
+  for (bool const tls : {false, true}) {
+    Event reset;
+    ScriptedServer server{tls ? TlsServer() : ScriptedServerOptions{}, [&](ScriptedConnection& connection) {
+                            connection.ReadHead();
+                            std::string fields = "Connection: close\r\n";
+                            for (int count = 0; count < 20; ++count) {
+                              fields += "X-" + std::to_string(count) + ": " + std::string(500, 'x') + "\r\n";
+                            }
+                            connection.Answer(413, "too large", fields);
+                            connection.Reset();
+                            reset.Set();
+                          }};
+    Request request{"PUT", Url::Parse(server.Url())};
+    request.Body = std::make_shared<GatedBody>(reset);
+    auto const fetched = Fetch(MakeTransport(), std::move(request));
+    EXPECT_EQ(fetched.Status, 413);
+    EXPECT_EQ(fetched.Body, "too large");
+  }
+}
+
 /// The server answers early and goes on reading: the body may be sent to its end or not, but the connection is used again
 /// only if it was.
 TEST(RequestTest, AnEarlyAnswerOfAServerThatReadsOn) {

@@ -42,11 +42,18 @@ TEST(HttpDate, ThatIsNoneIsRefused) {
        {"", "soon", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:37 GMT ", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
         "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 31 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1969 08:49:37 GMT",
-        "Sun, 06 Nov 9999 08:49:37 GMT", "Xyz, 06 Nov 1994 08:49:37 GMT", "Sun, 06-Nov-94 08:49:37 GMT",
-        "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994", "Sun Nov  6 08:49:37 94",
-        "Sun Nov  6 08:49:37 1994 GMT", "Sun, 06 Nov 1994 +8:49:37 GMT"}) {
+        "Xyz, 06 Nov 1994 08:49:37 GMT", "Sun, 06-Nov-94 08:49:37 GMT", "Sunday, 06-Nov-1994 08:49:37 GMT",
+        "Sun Nov 6 08:49:37 1994", "Sun Nov  6 08:49:37 94", "Sun Nov  6 08:49:37 1994 GMT",
+        "Sun, 06 Nov 1994 +8:49:37 GMT"}) {
     EXPECT_FALSE(ReadHttpDate(text, Now)) << text;
   }
+}
+
+/// A clock of 64 bits of nanoseconds ends in 2262.
+TEST(HttpDate, BeyondTheClocksEndIsItsEnd) {
+  auto const end = std::chrono::floor<seconds>(Time::max());
+  EXPECT_EQ(ReadHttpDate("Sun, 06 Nov 9999 08:49:37 GMT", Now), end);
+  EXPECT_EQ(ReadRetryAfterValue("Sun, 06 Nov 9999 08:49:37 GMT", Now), 24h * 3650);
 }
 
 TEST(RetryAfterValue, IsSecondsOrADate) {

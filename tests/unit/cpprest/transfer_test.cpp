@@ -5,10 +5,12 @@
 #include <cpprest/rawptrstream.h>
 
 #include <atomic>
+#include <future>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "istream_body.hpp"
 #include "mtlspop/cpprest/http_exception.hpp"
 #include "progress_watch.hpp"
 #include "support/manual_clock.hpp"
@@ -64,6 +66,31 @@ TEST_F(TransferTest, CanBeCancelledDuringAnUpload) {
   cancellation.cancel();
   EXPECT_EQ(FailureOf(answer), std::errc::operation_canceled);
   pipe.close().wait();
+}
+
+/// The stream may write long after the read was left, and what it writes belongs to the next one: also after a rewind.
+TEST(IstreamBodyTest, LosesNothingOfAReadThatWasLeft) {
+  for (std::size_t const room : {std::size_t{100}, std::size_t{2}}) {
+    concurrency::streams::producer_consumer_buffer<std::uint8_t> pipe;
+    auto const body = std::make_shared<IstreamBody>(
+        pipe.create_istream(), std::nullopt, 1'000, std::make_shared<TransferObserver>(nullptr));
+    {
+      std::vector<std::uint8_t> gone(100);
+      auto const context = Context{}.WithCancellation();
+      std::promise<std::exception_ptr> left;
+      body->ReadAsync(gone, context, [&](Outcome<std::size_t> outcome) { left.set_value(outcome.Failure()); });
+      context.Cancel();
+      EXPECT_NE(left.get_future().get(), nullptr);
+    }
+    EXPECT_TRUE(body->TryRewind());
+    pipe.putn_nocopy(reinterpret_cast<std::uint8_t const*>("whole"), 5).wait();
+    pipe.close(std::ios_base::out).wait();
+    std::string text;
+    std::vector<std::uint8_t> piece(room);
+    while (auto const count = body->Read(piece, {}))
+      text.append(piece.begin(), piece.begin() + static_cast<int>(count));
+    EXPECT_EQ(text, "whole") << room;
+  }
 }
 
 TEST_F(TransferTest, ReadsABodyInPiecesOfTheClientsChunkSize) {

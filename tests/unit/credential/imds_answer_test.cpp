@@ -131,6 +131,11 @@ TEST(AttackImds, FirstLineOfAnAnswerThatIsNoneIsShown) {
         Row{{400, "\n  The proxy says no\nmore", {}}, "not_imds", "The proxy says no"},
         Row{JsonAnswer({{"error", {{"code", "Forbidden"}, {"message", "Not you"}}}}, 401), "imds_refused",
             "Forbidden, Not you"},
+        Row{JsonAnswer({{"title", "Not here"}, {"detail", "Look elsewhere"}}, 401), "imds_refused", "Look elsewhere"},
+        // A secret that stands where the line is cut.
+        Row{{401, std::string(280, '.') + " " + std::string(400, 'S'), {{"Server", "IMDS"}}},
+            "imds_refused",
+            "[redacted]"},
         Row{{401, "password=hunter2", {{"Server", "IMDS"}}}, "imds_refused", "[redacted]"}}) {
     ManagedIdentityWorld world;
     AnswerAll(*world.Cloud, "getplatformmetadata", row.Said);
@@ -169,23 +174,39 @@ TEST(AttackImds, ExpiryThatIsADateIsShown) {
 }
 
 /// No descriptors left is no reason to doubt that this is a virtual machine of Azure, nor that the service lives.
+/// Nor is a pool that the application's other requests fill.
 TEST(AttackImds, WhatThisMachineLacksIsNotBlamedOnTheService) {
-  for (char const* const path : {"probe", "getplatformmetadata", "/oauth2/v2.0/token"}) {
-    ManagedIdentityWorld world;
-    world.Options.Binding = TokenBinding::Preferred;
-    world.Cloud->Intercept = [path](Arrived const& arrived) -> std::optional<Answer> {
-      bool const isMeant =
-          IsProbe(arrived) ? std::string_view{path} == "probe" : arrived.Path.find(path) != std::string::npos;
-      if (isMeant) throw Error{{errors::SystemFailure, "There are no descriptors left", "Raise the limit"}};
-      return std::nullopt;
-    };
-    auto const error = ErrorOf([&] { world.Get(); });
-    ASSERT_TRUE(error) << path;
-    EXPECT_EQ(error->Code(), errors::SystemFailure) << path;
-    EXPECT_THAT(error->what(), HasSubstr("no descriptors left"));
-    world.Cloud->Intercept = nullptr;
-    EXPECT_EQ(world.Get().Type, TokenType::MtlsPop) << "nothing is remembered of it";
+  for (auto const code :
+       {errors::SystemFailure, errors::PoolExhausted, errors::PoolQueueFull, errors::TrustStoreUnusable}) {
+    for (char const* const path : {"probe", "getplatformmetadata", "/oauth2/v2.0/token"}) {
+      ManagedIdentityWorld world;
+      world.Options.Binding = TokenBinding::Preferred;
+      world.Cloud->Intercept = [&](Arrived const& arrived) -> std::optional<Answer> {
+        bool const isMeant =
+            IsProbe(arrived) ? std::string_view{path} == "probe" : arrived.Path.find(path) != std::string::npos;
+        if (isMeant) throw Error{{code, "There are no descriptors left", "Raise the limit"}};
+        return std::nullopt;
+      };
+      auto const error = ErrorOf([&] { world.Get(); });
+      ASSERT_TRUE(error) << code.Name() << path;
+      EXPECT_EQ(error->Code(), code) << path;
+      EXPECT_THAT(error->what(), HasSubstr("no descriptors left"));
+      world.Cloud->Intercept = nullptr;
+      EXPECT_EQ(world.Get().Type, TokenType::MtlsPop) << "nothing is remembered of it";
+    }
   }
+}
+
+TEST(AttackImds, ACertificateThatIsNotTrustedIsToldAsSuch) {
+  ManagedIdentityWorld world;
+  world.Cloud->Intercept = [](Arrived const& arrived) -> std::optional<Answer> {
+    if (IsProbe(arrived)) throw Error{{errors::ServerCertificateRejected, "it is self-signed", "Name its authority"}};
+    return std::nullopt;
+  };
+  auto const error = ErrorOf([&] { world.Get(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->Code(), errors::ImdsNotReachable);
+  EXPECT_THAT(error->what(), testing::AllOf(HasSubstr("self-signed"), HasSubstr("Name its authority")));
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ INSTANTIATE_TEST_SUITE_P(
         Leak{"Authorization: Bearer abcdefghijklmnop", "abcdefghijklmnop"},
         Leak{"authorization: mtls_pop short", "short"},
         Leak{"AUTHORIZATION:Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"},
+        Leak{"x-ms-copy-source-authorization: Bearer abc def", "abc def"},
         Leak{"Proxy-Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"},
         Leak{"Authorization: Digest username=\"u\", response=\"0123456789abcdef\"", "0123456789abcdef"},
         Leak{"GET / HTTP/1.1\r\nAuthorization: Bearer abc def\r\nHost: a.example\r\n", "abc def"},
@@ -80,6 +81,8 @@ INSTANTIATE_TEST_SUITE_P(
         Leak{"client_assertion=opaque&grant_type=client_credentials", "opaque"},
         Leak{"grant_type=client_credentials&assertion=opaque", "opaque"},
         Leak{"?access_token=opaque", "opaque"},
+        // As .NET writes JSON.
+        Leak{"{\"url\":\"https://a.example/?sv=1\\u0026sig=opaque\\u0026sp=r", "opaque"},
         Leak{"password=hunter2", "hunter2"},
         Leak{"Password: hunter2", "hunter2"},
         Leak{"{\"password\":\"pass word; with, signs\"}", "word;"},

@@ -122,6 +122,11 @@ TEST_F(PinnedTest, AServersOwnCertificateVouchesForItAlone) {
   EXPECT_THAT(Verdict(server, MakeTestBinding({L"CN=server.example"})->Leaf()), HasSubstr("refused"));
 }
 
+TEST_F(PinnedTest, AnAuthoritysCertificateIsNoServers) {
+  auto const issuing = MakeAuthority(L"CN=a root that nobody has");
+  EXPECT_THAT(Verdict(issuing, issuing), HasSubstr("signs other certificates"));
+}
+
 TEST_F(PinnedTest, WhatHasExpiredIsRefusedAllTheSame) {
   CertificateText expired;
   expired.From = std::chrono::system_clock::now() - std::chrono::hours{48};

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "context_ended.hpp"
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "no_thread.hpp"
 #include "openssl/operation.hpp"
 #include "openssl/signing_failure.hpp"
@@ -73,8 +74,9 @@ std::size_t AnswerBody::Read(gsl::span<std::uint8_t> buffer, Context const& cont
     WithSigners(context, [&] { Run(reading, waiter); });
     return reading.Count();
   } catch (...) {
-    Fail(std::current_exception());
-    throw;
+    auto const failure = CurrentOrOutOfMemory();
+    Fail(failure);
+    std::rethrow_exception(failure);
   }
 }
 

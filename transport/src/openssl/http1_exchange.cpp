@@ -130,7 +130,15 @@ Step Http1Exchange::FlushHandshake() {
 
 /// A small body goes out together with the header.
 Step Http1Exchange::ReadSmallBody() {
+  if (auto const failure = std::exchange(heardFailure_, nullptr)) {
+    std::rethrow_exception(failure);
+  }
   auto& text = head_.Text();
+  if (AnswerEndsSending()) {
+    head_.Clear();
+    stage_ = Stage::Receive;
+    return {};
+  }
   while (left_ != 0) {
     if (bodyRoom_.empty()) {
       // With room to see that more would come.
@@ -141,7 +149,7 @@ Step Http1Exchange::ReadSmallBody() {
     auto const used = text.size() - bodyRoom_.size();
     auto const count = ReadBody(left_);
     if (!count) {
-      return {Awaits::Body, {}, Context::TimePoint::max(), Sending};
+      return AwaitBody();
     }
     text.resize(used + *count);
     left_ -= *count;
@@ -323,7 +331,7 @@ void Http1Exchange::ThrowBodyFailed(std::exception_ptr const& failure) {
 /// then.
 Step Http1Exchange::Write() {
   if (std::exchange(awaitedRoom_, false) && !headComplete_ && connection_->HasInput()) {
-    auto const status = ReceiveSome();
+    auto const status = ReceiveAll();
     if (status == IoStatus::WantKey) {
       return connection_->Await(status, Sending);
     }
@@ -337,7 +345,7 @@ Step Http1Exchange::Write() {
       // What came with the end of the handshake lies inside OpenSSL already, where waiting for the socket would not see it.
       // That is looked at once for each wait: the first half of a record lies there as well, and would be looked at
       // without end.
-      auto const status = !headComplete_ && connection_->HasBufferedInput() ? ReceiveSome() : result.Status;
+      auto const status = !headComplete_ && connection_->HasBufferedInput() ? ReceiveAll() : result.Status;
       if (!headComplete_) {
         awaitedRoom_ = true;
         return connection_->AwaitOrInput(status == IoStatus::WantKey ? status : result.Status, Sending);
@@ -345,7 +353,7 @@ Step Http1Exchange::Write() {
       if (!AnswerEndsSending()) {
         return AwaitRoomAmidAnswer(result.Status);
       }
-    } else if (result.Status == IoStatus::Lost && (headComplete_ || ReceiveSome() == IoStatus::Done)) {
+    } else if (result.Status == IoStatus::Lost && (headComplete_ || ReceiveAll() == IoStatus::Done)) {
       // A server that does not want the rest may have answered before it closed (RFC 9112 section 9.6).
       unsent_ = {};
       stage_ = Stage::Receive;
@@ -382,21 +390,8 @@ Step Http1Exchange::ReceiveHead() {
   return {};
 }
 
-/// While sending: takes what is there. `Done` where the answer's header is complete.
-IoStatus Http1Exchange::ReceiveSome() {
-  auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));
-  if (result.Status == IoStatus::Done) {
-    connection_->Input().Added(result.Count);
-    return LookForHead() ? IoStatus::Done : IoStatus::WantRead;
-  }
-  if (!Waits(result.Status)) {
-    ThrowFailed(result.Status, "sending the request");
-  }
-  return result.Status;
-}
-
-/// While the body is waited for: takes all that is there, so that what comes later is seen at the socket. `Done` where the
-/// answer's header is complete.
+/// While sending: takes all that is there, since one read gives one record and others may lie in the TLS layer behind it. What
+/// comes later is seen at the socket. `Done` where the answer's header is complete.
 IoStatus Http1Exchange::ReceiveAll() {
   for (;;) {
     auto const result = connection_->TryRead(connection_->Input().Room(ReceiveStep));

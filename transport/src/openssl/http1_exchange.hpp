@@ -109,7 +109,6 @@ class Http1Exchange final {
   std::optional<std::size_t> ReadBody(std::optional<std::uint64_t> left);
   [[noreturn]] static void ThrowBodyFailed(std::exception_ptr const& failure);
   Step ReceiveHead();
-  IoStatus ReceiveSome();
   IoStatus ReceiveAll();
   Step AwaitRoomAmidAnswer(IoStatus status);
   bool LookForHead();

@@ -79,6 +79,7 @@ class Operation : public Driver, public Wakeable, public Resumable, private Hand
   bool IsWatching() const noexcept { return registered_ != nullptr || !watched_.empty(); }
   void StopWatching() noexcept;
   void SetTimer(Context::TimePoint until);
+  void TimerEnded() noexcept;
   void Finish(std::exception_ptr failure) noexcept;
   void Arrive() noexcept final { Tell(); }
 
@@ -89,6 +90,8 @@ class Operation : public Driver, public Wakeable, public Resumable, private Hand
   std::optional<CancellationRegistration> registration_;
   boost::asio::steady_timer timer_;
   Context::TimePoint timerAt_ = Context::TimePoint::max();
+  /// When the step that is waited for is to be taken at the latest.
+  Context::TimePoint stepUntil_ = Context::TimePoint::max();
   std::vector<boost::asio::posix::stream_descriptor> watched_;
   /// The connection's, while it is waited for.
   SocketRegistration* registered_ = nullptr;

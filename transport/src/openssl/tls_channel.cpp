@@ -286,7 +286,15 @@ void TlsChannel::CountRenegotiation() noexcept {
 }
 
 int TlsChannel::OnSession(SSL* ssl, SSL_SESSION* session) {
-  Of(ssl).KeepSession(SslSessionPtr{session});  // the reference is ours now
+  SslSessionPtr owned{session};  // the reference is ours now
+  auto& self = Of(ssl);
+  // RFC 7627 section 5.3: one without the extended master secret is not to be resumed. In the first handshake OpenSSL does not say
+  // yet whether it is there, and in later ones it has to be as in the first.
+  if (SSL_version(ssl) >= TLS1_3_VERSION || self.mayResume_) {
+    self.KeepSession(std::move(owned));
+  } else if (!self.handshakeDone_) {
+    self.early_ = std::move(owned);
+  }
   return 1;
 }
 
@@ -304,6 +312,10 @@ IoStatus TlsChannel::TryHandshake() {
   int const result = SSL_do_handshake(ssl_.get());
   if (result == 1 && abort_ == Abort::None) {
     handshakeDone_ = true;
+    mayResume_ = SSL_get_extms_support(ssl_.get()) == 1;
+    if (auto session = std::exchange(early_, nullptr); session && mayResume_) {
+      KeepSession(std::move(session));
+    }
     return IoStatus::Done;
   }
   auto const status = Judge(result);

@@ -113,6 +113,10 @@ class TlsChannel final : public Channel {
   /// How the connection ended, where it is over.
   std::optional<IoStatus> ended_;
   bool handshakeDone_ = false;
+  /// Whether sessions below TLS 1.3 may be resumed.
+  bool mayResume_ = false;
+  /// Came before that was known.
+  SslSessionPtr early_;
   bool hostIsAddress_ = false;
   Abort abort_ = Abort::None;
   std::size_t certificateRequests_ = 0;

@@ -16,6 +16,7 @@
 #include "mtlspop/transport/headers.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "mtlspop/transport/schannel.hpp"
+#include "schannel/authority_certificate.hpp"
 #include "schannel/certificate_keys.hpp"
 #include "schannel/system_error.hpp"
 
@@ -101,22 +102,6 @@ std::string SubjectOf(PCCERT_CONTEXT certificate) {
     subject.erase(at + 1, 1);
   }
   return subject;
-}
-
-/// Whether it is one of an authority that another one vouches for, which signs certificates (RFC 5280 section 4.2.1.9). One
-/// that signed itself is marked so by many a tool, whatever it is for.
-bool IsAuthorityOfOthers(PCCERT_CONTEXT certificate) {
-  auto* const info = certificate->pCertInfo;
-  auto const* const extension = CertFindExtension(szOID_BASIC_CONSTRAINTS2, info->cExtension, info->rgExtension);
-  if (extension == nullptr || CertCompareCertificateName(X509_ASN_ENCODING, &info->Issuer, &info->Subject) != FALSE) {
-    return false;
-  }
-  CERT_BASIC_CONSTRAINTS2_INFO constraints{};
-  DWORD size = sizeof constraints;
-  return CryptDecodeObject(
-             X509_ASN_ENCODING, X509_BASIC_CONSTRAINTS2, extension->Value.pbData, extension->Value.cbData, 0,
-             &constraints, &size) == FALSE ||
-         constraints.fCA != FALSE;
 }
 
 /// RFC 5280 sections 4.2.1.3 and 4.2.1.12: an extension that is there must allow what the certificate is for.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "mtlspop/transport/out_of_memory.hpp"
 #include "mtlspop/transport/required.hpp"
 #include "request_rules.hpp"
 #include "schannel/async_send.hpp"
@@ -35,19 +36,21 @@ class WinHttpTransport final : public HttpTransport {
 
 std::unique_ptr<Response> WinHttpTransport::Send(
     Request& request, std::shared_ptr<BindingCertificate const> const& binding, Context const& context) {
-  CheckBeforeSending(request, binding != nullptr, context);
-  SendOperation operation{opening_, options_, request, binding, context};
-  for (;;) {
-    switch (operation.Advance()) {
-      case Need::Nothing:
-        return operation.TakeResponse(options_.Callbacks);
-      case Need::WinHttp:
-        operation.Sending().Wait(context);
-        break;
-      case Need::BodyPiece:
-        ReadPieceHere(operation, *request.Body, context);
+  return OrOutOfMemory([&] {
+    CheckBeforeSending(request, binding != nullptr, context);
+    SendOperation operation{opening_, options_, request, binding, context};
+    for (;;) {
+      switch (operation.Advance()) {
+        case Need::Nothing:
+          return operation.TakeResponse(options_.Callbacks);
+        case Need::WinHttp:
+          operation.Sending().Wait(context);
+          break;
+        case Need::BodyPiece:
+          ReadPieceHere(operation, *request.Body, context);
+      }
     }
-  }
+  });
 }
 
 void WinHttpTransport::SendAsync(

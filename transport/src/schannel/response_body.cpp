@@ -12,10 +12,12 @@ namespace mtlspop::schannel {
 
 std::size_t ResponseBody::Read(gsl::span<std::uint8_t> buffer, Context const& context) {
   Expects(!buffer.empty());
-  while (!Advance(context)) {
-    request_->Wait(context);
-  }
-  return Take(buffer);
+  return OrOutOfMemory([&] {
+    while (!Advance(context)) {
+      request_->Wait(context);
+    }
+    return Take(buffer);
+  });
 }
 
 void ResponseBody::ReadAsync(gsl::span<std::uint8_t> buffer, Context const& context, Completion<std::size_t> done) {

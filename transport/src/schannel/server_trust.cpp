@@ -11,6 +11,7 @@
 #include "mtlspop/base/windows/wide_text.hpp"
 #include "mtlspop/transport/error.hpp"
 #include "mtlspop/transport/schannel.hpp"
+#include "schannel/authority_certificate.hpp"
 #include "schannel/certificate_functions.hpp"
 #include "schannel/system_error.hpp"
 #include "schannel/winhttp_functions.hpp"
@@ -208,6 +209,11 @@ ServerTrust::Problem ServerTrust::Check(
     return {"Windows could not build its chain: " + DescribeStatus(GetLastError()), "Check the server's certificate"};
   }
   ChainPtr const chain{built};
+  if (IsAuthorityOfOthers(server)) {
+    return {
+        "it is one of an authority, which signs other certificates",
+        "Check that the server sends its own certificate first"};
+  }
   auto const anchor = engine == engine_.get() ? FindAnchor(*chain->rgpChain[0]) : std::nullopt;
   if (auto problem = CheckChain(chain->TrustStatus.dwErrorStatus & ~(anchor ? Unanchored : 0)); !problem.What.empty()) {
     return problem;

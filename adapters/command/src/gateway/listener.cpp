@@ -6,9 +6,9 @@
 #include <sys/un.h>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -130,16 +130,46 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
   }
 
   void AcceptLater() {
-    for (;;) {
-      try {
-        pause_.expires_after(Pause);
-        return pause_.async_wait([self = this->shared_from_this()](Problem) { self->Accept(); });
-      } catch (std::exception const&) {
-        // Without memory for a timer nothing else goes on here either, and what is never armed would never accept again.
-        std::this_thread::sleep_for(Pause);
-      }
+    try {
+      pause_.expires_after(Pause);
+      pause_.async_wait([self = this->shared_from_this()](Problem) { self->Accept(); });
+    } catch (std::exception const&) {
+      // No memory for a timer. What else the loop has to do may give some back; so this is tried again behind that, with memory
+      // of its own.
+      boost::asio::post(io_, Retry{this->shared_from_this()});
     }
   }
+
+  /// One at a time, in `retryStorage_`.
+  struct Retry {
+    template <class Of>
+    struct Allocator {
+      using value_type = Of;
+      explicit Allocator(Accepting* accepting) noexcept : On(accepting) {}
+      template <class Other>
+      Allocator(Allocator<Other> const& other) noexcept : On(other.On) {}  // NOLINT(google-explicit-constructor)
+      Of* allocate(std::size_t /*count*/) noexcept {
+        static_assert(sizeof(Of) <= sizeof(Accepting::retryStorage_), "room for a handler");
+        return reinterpret_cast<Of*>(On->retryStorage_);
+      }
+      void deallocate(Of* /*memory*/, std::size_t /*count*/) noexcept {}
+      template <class Other>
+      bool operator==(Allocator<Other> const& other) const noexcept {
+        return On == other.On;
+      }
+      template <class Other>
+      bool operator!=(Allocator<Other> const& other) const noexcept {
+        return On != other.On;
+      }
+      Accepting* On;
+    };
+    using allocator_type = Allocator<void>;
+
+    allocator_type get_allocator() const noexcept { return allocator_type{On.get()}; }
+    void operator()() const { On->Accept(); }
+
+    std::shared_ptr<Accepting> On;
+  };
 
   Loops& loops_;
   /// Where it accepts; the connections are spread.
@@ -147,6 +177,7 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
   typename Protocol::acceptor acceptor_;
   boost::asio::steady_timer pause_;
   Admission const admission_;
+  alignas(std::max_align_t) unsigned char retryStorage_[256];
   std::uint16_t port_ = 0;
   std::string authority_;
   std::unique_ptr<UnixSocketFile> file_;
