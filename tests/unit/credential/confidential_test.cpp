@@ -460,8 +460,7 @@ TEST(ClientCertificate, RefusedCertificateThatStaysIsAnErrorAndGoodAgainLater) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->Code(), errors::BindingRejected);
   // Nothing of the machine that it runs on.
-  EXPECT_THAT(
-      error->Details().Action, AllOf(HasSubstr("app registration"), testing::Not(HasSubstr("machine"))));
+  EXPECT_THAT(error->Details().Action, AllOf(HasSubstr("app registration"), testing::Not(HasSubstr("machine"))));
   EXPECT_EQ(world.Cloud->Count(TokenPath), 1);
   world.Cloud->Intercept = nullptr;
   world.Get();

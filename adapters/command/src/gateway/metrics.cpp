@@ -97,9 +97,12 @@ void Metrics::Record(ExchangeRecord const& record) {
 
 std::string_view ToString(NotAccepted why) noexcept {
   switch (why) {
-    case NotAccepted::TooManyConnections: return "too_many_connections";
-    case NotAccepted::AnotherUser: return "another_user";
-    case NotAccepted::NothingLeft: break;
+    case NotAccepted::TooManyConnections:
+      return "too_many_connections";
+    case NotAccepted::AnotherUser:
+      return "another_user";
+    case NotAccepted::NothingLeft:
+      break;
   }
   return "nothing_left";
 }

@@ -86,7 +86,8 @@ class RunningServer final : public Server {
       OpenFor(Listener::OnInherited(*loops_, socket, options_.SocketGroup), settings);
     }
     if (options_.StatusPort) {
-      statusPort_ = status_.Open(*options_.StatusPort, runtime_, {transport_, road_, [this] { return FirstGrant(); }, options_.Observer});
+      statusPort_ = status_.Open(
+          *options_.StatusPort, runtime_, {transport_, road_, [this] { return FirstGrant(); }, options_.Observer});
     }
     NotifyServiceManager("READY=1");
   }
