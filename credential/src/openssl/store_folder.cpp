@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mtlspop/credential/errors.hpp"
@@ -27,10 +28,16 @@ std::string ParentOf(std::string const& path) {
   return slash == 0 ? "/" : WithoutSlashes(path.substr(0, slash));
 }
 
-/// Makes the folder `path` with mode 0700 whatever the umask is. False with `errno` where that fails.
+/// Makes the folder `path` with mode 0700 whatever the umask is, and gives nothing that was put in its place meanwhile another
+/// mode. False with `errno` where that fails.
 bool MakeOne(std::string const& path) {
   if (::mkdir(path.c_str(), S_IRWXU) != 0) return false;
-  if (::chmod(path.c_str(), S_IRWXU) != 0) ThrowStoreFailure("giving the folder " + path + " its mode");
+  struct stat status {};
+  bool const isRight =
+      ::lstat(path.c_str(), &status) == 0 && (status.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO)) == S_IRWXU;
+  if (!isRight && ::fchmodat(AT_FDCWD, path.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW) != 0) {
+    ThrowStoreFailure("giving the folder " + path + " its mode");
+  }
   return true;
 }
 
