@@ -49,7 +49,7 @@ std::string WithoutTags(std::string_view text) {
 }
 
 void Append(std::string& text, std::optional<std::string> const& more) {
-  if (more) text += ", " + FirstLine(*more);
+  if (more && !more->empty()) text += ", " + FirstLine(*more);
 }
 
 std::string DescribeObject(json::Value const& object) {
@@ -58,7 +58,10 @@ std::string DescribeObject(json::Value const& object) {
     Append(text, json::FindString(*error, "code"));
     Append(text, json::FindString(*error, "message"));
   }
-  for (char const* const name : {"error", "error_description", "message"}) Append(text, json::FindString(object, name));
+  // The last two: RFC 9457.
+  for (char const* const name : {"error", "error_description", "message", "title", "detail"}) {
+    Append(text, json::FindString(object, name));
+  }
   return text;
 }
 
@@ -86,8 +89,8 @@ std::string DescribeAnswer(ServiceResponse const& response) {
   if (response.StatusCode >= 200 && response.StatusCode <= 299) return text;
   auto const object = json::ParseObject(response.Body);
   auto said = object ? DescribeObject(*object) : std::string{};
-  // Other members (ASP.NET, RFC 9457), or no JSON.
-  if (said.empty()) said = ", " + FirstLine(response.Body);
+  // In one line, where its members have other names.
+  if (said.empty()) said = ", " + FirstLine(object ? object->ToText() : response.Body);
   if (said.size() > 2) text += said;
   while (text.back() == '.') text.pop_back();
   return text;

@@ -20,6 +20,7 @@ constexpr std::string_view Bearer =
 
 constexpr Row Rows[] = {
     {errors::ServerCertificateRejected, "name the authority with --cacert where it is one of your own"},
+    {errors::TlsHandshakeFailed, "-v shows how far it came; what stands on the way may end TLS"},
     {errors::TrustStoreUnusable, "the file is that of --cacert, or else of MTLSPOP_CA_FILE"},
     {errors::ScopesUnknown, "name what the token is for with --resource or --scope"},
     {errors::ChallengeRejected, "name what the token is for with --resource or --scope, where you trust this host"},

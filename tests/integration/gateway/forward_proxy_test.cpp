@@ -222,7 +222,8 @@ TEST_F(AttackGatewayForwardProxy, RefusesAHandleForAnotherResource) {
 TEST_F(AttackGatewayForwardProxy, SendsOnNoAuthorizationButItsOwn) {
   for (auto const* const authorization :
        {"Authorization: Bearer eyJhbGciOiJub25lIn0.e30.", "Authorization: mtls_pop x", "Authorization: SharedKey a:b",
-        "Authorization: Bearer", "x-ms-authorization-auxiliary: Bearer x"}) {
+        "Authorization: Bearer", "x-ms-authorization-auxiliary: Bearer x",
+        "x-ms-copy-source-authorization: Bearer x"}) {
     auto const result = Curl({"-i", "-H", authorization, VaultUrl()});
     EXPECT_THAT(result.Output, AllOf(HasSubstr(" 403 "), HasSubstr(Mark))) << authorization;
   }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <fstream>
+#include <thread>
 
 #include "credential/emulator.hpp"
 #include "gateway/program.hpp"
@@ -235,11 +236,14 @@ Descriptor ConnectTo(std::string const& path) {
 }
 
 TEST_F(GatewayServeCommand, SaysThatItHasNoDescriptorsAndGoesOnWhenItHas) {
-  auto const process = Start({"MTLSPOP_LOG=warning"}, {"/bin/sh", "-c", "ulimit -n 60; exec \"$@\"", "sh"});
+  // Three descriptors for each processor, and some for what it sends itself.
+  auto const most = 54 + 3 * std::thread::hardware_concurrency();
+  auto const process =
+      Start({"MTLSPOP_LOG=warning"}, {"/bin/sh", "-c", "ulimit -n " + std::to_string(most) + "; exec \"$@\"", "sh"});
   ASSERT_TRUE(process->WaitForOutput("mtlspop: ready")) << process->Output();
   {
     std::vector<Descriptor> clients;
-    for (int count = 0; count < 80; ++count) clients.push_back(ConnectTo(SocketPath()));
+    for (unsigned count = 0; count < most + 20; ++count) clients.push_back(ConnectTo(SocketPath()));
     EXPECT_TRUE(process->WaitForOutput("gateway.connection_not_accepted")) << process->Output();
     EXPECT_THAT(process->Output(), HasSubstr("nothing_left"));
   }

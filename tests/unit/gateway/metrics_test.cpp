@@ -33,10 +33,10 @@ TEST(GatewayMetrics, SayNowAndThenThatClientsAreNotAccepted) {
   std::chrono::steady_clock::time_point const start{};
   EXPECT_EQ(metrics.RecordNotAccepted(NotAccepted::TooManyConnections, start), 1U);
   EXPECT_EQ(metrics.RecordNotAccepted(NotAccepted::TooManyConnections, start + seconds{1}), 0U);
-  EXPECT_EQ(metrics.RecordNotAccepted(NotAccepted::AnotherUser, start + seconds{1}), 1U) << "another matter";
+  EXPECT_EQ(metrics.RecordNotAccepted(NotAccepted::OwnerNotAllowed, start + seconds{1}), 1U) << "another matter";
   EXPECT_EQ(metrics.RecordNotAccepted(NotAccepted::TooManyConnections, start + seconds{11}), 2U);
   auto const text = metrics.Text({}, 0, {});
-  for (auto const* const row : {"too_many_connections\"} 3\n", "another_user\"} 1\n", "nothing_left\"} 0\n"}) {
+  for (auto const* const row : {"too_many_connections\"} 3\n", "owner_not_allowed\"} 1\n", "nothing_left\"} 0\n"}) {
     EXPECT_THAT(text, testing::HasSubstr(std::string{"mtlspop_connections_not_accepted_total{reason=\""} + row));
   }
 }

@@ -75,9 +75,10 @@ struct ExchangeRecord {
 enum class NotAccepted {
   /// There are as many connections as there may be: it was closed.
   TooManyConnections,
-  /// It is another user's: it was closed.
-  AnotherUser,
-  /// This process has no descriptor or memory left: it waits until there is one.
+  /// It is another user's, or the system did not say whose it is (where it has gone again, or there is no descriptor left to ask
+  /// with): it was closed.
+  OwnerNotAllowed,
+  /// This process has no descriptor or memory left: it waits until there is one, or was closed for want of memory.
   NothingLeft
 };
 

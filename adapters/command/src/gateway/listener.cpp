@@ -95,6 +95,7 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
         self->OnAccepted(problem, std::move(socket));
       });
     } catch (std::exception const&) {
+      settings_->OnNotAccepted(NotAccepted::NothingLeft);
       AcceptLater();
     }
   }
@@ -118,7 +119,7 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
 
   template <class Accepted>
   void Admit(Accepted socket) {
-    if (!admission_(socket.native_handle())) return settings_->OnNotAccepted(NotAccepted::AnotherUser);
+    if (!admission_(socket.native_handle())) return settings_->OnNotAccepted(NotAccepted::OwnerNotAllowed);
     // Where there are too many connections, this one is closed: whoever waits in the queue would not be told.
     auto seat = connections_->Take();
     if (!seat) return settings_->OnNotAccepted(NotAccepted::TooManyConnections);

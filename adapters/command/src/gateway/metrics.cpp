@@ -99,8 +99,8 @@ std::string_view ToString(NotAccepted why) noexcept {
   switch (why) {
     case NotAccepted::TooManyConnections:
       return "too_many_connections";
-    case NotAccepted::AnotherUser:
-      return "another_user";
+    case NotAccepted::OwnerNotAllowed:
+      return "owner_not_allowed";
     case NotAccepted::NothingLeft:
       break;
   }
@@ -172,7 +172,7 @@ std::string Metrics::Text(
   Head(
       out, "mtlspop_connections_not_accepted_total", "counter",
       "Times that a program that wanted to connect did not come in, by reason.");
-  for (auto const why : {NotAccepted::TooManyConnections, NotAccepted::AnotherUser, NotAccepted::NothingLeft}) {
+  for (auto const why : {NotAccepted::TooManyConnections, NotAccepted::OwnerNotAllowed, NotAccepted::NothingLeft}) {
     auto const unaccepted = unaccepted_.find(why);
     out << "mtlspop_connections_not_accepted_total{reason=" << Quoted(ToString(why)) << "} "
         << (unaccepted == unaccepted_.end() ? 0 : unaccepted->second.Count) << '\n';

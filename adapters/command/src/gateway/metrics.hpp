@@ -18,7 +18,7 @@
 
 namespace mtlspop::gateway {
 
-/// "too_many_connections", "another_user", "nothing_left".
+/// "too_many_connections", "owner_not_allowed", "nothing_left".
 std::string_view ToString(NotAccepted why) noexcept;
 
 /// Thread safety: all members may be called from any thread.

@@ -45,7 +45,10 @@ std::optional<Failure> RefusalToPassOn(RequestHead const& head) {
                   (Handles::IsPartOf(value) && !EqualsIgnoreCase(name, "Authorization"));
   }
   if (head.Fields.GetAll("Authorization").size() > 1) isMisplaced = true;
-  if (!isMisplaced && !head.Fields.Contains("x-ms-authorization-auxiliary")) return std::nullopt;
+  for (auto const* const other : {"x-ms-authorization-auxiliary", "x-ms-copy-source-authorization"}) {
+    isMisplaced = isMisplaced || head.Fields.Contains(other);
+  }
+  if (!isMisplaced) return std::nullopt;
   return Failure{
       403, "handle_misplaced",
       "The request has a handle of the gateway, or authorization, elsewhere than in its one Authorization field",

@@ -29,7 +29,7 @@ inline constexpr ErrorCode TokenTypeMismatch{"token_type_mismatch"};
 inline constexpr ErrorCode TokenMalformed{"token_malformed"};
 /// The token service's answer is not the JSON that it should be.
 inline constexpr ErrorCode TokenResponseMalformed{"token_response_malformed"};
-/// No connection to the instance metadata service.
+/// No connection to the instance metadata service, or no TLS with what an https address names as one.
 inline constexpr ErrorCode ImdsNotReachable{"imds_not_reachable"};
 /// What answers at the metadata service's address does not say that it is the metadata service, or is no HTTP.
 inline constexpr ErrorCode NotImds{"not_imds"};

@@ -15,7 +15,8 @@
 namespace mtlspop {
 
 /// Header fields in the order they were added. Names compare without regard to case and may occur more than once. The values
-/// of `Authorization`, `Proxy-Authorization` and `x-ms-authorization-auxiliary` are overwritten when they go.
+/// of `Authorization`, `Proxy-Authorization`, `x-ms-authorization-auxiliary` and `x-ms-copy-source-authorization` are overwritten
+/// when they go.
 ///
 /// Thread safety: as a standard container.
 class MTLSPOP_EXPORT Headers final {

@@ -21,8 +21,8 @@ namespace mtlspop {
 /// other than the tab, and the method `CONNECT`. One `Host` may be set to a value of the caller's, but for a request with a
 /// token or a binding: there it has to be that of the URL.
 ///
-/// `Authorization`, `x-ms-authorization-auxiliary`, `x-ms-tokenboundauth` and `access_token` in the query go over https only
-/// (`authorization_requires_https`), and the scheme `mtls_pop` with a binding only (`bound_token_without_binding`).
+/// `Authorization`, `Proxy-Authorization`, `x-ms-authorization-auxiliary`, `x-ms-copy-source-authorization`,
+/// `x-ms-tokenboundauth` and `access_token` in the query go over https only (`authorization_requires_https`), and the scheme `mtls_pop` with a binding only (`bound_token_without_binding`).
 ///
 /// Thread safety: one thread at a time.
 struct Request {
