@@ -5,7 +5,6 @@
 #include <cstddef>
 
 namespace mtlspop {
-
 namespace {
 
 template <std::size_t Size>

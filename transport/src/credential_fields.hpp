@@ -7,14 +7,14 @@
 #include <array>
 #include <string_view>
 
+#include "mtlspop/base/authorization_fields.hpp"
 #include "mtlspop/transport/headers.hpp"
 
 namespace mtlspop {
 
-/// RFC 9110 sections 11.6.2 and 11.7.2; tokens beside the first one, for other tenants and for the source of a copy, as Azure's
-/// services take them.
+/// RFC 9110 sections 11.6.2 and 11.7.2, and the further ones.
 inline constexpr std::array<std::string_view, 4> CredentialFields{
-    "authorization", "proxy-authorization", "x-ms-authorization-auxiliary", "x-ms-copy-source-authorization"};
+    "authorization", "proxy-authorization", FurtherAuthorizationFields[0], FurtherAuthorizationFields[1]};
 
 inline bool IsCredentialField(std::string_view name) noexcept {
   return std::any_of(CredentialFields.begin(), CredentialFields.end(), [name](std::string_view field) {

@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <string_view>
+#include <vector>
 
 #include "support/in_child.hpp"
 #include "support/scoped_environment.hpp"
@@ -22,48 +24,35 @@ class AttackEarlyAnswerTest : public testing::TestWithParam<int> {
     options.TakesLittle = true;
     return options;
   }
+
+  /// A client that has a gibibyte to send sees what the server writes, in as many records as there are parts, before it reads.
+  static void ExpectToBeSeen(std::vector<std::string_view> const& parts) {
+    Event done;
+    ScriptedServer const server{Options(), [&](ScriptedConnection& connection) {
+                                  for (auto const part : parts) connection.Write(part);
+                                  EXPECT_TRUE(done.Wait());
+                                }};
+    auto const transport = MakeTransport();
+    for (int round = 0; round < 10; ++round) {
+      auto request = Get(server.Url());
+      request.Method = "POST";
+      request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
+      EXPECT_EQ(transport->Send(request, nullptr, Patiently())->StatusCode, 413);
+    }
+    done.Set();
+  }
 };
 
 /// What came together with the end of the handshake lies in the TLS layer, and the socket stays silent.
 TEST_P(AttackEarlyAnswerTest, IsSeenByAClientThatHasMuchToSend) {
-  Event done;
-  {
-    ScriptedServer const server{Options(), [&](ScriptedConnection& connection) {
-                                  connection.Write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
-                                  EXPECT_TRUE(done.Wait());
-                                }};
-    auto const transport = MakeTransport();
-    for (int round = 0; round < 10; ++round) {
-      auto request = Get(server.Url());
-      request.Method = "POST";
-      request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
-      EXPECT_EQ(transport->Send(request, nullptr, Patiently())->StatusCode, 413);
-    }
-    done.Set();
-  }
+  ExpectToBeSeen({"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n"});
 }
 
 /// A read gives one record; the others lie in the TLS layer behind it, and the socket stays silent.
 TEST_P(AttackEarlyAnswerTest, IsSeenWhereItComesInManyRecords) {
-  Event done;
-  {
-    ScriptedServer const server{Options(), [&](ScriptedConnection& connection) {
-                                  for (auto const* const part :
-                                       {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 413 Content Too Large\r\n",
-                                        "A: b\r\n", "C: d\r\n", "E: f\r\n", "Content-Length: 0\r\n", "\r\n"}) {
-                                    connection.Write(part);
-                                  }
-                                  EXPECT_TRUE(done.Wait());
-                                }};
-    auto const transport = MakeTransport();
-    for (int round = 0; round < 10; ++round) {
-      auto request = Get(server.Url());
-      request.Method = "POST";
-      request.Body = std::make_shared<GeneratedBody>(std::uint64_t{1} << 30U, std::uint64_t{1} << 30U);
-      EXPECT_EQ(transport->Send(request, nullptr, Patiently())->StatusCode, 413);
-    }
-    done.Set();
-  }
+  ExpectToBeSeen(
+      {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 413 Content Too Large\r\n", "A: b\r\n", "C: d\r\n", "E: f\r\n",
+       "Content-Length: 0\r\n", "\r\n"});
 }
 
 /// A client that looked only where it finds no room would send all of it to a server that takes it, and has said already

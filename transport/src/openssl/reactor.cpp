@@ -44,34 +44,9 @@ struct SharedReactors {
 
 /// Resumes what is ready. Its memory is the reactor's, so that to make something ready cannot fail.
 struct Reactor::Drain {
-  template <typename T>
-  struct Allocator {
-    using value_type = T;
+  using allocator_type = ReservedMemory::Allocator<void>;
 
-    explicit Allocator(Reactor* of) noexcept : Of(of) {}
-    template <typename U>
-    Allocator(Allocator<U> const& other) noexcept : Of(other.Of) {}  // NOLINT(google-explicit-constructor)
-
-    T* allocate(std::size_t count) {
-      static_assert(sizeof(T) <= sizeof(Reactor::drainStorage_), "room for a handler");
-      static_cast<void>(count);
-      return reinterpret_cast<T*>(Of->drainStorage_);
-    }
-    void deallocate(T* /*memory*/, std::size_t /*count*/) noexcept {}
-    template <typename U>
-    bool operator==(Allocator<U> const& other) const noexcept {
-      return Of == other.Of;
-    }
-    template <typename U>
-    bool operator!=(Allocator<U> const& other) const noexcept {
-      return Of != other.Of;
-    }
-
-    Reactor* Of;
-  };
-  using allocator_type = Allocator<void>;
-
-  allocator_type get_allocator() const noexcept { return allocator_type{Of}; }
+  allocator_type get_allocator() const noexcept { return Of->drainMemory_.MakeAllocator(); }
   void operator()() const noexcept { Of->ResumeReady(); }
 
   Reactor* Of;

@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "mtlspop/base/fork_epoch.hpp"
+#include "mtlspop/base/reserved_memory.hpp"
 #include "mtlspop/base/thread_pool.hpp"
 
 namespace mtlspop::openssl {
@@ -108,7 +109,7 @@ class Reactor final : public std::enable_shared_from_this<Reactor> {
   std::shared_ptr<Resumable> first_;
   Resumable* last_ = nullptr;
   /// For the one handler that is posted at a time.
-  alignas(std::max_align_t) unsigned char drainStorage_[256];
+  ReservedMemory drainMemory_;
 };
 
 /// All reactors of a process: as many as it has processors at most, each begun when the others are busy. They end with the

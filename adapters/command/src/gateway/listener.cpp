@@ -6,7 +6,6 @@
 #include <sys/un.h>
 
 #include <chrono>
-#include <cstddef>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "gateway/loopback_peer.hpp"
 #include "gateway/peer_credentials.hpp"
 #include "gateway/unix_socket.hpp"
+#include "mtlspop/base/reserved_memory.hpp"
 #include "mtlspop/transport/error.hpp"
 
 namespace mtlspop::gateway {
@@ -141,32 +141,11 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
     }
   }
 
-  /// One at a time, in `retryStorage_`.
+  /// One at a time, in `retryMemory_`.
   struct Retry {
-    template <class Of>
-    struct Allocator {
-      using value_type = Of;
-      explicit Allocator(Accepting* accepting) noexcept : On(accepting) {}
-      template <class Other>
-      Allocator(Allocator<Other> const& other) noexcept : On(other.On) {}  // NOLINT(google-explicit-constructor)
-      Of* allocate(std::size_t /*count*/) noexcept {
-        static_assert(sizeof(Of) <= sizeof(Accepting::retryStorage_), "room for a handler");
-        return reinterpret_cast<Of*>(On->retryStorage_);
-      }
-      void deallocate(Of* /*memory*/, std::size_t /*count*/) noexcept {}
-      template <class Other>
-      bool operator==(Allocator<Other> const& other) const noexcept {
-        return On == other.On;
-      }
-      template <class Other>
-      bool operator!=(Allocator<Other> const& other) const noexcept {
-        return On != other.On;
-      }
-      Accepting* On;
-    };
-    using allocator_type = Allocator<void>;
+    using allocator_type = ReservedMemory::Allocator<void>;
 
-    allocator_type get_allocator() const noexcept { return allocator_type{On.get()}; }
+    allocator_type get_allocator() const noexcept { return On->retryMemory_.MakeAllocator(); }
     void operator()() const { On->Accept(); }
 
     std::shared_ptr<Accepting> On;
@@ -178,7 +157,7 @@ class Accepting : public Listener, public std::enable_shared_from_this<Accepting
   typename Protocol::acceptor acceptor_;
   boost::asio::steady_timer pause_;
   Admission const admission_;
-  alignas(std::max_align_t) unsigned char retryStorage_[256];
+  ReservedMemory retryMemory_;
   std::uint16_t port_ = 0;
   std::string authority_;
   std::unique_ptr<UnixSocketFile> file_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/client_body.hpp"
+#include "mtlspop/base/authorization_fields.hpp"
 #include "mtlspop/transport/redact.hpp"
 
 namespace mtlspop::gateway {
@@ -45,9 +46,7 @@ std::optional<Failure> RefusalToPassOn(RequestHead const& head) {
                   (Handles::IsPartOf(value) && !EqualsIgnoreCase(name, "Authorization"));
   }
   if (head.Fields.GetAll("Authorization").size() > 1) isMisplaced = true;
-  for (auto const* const other : {"x-ms-authorization-auxiliary", "x-ms-copy-source-authorization"}) {
-    isMisplaced = isMisplaced || head.Fields.Contains(other);
-  }
+  for (auto const further : FurtherAuthorizationFields) isMisplaced = isMisplaced || head.Fields.Contains(further);
   if (!isMisplaced) return std::nullopt;
   return Failure{
       403, "handle_misplaced",
