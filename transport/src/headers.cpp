@@ -28,7 +28,7 @@ Headers& Headers::operator=(Headers other) noexcept {
 Headers::~Headers() { std::for_each(fields_.begin(), fields_.end(), &CleanseSecret); }
 
 bool EqualsIgnoreCase(char const* left, char const* right, std::size_t size) noexcept {
-  return std::equal(left, left + size, right, [](char a, char b) { return ToLower(a) == ToLower(b); });
+  return std::equal(left, left + size, right, [](char a, char b) { return a == b || ToLower(a) == ToLower(b); });
 }
 
 void Headers::Set(std::string_view name, std::string value) {
@@ -48,16 +48,20 @@ void Headers::Set(std::string_view name, std::string value) {
 }
 
 bool Headers::Remove(std::string_view name) {
-  auto const end = std::remove_if(fields_.begin(), fields_.end(), [name](Field& field) {
-    bool const same = EqualsIgnoreCase(field.first, name);
+  auto const sameName = [name](Field const& field) { return EqualsIgnoreCase(field.first, name); };
+  auto const first = std::find_if(fields_.begin(), fields_.end(), sameName);
+  if (first == fields_.end()) {
+    return false;
+  }
+  auto const end = std::remove_if(first, fields_.end(), [&](Field& field) {
+    bool const same = sameName(field);
     if (same) {
       CleanseSecret(field);
     }
     return same;
   });
-  bool const found = end != fields_.end();
   fields_.erase(end, fields_.end());
-  return found;
+  return true;
 }
 
 std::string const* Headers::Find(std::string_view name) const noexcept {

@@ -119,9 +119,11 @@ Url Url::Parse(std::string_view text) {
   }
   auto rest = text.substr(separator + 3);
   rest = rest.substr(0, rest.find('#'));
-  auto const authorityEnd = std::min(rest.find_first_of("/?"), rest.size());
-  auto const authority = rest.substr(0, authorityEnd);
-  auto const target = rest.substr(authorityEnd);
+  // Not `find_first_of`, which calls a function for each character.
+  auto const* const authorityEnd =
+      std::find_if(rest.begin(), rest.end(), [](char character) { return character == '/' || character == '?'; });
+  auto const authority = rest.substr(0, static_cast<std::size_t>(authorityEnd - rest.begin()));
+  auto const target = rest.substr(authority.size());
   if (authority.find('@') != std::string_view::npos) {
     Refuse("it holds user information, which is not sent");
   }
@@ -157,6 +159,17 @@ std::string_view Url::Query() const noexcept {
 }
 
 std::string Url::ToString() const { return origin_.Scheme + "://" + hostHeader_ + target_; }
+
+Url Url::WithTarget(std::string_view target) const {
+  target = target.substr(0, target.find('#'));
+  if (target.empty() || target.front() != '/') {
+    Refuse("its path does not begin with /");
+  }
+  CheckTarget(target);
+  Url url = *this;
+  url.target_ = target;
+  return url;
+}
 
 Url Url::WithQueryParameter(std::string_view name, std::string_view value) const {
   Url url = *this;

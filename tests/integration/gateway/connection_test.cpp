@@ -144,7 +144,7 @@ TEST_F(GatewayConnection, KeepsTheBeginningOfABodyForAnotherTry) {
 // What cannot be sent again is not sent before the server has taken the token.
 TEST_F(GatewayConnection, HasTheServerAskForABodyThatIsTooLongToBeKept) {
   auto client = Connected([](auto exchange) {
-    auto const request = gateway::RequestFor(*exchange, "https://a.example" + exchange->Head().Target);
+    auto const request = gateway::RequestFor(*exchange, Url::Parse("https://a.example" + exchange->Head().Target));
     exchange->Answer(Text(request->ExpectContinue ? "[asks]" : "[sends]"));
   });
   client.Send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n" + std::string(65'536, 's'));

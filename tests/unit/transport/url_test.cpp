@@ -170,6 +170,24 @@ TEST(UrlTest, AddsQueryParametersEncoded) {
   EXPECT_EQ(url.Target(), "/metadata") << "a URL does not change";
 }
 
+TEST(UrlTest, TakesAnotherTarget) {
+  auto const url = Url::Parse("https://a.example:8443/b?c");
+  EXPECT_EQ(url.WithTarget("/d/e?f=%20g").ToString(), "https://a.example:8443/d/e?f=%20g");
+  EXPECT_EQ(url.WithTarget("//b.example/c").GetOrigin(), url.GetOrigin()) << "a target leads to no other host";
+  EXPECT_EQ(url.WithTarget("/d#e").Target(), "/d");
+  EXPECT_EQ(url.Target(), "/b?c") << "a URL does not change";
+}
+
+TEST(UrlTest, RefusesTargetsThatParseWouldRefuse) {
+  auto const url = Url::Parse("https://a.example");
+  for (char const* const target :
+       {"", "#a", "?a=b", "a", "@b.example/", ":1/", "/a b", "/a\r\nb", "/%2", "/%zz", "/a\\b", "/\x7f", "/\xc3\xa4"}) {
+    auto const error = ErrorOf([&] { url.WithTarget(target); });
+    ASSERT_TRUE(error) << target;
+    EXPECT_EQ(error->Code(), errors::InvalidArgument) << target;
+  }
+}
+
 TEST(UrlTest, PercentEncodesAllButUnreserved) {
   EXPECT_EQ(PercentEncode("AZaz09-._~"), "AZaz09-._~");
   EXPECT_EQ(PercentEncode(" /?&=+%"), "%20%2F%3F%26%3D%2B%25");

@@ -1,4 +1,6 @@
 #include "openssl/request_head.hpp"
+
+#include "mtlspop/base/field_text.hpp"
 #include "openssl/http1_exchange.hpp"
 
 namespace mtlspop::openssl {
@@ -36,13 +38,13 @@ std::string MakeRequestHead(Request const& request, RequestForm const& form) {
   }
   head.append(" HTTP/1.1\r\n");
   if (!request.Fields.Contains("host")) {
-    head.append("Host: ").append(request.Target.HostHeader()).append("\r\n");
+    AppendField(head, "Host", request.Target.HostHeader());
   }
   for (auto const& [name, value] : request.Fields) {
-    head.append(name).append(": ").append(value).append("\r\n");
+    AppendField(head, name, value);
   }
   if (form.ProxyAuthorization != nullptr && !form.ProxyAuthorization->Empty()) {
-    head.append("Proxy-Authorization: ").append(form.ProxyAuthorization->Reveal()).append("\r\n");
+    AppendField(head, "Proxy-Authorization", form.ProxyAuthorization->Reveal());
   }
   if (request.Body) {
     auto const length = form.BodyLength;

@@ -21,10 +21,6 @@ std::string ReasonOf(Response const& answer) {
   return std::string{reason.data(), reason.size()};
 }
 
-void AddField(std::string& text, std::string_view name, std::string_view value) {
-  text.append(name).append(": ").append(value).append("\r\n");
-}
-
 BodyEnd EndOf(Response const& answer, RequestHead const& request) {
   if (HasNoBody(answer.StatusCode, request.Method)) return BodyEnd::NoBody;
   if (answer.Body->Length()) return BodyEnd::Length;
@@ -48,15 +44,15 @@ AnswerHead HeadOf(Response const& answer, RequestHead const& request, bool& keep
       .append("\r\n");
   EndToEndFields const passed{answer.Fields};
   for (auto const& [name, value] : answer.Fields) {
-    if (passed.Has(name) && IsFieldText(name) && IsFieldText(value)) AddField(text, name, value);
+    if (passed.Has(name) && IsFieldText(name) && IsFieldText(value)) AppendField(text, name, value);
   }
-  if (head.End == BodyEnd::Length) AddField(text, "Content-Length", std::to_string(*answer.Body->Length()));
-  if (head.End == BodyEnd::Chunks) AddField(text, "Transfer-Encoding", "chunked");
+  if (head.End == BodyEnd::Length) AppendField(text, "Content-Length", std::to_string(*answer.Body->Length()));
+  if (head.End == BodyEnd::Chunks) AppendField(text, "Transfer-Encoding", "chunked");
   if (head.End == BodyEnd::NoBody && request.Method == "HEAD" && answer.Fields.Contains("Content-Length")) {
-    AddField(text, "Content-Length", answer.Fields.Get("Content-Length"));
+    AppendField(text, "Content-Length", answer.Fields.Get("Content-Length"));
   }
-  if (!keepsAlive) AddField(text, "Connection", "close");
-  if (keepsAlive && request.Version == 10) AddField(text, "Connection", "keep-alive");
+  if (!keepsAlive) AppendField(text, "Connection", "close");
+  if (keepsAlive && request.Version == 10) AppendField(text, "Connection", "keep-alive");
   text += "\r\n";
   return head;
 }

@@ -17,9 +17,9 @@ constexpr std::array<std::string_view, 7> Methods = {"GET", "HEAD", "POST", "PUT
 
 }  // namespace
 
-std::shared_ptr<Request> RequestFor(Exchange const& exchange, std::string const& url) {
+std::shared_ptr<Request> RequestFor(Exchange const& exchange, Url url) {
   auto const& head = exchange.Head();
-  auto request = std::make_shared<Request>(head.Method, Url::Parse(url));
+  auto request = std::make_shared<Request>(head.Method, std::move(url));
   request->Fields = FieldsToPassOn(head);
   request->Fields.Remove("Authorization");
   request->Fields.Set(CorrelationField, head.CorrelationId);

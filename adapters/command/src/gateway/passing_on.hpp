@@ -16,8 +16,7 @@
 namespace mtlspop::gateway {
 
 /// The request of `exchange` for another URL, without its authorization and its connection's fields.
-/// @throw Error `invalid_argument`
-std::shared_ptr<Request> RequestFor(Exchange const& exchange, std::string const& url);
+std::shared_ptr<Request> RequestFor(Exchange const& exchange, Url url);
 
 /// Why a request is not sent on where anything in it but its authorization holds a handle, or its method is one that no
 /// client of a service has: CONNECT, TRACE, OPTIONS. None where it is. (A wish to upgrade is left out by `FieldsToPassOn`: a

@@ -1,6 +1,7 @@
 #include "gateway/reverse_proxy.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "gateway/host_rules.hpp"
@@ -23,6 +24,9 @@ std::string_view PathOf(std::string_view target) noexcept { return target.substr
 
 // "." and ".." as they are and with %-escapes: which server they lead to would be decided twice, here and there.
 bool HasDotSegment(std::string_view path) {
+  bool const isPlain =
+      std::none_of(path.begin(), path.end(), [](char letter) { return letter == '.' || letter == '%'; });
+  if (isPlain) return false;
   while (!path.empty()) {
     auto const slash = path.find('/');
     std::string segment{path.substr(0, slash)};
@@ -83,10 +87,12 @@ ServedOrigin Checked(ServedOrigin origin) {
   return origin;
 }
 
+ReverseProxy::Place::Place(ServedOrigin origin) : Rules(std::move(origin)), Root(Url::Parse(Rules.Origin)) {}
+
 ReverseProxy::ReverseProxy(
     std::shared_ptr<Upstream> road, std::vector<ServedOrigin> origins, Secret secret, std::string authority)
     : road_(std::move(road)),
-      origins_(std::move(origins)),
+      places_(std::make_move_iterator(origins.begin()), std::make_move_iterator(origins.end())),
       secret_(std::move(secret)),
       authority_(std::move(authority)) {}
 
@@ -94,23 +100,24 @@ void ReverseProxy::Handle(std::shared_ptr<Exchange> exchange) {
   auto const& head = exchange->Head();
   if (auto const refusal = RefusalOfCaller(head)) return exchange->Refuse(*refusal);
   if (auto const refusal = RefusalToPassOn(head)) return exchange->Refuse(*refusal);
-  auto const* const origin = OriginFor(head);
-  if (origin == nullptr) {
+  auto const* const place = PlaceFor(head);
+  if (place == nullptr) {
     return exchange->Refuse(
         {404, "no_such_origin", "The gateway serves nothing under this path and host",
          "See the list of origins in its configuration"});
   }
+  auto const& rules = place->Rules;
   try {
-    exchange->SetOrigin(origin->Origin);
-    if (std::find(origin->Methods.begin(), origin->Methods.end(), head.Method) == origin->Methods.end()) {
+    exchange->SetOrigin(rules.Origin);
+    if (std::find(rules.Methods.begin(), rules.Methods.end(), head.Method) == rules.Methods.end()) {
       return exchange->Refuse(
-          {405, "method_not_allowed", "The gateway does not pass on " + head.Method + " to " + origin->Origin,
+          {405, "method_not_allowed", "The gateway does not pass on " + head.Method + " to " + rules.Origin,
            "Allow the method for this origin in the gateway's configuration, where programs are to use it"});
     }
-    auto request = RequestFor(*exchange, origin->Origin + TargetBelow(head.Target, origin->PathPrefix));
+    auto request = RequestFor(*exchange, place->Root.WithTarget(TargetBelow(head.Target, rules.PathPrefix)));
     request->Fields.Remove(SecretField);
     auto const patience = exchange->Patience();
-    road_->SendBound({origin->Resource, origin->Identity}, std::move(request), patience, PassBackTo(exchange));
+    road_->SendBound({rules.Resource, rules.Identity}, std::move(request), patience, PassBackTo(exchange));
   } catch (std::exception const&) {
     exchange->Fail(std::current_exception());
   }
@@ -156,18 +163,19 @@ bool ReverseProxy::IsOurs(std::string const& host) const {
   if (EqualsIgnoreCase(host, "localhost" + authority_.substr(authority_.rfind(':')))) return true;
   auto const name = WithoutPort(host);
   return !name.empty() &&
-         std::any_of(origins_.begin(), origins_.end(), [&](auto const& each) { return each.Host == name; });
+         std::any_of(places_.begin(), places_.end(), [&](auto const& each) { return each.Rules.Host == name; });
 }
 
-ServedOrigin const* ReverseProxy::OriginFor(RequestHead const& head) const {
-  ServedOrigin const* found = nullptr;
+ReverseProxy::Place const* ReverseProxy::PlaceFor(RequestHead const& head) const {
+  Place const* found = nullptr;
   auto const path = PathOf(head.Target);
   auto const host = WithoutPort(head.Host);
-  for (auto const& origin : origins_) {
-    bool const matches = IsBelow(path, origin.PathPrefix) && (origin.Host.empty() || origin.Host == host);
-    bool const isCloser = found == nullptr || origin.PathPrefix.size() > found->PathPrefix.size() ||
-                          (origin.PathPrefix.size() == found->PathPrefix.size() && found->Host.empty());
-    if (matches && isCloser) found = &origin;
+  for (auto const& place : places_) {
+    auto const& rules = place.Rules;
+    bool const matches = IsBelow(path, rules.PathPrefix) && (rules.Host.empty() || rules.Host == host);
+    bool const isCloser = found == nullptr || rules.PathPrefix.size() > found->Rules.PathPrefix.size() ||
+                          (rules.PathPrefix.size() == found->Rules.PathPrefix.size() && found->Rules.Host.empty());
+    if (matches && isCloser) found = &place;
   }
   return found;
 }

@@ -11,6 +11,7 @@
 #include "gateway/exchange.hpp"
 #include "gateway/upstream.hpp"
 #include "mtlspop/transport/secret.hpp"
+#include "mtlspop/transport/url.hpp"
 
 namespace mtlspop::gateway {
 
@@ -52,10 +53,17 @@ class ReverseProxy final : public Site {
  private:
   std::optional<Failure> RefusalOfCaller(RequestHead const& head) const;
   bool IsOurs(std::string const& host) const;
-  ServedOrigin const* OriginFor(RequestHead const& head) const;
+  struct Place {
+    explicit Place(ServedOrigin origin);
+
+    ServedOrigin Rules;
+    Url Root;
+  };
+
+  Place const* PlaceFor(RequestHead const& head) const;
 
   std::shared_ptr<Upstream> const road_;
-  std::vector<ServedOrigin> const origins_;
+  std::vector<Place> const places_;
   Secret const secret_;
   std::string const authority_;
 };

@@ -49,7 +49,11 @@ Failure HandleForAnother(std::string const& host, std::string const& resource) {
 }  // namespace
 
 TerminatedHost::TerminatedHost(std::shared_ptr<Termination const> shared, std::string host, std::uint16_t port)
-    : shared_(std::move(shared)), host_(std::move(host)), port_(port) {}
+    : shared_(std::move(shared)),
+      host_(std::move(host)),
+      port_(port),
+      origin_("https://" + AuthorityOf(host_, port_)),
+      url_(Url::Parse(origin_)) {}
 
 void TerminatedHost::Handle(std::shared_ptr<Exchange> exchange) {
   auto const& head = exchange->Head();
@@ -72,8 +76,8 @@ void TerminatedHost::Handle(std::shared_ptr<Exchange> exchange) {
     }
   }
   try {
-    auto request = RequestFor(*exchange, "https://" + AuthorityOf(host_, port_) + head.Target);
-    exchange->SetOrigin("https://" + AuthorityOf(host_, port_));
+    auto request = RequestFor(*exchange, url_.WithTarget(head.Target));
+    exchange->SetOrigin(origin_);
     auto const patience = exchange->Patience();
     if (grant) {
       shared_->Road->SendBound(*grant, std::move(request), patience, PassBackTo(exchange));

@@ -11,6 +11,7 @@
 #include "gateway/host_rules.hpp"
 #include "gateway/upstream.hpp"
 #include "mtlspop/transport/clock.hpp"
+#include "mtlspop/transport/url.hpp"
 
 namespace mtlspop::gateway {
 
@@ -36,6 +37,8 @@ class TerminatedHost final : public Site {
   std::shared_ptr<Termination const> const shared_;
   std::string const host_;
   std::uint16_t const port_;
+  std::string const origin_;
+  Url const url_;
 };
 
 }  // namespace mtlspop::gateway

@@ -60,6 +60,9 @@ class MTLSPOP_EXPORT Url final {
   /// The URL as a text. It may hold a secret in its query: a log gets it through `Redact()`.
   std::string ToString() const;
 
+  /// A copy with another path and query. A fragment is dropped.
+  /// @throw Error `invalid_argument` for one that does not begin with '/', or holds what `Parse` refuses
+  Url WithTarget(std::string_view target) const;
   /// A copy with `name=value` added to the query; both are %-encoded.
   Url WithQueryParameter(std::string_view name, std::string_view value) const;
 
