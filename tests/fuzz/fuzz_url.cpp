@@ -1,7 +1,9 @@
 // URLs as callers, challenges and services give them.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "mtlspop/transport/error.hpp"
@@ -21,6 +23,15 @@ bool IsOneWord(std::string_view text) {
   return !text.empty();
 }
 
+/// As if it had been read with this target.
+void CheckOtherTarget(mtlspop::Url const& url, std::string_view target) {
+  auto const other = url.WithTarget(target);
+  auto const whole = url.ToString();
+  auto const root = whole.substr(0, whole.size() - url.Target().size());
+  auto const read = mtlspop::Url::Parse(root + std::string{target});
+  Require(other.ToString() == read.ToString() && other.GetOrigin() == url.GetOrigin());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
@@ -36,6 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     auto const longer = url.WithQueryParameter(text, text);
     Require(mtlspop::Url::Parse(longer.ToString()).Target() == longer.Target());
     Require(longer.GetOrigin() == url.GetOrigin());
+    CheckOtherTarget(url, longer.Target());
+    CheckOtherTarget(url, text.substr(std::min(text.find('/'), text.size())));
   } catch (mtlspop::Error const& error) {
     Require(error.Code() == mtlspop::errors::InvalidArgument);
   }

@@ -120,10 +120,9 @@ Url Url::Parse(std::string_view text) {
   auto rest = text.substr(separator + 3);
   rest = rest.substr(0, rest.find('#'));
   // Not `find_first_of`, which calls a function for each character.
-  auto const* const authorityEnd =
-      std::find_if(rest.begin(), rest.end(), [](char character) { return character == '/' || character == '?'; });
-  auto const authority = rest.substr(0, static_cast<std::size_t>(authorityEnd - rest.begin()));
-  auto const target = rest.substr(authority.size());
+  auto const authorityEnd = std::min({rest.find('/'), rest.find('?'), rest.size()});
+  auto const authority = rest.substr(0, authorityEnd);
+  auto const target = rest.substr(authorityEnd);
   if (authority.find('@') != std::string_view::npos) {
     Refuse("it holds user information, which is not sent");
   }

@@ -97,6 +97,8 @@ TEST_F(GatewayServer, ServesSeveralOriginsByPathAndHost) {
   EXPECT_THAT(Ask(SecretPath, {"-H", "Host: vault.local"}).Output, HasSubstr("HTTP/1.1 200 OK"));
   EXPECT_THAT(Ask(SecretPath).Output, HasSubstr("x-mtlspop-error: no_such_origin"));
   EXPECT_THAT(Ask("/vaultsecrets/a").Output, HasSubstr("x-mtlspop-error: no_such_origin"));
+  EXPECT_THAT(Ask("/vault?api-version=7.4").Output, HasSubstr("HTTP/1.1 4"));
+  EXPECT_EQ(Services().Log("vault").back().at("path"), "/") << "a prefix without anything behind it is the root";
   auto const put = Ask("/blob/box/thing", {"-X", "PUT", "-H", "x-ms-blob-type: BlockBlob", "-d", "text"});
   EXPECT_THAT(put.Output, HasSubstr("HTTP/1.1 201"));
 }
@@ -267,7 +269,8 @@ TEST_F(AttackGatewayServer, TakesWhereToGoAndAsWhomFromNoRequest) {
   options.Origins = {{"/vault", "", Vault}, {"/blob", "", Storage}};
   auto const server = Server::Start(std::move(options));
   for (auto const* const path :
-       {"/vault/../blob/box/thing", "/vault/%2e%2e/blob/x", "/vault/.%2E/x", "/vault/..%2fblob", "/./vault/x"}) {
+       {"/vault/../blob/box/thing", "/vault/%2e%2e/blob/x", "/vault/.%2E/x", "/vault/..%2fblob", "/./vault/x",
+        "/vault/a%2fb", "/vault/a%5Cb"}) {
     EXPECT_THAT(Ask(path).Output, HasSubstr("x-mtlspop-error: path_refused")) << path;
   }
   EXPECT_THAT(

@@ -31,5 +31,9 @@ inline int const failingIsInstalled = CRYPTO_set_mem_functions(
   if (memory == nullptr) throw std::bad_alloc{};
   return memory;
 }
+// AddressSanitizer has one of its own that does not come here.
+[[gnu::noinline]] void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+  return mtlspop::test::Fails() ? nullptr : std::malloc(size);
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

@@ -14,6 +14,7 @@
 #include "mtlspop/transport/http_transport.hpp"
 #include "support/error_code_of.hpp"
 #include "support/event.hpp"
+#include "support/sanitized.hpp"
 #include "support/scripted_server.hpp"
 #include "support/test_certificate_authority.hpp"
 
@@ -90,16 +91,6 @@ class GeneratedBody final : public BodyStream {
 };
 
 /// Sanitizers slow everything down; limits of time are stretched by this.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr int Slowness = 10;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr int Slowness = 10;
-#else
-inline constexpr int Slowness = 1;
-#endif
-#else
-inline constexpr int Slowness = 1;
-#endif
+inline constexpr int Slowness = IsSanitized ? 10 : 1;
 
 }  // namespace mtlspop::test

@@ -4,6 +4,7 @@
 /// What a header field can hold, and how one is written.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -27,7 +28,8 @@ inline bool IsFieldText(std::string_view text) noexcept {
   };
   unsigned char found = 0;
   auto const wholes = text.size() - text.size() % many;
-  for (std::size_t at = 0; at < wholes; ++at) found = static_cast<unsigned char>(found | isControl(text[at]));
+  auto const* const from = text.data();
+  for (std::size_t at = 0; at < wholes; ++at) found = static_cast<unsigned char>(found | isControl(from[at]));
   text.remove_prefix(wholes);
   if (text.size() >= sizeof(std::uint64_t)) {
     std::uint64_t word = 0;
@@ -39,6 +41,7 @@ inline bool IsFieldText(std::string_view text) noexcept {
 }
 
 /// Adds the line of a field to a message's header. Where `text` has room for it, nothing moves.
+/// @param name no part of `text`, nor is `value`
 inline void AppendField(std::string& text, std::string_view name, std::string_view value) {
   auto const begin = text.size();
   text.resize(begin + name.size() + value.size() + 4);
